@@ -1,0 +1,204 @@
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
+import { killGroup, sleep, startGroup, stopGroup } from './processes.ts';
+import { ensureData, ensureSecrets, ensureWeb } from './setup.ts';
+
+export interface SystemOptions {
+  readonly port: number;
+  readonly runnerPort: number;
+  /** Directory of everything that a run keeps: databases, objects, caches, logs. */
+  readonly state: string;
+  /** Told what is being done, for a person who waits. */
+  readonly say?: (step: string) => void;
+}
+
+/** A part that has not come up by then never will. Milliseconds. */
+const startTimeout = 90_000;
+/** Pause before a crashed runner is started again. Milliseconds. */
+const runnerPause = 500;
+/** Crons do not fire by themselves in local development. Milliseconds. */
+const cronInterval = 60_000;
+
+/** The whole of Kiln as processes of this machine: `wrangler dev` with the Worker, and a build runner. */
+export class System {
+  readonly options: SystemOptions;
+  #worker: ChildProcess | null = null;
+  #runner: ChildProcess | null = null;
+  #cron: NodeJS.Timeout | null = null;
+  #stopping = false;
+
+  constructor(options: SystemOptions) {
+    this.options = options;
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.options.port}`;
+  }
+
+  /** For clients that do not know `localhost` as IPv4. */
+  get address(): string {
+    return `http://127.0.0.1:${this.options.port}`;
+  }
+
+  get runnerPid(): number | undefined {
+    return this.#runner?.pid;
+  }
+
+  /** Sets up what is missing and starts everything; resolves when /health/ready is green. */
+  async start(): Promise<void> {
+    const { state, say = () => undefined } = this.options;
+    this.#stopping = false;
+    mkdirSync(join(state, 'logs'), { recursive: true });
+    await ensureSecrets();
+    say('Building the web workspace …');
+    await ensureWeb();
+    say('Preparing database and templates …');
+    await ensureData(state);
+    say('Starting …');
+    this.startRunner();
+    this.#startWorker();
+    await this.ready();
+    this.#cron = setInterval(() => void this.runCron().catch(() => undefined), cronInterval);
+    this.#cron.unref();
+  }
+
+  /** Resolves when every part answers; throws with the parts that do not. */
+  async ready(): Promise<void> {
+    const deadline = Date.now() + startTimeout;
+    let last = 'nothing answers';
+    while (Date.now() < deadline) {
+      if (this.#worker?.exitCode != null) throw new Error(`The Worker ended; see ${this.#log('worker')}`);
+      try {
+        const response = await fetch(`${this.address}/health/ready`, { signal: AbortSignal.timeout(5000) });
+        last = await response.text();
+        if (response.ok) return;
+      } catch {
+        // Not listening yet.
+      }
+      await sleep(200);
+    }
+    throw new Error(`Kiln did not become ready: ${last}. Logs are in ${join(this.options.state, 'logs')}`);
+  }
+
+  /** What the platform does every minute. */
+  async runCron(): Promise<void> {
+    const response = await fetch(`${this.address}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`);
+    if (!response.ok) throw new Error(`cron answered ${response.status}`);
+  }
+
+  /** Starts the runner, and again whenever it ends by itself. */
+  startRunner(): void {
+    const { state, runnerPort } = this.options;
+    const log = openSync(this.#log('runner'), 'a');
+    const runnerEnvironment = {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      KILN_URL: this.address,
+      PORT: String(runnerPort),
+      HOST: '127.0.0.1',
+      RUNNER_DIR: join(state, 'runner'),
+      ...networkOf(process.env),
+    };
+    const runner = startGroup(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', inRoot('containers', 'build-runner', 'src', 'main.ts')],
+      {
+        cwd: root,
+        stdio: ['ignore', log, log],
+        // An allow-list: the runner needs nothing else of this environment.
+        env: runnerEnvironment as unknown as NodeJS.ProcessEnv,
+      },
+    );
+    closeSync(log);
+    this.#runner = runner;
+    runner.once('exit', () => {
+      if (this.#runner !== runner || this.#stopping) return;
+      setTimeout(() => {
+        if (!this.#stopping && this.#runner === runner) this.startRunner();
+      }, runnerPause);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#end();
+    await Promise.all([this.#worker && stopGroup(this.#worker), this.#runner && stopGroup(this.#runner)]);
+    this.#worker = null;
+    this.#runner = null;
+  }
+
+  /** kill -9 for every process, as a power cut would. */
+  async kill(): Promise<void> {
+    this.#end();
+    await Promise.all([this.#worker && killGroup(this.#worker), this.#runner && killGroup(this.#runner)]);
+    this.#worker = null;
+    this.#runner = null;
+  }
+
+  /** kill -9 for the runner alone; it is started again. */
+  async killRunner(): Promise<void> {
+    if (this.#runner) await killGroup(this.#runner);
+  }
+
+  #end(): void {
+    this.#stopping = true;
+    if (this.#cron) clearInterval(this.#cron);
+    this.#cron = null;
+  }
+
+  #startWorker(): void {
+    const { port, runnerPort, state } = this.options;
+    const log = openSync(this.#log('worker'), 'a');
+    const variables = {
+      APP_ORIGIN: this.origin,
+      CONTENT_HOST: `localhost:${port}`,
+      RUNNER_URL: `http://127.0.0.1:${runnerPort}`,
+    };
+    this.#worker = startGroup(
+      process.execPath,
+      [
+        wranglerEntry,
+        'dev',
+        '--local',
+        '--ip',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--inspector-port',
+        '0',
+        '--persist-to',
+        join(state, 'wrangler'),
+        '--show-interactive-dev-session=false',
+        ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+      ],
+      { cwd: root, stdio: ['ignore', log, log], env: { ...process.env, ...quietWrangler } },
+    );
+    closeSync(log);
+  }
+
+  #log(name: string): string {
+    return join(this.options.state, 'logs', `${name}.log`);
+  }
+}
+
+/** How this machine reaches the npm registry: registry, proxy and certificate authorities, where they are not the defaults. */
+function networkOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  const names = [
+    'NODE_EXTRA_CA_CERTS',
+    'SSL_CERT_FILE',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'NPM_REGISTRY',
+  ];
+  const known = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  return {
+    ...(env.npm_config_registry && { NPM_REGISTRY: env.npm_config_registry }),
+    ...(env.npm_config_cafile && { NODE_EXTRA_CA_CERTS: env.npm_config_cafile }),
+    ...known,
+  };
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { nextCursor } from './common.ts';
+import { errorCodes } from './errors.ts';
+import { Id, Sha256, Timestamp } from './ids.ts';
+import { limits } from './limits.ts';
+
+export const BuildTarget = z.enum(['web', 'electron', 'cordova']);
+export type BuildTarget = z.infer<typeof BuildTarget>;
+
+export const BuildStatus = z.enum(['queued', 'building', 'success', 'failed', 'cancelled']);
+export type BuildStatus = z.infer<typeof BuildStatus>;
+
+export const BuildOptions = z
+  .strictObject({
+    entry: z
+      .string()
+      .min(1)
+      .max(limits.file.pathMax)
+      .optional()
+      .meta({ description: 'Path of the entry (HTML or script); found by itself when absent' }),
+    minify: z.boolean().default(true),
+    sourcemap: z.boolean().default(false),
+    typecheck: z.boolean().default(false),
+    optimizeAssets: z.boolean().default(false),
+    define: z
+      .record(
+        z
+          .string()
+          .regex(/^[A-Za-z_$][\w$.]*$/)
+          .max(200),
+        z.string().max(2000),
+      )
+      .refine(
+        (value) => Object.keys(value).length <= limits.build.defineMax,
+        `at most ${limits.build.defineMax} entries`,
+      )
+      .default({})
+      .meta({ description: 'Compile-time constants: name → JavaScript expression' }),
+  })
+  .meta({ id: 'BuildOptions' });
+export type BuildOptions = z.infer<typeof BuildOptions>;
+
+export const Build = z
+  .object({
+    id: Id,
+    projectId: Id,
+    userId: Id,
+    target: BuildTarget,
+    status: BuildStatus,
+    progress: z.number().min(0).max(1),
+    step: z.string().nullable(),
+    options: BuildOptions,
+    treeHash: Sha256,
+    checkpointId: Id.nullable(),
+    cached: z.boolean(),
+    attempt: z.int(),
+    errorCode: z.enum(errorCodes).nullable(),
+    errorMessage: z.string().nullable(),
+    artifactUrl: z.string().nullable().meta({ description: 'The first download of a finished build' }),
+    artifactSize: z.int().nullable(),
+    playUrl: z.string().nullable().meta({ description: 'Origin of its own on which the web build plays' }),
+    timings: z.record(z.string(), z.number()).meta({ description: 'Milliseconds by step, `queued` and `total`' }),
+    createdAt: Timestamp,
+    startedAt: Timestamp.nullable(),
+    completedAt: Timestamp.nullable(),
+  })
+  .meta({ id: 'Build' });
+export type Build = z.infer<typeof Build>;
+
+export const CreateBuild = z.strictObject({
+  projectId: Id,
+  target: BuildTarget.default('web'),
+  options: BuildOptions.prefault({}),
+});
+
+export const BuildEnvelope = z.object({ build: Build });
+export const BuildList = z.object({ builds: z.array(Build), nextCursor });
+
+export const BuildLogLine = z
+  .object({
+    seq: z.int(),
+    at: Timestamp,
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    step: z.string(),
+    message: z.string().meta({ description: 'Plain text without ANSI codes' }),
+    file: z.string().optional(),
+    line: z.int().optional(),
+    column: z.int().optional(),
+  })
+  .meta({ id: 'BuildLogLine' });
+export type BuildLogLine = z.infer<typeof BuildLogLine>;
+
+export const BuildLogs = z.object({ logs: z.array(BuildLogLine), done: z.boolean() });
+
+export const Artifact = z
+  .object({ name: z.string(), size: z.int(), mimeType: z.string(), sha256: Sha256, url: z.string() })
+  .meta({ id: 'Artifact' });
+export type Artifact = z.infer<typeof Artifact>;
+
+export const ArtifactList = z.object({ artifacts: z.array(Artifact) });

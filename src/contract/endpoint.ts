@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import type { ErrorCode } from './errors.ts';
+import type { Right } from './rights.ts';
+
+/**
+ * Who may call an endpoint. There is no default: an endpoint without a rule does not compile, and
+ * the router mounts nothing that is not an endpoint.
+ */
+export type AccessRule =
+  /** Anyone. */
+  | { readonly kind: 'public' }
+  /** Anyone signed in; the handler only touches what is the caller's own. */
+  | { readonly kind: 'user' }
+  /** A right on the project that the path parameter `id` names. */
+  | { readonly kind: 'project'; readonly right: Right }
+  /** A right on the project of the build that `id` names. */
+  | { readonly kind: 'build'; readonly right: Right }
+  /** A right on the project that the body's `projectId` names. */
+  | { readonly kind: 'body-project'; readonly right: Right }
+  /** The runner that holds the token of the build that `id` names. */
+  | { readonly kind: 'runner' };
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+
+/** What a success looks like. `json: null` is an empty or a binary body. */
+export interface ResponseSpec {
+  readonly description: string;
+  readonly json?: z.ZodType;
+  readonly contentType?: string;
+}
+
+export interface Endpoint {
+  readonly method: Method;
+  /** OpenAPI form, below `/api` mounted twice: there and below `/api/v1`. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly access: AccessRule;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  /** The body may also be raw bytes of any other content type. */
+  readonly rawBody?: true;
+  /** Honours `Idempotency-Key`. */
+  readonly idempotent?: true;
+  /** The last path parameter takes the rest of the path, slashes included. */
+  readonly catchAll?: true;
+  readonly responses: { readonly [status: number]: ResponseSpec };
+  /** Error codes beyond those that every endpoint of its kind may answer. */
+  readonly errors?: readonly ErrorCode[];
+}
+
+/** Keeps the literal types of an endpoint, so that handler and client know its shapes. */
+export const endpoint = <const E extends Endpoint>(definition: E): E => definition;
+
+type Output<T> = T extends z.ZodType ? z.output<T> : undefined;
+type Input<T> = T extends z.ZodType ? z.input<T> : undefined;
+
+/** What a handler receives, after validation. */
+export type QueryOf<E extends Endpoint> = Output<E['query']>;
+export type BodyOf<E extends Endpoint> = Output<E['body']>;
+/** What a client sends. */
+export type QueryInput<E extends Endpoint> = Input<E['query']>;
+export type BodyInput<E extends Endpoint> = Input<E['body']>;
+/** What a success carries: the union over its statuses. */
+export type ResponseOf<E extends Endpoint> = {
+  [S in keyof E['responses']]: E['responses'][S] extends { json: infer J } ? Output<J> : never;
+}[keyof E['responses']];
+
+type ParamNames<P extends string> = P extends `${string}{${infer Name}}${infer Rest}` ? Name | ParamNames<Rest> : never;
+/** Path parameters of an endpoint, by name. */
+export type ParamsOf<E extends Endpoint> = { readonly [K in ParamNames<E['path']>]: string };

@@ -1,0 +1,285 @@
+/**
+ * The one table of errors. HTTP problems, WebSocket close codes and the page `/docs/errors` are made
+ * from it, so a code that is not here cannot be answered.
+ */
+export interface ErrorSpec {
+  /** HTTP status of the problem document. */
+  readonly status: number;
+  /** WebSocket close code, where the error can end a socket. */
+  readonly close?: number;
+  /** Whether the same request may succeed later without being changed. */
+  readonly retryable: boolean;
+  /** Short, stable, human. RFC 9457 `title`. */
+  readonly title: string;
+  /** What happened and what to do about it, for the docs page. */
+  readonly help: string;
+}
+
+const spec = <const T extends Record<string, ErrorSpec>>(table: T): T => table;
+
+export const errors = spec({
+  // Requests that cannot be understood
+  malformed_json: {
+    status: 400,
+    retryable: false,
+    title: 'The body is not valid JSON',
+    help: 'Send one UTF-8 JSON value, nested at most 32 levels.',
+  },
+  malformed_request: {
+    status: 400,
+    close: 1003,
+    retryable: false,
+    title: 'The request cannot be parsed',
+    help: 'Check the URL escapes, headers and framing.',
+  },
+  validation_failed: {
+    status: 422,
+    retryable: false,
+    title: 'Some fields are not valid',
+    help: 'See `issues`: each names a path and what is expected there.',
+  },
+  invalid_path: {
+    status: 422,
+    retryable: false,
+    title: 'That is not a valid file path',
+    help: 'Paths are relative POSIX paths in NFC, at most 500 characters, without empty, "." or ".." segments, backslashes, control characters or Windows-reserved names; ".kiln/" is reserved.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    title: 'That content type is not accepted here',
+    help: 'Send `application/json`, or the type that the route documents.',
+  },
+  payload_too_large: {
+    status: 413,
+    close: 4413,
+    retryable: false,
+    title: 'Too large',
+    help: 'The detail says the limit. Larger content goes through asset uploads.',
+  },
+  range_not_satisfiable: {
+    status: 416,
+    retryable: false,
+    title: 'That range is outside the content',
+    help: 'Ask for a range inside the size that `Content-Range` names.',
+  },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    title: 'That method is not allowed here',
+    help: 'See `Allow` and /openapi.json.',
+  },
+
+  // Who you are
+  unauthenticated: {
+    status: 401,
+    close: 4401,
+    retryable: false,
+    title: 'Sign in first',
+    help: 'Send a valid access token as `Authorization: Bearer …`; get one by POST /api/auth/login or /api/auth/refresh.',
+  },
+  invalid_credentials: {
+    status: 401,
+    retryable: false,
+    title: 'Email or password is wrong',
+    help: 'Check both. The answer is the same for an unknown email.',
+  },
+  refresh_token_invalid: {
+    status: 401,
+    retryable: false,
+    title: 'That refresh token does not work',
+    help: 'It is unknown, expired or was replaced at this very moment. Sign in again, or use the token that replaced it.',
+  },
+  refresh_token_reused: {
+    status: 401,
+    retryable: false,
+    title: 'That refresh token was used before',
+    help: 'A used refresh token was presented again, which a thief would do: the whole session is revoked. Sign in again.',
+  },
+  ticket_expired: {
+    status: 401,
+    close: 4408,
+    retryable: true,
+    title: 'The ticket has expired or was used',
+    help: 'Ask for a new one by POST /api/projects/:id/room/ticket; each opens one socket.',
+  },
+  email_taken: {
+    status: 409,
+    retryable: false,
+    title: 'That email has an account',
+    help: 'Sign in instead, or reset the password.',
+  },
+  username_taken: { status: 409, retryable: false, title: 'That user name is taken', help: 'Choose another one.' },
+
+  // What you may do
+  forbidden: {
+    status: 403,
+    close: 4403,
+    retryable: false,
+    title: 'Your role does not allow that',
+    help: 'Ask an owner of the project for another role.',
+  },
+  not_found: {
+    status: 404,
+    close: 4404,
+    retryable: false,
+    title: 'There is nothing here',
+    help: 'The id is unknown, or it belongs to a private project that you are not a member of.',
+  },
+  already_member: { status: 409, retryable: false, title: 'Already a member', help: 'Change the role by PUT instead.' },
+  owner_required: {
+    status: 409,
+    retryable: false,
+    title: 'A project needs its owner',
+    help: 'Transfer the project first.',
+  },
+
+  // State of the thing
+  path_conflict: {
+    status: 409,
+    retryable: false,
+    title: 'Another file stands in the way',
+    help: 'A file differs only in letter case, or a file stands where a directory is needed (or the other way round).',
+  },
+  file_exists: { status: 409, retryable: false, title: 'That file exists', help: 'Use PUT to replace it.' },
+  precondition_failed: {
+    status: 412,
+    retryable: false,
+    title: 'It has changed since you read it',
+    help: 'Read it again, apply your change to the new state and send its ETag in If-Match.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    title: 'That idempotency key belongs to another request',
+    help: 'Use a fresh key for every distinct request.',
+  },
+  conflict: {
+    status: 409,
+    close: 4409,
+    retryable: true,
+    title: 'The state does not allow that now',
+    help: 'The detail says which state the thing is in.',
+  },
+  not_a_document: {
+    status: 415,
+    close: 4415,
+    retryable: false,
+    title: 'That file has no live document',
+    help: 'Binary files and text over 1 MiB are not collaborative: read and write them over HTTP.',
+  },
+
+  // Limits
+  rate_limited: {
+    status: 429,
+    close: 4429,
+    retryable: true,
+    title: 'Too fast',
+    help: 'Wait for the seconds in `Retry-After`.',
+  },
+  quota_exceeded: {
+    status: 413,
+    retryable: false,
+    title: 'The limit is reached',
+    help: 'The detail says which limit and how much is used. Remove something or ask for more.',
+  },
+
+  // Builds
+  build_failed: {
+    status: 422,
+    retryable: false,
+    title: 'The project does not build',
+    help: 'Read the build log: it names file, line and column.',
+  },
+  entry_not_found: {
+    status: 422,
+    retryable: false,
+    title: 'No entry point found',
+    help: 'Add an index.html, or src/main.ts, or name one in options.entry.',
+  },
+  dependency_failed: {
+    status: 422,
+    retryable: false,
+    title: 'A dependency could not be installed',
+    help: 'Only registry packages with exact or semver versions can be used; git, file and http dependencies are refused.',
+  },
+  build_timeout: {
+    status: 422,
+    retryable: false,
+    title: 'The build took too long',
+    help: 'A build may take five minutes. Remove work from it, or split the project.',
+  },
+  build_too_large: {
+    status: 422,
+    retryable: false,
+    title: 'The build is too large',
+    help: 'The detail says which limit: number of files, size of one, or size of all.',
+  },
+  runner_lost: {
+    status: 503,
+    retryable: true,
+    title: 'The build runner went away',
+    help: 'The platform tried several runners. Retry the build; it did not count against your quota.',
+  },
+  build_cancelled: {
+    status: 409,
+    retryable: false,
+    title: 'The build was cancelled',
+    help: 'Retry it to build the same snapshot again.',
+  },
+
+  // Us
+  internal: {
+    status: 500,
+    close: 4500,
+    retryable: true,
+    title: 'Something failed on our side',
+    help: 'Nothing was changed. Try again; if it stays, report the request id.',
+  },
+  unavailable: {
+    status: 503,
+    close: 1012,
+    retryable: true,
+    title: 'A part of the system is away',
+    help: 'Nothing was changed. Try again after the seconds in `Retry-After`.',
+  },
+});
+
+export type ErrorCode = keyof typeof errors;
+
+export const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]];
+
+/** The table seen without its literal types, where a code is only known at run time. */
+export const errorSpec = (code: ErrorCode): ErrorSpec => errors[code];
+
+export interface Issue {
+  /** Where, as `body.name` or `query.limit`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The only error that crosses a layer of Kiln. Everything else that is thrown is a bug and answers `internal`. */
+export class KilnError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly issues: readonly Issue[] | undefined;
+  /** Seconds until a retry makes sense. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    options: {
+      detail?: string | undefined;
+      issues?: readonly Issue[] | undefined;
+      retryAfter?: number | undefined;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(options.detail ?? errors[code].title, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'KilnError';
+    this.code = code;
+    this.detail = options.detail;
+    this.issues = options.issues;
+    this.retryAfter = options.retryAfter;
+  }
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { BuildOptions, BuildTarget } from './builds.ts';
+import { errorCodes } from './errors.ts';
+import { Id, Sha256 } from './ids.ts';
+import { limits } from './limits.ts';
+
+/**
+ * What platform and build runner say to each other. The runner asks the platform at its configured
+ * URL, never at one that a job names:
+ *
+ *     POST {runner}/jobs                                    Job → 202, or 503 when full
+ *     GET  {runner}/health                                  → 200 {status, running, capacity}
+ *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest
+ *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest
+ *     PUT  {platform}/api/runner/builds/{id}/outputs/{sha256}  raw bytes, verified → 201 (stored), 200 (was there)
+ *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
+ *
+ * All four carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
+ */
+export const Job = z.object({
+  v: z.literal(1),
+  buildId: Id,
+  projectId: Id,
+  /** 1 for the first try; an outcome of an earlier attempt is refused. */
+  attempt: z.int().min(1),
+  target: BuildTarget,
+  options: BuildOptions,
+  treeHash: Sha256,
+  /** Name of the project, for titles and package names. Untrusted text. */
+  projectName: z.string(),
+  /** Milliseconds since the epoch; the attempt is over then. */
+  deadline: z.int(),
+  /** Lock of the project's last build, as `package-lock.json` text, when it brings none of its own. */
+  lock: z.string().optional(),
+  token: z.string(),
+});
+export type Job = z.infer<typeof Job>;
+
+/** The immutable snapshot that is built. Files are sorted by path. */
+export const JobManifest = z.object({
+  treeHash: Sha256,
+  files: z.array(z.object({ path: z.string(), hash: Sha256, size: z.int().min(0), mode: z.int() })),
+});
+export type JobManifest = z.infer<typeof JobManifest>;
+
+export const BuildStep = z.enum(['source', 'dependencies', 'typecheck', 'bundle', 'assets', 'package', 'upload']);
+export type BuildStep = z.infer<typeof BuildStep>;
+
+export const OutputFile = z.object({
+  /** Path inside the site, or file name of a download. */
+  name: z.string().min(1).max(limits.file.pathMax),
+  size: z.int().min(0).max(limits.build.outputFileBytes),
+  sha256: Sha256,
+  mimeType: z.string().max(200),
+  /** `site`: served at the play URL. `download`: an artifact a person takes. `report`: an artifact about the build. */
+  role: z.enum(['site', 'download', 'report']),
+});
+export type OutputFile = z.infer<typeof OutputFile>;
+
+const LogEvent = z.object({
+  type: z.literal('log'),
+  at: z.int(),
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+  step: BuildStep,
+  message: z.string(),
+  file: z.string().max(limits.file.pathMax).optional(),
+  line: z.int().min(1).optional(),
+  column: z.int().min(0).optional(),
+});
+
+const ProgressEvent = z.object({
+  type: z.literal('progress'),
+  step: BuildStep,
+  /** 0–1 over the whole attempt, from work really done; never goes back. */
+  progress: z.number().min(0).max(1),
+});
+
+const SuccessEvent = z.object({
+  type: z.literal('success'),
+  outputs: z.array(OutputFile).max(limits.build.outputFiles),
+  /** `package-lock.json` text of what was installed, for the build record. */
+  lock: z.string().optional(),
+  /** Milliseconds by step. */
+  timings: z.partialRecord(BuildStep, z.number().min(0)),
+});
+
+const FailureEvent = z.object({
+  type: z.literal('failure'),
+  /** `user`: the project is wrong, final. `limit`: it asks too much, final. `infra`: not its fault, retried. */
+  kind: z.enum(['user', 'limit', 'infra']),
+  code: z.enum(errorCodes),
+  message: z.string().max(2000),
+  timings: z.partialRecord(BuildStep, z.number().min(0)),
+});
+
+export const RunnerEvent = z.discriminatedUnion('type', [LogEvent, ProgressEvent, SuccessEvent, FailureEvent]);
+export type RunnerEvent = z.infer<typeof RunnerEvent>;
+
+export const EventBatch = z.object({
+  attempt: z.int().min(1),
+  /** Counts up from 1 within the attempt; a batch that comes twice is taken once. An empty batch is a heartbeat. */
+  batch: z.int().min(1),
+  events: z.array(RunnerEvent).max(limits.build.eventsPerBatch),
+});
+export type EventBatch = z.infer<typeof EventBatch>;
+
+export const EventAnswer = z.object({
+  /** True: stop now, nobody wants the result. */
+  cancelled: z.boolean(),
+});
+export type EventAnswer = z.infer<typeof EventAnswer>;

@@ -1,0 +1,158 @@
+/**
+ * Every cap, timeout and size of Kiln, once, each with its reason. Sizes are bytes, times are
+ * milliseconds unless the name says otherwise. Nothing else in the code base may hold such a number.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+const day = 24 * 60 * minute;
+
+export const limits = {
+  /** Identity. */
+  auth: {
+    /** Access tokens are not looked up, so they must be short: the contract allows 15 min at most. */
+    accessTokenTtl: 15 * minute,
+    /** Idle limit of a session: a refresh token unused for so long is dead. */
+    refreshTokenTtl: 14 * day,
+    /** Absolute limit of a session; rotation never outlives it (ASVS 7.3.2). */
+    sessionTtl: 30 * day,
+    /** Leeway for clocks of other machines (RFC 8725 §3.8 advises "a few minutes at most"; hostile case 5 says 60 s). */
+    clockLeeway: 30 * second,
+    passwordMin: 8,
+    /** Longer passwords add no strength, and hashing input must be bounded. */
+    passwordMax: 256,
+    /** RFC 5321 §4.5.3.1.3 minus the angle brackets. */
+    emailMax: 254,
+    usernameMin: 3,
+    usernameMax: 32,
+    displayNameMax: 80,
+    /** OWASP's 16 MiB scrypt choice: N=2^17 would need the whole 128 MB isolate. */
+    scrypt: { cost: 2 ** 14, blockSize: 8, parallelization: 5, keyLength: 32, saltLength: 16 },
+  },
+
+  /** HTTP. */
+  http: {
+    /** JSON bodies: a 1 MiB file escaped as JSON at worst doubles, beside its envelope. */
+    jsonBody: 4 * MiB,
+    /** JSON nesting: deeper than any shape of the contract, shallow enough for recursive readers. */
+    jsonDepth: 32,
+    pageDefault: 50,
+    pageMax: 200,
+    /** First answers to idempotent requests are replayed for a day. */
+    idempotencyTtl: day,
+    idempotencyKeyMax: 200,
+  },
+
+  /** Projects and their trees. */
+  project: {
+    nameMax: 120,
+    descriptionMax: 2000,
+    settingsBytes: 64 * KiB,
+    /** Trash keeps a deleted project for 30 days. */
+    trashTtl: 30 * day,
+    filesMax: 5000,
+    /** Sum of the sizes of the files in one tree. */
+    totalSize: 1024 * MiB,
+    collaboratorsMax: 200,
+    /** How long a `creating` or `deleting` project may take before the sweep finishes or undoes it. */
+    transitionTimeout: 5 * minute,
+  },
+
+  file: {
+    pathMax: 500,
+    /** POSIX NAME_MAX of the file systems that an export is unpacked on. */
+    segmentBytes: 255,
+    /** Text up to here has a live document and lives in the room's SQLite. */
+    textMax: 1 * MiB,
+    /** One PUT; larger things are assets. */
+    sizeMax: 25 * MiB,
+  },
+
+  /** The project room. */
+  room: {
+    /** A ticket opens one socket, once, within a minute. */
+    ticketTtl: 60 * second,
+    /** A cached membership is trusted so long; a lost notice heals after it. */
+    memberCacheTtl: 5 * second,
+    /** Updates of one document arriving within this window are stored and sent as one (a frame at 60 Hz is 16 ms). */
+    commitWindow: 15,
+    /** An edited document is written to the tree at the latest so long after the edit. */
+    flushAfter: 1 * second,
+    /** `saved` acknowledgements are batched this long. */
+    savedWindow: 100,
+    /** SQLite in production refuses values over 2 MB; chunks stay well below. */
+    chunk: 1 * MiB,
+    /** The update log of a document is folded into a snapshot after so many rows … */
+    logRows: 500,
+    /** … or so many bytes. */
+    logBytes: 1 * MiB,
+    /** A document whose history is larger than this takes no more edits (an isolate has 128 MB). */
+    documentBytes: 16 * MiB,
+    /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
+    frameBytes: 4 * MiB,
+    /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
+    framesPerSecond: 300,
+    /** Size of one client's awareness state: a cursor, a selection, a name. */
+    awarenessBytes: 4 * KiB,
+    /** Awareness clients of one socket: reconnecting within the same page may overlap once. */
+    awarenessClients: 2,
+    /** Hibernation keeps the attachment of a socket up to 16,384 bytes. */
+    attachmentBytes: 16_384,
+    usersMax: 100,
+    socketsMax: 1000,
+    socketsPerUser: 50,
+    /** Text of the project channel (chat, cursors). */
+    channelFrameBytes: 16 * KiB,
+    chatMax: 4000,
+    /** Events kept for `resume`; older ones answer `resync`. */
+    eventsKept: 10_000,
+    /** Replayed in one `resume`. */
+    eventsReplayed: 1000,
+    /** A flushed revision's Yjs state is kept so long, for writes that name it in If-Match. */
+    revisionTtl: 10 * minute,
+    revisionsKept: 50,
+    /** Text that nobody edits any more is copied to R2 after so long. */
+    blobIdle: 60 * second,
+    /** The D1 index of the tree follows within so long. */
+    indexDelay: 30 * second,
+    /** Documents held in memory with nobody connected. */
+    idleDocuments: 32,
+  },
+
+  build: {
+    /** Two at a time per user; the rest waits in order. */
+    runningPerUser: 2,
+    queuedPerUser: 100,
+    /** Wall clock of one attempt in the runner. */
+    timeout: 5 * minute,
+    attempts: 3,
+    /** The runner reports at least this often … */
+    heartbeat: 5 * second,
+    /** … and is believed dead after this silence. */
+    lease: 30 * second,
+    /** A build still queued after so long is offered to a runner again: its message may be lost. */
+    queuedSweep: 20 * second,
+    /** A build that no runner could take for so long ends; the studio should hear of it. */
+    queuedTimeout: 60 * minute,
+    /** Progress reaches the database at most so often; followers see every step. */
+    projectionInterval: 1 * second,
+    /** First retry of infrastructure failures; doubles, with jitter. */
+    retryDelay: 2 * second,
+    logLines: 20_000,
+    logLineBytes: 8 * KiB,
+    eventsPerBatch: 500,
+    outputFiles: 5000,
+    outputBytes: 512 * MiB,
+    outputFileBytes: 100 * MiB,
+    defineMax: 100,
+    /** A comment line on an idle log stream keeps proxies from closing it. */
+    streamPing: 15 * second,
+  },
+
+  outbox: {
+    /** A row is claimed so long by one worker before another may take it. */
+    claim: 30 * second,
+    batch: 50,
+  },
+} as const;

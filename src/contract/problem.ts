@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { errorCodes } from './errors.ts';
+
+/** RFC 9457 problem document: the body of every answer of 400 and above. */
+export const Problem = z
+  .object({
+    type: z.string().meta({ description: 'Link to the page of this error code' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(errorCodes).meta({ description: 'Stable, machine-readable' }),
+    detail: z.string().optional(),
+    requestId: z.string(),
+    issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' });
+
+export type Problem = z.infer<typeof Problem>;

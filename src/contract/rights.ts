@@ -1,0 +1,15 @@
+import { z } from 'zod';
+
+/** Everything that a role may allow. Who holds which right is said in `src/core/permissions.ts`. */
+export const Right = z.enum([
+  'project.read',
+  'project.join',
+  'project.write',
+  'project.manage',
+  'members.read',
+  'members.leave',
+  'build.read',
+  'build.create',
+  'build.cancel',
+]);
+export type Right = z.infer<typeof Right>;

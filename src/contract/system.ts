@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+export const Health = z.object({ status: z.literal('ok'), version: z.string() });
+
+const part = z.object({ ok: z.boolean(), ms: z.number(), detail: z.string().optional() });
+
+export const Readiness = z
+  .object({
+    status: z.enum(['ready', 'unready']),
+    version: z.string(),
+    checks: z.record(z.string(), part).meta({ description: 'database, storage, cache, rooms, queue, runner' }),
+  })
+  .meta({ id: 'Readiness' });
+export type Readiness = z.infer<typeof Readiness>;

@@ -1,0 +1,14 @@
+import type { BuildOptions, BuildTarget } from '../contract/builds.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { sha256 } from './tree.ts';
+
+/** Raised whenever the runner would make other bytes of the same input. */
+export const toolchainVersion = 'kiln-1';
+
+/** What a build is made of; equal keys within a project mean equal artifacts. */
+export const buildKey = (input: {
+  treeHash: string;
+  target: BuildTarget;
+  options: BuildOptions;
+  lock: string | null;
+}): string => sha256(canonicalJson({ ...input, toolchain: toolchainVersion }));

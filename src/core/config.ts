@@ -1,0 +1,103 @@
+import { z } from 'zod';
+
+/** Keys that `npm run dev` generates carry this mark, so that production refuses them. */
+export const developmentKeyPrefix = 'dev-';
+
+const PrivateJwk = z.looseObject({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  kid: z.string().min(1),
+  x: z.string(),
+  d: z.string(),
+});
+
+/** JSON in a string, of a shape. */
+const jsonText = <S extends z.ZodType>(schema: S) =>
+  z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: 'is not valid JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const Environment = z
+  .object({
+    KILN_ENV: z.enum(['development', 'staging', 'production']),
+    /** Scheme, host and port of the app, no trailing slash: issuer of tokens, base of links. */
+    APP_ORIGIN: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => new URL(url).origin === url, 'must be an origin without path or trailing slash'),
+    /** Host (with port) below which every build has a host of its own. Another registrable domain than the app's in production. */
+    CONTENT_HOST: z.string().regex(/^[a-z0-9.-]+(?::\d+)?$/),
+    /** The runner's base URL; absent where the container binding is used. */
+    RUNNER_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Ed25519 private keys as JWKs; the first signs, all verify. Secret. */
+    AUTH_KEYS: jsonText(z.array(PrivateJwk).min(1)),
+    /** More origins that may open sockets and call with cookies, comma-separated. */
+    ALLOWED_ORIGINS: z.string().default(''),
+  })
+  .superRefine((env, context) => {
+    if (env.KILN_ENV === 'development') return;
+    if (!env.APP_ORIGIN.startsWith('https://'))
+      context.addIssue({ code: 'custom', path: ['APP_ORIGIN'], message: 'must be https outside development' });
+    if (env.AUTH_KEYS.some((key) => key.kid.startsWith(developmentKeyPrefix)))
+      context.addIssue({ code: 'custom', path: ['AUTH_KEYS'], message: 'is a development key' });
+    const app = new URL(env.APP_ORIGIN).host;
+    if (app === env.CONTENT_HOST || env.CONTENT_HOST.endsWith(`.${app}`) || app.endsWith(`.${env.CONTENT_HOST}`))
+      context.addIssue({
+        code: 'custom',
+        path: ['CONTENT_HOST'],
+        message: "must not share the app's site outside development",
+      });
+  });
+
+export interface Config {
+  readonly environment: 'development' | 'staging' | 'production';
+  readonly appOrigin: string;
+  readonly contentHost: string;
+  readonly contentScheme: 'http' | 'https';
+  readonly runnerUrl: string | null;
+  readonly authKeys: readonly z.infer<typeof PrivateJwk>[];
+  readonly allowedOrigins: ReadonlySet<string>;
+}
+
+/** Parses the environment, or throws one error that names every wrong variable and no value. */
+export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
+  const parsed = Environment.safeParse(env);
+  if (!parsed.success)
+    throw new Error(
+      `Kiln cannot start: ${parsed.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'} ${issue.message}`).join('; ')}`,
+    );
+  const { data } = parsed;
+  return {
+    environment: data.KILN_ENV,
+    appOrigin: data.APP_ORIGIN,
+    contentHost: data.CONTENT_HOST,
+    contentScheme: data.APP_ORIGIN.startsWith('https:') ? 'https' : 'http',
+    runnerUrl: data.RUNNER_URL ?? null,
+    authKeys: data.AUTH_KEYS,
+    allowedOrigins: new Set([
+      data.APP_ORIGIN,
+      ...data.ALLOWED_ORIGINS.split(',')
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    ]),
+  };
+}
+
+const parsed = new WeakMap<object, Config>();
+
+/** The configuration of an environment, parsed once per isolate. Throws like `parseConfig`. */
+export function configOf(env: object): Config {
+  let config = parsed.get(env);
+  if (!config) {
+    config = parseConfig(env as Record<string, unknown>);
+    parsed.set(env, config);
+  }
+  return config;
+}

@@ -1,0 +1,9 @@
+import type { Config } from './config.ts';
+
+/** Absolute URLs that the API hands out. */
+export const artifactUrl = (config: Config, buildId: string, name: string): string =>
+  `${config.appOrigin}/api/builds/${buildId}/artifacts/${encodeURIComponent(name)}`;
+
+/** Every build is an origin of its own, so one game cannot touch another's storage. */
+export const playUrl = (config: Config, buildId: string): string =>
+  `${config.contentScheme}://${buildId}.${config.contentHost}/`;

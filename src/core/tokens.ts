@@ -1,0 +1,118 @@
+import { type CryptoKey, importJWK, type JWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { newId } from '../contract/ids.ts';
+import { limits } from '../contract/limits.ts';
+import type { Config } from './config.ts';
+
+/**
+ * Every token that Kiln signs, told apart three times over (`typ`, `aud`, own claims), so that none
+ * of one purpose works as another (RFC 8725 §3.11–3.12). One algorithm, pinned; the header is never asked.
+ */
+const algorithm = 'EdDSA';
+
+const purposes = {
+  /** Calls the API as a user. */
+  access: { typ: 'at+jwt', audience: 'kiln:api' },
+  /** Opens one socket of one room. */
+  room: { typ: 'room+jwt', audience: 'kiln:room' },
+  /** Serves one attempt of one build. */
+  build: { typ: 'build+jwt', audience: 'kiln:build' },
+} as const;
+
+interface Claims {
+  access: { sub: string; sid: string };
+  room: { sub: string; sid: string; project: string; username: string; name: string };
+  build: { sub: string; projectId: string; attempt: number };
+}
+
+export type Purpose = keyof Claims;
+export type Verified<P extends Purpose> = Claims[P] & { readonly jti: string; readonly exp: number };
+
+/** What each purpose must carry, by type. */
+const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'string' | 'number' } } = {
+  access: { sub: 'string', sid: 'string' },
+  room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
+  build: { sub: 'string', projectId: 'string', attempt: 'number' },
+};
+
+interface Keys {
+  readonly active: { readonly kid: string; readonly key: CryptoKey };
+  readonly verify: ReadonlyMap<string, CryptoKey>;
+}
+
+const keysOf = new WeakMap<Config, Promise<Keys>>();
+
+const publicPart = ({ kty, crv, kid, x }: JWK): JWK => ({ kty, crv, kid, x, alg: algorithm, use: 'sig' }) as JWK;
+
+async function importKeys(config: Config): Promise<Keys> {
+  const [first] = config.authKeys;
+  if (!first) throw new Error('parseConfig requires a key');
+  const verify = new Map<string, CryptoKey>();
+  for (const jwk of config.authKeys) verify.set(jwk.kid, (await importJWK(publicPart(jwk), algorithm)) as CryptoKey);
+  return { active: { kid: first.kid, key: (await importJWK(first as JWK, algorithm)) as CryptoKey }, verify };
+}
+
+function keys(config: Config): Promise<Keys> {
+  let imported = keysOf.get(config);
+  if (!imported) {
+    imported = importKeys(config);
+    keysOf.set(config, imported);
+  }
+  return imported;
+}
+
+/** The public key set, the signing key first. */
+export const publicKeys = (config: Config): JWK[] => config.authKeys.map((jwk) => publicPart(jwk as JWK));
+
+/** Signs a token that lives for `ttl` milliseconds. */
+export async function signToken<P extends Purpose>(
+  config: Config,
+  purpose: P,
+  claims: Claims[P],
+  ttl: number,
+): Promise<string> {
+  const { active } = await keys(config);
+  const { typ, audience } = purposes[purpose];
+  const now = Math.floor(Date.now() / 1000);
+  return await new SignJWT({ ...claims } as JWTPayload)
+    .setProtectedHeader({ alg: algorithm, kid: active.kid, typ })
+    .setIssuer(config.appOrigin)
+    .setAudience(audience)
+    .setIssuedAt(now)
+    .setExpirationTime(now + Math.floor(ttl / 1000))
+    .setJti(newId())
+    .sign(active.key);
+}
+
+/** The claims of a token of this purpose; null for everything else, whatever is wrong with it. */
+export async function verifyToken<P extends Purpose>(
+  config: Config,
+  purpose: P,
+  token: string,
+): Promise<Verified<P> | null> {
+  const { verify } = await keys(config);
+  const { typ, audience } = purposes[purpose];
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      ({ kid }) => {
+        const key = kid === undefined ? undefined : verify.get(kid);
+        if (!key) throw new Error('unknown key');
+        return key;
+      },
+      {
+        algorithms: [algorithm],
+        typ,
+        audience,
+        issuer: config.appOrigin,
+        clockTolerance: limits.auth.clockLeeway / 1000,
+        requiredClaims: ['exp', 'iat', 'jti', 'sub'],
+      },
+    );
+    const shape: Record<string, string> = shapes[purpose];
+    return Object.entries(shape).every(([claim, type]) => typeof payload[claim] === type)
+      ? (payload as unknown as Verified<P>)
+      : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,256 @@
+import { and, asc, count, desc, eq, inArray, lt, or, sql } from 'drizzle-orm';
+import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
+import type { ErrorCode } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import type { Config } from '../core/config.ts';
+import { artifactUrl, playUrl } from '../core/links.ts';
+import { decodeCursor, page } from './cursor.ts';
+import type { Database } from './database.ts';
+import { builds, outbox } from './schema.ts';
+import { iso, isoOrNull } from './time.ts';
+
+export type BuildRow = typeof builds.$inferSelect;
+
+/** The build as the API shows it. */
+export function toBuild(row: BuildRow, config: Config): Build {
+  const artifact = row.status === 'success' ? row.artifacts[0] : undefined;
+  return {
+    id: row.id,
+    projectId: row.projectId,
+    userId: row.userId,
+    target: row.target,
+    status: row.status,
+    progress: row.progress / 1000,
+    step: row.step,
+    options: row.options as BuildOptions,
+    treeHash: row.treeHash,
+    checkpointId: row.checkpointId,
+    cached: row.cached,
+    attempt: row.attempt,
+    errorCode: row.errorCode as ErrorCode | null,
+    errorMessage: row.errorMessage,
+    artifactUrl: artifact ? artifactUrl(config, row.id, artifact.name) : null,
+    artifactSize: artifact?.size ?? null,
+    playUrl: row.status === 'success' && row.target === 'web' ? playUrl(config, row.id) : null,
+    timings: row.timings,
+    createdAt: iso(row.createdAt),
+    startedAt: isoOrNull(row.startedAt),
+    completedAt: isoOrNull(row.completedAt),
+  };
+}
+
+export interface NewBuild {
+  readonly id: string;
+  readonly projectId: string;
+  readonly userId: string;
+  readonly target: BuildTarget;
+  readonly options: BuildOptions;
+  readonly key: string;
+  readonly treeHash: string;
+  readonly now: number;
+}
+
+const fresh = (build: NewBuild): BuildRow => {
+  const { now, ...fields } = build;
+  return {
+    ...fields,
+    options: { ...build.options },
+    status: 'queued',
+    progress: 0,
+    step: null,
+    checkpointId: null,
+    cached: false,
+    attempt: 0,
+    seq: 0,
+    errorCode: null,
+    errorMessage: null,
+    artifacts: [],
+    outputOf: null,
+    timings: {},
+    createdAt: now,
+    startedAt: null,
+    completedAt: null,
+  };
+};
+
+/** The build and the message that will start it, in one transaction: neither exists without the other. */
+export async function createBuild(
+  db: Database,
+  build: NewBuild,
+  message: { id: string; queue: string; body: unknown },
+): Promise<BuildRow> {
+  const row = fresh(build);
+  await db.batch('builds.create', (orm) => [
+    orm.insert(builds).values(row),
+    orm
+      .insert(outbox)
+      .values({ ...message, createdAt: build.now, claimedUntil: build.now + limits.outbox.claim, attempts: 1 }),
+  ]);
+  return row;
+}
+
+/** A build that repeats a finished one: success at once, with that one's output. */
+export async function createCachedBuild(db: Database, build: NewBuild, source: BuildRow): Promise<BuildRow> {
+  const row: BuildRow = {
+    ...fresh(build),
+    status: 'success',
+    progress: 1000,
+    cached: true,
+    artifacts: source.artifacts,
+    outputOf: source.outputOf ?? source.id,
+    timings: { total: 0 },
+    startedAt: build.now,
+    completedAt: build.now,
+  };
+  await db.query('builds.createCached', (orm) => orm.insert(builds).values(row));
+  return row;
+}
+
+export async function buildById(db: Database, id: string): Promise<BuildRow | undefined> {
+  return (await db.query('builds.byId', (orm) => orm.select().from(builds).where(eq(builds.id, id))))[0];
+}
+
+/** The newest success of the same key, whose output can serve again. */
+export async function finishedBuild(db: Database, projectId: string, key: string): Promise<BuildRow | undefined> {
+  return (
+    await db.query('builds.finished', (orm) =>
+      orm
+        .select()
+        .from(builds)
+        .where(and(eq(builds.projectId, projectId), eq(builds.key, key), eq(builds.status, 'success')))
+        .orderBy(desc(builds.id))
+        .limit(1),
+    )
+  )[0];
+}
+
+export async function listBuilds(
+  db: Database,
+  projectId: string,
+  query: {
+    limit: number;
+    cursor?: string | undefined;
+    status?: BuildStatus | undefined;
+    target?: BuildTarget | undefined;
+  },
+): Promise<{ rows: BuildRow[]; nextCursor: string | null }> {
+  const rows = await db.query('builds.list', (orm) =>
+    orm
+      .select()
+      .from(builds)
+      .where(
+        and(
+          eq(builds.projectId, projectId),
+          query.status ? eq(builds.status, query.status) : undefined,
+          query.target ? eq(builds.target, query.target) : undefined,
+          query.cursor ? lt(builds.id, decodeCursor(query.cursor).id) : undefined,
+        ),
+      )
+      .orderBy(desc(builds.id))
+      .limit(query.limit + 1),
+  );
+  return page(rows, query.limit, (row) => ({ value: 0, id: row.id }));
+}
+
+/** How many builds of a user wait or run. */
+export async function pendingBuilds(db: Database, userId: string): Promise<{ queued: number; building: number }> {
+  const rows = await db.query('builds.pending', (orm) =>
+    orm
+      .select({ status: builds.status, n: count() })
+      .from(builds)
+      .where(and(eq(builds.userId, userId), inArray(builds.status, ['queued', 'building'])))
+      .groupBy(builds.status),
+  );
+  const of = (status: BuildStatus): number => rows.find((row) => row.status === status)?.n ?? 0;
+  return { queued: of('queued'), building: of('building') };
+}
+
+/**
+ * The queued builds to try next, fairest first: users with the fewest running builds, then the
+ * oldest build. A message is only a wake-up, so it may start another build than the one it names.
+ */
+export async function nextBuilds(
+  db: Database,
+  limit: number,
+): Promise<{ id: string; userId: string; running: number }[]> {
+  const running = sql<number>`(SELECT count(*) FROM ${builds} AS other WHERE other.user_id = ${builds.userId} AND other.status = 'building')`;
+  return await db.query('builds.next', (orm) =>
+    orm
+      .select({ id: builds.id, userId: builds.userId, running: running.as('running') })
+      .from(builds)
+      .where(eq(builds.status, 'queued'))
+      .orderBy(asc(sql`running`), asc(builds.id))
+      .limit(limit),
+  );
+}
+
+/** Builds that should have moved: their object is asked to look again. */
+export async function stalledBuilds(db: Database, now: number, limit: number): Promise<{ id: string }[]> {
+  return await db.query('builds.stalled', (orm) =>
+    orm
+      .select({ id: builds.id })
+      .from(builds)
+      .where(
+        or(
+          and(eq(builds.status, 'queued'), lt(builds.createdAt, now - limits.build.queuedSweep)),
+          and(eq(builds.status, 'building'), lt(builds.startedAt, now - limits.build.timeout)),
+        ),
+      )
+      .orderBy(asc(builds.id))
+      .limit(limit),
+  );
+}
+
+export type BuildProjection = Pick<
+  BuildRow,
+  | 'status'
+  | 'progress'
+  | 'step'
+  | 'attempt'
+  | 'seq'
+  | 'errorCode'
+  | 'errorMessage'
+  | 'artifacts'
+  | 'outputOf'
+  | 'timings'
+  | 'startedAt'
+  | 'completedAt'
+>;
+
+/** Writes the state of the BuildRun object; an older `(attempt, seq)` than the row's changes nothing. */
+export async function projectBuild(db: Database, id: string, state: BuildProjection): Promise<void> {
+  await db.query('builds.project', (orm) =>
+    orm
+      .update(builds)
+      .set(state)
+      .where(
+        and(
+          eq(builds.id, id),
+          or(lt(builds.attempt, state.attempt), and(eq(builds.attempt, state.attempt), lt(builds.seq, state.seq))),
+        ),
+      ),
+  );
+}
+
+/** Every build of a project, for its removal. */
+export async function allBuilds(db: Database, projectId: string): Promise<{ id: string }[]> {
+  return await db.query('builds.all', (orm) =>
+    orm.select({ id: builds.id }).from(builds).where(eq(builds.projectId, projectId)),
+  );
+}
+
+export async function deleteBuildRow(db: Database, id: string): Promise<void> {
+  await db.query('builds.delete', (orm) => orm.delete(builds).where(eq(builds.id, id)));
+}
+
+/** Whether another build of the project still shows the output of this one. */
+export async function outputIsShared(db: Database, build: BuildRow): Promise<boolean> {
+  const rows = await db.query('builds.sharers', (orm) =>
+    orm
+      .select({ id: builds.id })
+      .from(builds)
+      .where(and(eq(builds.projectId, build.projectId), eq(builds.outputOf, build.outputOf ?? build.id)))
+      .limit(2),
+  );
+  return rows.some((row) => row.id !== build.id);
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { KilnError } from '../contract/errors.ts';
+
+/**
+ * A page cursor: the sort value and id of the last row shown. It is not secret and grants nothing:
+ * every page is authorised and filtered again.
+ */
+export interface Cursor {
+  readonly value: string | number;
+  readonly id: string;
+}
+
+const Shape = z.tuple([z.union([z.string().max(300), z.number()]), z.string().max(64)]);
+
+export const encodeCursor = (cursor: Cursor): string =>
+  btoa(encodeURIComponent(JSON.stringify([cursor.value, cursor.id])));
+
+/** Throws `validation_failed` for anything that `encodeCursor` did not make. */
+export function decodeCursor(text: string): Cursor {
+  try {
+    const [value, id] = Shape.parse(JSON.parse(decodeURIComponent(atob(text))));
+    return { value, id };
+  } catch {
+    throw new KilnError('validation_failed', {
+      issues: [{ path: 'query.cursor', message: 'is not a cursor of this list' }],
+    });
+  }
+}
+
+/** Cuts one row more than asked for into a page and its cursor. */
+export function page<Row>(
+  rows: readonly Row[],
+  limit: number,
+  cursorOf: (row: Row) => Cursor,
+): { rows: Row[]; nextCursor: string | null } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { rows: shown, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(cursorOf(last)) : null };
+}

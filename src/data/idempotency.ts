@@ -1,0 +1,69 @@
+import { and, eq, isNull, lt } from 'drizzle-orm';
+import { limits } from '../contract/limits.ts';
+import { type Database, UniqueViolation } from './database.ts';
+import { idempotencyKeys } from './schema.ts';
+
+export type Claim =
+  | { readonly outcome: 'first' }
+  | { readonly outcome: 'replay'; readonly status: number; readonly body: string }
+  | { readonly outcome: 'running' }
+  | { readonly outcome: 'other-request' };
+
+/** A first request that never finished (its Worker died) frees the key after this. */
+const abandonedAfter = 60_000;
+
+/** Claims a key for the first request that names it; says what became of that one otherwise. */
+export async function claimKey(
+  db: Database,
+  request: { userId: string; key: string; requestHash: string; now: number },
+): Promise<Claim> {
+  const { now, ...row } = request;
+  const mine = and(eq(idempotencyKeys.userId, row.userId), eq(idempotencyKeys.key, row.key));
+  await db.batch('idempotency.expire', (orm) => [
+    orm.delete(idempotencyKeys).where(and(mine, lt(idempotencyKeys.createdAt, now - limits.http.idempotencyTtl))),
+    orm
+      .delete(idempotencyKeys)
+      .where(and(mine, isNull(idempotencyKeys.status), lt(idempotencyKeys.createdAt, now - abandonedAfter))),
+  ]);
+  try {
+    await db.query('idempotency.claim', (orm) =>
+      orm.insert(idempotencyKeys).values({ ...row, status: null, body: null, createdAt: now }),
+    );
+    return { outcome: 'first' };
+  } catch (error) {
+    if (!(error instanceof UniqueViolation)) throw error;
+  }
+  const [seen] = await db.query('idempotency.read', (orm) => orm.select().from(idempotencyKeys).where(mine));
+  if (!seen) return { outcome: 'running' };
+  if (seen.requestHash !== row.requestHash) return { outcome: 'other-request' };
+  return seen.status === null || seen.body === null
+    ? { outcome: 'running' }
+    : { outcome: 'replay', status: seen.status, body: seen.body };
+}
+
+/** Keeps the first answer for replays. */
+export async function finishKey(
+  db: Database,
+  key: { userId: string; key: string; status: number; body: string },
+): Promise<void> {
+  await db.query('idempotency.finish', (orm) =>
+    orm
+      .update(idempotencyKeys)
+      .set({ status: key.status, body: key.body })
+      .where(and(eq(idempotencyKeys.userId, key.userId), eq(idempotencyKeys.key, key.key))),
+  );
+}
+
+/** Frees a key whose request failed before it changed anything. */
+export async function releaseKey(db: Database, key: { userId: string; key: string }): Promise<void> {
+  await db.query('idempotency.release', (orm) =>
+    orm.delete(idempotencyKeys).where(and(eq(idempotencyKeys.userId, key.userId), eq(idempotencyKeys.key, key.key))),
+  );
+}
+
+/** For the daily clean-up. */
+export async function expireKeys(db: Database, now: number): Promise<void> {
+  await db.query('idempotency.expireAll', (orm) =>
+    orm.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, now - limits.http.idempotencyTtl)),
+  );
+}

@@ -1,0 +1,145 @@
+import { and, eq, exists, gt, isNull, sql } from 'drizzle-orm';
+import { newId } from '../contract/ids.ts';
+import { limits } from '../contract/limits.ts';
+import type { Database } from './database.ts';
+import { refreshTokens, sessions } from './schema.ts';
+
+export interface NewSession {
+  readonly userId: string;
+  readonly userAgent: string;
+  readonly tokenHash: string;
+  readonly now: number;
+}
+
+/** Starts a family with its first refresh token. Returns the session's id. */
+export async function createSession(db: Database, session: NewSession): Promise<string> {
+  const id = newId();
+  const { now } = session;
+  await db.batch('sessions.create', (orm) => [
+    orm.insert(sessions).values({
+      id,
+      userId: session.userId,
+      userAgent: session.userAgent.slice(0, 300),
+      createdAt: now,
+      lastUsedAt: now,
+      expiresAt: now + limits.auth.sessionTtl,
+      revokedAt: null,
+    }),
+    orm.insert(refreshTokens).values({
+      hash: session.tokenHash,
+      sessionId: id,
+      createdAt: now,
+      expiresAt: now + Math.min(limits.auth.refreshTokenTtl, limits.auth.sessionTtl),
+      usedAt: null,
+      successor: null,
+    }),
+  ]);
+  return id;
+}
+
+export type Rotation =
+  | { readonly outcome: 'rotated'; readonly sessionId: string; readonly userId: string }
+  /** Unknown, expired, revoked, or lost a race against a use that was in flight at the same time. */
+  | { readonly outcome: 'invalid' }
+  /** Used before this request began: the family is revoked now. */
+  | { readonly outcome: 'reused'; readonly sessionId: string; readonly userId: string };
+
+/**
+ * Trades one refresh token for the next. The first statement decides: only one use can set
+ * `used_at`, and the second inserts a successor only for the use that did.
+ */
+export async function rotateRefreshToken(
+  db: Database,
+  use: { hash: string; successor: string; requestStarted: number; now: number },
+): Promise<Rotation> {
+  const { hash, successor, now } = use;
+  const [won] = await db.batch('sessions.rotate', (orm) => [
+    orm
+      .update(refreshTokens)
+      .set({ usedAt: now, successor })
+      .where(
+        and(
+          eq(refreshTokens.hash, hash),
+          isNull(refreshTokens.usedAt),
+          gt(refreshTokens.expiresAt, now),
+          exists(
+            orm
+              .select({ one: sql`1` })
+              .from(sessions)
+              .where(
+                and(eq(sessions.id, refreshTokens.sessionId), isNull(sessions.revokedAt), gt(sessions.expiresAt, now)),
+              ),
+          ),
+        ),
+      )
+      .returning({ sessionId: refreshTokens.sessionId }),
+    orm.insert(refreshTokens).select(
+      orm
+        .select({
+          hash: sql`${successor}`.as('hash'),
+          sessionId: refreshTokens.sessionId,
+          createdAt: sql`${now}`.as('created_at'),
+          expiresAt: sql`${now + limits.auth.refreshTokenTtl}`.as('expires_at'),
+          usedAt: sql`NULL`.as('used_at'),
+          successor: sql`NULL`.as('successor'),
+        })
+        .from(refreshTokens)
+        .where(and(eq(refreshTokens.hash, hash), eq(refreshTokens.successor, successor))),
+    ),
+    orm
+      .update(sessions)
+      .set({ lastUsedAt: now })
+      .where(
+        exists(
+          orm
+            .select({ one: sql`1` })
+            .from(refreshTokens)
+            .where(and(eq(refreshTokens.hash, successor), eq(refreshTokens.sessionId, sessions.id))),
+        ),
+      ),
+  ]);
+  const rotated = won[0];
+  if (rotated) {
+    const owner = (
+      await db.query('sessions.owner', (orm) =>
+        orm.select({ userId: sessions.userId }).from(sessions).where(eq(sessions.id, rotated.sessionId)),
+      )
+    )[0];
+    return owner ? { outcome: 'rotated', sessionId: rotated.sessionId, userId: owner.userId } : { outcome: 'invalid' };
+  }
+  const seen = (
+    await db.query('sessions.usedToken', (orm) =>
+      orm
+        .select({ usedAt: refreshTokens.usedAt, sessionId: refreshTokens.sessionId, userId: sessions.userId })
+        .from(refreshTokens)
+        .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
+        .where(eq(refreshTokens.hash, hash)),
+    )
+  )[0];
+  // A loser of a race began before the winner committed; a thief or a confused client comes later.
+  if (!seen || seen.usedAt === null || use.requestStarted <= seen.usedAt) return { outcome: 'invalid' };
+  await revokeSession(db, seen.sessionId, now);
+  return { outcome: 'reused', sessionId: seen.sessionId, userId: seen.userId };
+}
+
+/** Idempotent. */
+export async function revokeSession(db: Database, id: string, now: number): Promise<void> {
+  await db.query('sessions.revoke', (orm) =>
+    orm
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(and(eq(sessions.id, id), isNull(sessions.revokedAt))),
+  );
+}
+
+export async function sessionOfToken(db: Database, hash: string): Promise<{ id: string; userId: string } | undefined> {
+  return (
+    await db.query('sessions.byToken', (orm) =>
+      orm
+        .select({ id: sessions.id, userId: sessions.userId })
+        .from(refreshTokens)
+        .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
+        .where(eq(refreshTokens.hash, hash)),
+    )
+  )[0];
+}

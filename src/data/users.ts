@@ -1,0 +1,113 @@
+import { and, eq, isNull } from 'drizzle-orm';
+import { KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import type { User } from '../contract/users.ts';
+import { type Database, UniqueViolation } from './database.ts';
+import { users } from './schema.ts';
+import { iso } from './time.ts';
+
+type Row = typeof users.$inferSelect;
+
+/** The user as the API shows it to themself. */
+export const toUser = (row: Row): User => ({
+  id: row.id,
+  email: row.email,
+  username: row.username,
+  displayName: row.displayName,
+  avatarUrl: row.avatarUrl,
+  emailVerified: row.emailVerifiedAt !== null,
+  createdAt: iso(row.createdAt),
+});
+
+function refuseTaken(error: unknown): never {
+  if (error instanceof UniqueViolation)
+    throw new KilnError(error.columns.some((column) => column.endsWith('.email')) ? 'email_taken' : 'username_taken');
+  throw error;
+}
+
+export interface NewUser {
+  readonly email: string;
+  readonly username: string;
+  readonly displayName: string;
+  readonly passwordHash: string | null;
+  readonly now: number;
+}
+
+/** Throws `email_taken` or `username_taken`. */
+export async function createUser(db: Database, user: NewUser): Promise<User> {
+  const { now, ...fields } = user;
+  const row: Row = {
+    ...fields,
+    id: newId(),
+    usernameFold: user.username.toLowerCase(),
+    avatarUrl: null,
+    emailVerifiedAt: null,
+    disabledAt: null,
+    deletedAt: null,
+    createdAt: now,
+    updatedAt: now,
+  };
+  await db.query('users.create', (orm) => orm.insert(users).values(row)).catch(refuseTaken);
+  return toUser(row);
+}
+
+const live = and(isNull(users.deletedAt), isNull(users.disabledAt));
+
+export async function userById(db: Database, id: string): Promise<Row | undefined> {
+  return (
+    await db.query('users.byId', (orm) =>
+      orm
+        .select()
+        .from(users)
+        .where(and(eq(users.id, id), live)),
+    )
+  )[0];
+}
+
+export async function userByEmail(db: Database, email: string): Promise<Row | undefined> {
+  return (
+    await db.query('users.byEmail', (orm) =>
+      orm
+        .select()
+        .from(users)
+        .where(and(eq(users.email, email), live)),
+    )
+  )[0];
+}
+
+export async function userByUsername(db: Database, username: string): Promise<Row | undefined> {
+  return (
+    await db.query('users.byUsername', (orm) =>
+      orm
+        .select()
+        .from(users)
+        .where(and(eq(users.usernameFold, username.toLowerCase()), live)),
+    )
+  )[0];
+}
+
+/** Throws `username_taken`; undefined for an unknown user. */
+export async function updateProfile(
+  db: Database,
+  id: string,
+  change: { displayName?: string | undefined; username?: string | undefined },
+  now: number,
+): Promise<User | undefined> {
+  const rows = await db
+    .query('users.updateProfile', (orm) =>
+      orm
+        .update(users)
+        .set({
+          ...(change.displayName !== undefined && { displayName: change.displayName }),
+          ...(change.username !== undefined && {
+            username: change.username,
+            usernameFold: change.username.toLowerCase(),
+          }),
+          updatedAt: now,
+        })
+        .where(and(eq(users.id, id), live))
+        .returning(),
+    )
+    .catch(refuseTaken);
+  return rows[0] && toUser(rows[0]);
+}

@@ -1,0 +1,144 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { BuildLogLine } from '../contract/builds.ts';
+import type { EventBatch } from '../contract/jobs.ts';
+import { hasEnded } from '../core/build-lifecycle.ts';
+import { configOf } from '../core/config.ts';
+import { logEvent } from '../core/log.ts';
+import { type BuildRow, projectBuild, toBuild } from '../data/builds.ts';
+import { d1Engine } from '../data/d1.ts';
+import { Database } from '../data/database.ts';
+import { headOutput, putOutputs } from '../data/objects.ts';
+import { AlarmClock } from './alarm-clock.ts';
+import { BuildCore } from './build/build.ts';
+import { logStream } from './build/stream.ts';
+import { answer, unwrap } from './rpc.ts';
+import { storageSql } from './sql.ts';
+import { projectRoom } from './stubs.ts';
+
+/** The shell of one build: storage, alarm and stores. What it does is in `build/`. */
+export class BuildRun extends DurableObject<Env> {
+  #core: BuildCore | null = null;
+  readonly #clock = new AlarmClock(this.ctx);
+
+  create(row: BuildRow, projectName: string) {
+    return answer(() => this.#open().create(row, projectName));
+  }
+
+  claim() {
+    return answer(() => this.#open().claim());
+  }
+
+  release(attempt: number, busy: boolean) {
+    return answer(() => this.#open().release(attempt, busy));
+  }
+
+  events(batch: EventBatch) {
+    return answer(() => this.#open().events(batch));
+  }
+
+  cancel() {
+    return answer(() => this.#open().cancel());
+  }
+
+  retry() {
+    return answer(() => this.#open().retry());
+  }
+
+  /** Whether this attempt may still fetch and store: the runner's token outlives a cancelled build. */
+  isRunning(attempt: number) {
+    return answer(() => {
+      const { state } = this.#open();
+      return state.status === 'building' && state.attempt === attempt ? { treeHash: state.treeHash } : null;
+    });
+  }
+
+  /** The build as it is this moment; the row in the database may be a second behind. */
+  show() {
+    return answer(() => toBuild(this.#open().state, configOf(this.env)));
+  }
+
+  logs(since: number, limit: number): Promise<{ logs: BuildLogLine[]; done: boolean }> {
+    const core = this.#open();
+    return Promise.resolve({ logs: core.logs(since, limit), done: hasEnded(core.state.status) });
+  }
+
+  /** Server-sent events; throws nothing after the first byte. */
+  follow(since: number): ReadableStream<Uint8Array> {
+    const core = this.#open();
+    return logStream(core, since, () => toBuild(core.state, configOf(this.env)));
+  }
+
+  /** The sweep found it waiting: look again. */
+  check() {
+    return answer(() => this.#open().tick());
+  }
+
+  /** Removes state and log. Idempotent. */
+  erase() {
+    return answer(async () => {
+      this.#core = null;
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    this.#clock.rang();
+    await this.#open().tick();
+  }
+
+  #open(): BuildCore {
+    const { ctx, env } = this;
+    this.#core ??= new BuildCore({
+      sql: storageSql(ctx.storage),
+      now: Date.now,
+      schedule: (at) => this.#clock.schedule(at),
+      log: logEvent,
+      wake: async (buildId, attempt) => {
+        await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
+      },
+      project: ({
+        id,
+        status,
+        progress,
+        step,
+        attempt,
+        seq,
+        errorCode,
+        errorMessage,
+        artifacts,
+        outputOf,
+        timings,
+        startedAt,
+        completedAt,
+      }) =>
+        projectBuild(new Database(d1Engine(env.DB)), id, {
+          status,
+          progress,
+          step,
+          attempt,
+          seq,
+          errorCode,
+          errorMessage,
+          artifacts,
+          outputOf,
+          timings,
+          startedAt,
+          completedAt,
+        }),
+      announce: async (state) => {
+        const room = projectRoom(env, state.projectId);
+        await unwrap(
+          room.record(`build.${state.status}`, state.userId, {
+            buildId: state.id,
+            target: state.target,
+            status: state.status,
+          }),
+        );
+      },
+      outputSize: async (sha256) => (await headOutput(env.BUILDS, sha256))?.size ?? null,
+      keepOutputs: (outputs) => putOutputs(env.BUILDS, this.#open().state.id, outputs),
+    });
+    return this.#core;
+  }
+}

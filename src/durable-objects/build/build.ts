@@ -1,0 +1,419 @@
+import type { BuildLogLine, BuildOptions, BuildStatus, BuildTarget } from '../../contract/builds.ts';
+import { type ErrorCode, errorSpec, KilnError } from '../../contract/errors.ts';
+import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../contract/jobs.ts';
+import { limits } from '../../contract/limits.ts';
+import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
+import type { LogFields } from '../../core/log.ts';
+import { backoff } from '../../core/retry.ts';
+import type { BuildRow } from '../../data/builds.ts';
+import type { Sql } from '../sql.ts';
+
+/** The truth about a build; the row in the database is a projection of the part that it shares. */
+export interface BuildState extends BuildRow {
+  readonly projectName: string;
+  /** Number of the newest batch of the current attempt. */
+  lastBatch: number;
+  /** Silence after this means that the runner is gone. */
+  leaseUntil: number | null;
+  /** Attempts that infrastructure spoiled. */
+  failures: number;
+  /** A queued build is not offered before this. */
+  notBefore: number;
+  /** When it was last queued. */
+  queuedAt: number;
+  logLines: number;
+  /** Whether the database has this state. */
+  projected: boolean;
+  projectedAt: number;
+  /** `package-lock.json` text that the runner reported. */
+  lock: string | null;
+}
+
+export interface BuildPorts {
+  readonly sql: Sql;
+  now(): number;
+  schedule(at: number): void;
+  log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
+  /** Puts a wake-up into the queue. */
+  wake(buildId: string, attempt: number): Promise<void>;
+  /** Writes the row; older states never overwrite newer ones. */
+  project(state: BuildState): Promise<void>;
+  /** Into the project's event log. */
+  announce(state: BuildState): Promise<void>;
+  /** Size of a stored output, null when it is not there. */
+  outputSize(sha256: string): Promise<number | null>;
+  keepOutputs(outputs: readonly OutputFile[]): Promise<void>;
+}
+
+/** What the dispatcher needs to hand the build to a runner. */
+export interface Claim {
+  readonly buildId: string;
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly attempt: number;
+  readonly target: BuildTarget;
+  readonly options: BuildOptions;
+  readonly treeHash: string;
+  readonly deadline: number;
+}
+
+/** ANSI escape sequences (ECMA-48 CSI and OSC); logs are shown as plain text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
+const controlSequences =
+  /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/**
+ * One build: the only writer of its state, lease and log. At-least-once delivery and several runners
+ * are expected, so every input names an attempt, and only the running one is heard.
+ */
+export class BuildCore {
+  readonly #ports: BuildPorts;
+  readonly #sql: Sql;
+  #state: BuildState | null;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(ports: BuildPorts) {
+    this.#ports = ports;
+    this.#sql = ports.sql;
+    this.#sql.run('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)');
+    this.#sql.run('CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, json TEXT NOT NULL)');
+    const row = this.#sql.all<{ json: string }>('SELECT json FROM state')[0];
+    this.#state = row ? (JSON.parse(row.json) as BuildState) : null;
+  }
+
+  /** Throws `not_found` before `create` and after `erase`. */
+  get state(): BuildState {
+    if (!this.#state) throw new KilnError('not_found');
+    return this.#state;
+  }
+
+  /** Takes over the row that was just inserted. Idempotent. */
+  create(row: BuildRow, projectName: string): void {
+    if (this.#state) return;
+    const now = this.#ports.now();
+    this.#save({
+      ...row,
+      projectName,
+      lastBatch: 0,
+      leaseUntil: null,
+      failures: 0,
+      notBefore: 0,
+      queuedAt: now,
+      logLines: 0,
+      projected: true,
+      projectedAt: now,
+      lock: null,
+    });
+    this.#ports.schedule(now + limits.build.queuedSweep);
+  }
+
+  /** Starts the next attempt for a dispatcher; null when there is nothing to start. */
+  async claim(): Promise<Claim | null> {
+    const { state } = this;
+    const now = this.#ports.now();
+    if (state.status !== 'queued' || state.notBefore > now) return null;
+    this.#become('building', {
+      attempt: state.attempt + 1,
+      seq: 0,
+      startedAt: now,
+      completedAt: null,
+      progress: 0,
+      step: null,
+      lastBatch: 0,
+      leaseUntil: now + limits.build.lease,
+      errorCode: null,
+      errorMessage: null,
+      timings: { queued: now - state.queuedAt },
+    });
+    this.#ports.schedule(now + limits.build.lease);
+    // The row must say `building` before the runner is asked: fairness counts running builds there.
+    await this.#project();
+    const { id, projectId, projectName, attempt, target, options, treeHash } = this.state;
+    return {
+      buildId: id,
+      projectId,
+      projectName,
+      attempt,
+      target,
+      options: options as BuildOptions,
+      treeHash,
+      deadline: now + limits.build.timeout,
+    };
+  }
+
+  /** The runner did not take the attempt. `busy`: it said so, which costs nothing; otherwise nobody knows, and the attempt is fenced off. */
+  async release(attempt: number, busy: boolean): Promise<void> {
+    const { state } = this;
+    if (state.status !== 'building' || state.attempt !== attempt) return;
+    if (busy) {
+      this.#requeue(0);
+      await this.#project();
+    } else await this.#infraFailure('The build runner could not be reached.');
+  }
+
+  /** A batch of the runner. Throws `conflict` to a runner that was replaced. */
+  async events(batch: EventBatch): Promise<EventAnswer> {
+    const { state } = this;
+    if (state.status === 'cancelled') return { cancelled: true };
+    if (batch.attempt !== state.attempt)
+      throw new KilnError('conflict', { detail: `Attempt ${state.attempt} is running.` });
+    // The answer to the final batch may have been lost; saying it again changes nothing.
+    if (hasEnded(state.status)) return { cancelled: false };
+    if (state.status !== 'building') throw new KilnError('conflict', { detail: 'This attempt was given up.' });
+    const now = this.#ports.now();
+    if (batch.batch <= state.lastBatch) return { cancelled: false };
+    const outcome = batch.events.find((event) => event.type === 'success' || event.type === 'failure');
+    this.#sql.transaction(() => {
+      for (const event of batch.events) this.#take(event);
+      // The outcome is settled below, over several awaits; until then the batch may come again.
+      this.#save({
+        ...this.state,
+        lastBatch: outcome ? state.lastBatch : batch.batch,
+        leaseUntil: now + limits.build.lease,
+      });
+    });
+    this.#notify();
+    this.#ports.schedule(now + limits.build.lease);
+    if (outcome?.type === 'success') await this.#succeed(batch.attempt, outcome);
+    else if (outcome?.type === 'failure') {
+      if (outcome.kind === 'infra') await this.#infraFailure(outcome.message);
+      else
+        await this.#end('failed', {
+          errorCode: outcome.code,
+          errorMessage: outcome.message.slice(0, 2000),
+          timings: { ...this.state.timings, ...outcome.timings },
+        });
+    } else await this.#project();
+    return { cancelled: this.state.status === 'cancelled' };
+  }
+
+  /** Queued or running → cancelled; the runner hears of it at its next report. False when it has ended. */
+  async cancel(): Promise<boolean> {
+    if (!canBecome(this.state.status, 'cancelled')) return false;
+    await this.#end('cancelled', { errorCode: 'build_cancelled', errorMessage: null });
+    return true;
+  }
+
+  /** Failed or cancelled → queued again, on the same snapshot. Throws `conflict` otherwise. */
+  async retry(): Promise<void> {
+    if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
+      throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
+    this.#save({ ...this.state, failures: 0 });
+    this.#requeue(0);
+    await this.#project();
+    await this.#announce();
+    await this.#ports.wake(this.state.id, this.state.attempt + 1);
+  }
+
+  /** Looks after what nobody else does: lost messages, dead runners, projections that failed. Safe to run at any time. */
+  async tick(): Promise<void> {
+    if (!this.#state) return;
+    const now = this.#ports.now();
+    const { state } = this;
+    if (state.status === 'building' && state.leaseUntil !== null && state.leaseUntil <= now)
+      await this.#infraFailure('The build runner went silent.');
+    if (this.state.status === 'queued') {
+      if (this.state.queuedAt + limits.build.queuedTimeout <= now)
+        await this.#end('failed', { errorCode: 'runner_lost', errorMessage: 'No build runner was free in time.' });
+      else if (this.state.notBefore <= now) await this.#ports.wake(this.state.id, this.state.attempt + 1);
+    }
+    await this.#project(true);
+    this.#scheduleNext();
+  }
+
+  /** Log lines after `since`, oldest first. */
+  logs(since: number, limit: number): BuildLogLine[] {
+    return this.#sql
+      .all<{ json: string }>('SELECT json FROM log WHERE seq > ? ORDER BY seq LIMIT ?', since, limit)
+      .map((row) => JSON.parse(row.json) as BuildLogLine);
+  }
+
+  /** Resolves at the next change. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const listener = (): void => {
+        this.#listeners.delete(listener);
+        resolve();
+      };
+      this.#listeners.add(listener);
+    });
+  }
+
+  #take(event: RunnerEvent): void {
+    const { state } = this;
+    if (event.type === 'progress') {
+      this.#save({
+        ...state,
+        step: event.step,
+        progress: Math.max(state.progress, Math.round(event.progress * 1000)),
+        seq: state.seq + 1,
+        projected: false,
+      });
+      return;
+    }
+    if (event.type !== 'log' || state.logLines > limits.build.logLines) return;
+    const full = state.logLines === limits.build.logLines;
+    const message = full
+      ? 'The log is full; further lines are not kept.'
+      : event.message.replace(controlSequences, '').slice(0, limits.build.logLineBytes);
+    this.#append({
+      at: new Date(event.at).toISOString(),
+      level: full ? 'warn' : event.level,
+      step: event.step,
+      message,
+      ...(!full && event.file !== undefined && { file: event.file }),
+      ...(!full && event.line !== undefined && { line: event.line }),
+      ...(!full && event.column !== undefined && { column: event.column }),
+    });
+  }
+
+  #append(line: Omit<BuildLogLine, 'seq'>): void {
+    const seq = this.state.logLines + 1;
+    this.#sql.run('INSERT INTO log (seq, json) VALUES (?, ?)', seq, JSON.stringify({ seq, ...line }));
+    this.#save({ ...this.state, logLines: seq });
+  }
+
+  async #succeed(attempt: number, outcome: Extract<RunnerEvent, { type: 'success' }>): Promise<void> {
+    // A runner's word is not enough: what it says it made must be there, byte for byte by hash.
+    const { outputs } = outcome;
+    const names = new Set(outputs.map(({ role, name }) => `${role === 'site'}:${name}`));
+    if (names.size !== outputs.length)
+      throw new KilnError('validation_failed', { detail: 'Two outputs have one name.' });
+    const sizes = new Map<string, number | null>();
+    for (const { sha256 } of outputs) if (!sizes.has(sha256)) sizes.set(sha256, await this.#ports.outputSize(sha256));
+    const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
+    if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
+    await this.#ports.keepOutputs(outputs);
+    // Somebody may have cancelled, or the lease run out, while the store was asked.
+    if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
+    const artifacts = outputs
+      .filter(({ role }) => role !== 'site')
+      .sort((a, b) => Number(a.role === 'report') - Number(b.role === 'report'));
+    await this.#end('success', {
+      progress: 1000,
+      artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
+      outputOf: this.state.id,
+      timings: { ...this.state.timings, ...outcome.timings },
+      lock: outcome.lock ?? null,
+    });
+  }
+
+  async #infraFailure(reason: string): Promise<void> {
+    const failures = this.state.failures + 1;
+    this.#append({
+      at: new Date(this.#ports.now()).toISOString(),
+      level: 'warn',
+      step: this.state.step ?? 'source',
+      message: failures < limits.build.attempts ? `${reason} Trying again.` : reason,
+    });
+    this.#ports.log('build.attempt_lost', { build: this.state.id, attempt: this.state.attempt, reason }, 'warn');
+    this.#save({ ...this.state, failures });
+    if (failures >= limits.build.attempts)
+      return await this.#end('failed', { errorCode: 'runner_lost', errorMessage: errorSpec('runner_lost').title });
+    this.#requeue(backoff(failures, limits.build.retryDelay, limits.build.queuedSweep));
+    await this.#project();
+    this.#scheduleNext();
+  }
+
+  #requeue(delay: number): void {
+    const now = this.#ports.now();
+    this.#become('queued', {
+      leaseUntil: null,
+      notBefore: now + delay,
+      queuedAt: now,
+      progress: 0,
+      step: null,
+      completedAt: null,
+      errorCode: null,
+      errorMessage: null,
+    });
+    this.#scheduleNext();
+  }
+
+  async #end(status: BuildStatus, change: Partial<BuildState> & { errorCode?: ErrorCode }): Promise<void> {
+    const now = this.#ports.now();
+    this.#become(status, {
+      ...change,
+      leaseUntil: null,
+      completedAt: now,
+      timings: { ...this.state.timings, ...change.timings, total: now - this.state.createdAt },
+    });
+    this.#ports.log('build.ended', {
+      build: this.state.id,
+      project: this.state.projectId,
+      user: this.state.userId,
+      target: this.state.target,
+      status,
+      attempt: this.state.attempt,
+      code: this.state.errorCode,
+      ms: now - this.state.createdAt,
+    });
+    await this.#project(true);
+    await this.#announce();
+    // A place is free: whoever waits may start.
+    await this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
+  }
+
+  #become(status: BuildStatus, change: Partial<BuildState>): void {
+    if (!canBecome(this.state.status, status))
+      throw new Error(`a build cannot go from ${this.state.status} to ${status}`);
+    this.#save({ ...this.state, seq: this.state.seq + 1, ...change, status, projected: false });
+    this.#notify();
+  }
+
+  /** Brings the row up to date. Progress alone waits for its interval; a failure is tried again by `tick`. */
+  async #project(now = false): Promise<void> {
+    const { state } = this;
+    if (state.projected) return;
+    const at = this.#ports.now();
+    if (
+      !now &&
+      state.status === 'building' &&
+      state.seq > 1 &&
+      at - state.projectedAt < limits.build.projectionInterval
+    )
+      return;
+    try {
+      await this.#ports.project(state);
+    } catch (error) {
+      this.#ports.log('build.projection_failed', { build: state.id, message: String(error) }, 'error');
+      this.#ports.schedule(at + limits.build.heartbeat);
+      return;
+    }
+    const current = this.state;
+    this.#save({
+      ...current,
+      projectedAt: at,
+      projected: current.attempt === state.attempt && current.seq === state.seq && current.status === state.status,
+    });
+  }
+
+  async #announce(): Promise<void> {
+    await this.#ports
+      .announce(this.state)
+      .catch((error: unknown) =>
+        this.#ports.log('build.announce_failed', { build: this.state.id, message: String(error) }, 'warn'),
+      );
+  }
+
+  #scheduleNext(): void {
+    const { state } = this;
+    const now = this.#ports.now();
+    if (state.status === 'building') this.#ports.schedule(state.leaseUntil ?? now + limits.build.lease);
+    else if (state.status === 'queued')
+      this.#ports.schedule(state.notBefore > now ? state.notBefore : now + limits.build.queuedSweep);
+    else if (!state.projected) this.#ports.schedule(now + limits.build.heartbeat);
+  }
+
+  #save(state: BuildState): void {
+    this.#sql.run(
+      'INSERT INTO state (id, json) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json',
+      JSON.stringify(state),
+    );
+    this.#state = state;
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

@@ -1,0 +1,287 @@
+import { DurableObject } from 'cloudflare:workers';
+import { type ErrorCode, errorSpec, KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { limits } from '../contract/limits.ts';
+import type { Right } from '../contract/rights.ts';
+import type { RoomEvent } from '../contract/room.ts';
+import { colorOf } from '../core/color.ts';
+import { describeError, logEvent } from '../core/log.ts';
+import { d1Engine } from '../data/d1.ts';
+import { Database } from '../data/database.ts';
+import { getBlob, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
+import { indexFiles, projectAccess, toProject } from '../data/projects.ts';
+import { AlarmClock } from './alarm-clock.ts';
+import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
+import type { PeerTarget } from './room/peer.ts';
+import { type NewContent, Room, type WriteOptions } from './room/room.ts';
+import { answer } from './rpc.ts';
+import { SocketPeer } from './socket-peer.ts';
+import { storageSql } from './sql.ts';
+
+/** Identity of a socket, set by the Worker after it verified the ticket; client-made headers never reach the object. */
+export interface SocketIdentity {
+  readonly userId: string;
+  readonly username: string;
+  readonly displayName: string;
+  readonly jti: string;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
+  /** Null for the project channel. */
+  readonly path: string | null;
+  readonly protocol: string | null;
+}
+
+export const identityHeader = 'x-kiln-identity';
+/** On a refused upgrade: the error's code, for the Worker to make a problem document of. */
+export const errorHeader = 'x-kiln-error';
+
+/** The shell of a project's room: sockets, alarm, storage and stores. What it does is in `room/`. */
+export class ProjectRoom extends DurableObject<Env> {
+  readonly #projectId: string;
+  readonly #members: Members;
+  readonly #peers = new Map<WebSocket, SocketPeer>();
+  #room: Room | null = null;
+  readonly #clock = new AlarmClock(this.ctx);
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#projectId = ctx.id.name ?? '';
+    this.#members = new Members(this.#directory(), Date.now);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
+  }
+
+  // ── What a request may do; the gate comes first, always ───────────────────────────────────────
+
+  authorize(caller: Caller, right: Right) {
+    return answer(async () => ({ access: (await this.#members.enter(caller, right)).access }));
+  }
+
+  project(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room, entry) => room.project(entry));
+  }
+
+  list(caller: Caller, right: Right, prefix?: string) {
+    return this.#guarded(caller, right, (room) => room.list(prefix));
+  }
+
+  tree(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room) => room.tree());
+  }
+
+  read(caller: Caller, right: Right, path: string) {
+    return this.#guarded(caller, right, (room) => room.read(path));
+  }
+
+  write(caller: Caller, right: Right, path: string, content: NewContent, options?: WriteOptions) {
+    return this.#guarded(caller, right, (room) => room.write(path, content, caller.userId, options));
+  }
+
+  delete(caller: Caller, right: Right, path: string, options?: WriteOptions) {
+    return this.#guarded(caller, right, (room) => room.delete(path, caller.userId, options));
+  }
+
+  presence(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room) => room.presence());
+  }
+
+  events(caller: Caller, right: Right, since: number) {
+    return this.#guarded(caller, right, (room) => room.events(since));
+  }
+
+  snapshot(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, async (room, { project }) => ({
+      ...(await room.snapshot()),
+      projectName: project.name,
+    }));
+  }
+
+  // ── What the platform itself does; reachable through the binding only ─────────────────────────
+
+  adopt(entries: readonly ManifestEntry[], by: string) {
+    return answer(() => this.#open().adopt(entries, by));
+  }
+
+  /** For readiness: the object can be reached and runs. */
+  ping() {
+    return true;
+  }
+
+  /** Memberships or the project changed in the database. */
+  membersChanged() {
+    return answer(() => this.#open().membersChanged());
+  }
+
+  /** Something of this project happened elsewhere. */
+  record(type: string, by: string | null, data: RoomEvent['data']) {
+    return answer(() => this.#open().record(type, by, data));
+  }
+
+  closeAll(code: ErrorCode) {
+    return answer(() => this.#open().closeAll(code));
+  }
+
+  /** Removes everything that the room holds. Idempotent. */
+  erase() {
+    return answer(async () => {
+      this.#open().closeAll('not_found');
+      this.#room = null;
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+    });
+  }
+
+  // ── Sockets ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Only WebSocket upgrades, which the Worker forwards with the identity that their ticket proved. */
+  override async fetch(request: Request): Promise<Response> {
+    const header = request.headers.get(identityHeader);
+    if (!header || request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
+      return new Response(null, { status: 404 });
+    const identity = JSON.parse(decodeURIComponent(header)) as SocketIdentity;
+    const entered = await answer(async () => {
+      const entry = await this.#members.enter(identity, 'project.join');
+      if (!this.#open().spendTicket(identity.jti, identity.expires)) throw new KilnError('ticket_expired');
+      return entry;
+    });
+    if (!entered.ok)
+      return new Response(null, { status: errorSpec(entered.code).status, headers: { [errorHeader]: entered.code } });
+
+    const { 0: client, 1: server } = new WebSocketPair();
+    const headers = new Headers();
+    if (identity.protocol) headers.set('sec-websocket-protocol', identity.protocol);
+    const room = this.#open();
+    const admitted = await answer((): PeerTarget => {
+      room.refuseCrowd(identity.userId);
+      return identity.path === null
+        ? { kind: 'channel' }
+        : { kind: 'document', file: room.documentTarget(identity.path) };
+    });
+    if (!admitted.ok) {
+      // A browser cannot read the status of a refused upgrade, so the close code carries the reason.
+      server.accept();
+      server.close(errorSpec(admitted.code).close ?? 4500, admitted.code);
+      return new Response(null, { status: 101, webSocket: client, headers });
+    }
+    const { userId, username, displayName } = identity;
+    const peer = new SocketPeer(server, {
+      id: newId(),
+      user: { userId, username, displayName, color: colorOf(userId) },
+      target: admitted.value,
+      access: entered.value.access,
+      since: Date.now(),
+      awareness: [],
+      path: null,
+    });
+    this.ctx.acceptWebSocket(server);
+    peer.persist();
+    this.#peers.set(server, peer);
+    logEvent('socket.opened', {
+      project: this.#projectId,
+      user: userId,
+      kind: admitted.value.kind,
+      access: peer.state.access,
+    });
+    await room.join(peer);
+    return new Response(null, { status: 101, webSocket: client, headers });
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): Promise<void> {
+    const room = this.#open();
+    const peer = this.#peers.get(socket);
+    if (!peer) return;
+    const size = typeof message === 'string' ? message.length : message.byteLength;
+    if (size > limits.room.frameBytes) return peer.close('payload_too_large');
+    if (!peer.countFrame(Date.now())) return peer.close('rate_limited');
+    try {
+      await room.receive(peer, typeof message === 'string' ? message : new Uint8Array(message));
+    } catch (error) {
+      logEvent(
+        'socket.refused_frame',
+        { project: this.#projectId, user: peer.state.user.userId, ...describeError(error) },
+        'warn',
+      );
+      peer.close(error instanceof KilnError ? error.code : 'malformed_request');
+    }
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    const room = this.#open();
+    const peer = this.#peers.get(socket);
+    if (!peer) return;
+    this.#peers.delete(socket);
+    await room.leave(peer);
+    logEvent('socket.closed', {
+      project: this.#projectId,
+      user: peer.state.user.userId,
+      kind: peer.state.target.kind,
+      code,
+    });
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.webSocketClose(socket, 1006);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#clock.rang();
+    try {
+      await this.#open().tick();
+    } catch (error) {
+      logEvent('room.tick_failed', { project: this.#projectId, ...describeError(error) }, 'error');
+      // The platform gives up after six tries; what is pending must not be forgotten.
+      this.#clock.schedule(Date.now() + limits.room.indexDelay);
+    }
+  }
+
+  // ── Inside ────────────────────────────────────────────────────────────────────────────────────
+
+  #guarded<T>(caller: Caller, right: Right, work: (room: Room, entry: Entry) => T | Promise<T>) {
+    return answer(async () => {
+      const entry = await this.#members.enter(caller, right);
+      return await work(this.#open(), entry);
+    });
+  }
+
+  /** The core, with every socket that lived through hibernation. Strangers never get here, so an unknown id leaves no storage behind. */
+  #open(): Room {
+    if (this.#room) return this.#room;
+    const { ctx, env } = this;
+    const room = new Room({
+      sql: storageSql(ctx.storage),
+      members: this.#members,
+      blobs: {
+        put: (hash, data) => putBlob(env.ASSETS, hash, data),
+        get: async (hash) => {
+          const object = await getBlob(env.ASSETS, hash);
+          return object ? new Uint8Array(await object.arrayBuffer()) : null;
+        },
+        putTree: (hash, entries) => putTree(env.ASSETS, hash, entries),
+      },
+      index: {
+        write: (change) => indexFiles(new Database(d1Engine(env.DB)), this.#projectId, { ...change, now: Date.now() }),
+      },
+      now: Date.now,
+      schedule: (at) => this.#clock.schedule(at),
+      log: (event, fields, level) => logEvent(event, { project: this.#projectId, ...fields }, level),
+    });
+    this.#room = room;
+    for (const socket of ctx.getWebSockets()) {
+      const peer = SocketPeer.restore(socket);
+      if (!peer) continue;
+      this.#peers.set(socket, peer);
+      room.restore(peer);
+    }
+    return room;
+  }
+
+  #directory(): Directory {
+    return {
+      access: async (userId) => {
+        const found = await projectAccess(new Database(d1Engine(this.env.DB)), this.#projectId, userId);
+        return (
+          found && { project: toProject(found.row, found.access), revision: found.row.revision, access: found.access }
+        );
+      },
+    };
+  }
+}

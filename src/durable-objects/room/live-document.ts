@@ -1,0 +1,251 @@
+import * as decoding from 'lib0/decoding';
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
+import * as Y from 'yjs';
+import { limits } from '../../contract/limits.ts';
+import { allows } from '../../core/permissions.ts';
+import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
+import type { DocumentLog } from './document-log.ts';
+import type { Peer } from './peer.ts';
+import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+
+/** What the document tells its room. */
+export interface DocumentEvents {
+  /** An update goes into the log; `by` are the users who made it. Inside the transaction, before any peer gets it. */
+  committing(document: LiveDocument, by: ReadonlySet<string>): void;
+  /** It is in the log. [R2] */
+  committed(document: LiveDocument, by: ReadonlySet<string>, seq: number): void;
+  /** A viewer tried to write. [R6] */
+  refused(peer: Peer): void;
+  transaction<T>(work: () => T): T;
+}
+
+/** Marks changes that come from the log and need no second row. */
+const fromLog = Symbol('from the log');
+
+/**
+ * One open document: a Y.Doc, its awareness and the sockets on it.
+ *
+ * Updates wait up to one commit window, are merged, appended to the log as one row, and only then
+ * sent on [R1, R5]. The Y.Doc in memory may therefore be ahead of the log by a window; everything
+ * that shows its state to somebody calls `commit()` first.
+ */
+export class LiveDocument {
+  readonly file: number;
+  readonly doc = new Y.Doc();
+  readonly text: Y.Text;
+  readonly awareness: Awareness;
+  readonly peers = new Set<Peer>();
+  readonly #log: DocumentLog;
+  readonly #events: DocumentEvents;
+  #pending: Uint8Array[] = [];
+  #pendingFrom = new Set<Peer | null>();
+  #pendingUsers = new Set<string>();
+  #pendingAwareness = new Set<number>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #full = false;
+  #destroyed = false;
+
+  /** `initialText` starts a document that has no history. It is logged at once: a second start must not insert it again. */
+  constructor(file: number, log: DocumentLog, events: DocumentEvents, initialText: string) {
+    this.file = file;
+    this.#log = log;
+    this.#events = events;
+    this.text = this.doc.getText('content');
+    this.awareness = new Awareness(this.doc);
+    // Its timer would keep the object from hibernating; sockets that close take their states along.
+    clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
+    this.awareness.setLocalState(null);
+
+    const history = log.load(file);
+    this.doc.transact(() => {
+      for (const update of history) Y.applyUpdate(this.doc, update, fromLog);
+    }, fromLog);
+    if (history.length === 0) {
+      if (initialText) this.text.insert(0, initialText);
+      log.append(file, Y.encodeStateAsUpdate(this.doc));
+    }
+    this.doc.on('update', this.#onUpdate);
+    this.awareness.on('update', this.#onAwareness);
+  }
+
+  /** The current text, edits of the running window included; they are durable when this returns. */
+  read(): string {
+    this.commit();
+    return this.text.toString();
+  }
+
+  /** A socket came, or came back after hibernation. */
+  join(peer: Peer, isNew: boolean): void {
+    this.peers.add(peer);
+    if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
+    if (!isNew) return;
+    this.commit();
+    peer.send(syncStep1Frame(this.doc));
+    const states = [...this.awareness.getStates().keys()];
+    if (states.length) peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+  }
+
+  leave(peer: Peer): void {
+    this.commit();
+    this.peers.delete(peer);
+    removeAwarenessStates(
+      this.awareness,
+      peer.state.awareness.map(([clientId]) => clientId),
+      peer,
+    );
+    peer.state.awareness = [];
+    this.#flushAwareness();
+  }
+
+  /** One binary frame of a client. Throws on anything that is not the protocol; the caller closes that socket. [R12] */
+  receive(peer: Peer, frame: Uint8Array): void {
+    const decoder = decoding.createDecoder(frame);
+    // A frame may hold several messages; each is checked, so batching hides nothing. [R6]
+    while (decoding.hasContent(decoder)) {
+      const type = decoding.readVarUint(decoder);
+      if (type === messageType.sync) this.#receiveSync(peer, decoder);
+      else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
+      else if (type === messageType.queryAwareness) {
+        const states = [...this.awareness.getStates().keys()];
+        peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+      } else throw new Error('unknown message type');
+    }
+  }
+
+  /** Makes the running window durable, then sends it on. */
+  commit(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#flushAwareness();
+    if (this.#pending.length === 0) return;
+    const update = this.#pending.length === 1 ? (this.#pending[0] as Uint8Array) : Y.mergeUpdates(this.#pending);
+    const from = this.#pendingFrom;
+    const users = this.#pendingUsers;
+    this.#pending = [];
+    this.#pendingFrom = new Set();
+    this.#pendingUsers = new Set();
+    try {
+      const seq = this.#events.transaction(() => {
+        const number = this.#log.append(this.file, update);
+        if (this.#log.needsCompaction(this.file)) this.compact();
+        this.#events.committing(this, users);
+        return number;
+      });
+      this.#events.committed(this, users, seq);
+    } catch (error) {
+      // The document in memory is ahead of what could be stored. Nobody may see that: the sockets end,
+      // and the clients, who still hold their edits, send them again when they are back.
+      this.#log.forget(this.file);
+      this.dissolve('unavailable');
+      throw error;
+    }
+    const frame = updateFrame(update);
+    // With one sender in the window, that one has it all.
+    const only = from.size === 1 ? [...from][0] : null;
+    for (const peer of this.peers) if (peer !== only) peer.send(frame);
+  }
+
+  /** Folds the log. The caller is inside a transaction. */
+  compact(): void {
+    const snapshot = Y.encodeStateAsUpdate(this.doc);
+    this.#full = snapshot.length > limits.room.documentBytes;
+    this.#log.compact(this.file, snapshot);
+  }
+
+  /** Ends every socket with an error and lets go of the document. Nothing is committed any more. */
+  dissolve(code: Parameters<Peer['close']>[0]): void {
+    for (const peer of this.peers) {
+      peer.state.awareness = [];
+      peer.close(code);
+    }
+    this.peers.clear();
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.awareness.destroy();
+    this.doc.destroy();
+  }
+
+  #receiveSync(peer: Peer, decoder: decoding.Decoder): void {
+    const type = decoding.readVarUint(decoder);
+    const payload = decoding.readVarUint8Array(decoder);
+    if (type === syncType.step1) {
+      this.commit();
+      peer.send(syncStep2Frame(this.doc, payload));
+      return;
+    }
+    if (type !== syncType.step2 && type !== syncType.update) throw new Error('unknown sync message');
+    if (!allows(peer.state.access, 'project.write')) {
+      // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
+      if (!isEmptyUpdate(payload)) this.#events.refused(peer);
+      return;
+    }
+    if (this.#full) {
+      peer.close('payload_too_large');
+      return;
+    }
+    Y.applyUpdate(this.doc, payload, peer);
+  }
+
+  #receiveAwareness(peer: Peer, payload: Uint8Array): void {
+    const own = new Set(peer.state.awareness.map(([clientId]) => clientId));
+    const entries = stampAwareness(
+      peer.state,
+      payload,
+      (clientId) => this.awareness.states.has(clientId) && !own.has(clientId),
+    );
+    if (entries.length === 0) return;
+    peer.persist();
+    applyAwarenessUpdate(this.awareness, encodeAwareness(entries), peer);
+  }
+
+  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === fromLog || this.#destroyed) return;
+    this.#pending.push(update);
+    if (isPeer(origin)) {
+      this.#pendingFrom.add(origin);
+      this.#pendingUsers.add(origin.state.user.userId);
+    } else {
+      this.#pendingFrom.add(null);
+      if (typeof origin === 'string') this.#pendingUsers.add(origin);
+    }
+    this.#schedule();
+  };
+
+  readonly #onAwareness = ({
+    added,
+    updated,
+    removed,
+  }: {
+    added: number[];
+    updated: number[];
+    removed: number[];
+  }): void => {
+    for (const clientId of [...added, ...updated, ...removed]) this.#pendingAwareness.add(clientId);
+    this.#schedule();
+  };
+
+  #schedule(): void {
+    if (this.#timer === null && !this.#destroyed)
+      this.#timer = setTimeout(() => this.commit(), limits.room.commitWindow);
+  }
+
+  #flushAwareness(): void {
+    if (this.#pendingAwareness.size === 0) return;
+    const known = [...this.#pendingAwareness].filter((clientId) => this.awareness.meta.has(clientId));
+    this.#pendingAwareness.clear();
+    if (known.length === 0) return;
+    const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, known));
+    for (const peer of this.peers) peer.send(frame);
+  }
+}
+
+const isPeer = (origin: unknown): origin is Peer =>
+  typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;
+
+/** No structs and no deletions: two zero bytes (Yjs update format v1). */
+const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;

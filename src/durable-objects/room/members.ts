@@ -1,0 +1,71 @@
+import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import type { Access, Project } from '../../contract/projects.ts';
+import type { Right } from '../../contract/rights.ts';
+import { allows } from '../../core/permissions.ts';
+
+/** A caller as the Worker has authenticated it. */
+export interface Caller {
+  readonly userId: string;
+}
+
+/** The project and how somebody sees it, straight from the relational store; null: not at all. */
+export interface Directory {
+  access(userId: string): Promise<{ project: Project; revision: number; access: Access } | null>;
+}
+
+export interface Entry {
+  readonly project: Project;
+  readonly revision: number;
+  readonly access: Access;
+}
+
+/**
+ * The gate of everything in a project, with a cache of a few seconds so that a hot request needs no
+ * database. Changes are told to the room; the age limit heals a notice that got lost. [R11]
+ */
+export class Members {
+  readonly #directory: Directory;
+  readonly #now: () => number;
+  readonly #cache = new Map<string, { entry: Entry | null; expires: number }>();
+  readonly #reads = new Map<string, Promise<Entry | null>>();
+  /** Raised by every `forget`, so that a look-up that began before it is not kept. */
+  #generation = 0;
+
+  constructor(directory: Directory, now: () => number) {
+    this.#directory = directory;
+    this.#now = now;
+  }
+
+  /** Throws `not_found` to strangers and `forbidden` to members without the right. */
+  async enter(caller: Caller, right: Right): Promise<Entry> {
+    const entry = await this.look(caller.userId);
+    if (!entry) throw new KilnError('not_found');
+    if (!allows(entry.access, right)) throw new KilnError('forbidden');
+    return entry;
+  }
+
+  async look(userId: string): Promise<Entry | null> {
+    const cached = this.#cache.get(userId);
+    if (cached && cached.expires > this.#now()) return cached.entry;
+    // Requests that arrive together share one look-up.
+    let read = this.#reads.get(userId);
+    if (!read) {
+      read = this.#directory.access(userId).finally(() => this.#reads.delete(userId));
+      this.#reads.set(userId, read);
+    }
+    const generation = this.#generation;
+    const entry = await read;
+    if (generation !== this.#generation) return entry;
+    if (this.#cache.size > 1000) this.#cache.clear();
+    this.#cache.set(userId, { entry, expires: this.#now() + limits.room.memberCacheTtl });
+    return entry;
+  }
+
+  /** Memberships or the project itself changed. */
+  forget(): void {
+    this.#generation += 1;
+    this.#cache.clear();
+    this.#reads.clear();
+  }
+}

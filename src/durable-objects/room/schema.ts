@@ -1,0 +1,35 @@
+import type { Sql } from '../sql.ts';
+
+/** Each step runs once, in order, in one transaction with its number. Never edit a step that was released. */
+const steps: readonly string[][] = [
+  [
+    // The working tree. `id` outlives renames: documents hang on it, not on the path.
+    `CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, size INTEGER NOT NULL,
+      mode INTEGER NOT NULL, is_text INTEGER NOT NULL, mime_type TEXT NOT NULL, updated_at INTEGER NOT NULL, updated_by TEXT, seq INTEGER NOT NULL)`,
+    // Text by its hash. `stored`: it is in R2 as well.
+    'CREATE TABLE contents (hash TEXT PRIMARY KEY, data BLOB NOT NULL, stored INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE INDEX contents_pending ON contents (at) WHERE stored = 0',
+    'CREATE TABLE document_log (file INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (file, seq, part)) WITHOUT ROWID',
+    'CREATE TABLE document_snapshots (file INTEGER NOT NULL, part INTEGER NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (file, part)) WITHOUT ROWID',
+    // Documents whose newest text is not in the tree yet, and who typed it.
+    'CREATE TABLE dirty (file INTEGER PRIMARY KEY, by TEXT, at INTEGER NOT NULL)',
+    'CREATE TABLE revisions (file INTEGER NOT NULL, hash TEXT NOT NULL, at INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (file, hash)) WITHOUT ROWID',
+    // What the index in the relational store does not know yet.
+    'CREATE TABLE index_pending (path TEXT PRIMARY KEY, seq INTEGER NOT NULL, removed INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE TABLE events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL, by TEXT, data TEXT NOT NULL)',
+    'CREATE TABLE tickets (jti TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID',
+  ],
+];
+
+/** Brings a room's storage to the newest schema. Cheap when it is there already. */
+export function migrate(sql: Sql): void {
+  sql.run('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)');
+  const current = sql.all<{ version: number }>('SELECT version FROM schema_version')[0]?.version ?? 0;
+  if (current > steps.length) throw new Error(`room storage is at schema ${current}, this code knows ${steps.length}`);
+  if (current === steps.length) return;
+  sql.transaction(() => {
+    for (const statements of steps.slice(current)) for (const statement of statements) sql.run(statement);
+    sql.run('DELETE FROM schema_version');
+    sql.run('INSERT INTO schema_version VALUES (?)', steps.length);
+  });
+}

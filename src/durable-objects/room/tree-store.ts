@@ -1,0 +1,223 @@
+import { limits } from '../../contract/limits.ts';
+import { mimeTypeOf } from '../../core/content.ts';
+import { defaultMode, sha256, type TreeEntry, WorkingTree } from '../../core/tree.ts';
+import { bytesOf, type Sql } from '../sql.ts';
+
+/** A file of the tree as the room keeps it. */
+export interface StoredFile extends TreeEntry {
+  /** Stays with the file over renames. */
+  readonly id: number;
+  readonly isText: boolean;
+  readonly mimeType: string;
+  readonly updatedAt: number;
+  readonly updatedBy: string | null;
+  readonly seq: number;
+}
+
+interface Row {
+  id: number;
+  path: string;
+  hash: string;
+  size: number;
+  mode: number;
+  is_text: number;
+  mime_type: string;
+  updated_at: number;
+  updated_by: string | null;
+  seq: number;
+}
+
+const columns = 'id, path, hash, size, mode, is_text, mime_type, updated_at, updated_by, seq';
+
+const toFile = (row: Row): StoredFile => ({
+  id: row.id,
+  path: row.path,
+  hash: row.hash,
+  size: row.size,
+  mode: row.mode,
+  isText: row.is_text === 1,
+  mimeType: row.mime_type,
+  updatedAt: row.updated_at,
+  updatedBy: row.updated_by,
+  seq: row.seq,
+});
+
+export interface FileChange {
+  readonly path: string;
+  readonly hash: string;
+  readonly size: number;
+  readonly isText: boolean;
+  readonly by: string | null;
+  readonly seq: number;
+  readonly at: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+/** The project's tree and the text contents that are hot. Every method that changes something runs inside the caller's transaction. */
+export class TreeStore {
+  readonly #sql: Sql;
+  #tree: WorkingTree<StoredFile>;
+  readonly #byId = new Map<number, string>();
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    this.#tree = new WorkingTree();
+    this.reload();
+  }
+
+  get tree(): WorkingTree<StoredFile> {
+    return this.#tree;
+  }
+
+  /** Reads the tree again, after a transaction was rolled back. */
+  reload(): void {
+    const files = this.#sql.all<Row>(`SELECT ${columns} FROM files`).map(toFile);
+    this.#tree = new WorkingTree(files);
+    this.#byId.clear();
+    for (const file of files) this.#byId.set(file.id, file.path);
+  }
+
+  byId(id: number): StoredFile | undefined {
+    const path = this.#byId.get(id);
+    return path === undefined ? undefined : this.#tree.get(path);
+  }
+
+  /** Adds or replaces a file whose content is stored already. Throws the tree's typed errors. */
+  put(change: FileChange): StoredFile {
+    const before = this.#tree.get(change.path);
+    const file: Omit<StoredFile, 'id'> = {
+      path: change.path,
+      hash: change.hash,
+      size: change.size,
+      mode: before?.mode ?? defaultMode,
+      isText: change.isText,
+      mimeType: mimeTypeOf(change.path, change.isText),
+      updatedAt: change.at,
+      updatedBy: change.by,
+      seq: change.seq,
+    };
+    // Checked in memory first: a refusal leaves storage untouched.
+    this.#tree.put({ ...file, id: before?.id ?? 0 });
+    const [row] = this.#sql.all<{ id: number }>(
+      `INSERT INTO files (path, hash, size, mode, is_text, mime_type, updated_at, updated_by, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (path) DO UPDATE SET hash = excluded.hash, size = excluded.size, is_text = excluded.is_text, mime_type = excluded.mime_type,
+         updated_at = excluded.updated_at, updated_by = excluded.updated_by, seq = excluded.seq RETURNING id`,
+      file.path,
+      file.hash,
+      file.size,
+      file.mode,
+      file.isText ? 1 : 0,
+      file.mimeType,
+      file.updatedAt,
+      file.updatedBy,
+      file.seq,
+    );
+    if (!row) throw new Error('an upsert returns its row');
+    const stored = { ...file, id: row.id };
+    this.#tree.put(stored);
+    this.#byId.set(row.id, file.path);
+    this.#touchIndex(file.path, file.seq, false, file.updatedAt);
+    return stored;
+  }
+
+  delete(file: StoredFile, seq: number, at: number): void {
+    this.#tree.delete(file.path);
+    this.#byId.delete(file.id);
+    this.#sql.run('DELETE FROM files WHERE id = ?', file.id);
+    this.#sql.run('DELETE FROM revisions WHERE file = ?', file.id);
+    this.#touchIndex(file.path, seq, true, at);
+  }
+
+  /** Keeps text under its hash, which is returned with its size. */
+  keepText(text: string, at: number): { hash: string; size: number } {
+    const data = encoder.encode(text);
+    const hash = sha256(data);
+    // A content that was about to be swept is wanted again: its age starts anew.
+    this.#sql.run(
+      'INSERT INTO contents (hash, data, stored, at) VALUES (?, ?, 0, ?) ON CONFLICT (hash) DO UPDATE SET at = excluded.at',
+      hash,
+      data,
+      at,
+    );
+    return { hash, size: data.length };
+  }
+
+  /** Keeps bytes that came from R2, so that the next read is local. */
+  keepStored(hash: string, data: Uint8Array, at: number): void {
+    this.#sql.run(
+      'INSERT INTO contents (hash, data, stored, at) VALUES (?, ?, 1, ?) ON CONFLICT (hash) DO NOTHING',
+      hash,
+      data,
+      at,
+    );
+  }
+
+  /** Text by hash, when it is hot. */
+  text(hash: string): string | null {
+    const data = this.bytes(hash);
+    return data ? decoder.decode(data) : null;
+  }
+
+  bytes(hash: string): Uint8Array | null {
+    const row = this.#sql.all<{ data: ArrayBuffer | Uint8Array }>('SELECT data FROM contents WHERE hash = ?', hash)[0];
+    return row ? bytesOf(row.data) : null;
+  }
+
+  /** Hashes of contents that are not in R2 yet and that a file names, at most `limit`. */
+  pendingContents(before: number, limit: number): string[] {
+    return this.#sql
+      .all<{ hash: string }>(
+        'SELECT hash FROM contents WHERE stored = 0 AND at <= ? AND hash IN (SELECT hash FROM files) ORDER BY at LIMIT ?',
+        before,
+        limit,
+      )
+      .map((row) => row.hash);
+  }
+
+  markStored(hashes: readonly string[]): void {
+    for (const hash of hashes) this.#sql.run('UPDATE contents SET stored = 1 WHERE hash = ?', hash);
+  }
+
+  /** Drops contents that no file names. Not while a snapshot is being stored: it names the tree of a moment ago. */
+  sweepContents(before: number): void {
+    this.#sql.run('DELETE FROM contents WHERE at <= ? AND hash NOT IN (SELECT hash FROM files)', before);
+  }
+
+  /** Changes that the relational index has not seen, oldest first. */
+  indexPending(): { path: string; seq: number; removed: boolean }[] {
+    return this.#sql
+      .all<{ path: string; seq: number; removed: number }>('SELECT path, seq, removed FROM index_pending ORDER BY seq')
+      .map((row) => ({ path: row.path, seq: row.seq, removed: row.removed === 1 }));
+  }
+
+  /** The index has everything up to these; what changed meanwhile stays pending. */
+  indexDone(entries: readonly { path: string; seq: number }[]): void {
+    for (const { path, seq } of entries)
+      this.#sql.run('DELETE FROM index_pending WHERE path = ? AND seq <= ?', path, seq);
+  }
+
+  /** When the next background work is due; null when there is none. */
+  nextDue(): number | null {
+    const [row] = this.#sql.all<{ index_at: number | null; content_at: number | null }>(
+      'SELECT (SELECT min(at) FROM index_pending) AS index_at, (SELECT min(at) FROM contents WHERE stored = 0) AS content_at',
+    );
+    const due = [
+      ...(row?.index_at == null ? [] : [row.index_at + limits.room.indexDelay]),
+      ...(row?.content_at == null ? [] : [row.content_at + limits.room.blobIdle]),
+    ];
+    return due.length ? Math.min(...due) : null;
+  }
+
+  #touchIndex(path: string, seq: number, removed: boolean, at: number): void {
+    // `at` stays that of the first change: the delay counts from there, however often the file changes.
+    this.#sql.run(
+      'INSERT INTO index_pending (path, seq, removed, at) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET seq = excluded.seq, removed = excluded.removed',
+      path,
+      seq,
+      removed ? 1 : 0,
+      at,
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import { limits } from '../contract/limits.ts';
+import type { LogFields } from '../core/log.ts';
+import type { Claim } from '../durable-objects/build/build.ts';
+import type { HandOver } from './runner.ts';
+
+/** Everything that dispatching touches, so that the order of steps can be tested without a platform. */
+export interface DispatchDeps {
+  /** Queued builds, fairest first. */
+  candidates(): Promise<readonly { id: string; running: number }[]>;
+  /** Starts an attempt; null when somebody else did, or it is no longer queued. */
+  claim(buildId: string): Promise<Claim | null>;
+  handOver(claim: Claim): Promise<HandOver>;
+  release(buildId: string, attempt: number, busy: boolean): Promise<void>;
+  log(event: string, fields: LogFields): void;
+}
+
+/**
+ * One wake-up: starts at most one build, the one whose turn it is, which need not be the one that the
+ * message names. A crash between claim and hand-over is found by the lease of the attempt; a lost
+ * message by the alarm of its build; so nothing here must be retried, and every message is acked.
+ */
+export async function dispatch(deps: DispatchDeps): Promise<'started' | 'busy' | 'idle'> {
+  for (const { id, running } of await deps.candidates()) {
+    if (running >= limits.build.runningPerUser) continue;
+    const claim = await deps.claim(id);
+    if (!claim) continue;
+    const outcome = await deps.handOver(claim);
+    deps.log('build.dispatched', { build: id, attempt: claim.attempt, outcome });
+    if (outcome === 'taken') return 'started';
+    await deps.release(id, claim.attempt, outcome === 'busy');
+    return 'busy';
+  }
+  return 'idle';
+}

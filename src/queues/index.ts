@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { describeError, logEvent } from '../core/log.ts';
+import { nextBuilds } from '../data/builds.ts';
+import { d1Engine } from '../data/d1.ts';
+import { Database } from '../data/database.ts';
+import { unwrap } from '../durable-objects/rpc.ts';
+import { buildRun } from '../durable-objects/stubs.ts';
+import { dispatch } from './build-dispatch.ts';
+import { handOver } from './runner.ts';
+
+const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
+
+/** Builds looked at for one wake-up: more than may be claimed by others at the same moment. */
+const candidates = 20;
+
+async function startBuild(env: Env): Promise<string> {
+  const db = new Database(d1Engine(env.DB));
+  return await dispatch({
+    candidates: () => nextBuilds(db, candidates),
+    claim: (id) => unwrap(buildRun(env, id).claim()),
+    handOver: (claim) => handOver(env, claim),
+    release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
+    log: logEvent,
+  });
+}
+
+/** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */
+export async function consume(batch: MessageBatch, env: Env): Promise<void> {
+  for (const message of batch.messages) {
+    const start = Date.now();
+    const fields = { queue: batch.queue, message: message.id, attempts: message.attempts };
+    const parsed = BuildMessage.safeParse(message.body);
+    if (!parsed.success) {
+      logEvent('queue.message', { ...fields, outcome: 'not understood' }, 'error');
+      message.ack();
+      continue;
+    }
+    if (batch.queue === 'builds-dead') {
+      // The build's own alarm goes on looking after it; this says that consumers have been failing.
+      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome: 'dead letter' }, 'error');
+      message.ack();
+      continue;
+    }
+    try {
+      const outcome = await startBuild(env);
+      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome, ms: Date.now() - start });
+      message.ack();
+    } catch (error) {
+      logEvent(
+        'queue.message',
+        { ...fields, build: parsed.data.buildId, outcome: 'failed', ...describeError(error) },
+        'error',
+      );
+      message.retry({ delaySeconds: 2 ** Math.min(message.attempts, 6) });
+    }
+  }
+}

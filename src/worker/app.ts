@@ -1,0 +1,155 @@
+import { Hono } from 'hono';
+import { endpoints } from '../contract/endpoints.ts';
+import { KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { configOf } from '../core/config.ts';
+import { describeError, logEvent } from '../core/log.ts';
+import { d1Engine } from '../data/d1.ts';
+import { Database } from '../data/database.ts';
+import { contentLabel, serveContent } from './content.ts';
+import { docsPages } from './docs.ts';
+import type { AppContext, AppEnv } from './http/context.ts';
+import { problemResponse } from './http/problem.ts';
+import { authRoutes } from './routes/auth.ts';
+import { buildRoutes } from './routes/builds.ts';
+import { collaborationRoutes } from './routes/collaboration.ts';
+import { collaboratorRoutes } from './routes/collaborators.ts';
+import { fileRoutes } from './routes/files.ts';
+import { projectRoutes } from './routes/projects.ts';
+import { runnerRoutes } from './routes/runner.ts';
+import { systemRoutes } from './routes/system.ts';
+import { templateRoutes } from './routes/templates.ts';
+import { isSocketRequest, openSocket } from './sockets.ts';
+
+/** The path as it was sent: a router that decodes escapes would authorise one path and use another. */
+function rawPath(request: Request): string {
+  const start = request.url.indexOf('/', request.url.indexOf('://') + 3);
+  const end = request.url.slice(start).search(/[?#]/);
+  return end === -1 ? request.url.slice(start) : request.url.slice(start, start + end);
+}
+
+/** A request id that a client may choose: anything harmless in a header and a log. */
+const saneRequestId = /^[\w.:-]{8,100}$/;
+
+const apiHeaders: Readonly<Record<string, string>> = {
+  'api-version': '1',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+const workspacePolicy = (c: AppContext): string => {
+  const { config } = c.var;
+  const content = `${config.contentScheme}://*.${config.contentHost}`;
+  return [
+    "default-src 'self'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' ws: wss:",
+    `frame-src ${content}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "object-src 'none'",
+  ].join('; ');
+};
+
+/** Files of the workspace, and its page for every other path, so that its links can be reloaded. */
+async function serveWorkspace(c: AppContext): Promise<Response> {
+  const asset = await c.env.WEB.fetch(c.req.raw);
+  const response = new Response(asset.body, asset);
+  response.headers.set('content-security-policy', workspacePolicy(c));
+  response.headers.set('x-content-type-options', 'nosniff');
+  response.headers.set('referrer-policy', 'same-origin');
+  return response;
+}
+
+/** Methods of a path, for `Allow`. */
+function methodsOf(path: string): string[] {
+  const plain = path.replace(/^\/api\/v1\//, '/api/');
+  return Object.values(endpoints)
+    .filter((endpoint) => {
+      const parts = endpoint.path.split(/\{\w+\}/).map((part) => part.replaceAll('.', '\\.'));
+      return new RegExp(`^${parts.join('catchAll' in endpoint ? '.+' : '[^/]+')}$`).test(plain);
+    })
+    .map((endpoint) => endpoint.method);
+}
+
+export function createApp(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>({ getPath: rawPath });
+
+  app.use(async (c, next) => {
+    const started = Date.now();
+    const sent = c.req.header('x-request-id');
+    c.set('requestId', sent !== undefined && saneRequestId.test(sent) ? sent : newId());
+    c.set('config', configOf(c.env));
+    c.set('db', new Database(d1Engine(c.env.DB)));
+    c.set('started', started);
+    c.set('fields', {});
+    await next();
+    const { stats } = c.var.db;
+    logEvent('request', {
+      requestId: c.var.requestId,
+      method: c.req.method,
+      path: c.req.path,
+      status: c.res.status,
+      ms: Date.now() - started,
+      queries: stats.count,
+      queryMs: Math.round(stats.total),
+      slowestQuery: stats.slowestName || undefined,
+      ...c.var.fields,
+    });
+    if (c.res.status === 101) return;
+    c.res.headers.set('x-request-id', c.var.requestId);
+  });
+
+  app.use(async (c, next) => {
+    const label = contentLabel(c.req.header('host') ?? '', c.var.config.contentHost);
+    if (label !== null) return await serveContent(c, label);
+    if (isSocketRequest(c)) return await openSocket(c);
+    await next();
+    if (!c.req.path.startsWith('/api/')) return;
+    for (const [name, value] of Object.entries(apiHeaders))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+  });
+
+  systemRoutes(app);
+  authRoutes(app);
+  projectRoutes(app);
+  collaboratorRoutes(app);
+  fileRoutes(app);
+  collaborationRoutes(app);
+  buildRoutes(app);
+  templateRoutes(app);
+  runnerRoutes(app);
+  docsPages(app);
+
+  app.notFound(async (c) => {
+    const methods = methodsOf(c.req.path);
+    if (methods.length) {
+      const response = problemResponse(new KilnError('method_not_allowed'), c.var.requestId, c.var.config.appOrigin);
+      response.headers.set('allow', methods.join(', '));
+      return response;
+    }
+    const isPage =
+      (c.req.method === 'GET' || c.req.method === 'HEAD') &&
+      !/^\/(?:api|cdn|preview|parties|\.well-known)(?:\/|$)/.test(c.req.path);
+    if (isPage) return await serveWorkspace(c);
+    throw new KilnError('not_found');
+  });
+
+  app.onError((error, c) => {
+    if (error instanceof KilnError) c.var.fields.code = error.code;
+    else
+      logEvent(
+        'request.failed',
+        { requestId: c.var.requestId, method: c.req.method, path: c.req.path, ...describeError(error) },
+        'error',
+      );
+    return problemResponse(error, c.var.requestId, c.var.config.appOrigin);
+  });
+
+  return app;
+}

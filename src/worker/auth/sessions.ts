@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { limits } from '../../contract/limits.ts';
+import type { Session, User } from '../../contract/users.ts';
+import { signToken } from '../../core/tokens.ts';
+import { sha256 } from '../../core/tree.ts';
+import { createSession } from '../../data/sessions.ts';
+import type { AppContext } from '../http/context.ts';
+
+const cookieName = 'kiln_refresh';
+const cookieOptions = { path: '/', secure: true, httpOnly: true, sameSite: 'Strict', prefix: 'host' } as const;
+
+/** 256 random bits; only their SHA-256 is stored. */
+export const newRefreshToken = (): string => randomBytes(32).toString('base64url');
+
+export const hashRefreshToken = (token: string): string => sha256(token);
+
+export const refreshTokenOf = (c: AppContext, body: { refreshToken?: string | undefined }): string | undefined =>
+  body.refreshToken ?? getCookie(c, cookieName, 'host') ?? undefined;
+
+/** The body of every successful sign-in, and its cookie. */
+export async function sessionReply(
+  c: AppContext,
+  user: User,
+  sessionId: string,
+  refreshToken: string,
+): Promise<Session> {
+  setCookie(c, cookieName, refreshToken, { ...cookieOptions, maxAge: limits.auth.refreshTokenTtl / 1000 });
+  const accessToken = await signToken(
+    c.var.config,
+    'access',
+    { sub: user.id, sid: sessionId },
+    limits.auth.accessTokenTtl,
+  );
+  return { user, accessToken, expiresIn: limits.auth.accessTokenTtl / 1000, refreshToken };
+}
+
+/** Starts a session for somebody who has just proved who they are. */
+export async function startSession(c: AppContext, user: User): Promise<Session> {
+  const refreshToken = newRefreshToken();
+  const id = await createSession(c.var.db, {
+    userId: user.id,
+    userAgent: c.req.header('user-agent') ?? '',
+    tokenHash: hashRefreshToken(refreshToken),
+    now: c.var.started,
+  });
+  return await sessionReply(c, user, id, refreshToken);
+}
+
+export function clearRefreshCookie(c: AppContext): void {
+  deleteCookie(c, cookieName, cookieOptions);
+}

@@ -1,0 +1,46 @@
+import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
+import { sha256 } from '../../core/tree.ts';
+import { claimKey, finishKey, releaseKey } from '../../data/idempotency.ts';
+import type { AppContext } from './context.ts';
+
+/**
+ * Runs a request once per `Idempotency-Key` and replays its first answer for a day. Answers of the
+ * 5xx kind are not kept: they promise that nothing was changed, so the same key may try again.
+ */
+export async function idempotently(
+  c: AppContext,
+  userId: string,
+  body: unknown,
+  respond: () => Promise<Response>,
+): Promise<Response> {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return await respond();
+  if (key === '' || key.length > limits.http.idempotencyKeyMax)
+    throw new KilnError('validation_failed', {
+      issues: [{ path: 'header.idempotency-key', message: `1–${limits.http.idempotencyKeyMax} characters` }],
+    });
+  const requestHash = sha256(canonicalJson([c.req.method, c.req.path.replace('/api/v1/', '/api/'), body ?? null]));
+  const claim = await claimKey(c.var.db, { userId, key, requestHash, now: c.var.started });
+  if (claim.outcome === 'other-request') throw new KilnError('idempotency_key_reused');
+  if (claim.outcome === 'running')
+    throw new KilnError('conflict', { detail: 'The first request with this key is still running.', retryAfter: 1 });
+  if (claim.outcome === 'replay')
+    return new Response(claim.body, {
+      status: claim.status,
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        'cache-control': 'private, no-store',
+        'idempotency-replayed': 'true',
+      },
+    });
+  try {
+    const response = await respond();
+    await finishKey(c.var.db, { userId, key, status: response.status, body: await response.clone().text() });
+    return response;
+  } catch (error) {
+    await releaseKey(c.var.db, { userId, key });
+    throw error;
+  }
+}

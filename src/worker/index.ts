@@ -1,0 +1,15 @@
+import { consume } from '../queues/index.ts';
+import { createApp } from './app.ts';
+import { sweep } from './scheduled.ts';
+
+export { BuildRun } from '../durable-objects/build-run.ts';
+export { BuildRunner } from '../durable-objects/build-runner.ts';
+export { ProjectRoom } from '../durable-objects/project-room.ts';
+
+const app = createApp();
+
+export default {
+  fetch: app.fetch,
+  queue: (batch, env) => consume(batch, env),
+  scheduled: (controller, env) => sweep(env, controller.scheduledTime),
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import type { Endpoint } from '../contract/endpoint.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { type ErrorCode, errorSpec } from '../contract/errors.ts';
+import { Problem } from '../contract/problem.ts';
+import { version } from './version.ts';
+
+/** What every endpoint of a kind may answer beside its own errors. */
+function errorsOf(endpoint: Endpoint): ErrorCode[] {
+  const { access } = endpoint;
+  const codes: ErrorCode[] = [...(endpoint.errors ?? []), 'internal', 'unavailable'];
+  if (endpoint.body || endpoint.query) codes.push('validation_failed');
+  if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
+  if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large');
+  if (access.kind !== 'public') codes.push('unauthenticated');
+  if ('right' in access) codes.push('not_found', 'forbidden');
+  if (endpoint.idempotent) codes.push('idempotency_key_reused', 'conflict');
+  return [...new Set(codes)];
+}
+
+const problemContent = { 'application/problem+json': { schema: Problem } };
+
+function operation(name: string, endpoint: Endpoint): ZodOpenApiOperationObject {
+  const params = [...endpoint.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
+  const responses: Record<string, unknown> = {};
+  for (const [status, response] of Object.entries(endpoint.responses))
+    responses[status] = {
+      description: response.description,
+      ...(response.json && { content: { 'application/json': { schema: response.json } } }),
+      ...(response.contentType && {
+        content: { [response.contentType]: { schema: { type: 'string', format: 'binary' } } },
+      }),
+    };
+  const byStatus = Map.groupBy(errorsOf(endpoint), (code) => errorSpec(code).status);
+  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b))
+    responses[status] ??= {
+      description: codes.map((code) => `\`${code}\` — ${errorSpec(code).title}`).join('; '),
+      content: problemContent,
+    };
+  const headers = endpoint.idempotent ? z.object({ 'Idempotency-Key': z.string().optional() }) : undefined;
+  return {
+    operationId: name,
+    tags: [endpoint.tag],
+    summary: endpoint.summary,
+    ...(endpoint.description && { description: endpoint.description }),
+    ...(endpoint.access.kind !== 'public' && { security: [{ bearer: [] }] }),
+    requestParams: {
+      ...(params.length && { path: z.object(Object.fromEntries(params.map((param) => [param, z.string()]))) }),
+      ...(endpoint.query && { query: endpoint.query }),
+      ...(headers && { header: headers }),
+    },
+    ...((endpoint.body || endpoint.rawBody) && {
+      requestBody: {
+        content: {
+          ...(endpoint.body && { 'application/json': { schema: endpoint.body } }),
+          ...(endpoint.rawBody && { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }),
+        },
+      },
+    }),
+    responses: responses as ZodOpenApiOperationObject['responses'],
+  };
+}
+
+let document: string | undefined;
+
+/** The OpenAPI 3.1 document, from the very schemas that validate. */
+export function openApiDocument(): string {
+  if (document === undefined) {
+    const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+    for (const [name, endpoint] of Object.entries(endpoints)) {
+      paths[endpoint.path] ??= {};
+      (paths[endpoint.path] as Record<string, ZodOpenApiOperationObject>)[endpoint.method.toLowerCase()] = operation(
+        name,
+        endpoint,
+      );
+    }
+    document = JSON.stringify(
+      createDocument({
+        openapi: '3.1.0',
+        info: {
+          title: 'Kiln',
+          version,
+          description:
+            'The backend of a browser-based game editor. Every path below `/api` also exists below `/api/v1`. Errors are RFC 9457 problem documents; see /docs/errors.',
+        },
+        components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+        paths: paths as ZodOpenApiPathsObject,
+      }),
+    );
+  }
+  return document;
+}

@@ -1,0 +1,148 @@
+import type { Hono } from 'hono';
+import { endpoints } from '../../contract/endpoints.ts';
+import { KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
+import { limits } from '../../contract/limits.ts';
+import { buildKey } from '../../core/build-key.ts';
+import { hasEnded } from '../../core/build-lifecycle.ts';
+import { etag } from '../../core/etag.ts';
+import { artifactUrl } from '../../core/links.ts';
+import {
+  createBuild,
+  createCachedBuild,
+  deleteBuildRow,
+  finishedBuild,
+  listBuilds,
+  outputIsShared,
+  pendingBuilds,
+  toBuild,
+} from '../../data/builds.ts';
+import { deleteOutputs, getOutput } from '../../data/objects.ts';
+import { settleOutbox } from '../../data/outbox.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { buildRun } from '../../durable-objects/stubs.ts';
+import type { AppEnv } from '../http/context.ts';
+import { mount } from '../http/mount.ts';
+import { serveBytes } from '../http/range.ts';
+
+/** Lines of a log in one JSON answer: all that a build may write. */
+const wholeLog = limits.build.logLines + 1;
+
+export function buildRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.createBuild, async (c, { room, user, body }) => {
+    const { db, config, started: now } = c.var;
+    const { projectId, target, options } = body;
+    const snapshot = await room.call((stub, caller, right) => stub.snapshot(caller, right));
+    const key = buildKey({ treeHash: snapshot.treeHash, target, options, lock: null });
+    const build = {
+      id: newId(),
+      projectId,
+      userId: user.userId,
+      target,
+      options,
+      key,
+      treeHash: snapshot.treeHash,
+      now,
+    };
+    c.var.fields.build = build.id;
+
+    const finished = await finishedBuild(db, projectId, key);
+    if (finished)
+      return { status: 200, body: { build: toBuild(await createCachedBuild(db, build, finished), config) } };
+
+    const pending = await pendingBuilds(db, user.userId);
+    if (pending.queued >= limits.build.queuedPerUser)
+      throw new KilnError('quota_exceeded', {
+        detail: `${pending.queued} builds are waiting; at most ${limits.build.queuedPerUser} may.`,
+      });
+    // A crash after this leaves the row and the message in the outbox; the sweep sends it.
+    const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
+    const row = await createBuild(db, build, message);
+    await unwrap(buildRun(c.env, build.id).create(row, snapshot.projectName));
+    await c.env.BUILD_QUEUE.send(message.body);
+    await settleOutbox(db, message.id);
+    await room.tell((stub) =>
+      stub.record('build.queued', user.userId, { buildId: build.id, target, status: 'queued' }),
+    );
+    return { status: 202, body: { build: toBuild(row, config) } };
+  });
+
+  mount(app, endpoints.getBuild, async (c, { build }) => {
+    // While it runs the object knows more than the row.
+    if (hasEnded(build.status)) return { status: 200, body: { build: toBuild(build, c.var.config) } };
+    return { status: 200, body: { build: await unwrap(buildRun(c.env, build.id).show()) } };
+  });
+
+  mount(app, endpoints.listBuilds, async (c, { room, query }) => {
+    await room.enter();
+    const { rows, nextCursor } = await listBuilds(c.var.db, room.projectId, query);
+    return { status: 200, body: { builds: rows.map((row) => toBuild(row, c.var.config)), nextCursor } };
+  });
+
+  mount(app, endpoints.getBuildLogs, async (c, { build }) => {
+    const run = buildRun(c.env, build.outputOf ?? build.id);
+    if (!(c.req.header('accept') ?? '').includes('text/event-stream'))
+      return { status: 200, body: await run.logs(0, wholeLog) };
+    const since = Number(c.req.header('last-event-id') ?? 0);
+    return {
+      raw: new Response(await run.follow(Number.isSafeInteger(since) && since > 0 ? since : 0), {
+        headers: {
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-store',
+          'x-accel-buffering': 'no',
+        },
+      }),
+    };
+  });
+
+  mount(app, endpoints.listArtifacts, (c, { build }) => ({
+    status: 200,
+    body: {
+      artifacts: build.artifacts.map((artifact) => ({
+        ...artifact,
+        url: artifactUrl(c.var.config, build.id, artifact.name),
+      })),
+    },
+  }));
+
+  mount(app, endpoints.getArtifact, async (c, { build, params }) => {
+    const name = decodeURIComponent(params.name);
+    const artifact = build.artifacts.find((one) => one.name === name);
+    if (!artifact) throw new KilnError('not_found');
+    return {
+      raw: await serveBytes(
+        c.req.raw,
+        {
+          size: artifact.size,
+          etag: etag(artifact.sha256),
+          open: async (range) => {
+            const object = await getOutput(c.env.BUILDS, artifact.sha256, range);
+            if (!object) throw new KilnError('unavailable');
+            return object.body;
+          },
+        },
+        new Headers({
+          'content-type': artifact.mimeType,
+          'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(artifact.name)}`,
+          'content-security-policy': "sandbox; default-src 'none'",
+          'cache-control': 'private, max-age=31536000, immutable',
+        }),
+      ),
+    };
+  });
+
+  mount(app, endpoints.deleteBuild, async (c, { build }) => {
+    const run = buildRun(c.env, build.id);
+    if (!hasEnded(build.status) && (await unwrap(run.cancel()))) return { status: 204 };
+    if (!(await outputIsShared(c.var.db, build))) await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
+    await deleteBuildRow(c.var.db, build.id);
+    await unwrap(run.erase());
+    return { status: 204 };
+  });
+
+  mount(app, endpoints.retryBuild, async (c, { build }) => {
+    const run = buildRun(c.env, build.id);
+    await unwrap(run.retry());
+    return { status: 202, body: { build: await unwrap(run.show()) } };
+  });
+}

@@ -1,0 +1,146 @@
+import type { Hono } from 'hono';
+import { endpoints } from '../../contract/endpoints.ts';
+import { KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
+import type { Project, UpdateProject } from '../../contract/projects.ts';
+import { etag, matches, matchesWeakly } from '../../core/etag.ts';
+import { audit } from '../../data/audit.ts';
+import { getTree } from '../../data/objects.ts';
+import { createProject, listProjects, markReady, toProject, trashProject, updateProject } from '../../data/projects.ts';
+import { templateByRef } from '../../data/templates.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { eraseProject } from '../erase-project.ts';
+import type { AppContext, AppEnv } from '../http/context.ts';
+import type { GatedRoom } from '../http/gated-room.ts';
+import { continentHint } from '../http/location.ts';
+import { mount } from '../http/mount.ts';
+
+interface NewProjectInput {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly isPublic?: boolean | undefined;
+  readonly settings?: Record<string, unknown> | undefined;
+  readonly templateId?: string | undefined;
+}
+
+/** Row `creating` → tree in the room → row `ready`. A crash in between leaves a row that the sweep removes. */
+async function create(c: AppContext, ownerId: string, input: NewProjectInput): Promise<Project> {
+  const { db, started: now } = c.var;
+  const template = input.templateId === undefined ? undefined : await templateByRef(db, input.templateId);
+  if (input.templateId !== undefined && !template)
+    throw new KilnError('not_found', { detail: 'There is no such template.' });
+  const entries = template ? await getTree(c.env.ASSETS, template.treeHash) : [];
+  if (!entries) throw new KilnError('unavailable', { detail: 'The template could not be read.' });
+
+  const id = newId();
+  c.var.fields.project = id;
+  await createProject(db, {
+    id,
+    ownerId,
+    name: input.name,
+    description: input.description ?? template?.description ?? '',
+    isPublic: input.isPublic ?? false,
+    settings: input.settings ?? {},
+    templateId: template?.id ?? null,
+    now,
+  });
+  const tree = await unwrap(projectRoom(c.env, id, continentHint(c)).adopt(entries, ownerId));
+  const row = await markReady(db, id, tree);
+  if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
+  await audit(db, {
+    actorId: ownerId,
+    projectId: id,
+    action: 'project.created',
+    data: { template: template?.slug ?? null },
+    requestId: c.var.requestId,
+    now,
+  });
+  return toProject(row, 'owner');
+}
+
+async function update(
+  c: AppContext,
+  room: GatedRoom,
+  userId: string,
+  change: UpdateProject,
+): Promise<{ project: Project; revision: number }> {
+  const { project, revision } = await room.call((stub, caller, right) => stub.project(caller, right));
+  const ifMatch = c.req.header('if-match');
+  if (ifMatch !== undefined && !matches(ifMatch, etag(revision))) throw new KilnError('precondition_failed');
+  const row = await updateProject(
+    c.var.db,
+    room.projectId,
+    change,
+    ifMatch === undefined ? null : revision,
+    c.var.started,
+  );
+  if (!row) throw new KilnError('precondition_failed');
+  await room.tell((stub) => stub.membersChanged());
+  await room.tell((stub) => stub.record('project.updated', userId, { fields: Object.keys(change) }));
+  await audit(c.var.db, {
+    actorId: userId,
+    projectId: room.projectId,
+    action: 'project.updated',
+    data: { fields: Object.keys(change) },
+    requestId: c.var.requestId,
+    now: c.var.started,
+  });
+  return {
+    project: { ...toProject(row, project.role), fileCount: project.fileCount, totalSize: project.totalSize },
+    revision: row.revision,
+  };
+}
+
+export function projectRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.createProject, async (c, { user, body }) => ({
+    status: 201,
+    body: { project: await create(c, user.userId, body) },
+  }));
+
+  mount(app, endpoints.createFromTemplate, async (c, { user, params, body }) => ({
+    status: 201,
+    body: { project: await create(c, user.userId, { ...body, templateId: params.templateId }) },
+  }));
+
+  mount(app, endpoints.listProjects, async (c, { user, query }) => ({
+    status: 200,
+    body: await listProjects(c.var.db, user.userId, query),
+  }));
+
+  mount(app, endpoints.getProject, async (c, { room }) => {
+    const { project, revision } = await room.call((stub, caller, right) => stub.project(caller, right));
+    const tag = etag(revision);
+    const ifNoneMatch = c.req.header('if-none-match');
+    if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, tag)) return { status: 304, headers: { etag: tag } };
+    return { status: 200, headers: { etag: tag }, body: { project } };
+  });
+
+  mount(app, endpoints.replaceProject, async (c, { room, user, body }) => {
+    const { project, revision } = await update(c, room, user.userId, body);
+    return { status: 200, headers: { etag: etag(revision) }, body: { project } };
+  });
+
+  mount(app, endpoints.updateProject, async (c, { room, user, body }) => {
+    const { project, revision } = await update(c, room, user.userId, body);
+    return { status: 200, headers: { etag: etag(revision) }, body: { project } };
+  });
+
+  mount(app, endpoints.deleteProject, async (c, { room, user, query }) => {
+    await room.enter();
+    const { projectId } = room;
+    await audit(c.var.db, {
+      actorId: user.userId,
+      projectId,
+      action: query.permanent ? 'project.erased' : 'project.trashed',
+      requestId: c.var.requestId,
+      now: c.var.started,
+    });
+    if (query.permanent) await eraseProject(c.env, c.var.db, projectId, c.var.started);
+    else {
+      await trashProject(c.var.db, projectId, c.var.started);
+      await room.tell((stub) => stub.closeAll('not_found'));
+    }
+    return { status: 204 };
+  });
+}

@@ -1,0 +1,75 @@
+import type { Hono } from 'hono';
+import { endpoints } from '../../contract/endpoints.ts';
+import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { getBlob, getTree, headOutput, putOutput } from '../../data/objects.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { buildRun } from '../../durable-objects/stubs.ts';
+import { readBytes } from '../http/body.ts';
+import type { AppContext, AppEnv } from '../http/context.ts';
+import { mount } from '../http/mount.ts';
+
+/** The snapshot of the attempt that this token serves; a token of an attempt that is over opens nothing. */
+async function runningTree(c: AppContext, job: { sub: string; attempt: number }): Promise<string> {
+  const running = await unwrap(buildRun(c.env, job.sub).isRunning(job.attempt));
+  if (!running) throw new KilnError('conflict', { detail: 'This attempt is not running.' });
+  return running.treeHash;
+}
+
+export function runnerRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.runnerManifest, async (c, { job }) => {
+    const treeHash = await runningTree(c, job);
+    const files = await getTree(c.env.ASSETS, treeHash);
+    if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
+    return {
+      status: 200,
+      body: { treeHash, files: files.map(({ path, hash, size, mode }) => ({ path, hash, size, mode })) },
+    };
+  });
+
+  mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
+    const files = await getTree(c.env.ASSETS, await runningTree(c, job));
+    // A hash opens nothing by itself: it must be one that the snapshot names.
+    if (!files?.some((file) => file.hash === params.hash)) throw new KilnError('not_found');
+    const object = await getBlob(c.env.ASSETS, params.hash);
+    if (!object) throw new KilnError('unavailable');
+    return {
+      raw: new Response(object.body, {
+        headers: {
+          'content-type': 'application/octet-stream',
+          'content-length': String(object.size),
+          'cache-control': 'no-store',
+        },
+      }),
+    };
+  });
+
+  mount(app, endpoints.runnerOutput, async (c, { job, params }) => {
+    await runningTree(c, job);
+    if (await headOutput(c.env.BUILDS, params.hash)) {
+      await c.req.raw.body?.cancel();
+      return { status: 200 };
+    }
+    const length = Number(c.req.header('content-length'));
+    if (length > limits.build.outputFileBytes)
+      throw new KilnError('payload_too_large', { detail: `At most ${limits.build.outputFileBytes} bytes.` });
+    // With a known length R2 takes the stream as it comes, and refuses it when the hash is another.
+    const stream = Number.isSafeInteger(length) && c.req.raw.body ? c.req.raw.body : null;
+    try {
+      await putOutput(c.env.BUILDS, params.hash, stream ?? (await readBytes(c.req.raw, limits.file.sizeMax)));
+    } catch (error) {
+      if (error instanceof KilnError) throw error;
+      if (String(error).includes('SHA-256'))
+        throw new KilnError('validation_failed', {
+          issues: [{ path: 'body', message: 'does not have the hash that the path names' }],
+        });
+      throw new KilnError('unavailable', { cause: error });
+    }
+    return { status: 201 };
+  });
+
+  mount(app, endpoints.runnerEvents, async (c, { job, body }) => {
+    if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
+    return { status: 200, body: await unwrap(buildRun(c.env, job.sub).events(body)) };
+  });
+}

@@ -1,0 +1,69 @@
+import { sql } from 'drizzle-orm';
+import type { Hono } from 'hono';
+import { endpoints } from '../../contract/endpoints.ts';
+import type { Readiness } from '../../contract/system.ts';
+import { publicKeys } from '../../core/tokens.ts';
+import { oldestOutbox } from '../../data/outbox.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { runnerHealth } from '../../queues/runner.ts';
+import type { AppContext, AppEnv } from '../http/context.ts';
+import { mount } from '../http/mount.ts';
+import { version } from '../version.ts';
+
+type Check = () => Promise<string | undefined>;
+
+/** A part that has not answered by now is away. Milliseconds. */
+const patience = 3000;
+/** A promised message older than this says that the queue takes none. Milliseconds. */
+const outboxAge = 120_000;
+
+async function check(work: Check): Promise<Readiness['checks'][string]> {
+  const start = Date.now();
+  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer in time')), patience));
+  try {
+    const detail = await Promise.race([work(), late]);
+    return { ok: detail === undefined, ms: Date.now() - start, ...(detail !== undefined && { detail }) };
+  } catch {
+    return { ok: false, ms: Date.now() - start, detail: 'does not answer' };
+  }
+}
+
+const checksOf = (c: AppContext): Record<string, Check> => ({
+  database: async () => {
+    await c.var.db.query('system.ping', (orm) => orm.get(sql`SELECT count(*) FROM templates`));
+    return undefined;
+  },
+  storage: async () => {
+    await Promise.all([c.env.ASSETS.head('health'), c.env.BUILDS.head('health'), c.env.EXPORTS.head('health')]);
+    return undefined;
+  },
+  cache: async () => {
+    await c.env.CACHE.get('health');
+    return undefined;
+  },
+  rooms: async () => ((await projectRoom(c.env, 'health').ping()) ? undefined : 'does not answer'),
+  queue: async () => {
+    const oldest = await oldestOutbox(c.var.db);
+    return oldest !== null && oldest < Date.now() - outboxAge ? 'messages are not taken' : undefined;
+  },
+  runner: () => runnerHealth(c.env),
+});
+
+export function systemRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.health, () => ({ status: 200, body: { status: 'ok', version } }));
+
+  mount(app, endpoints.readiness, async (c) => {
+    const results = await Promise.all(
+      Object.entries(checksOf(c)).map(async ([name, work]) => [name, await check(work)] as const),
+    );
+    const ready = results.every(([, result]) => result.ok);
+    const body: Readiness = { status: ready ? 'ready' : 'unready', version, checks: Object.fromEntries(results) };
+    return { status: ready ? 200 : 503, body };
+  });
+
+  mount(app, endpoints.jwks, (c) => ({
+    status: 200,
+    headers: { 'cache-control': 'public, max-age=300' },
+    body: { keys: publicKeys(c.var.config) as Record<string, unknown>[] },
+  }));
+}

@@ -1,0 +1,58 @@
+import { limits } from '../contract/limits.ts';
+import { describeError, logEvent } from '../core/log.ts';
+import { stalledBuilds } from '../data/builds.ts';
+import { d1Engine } from '../data/d1.ts';
+import { Database } from '../data/database.ts';
+import { expireKeys } from '../data/idempotency.ts';
+import { claimOutbox, settleOutbox } from '../data/outbox.ts';
+import { expiredTrash, stalledProjects } from '../data/projects.ts';
+import { unwrap } from '../durable-objects/rpc.ts';
+import { buildRun } from '../durable-objects/stubs.ts';
+import { eraseProject } from './erase-project.ts';
+
+/** Things handled in one run of one sweep; the rest waits for the next minute. */
+const batch = 100;
+
+/** Every sweep may run twice, at any time, beside any request. One that fails does not stop the others. */
+export async function sweep(env: Env, now: number): Promise<void> {
+  const db = new Database(d1Engine(env.DB));
+  const sweeps: Record<string, () => Promise<number>> = {
+    outbox: async () => {
+      const rows = await claimOutbox(db, now);
+      for (const row of rows) {
+        await env.BUILD_QUEUE.send(row.body);
+        await settleOutbox(db, row.id);
+      }
+      return rows.length;
+    },
+    builds: async () => {
+      const rows = await stalledBuilds(db, now, batch);
+      for (const { id } of rows) await unwrap(buildRun(env, id).check());
+      return rows.length;
+    },
+    projects: async () => {
+      const rows = await stalledProjects(db, now - limits.project.transitionTimeout, batch);
+      // A project that was never finished has nothing that anybody saw: undoing it is erasing it.
+      for (const { id } of rows) await eraseProject(env, db, id, now);
+      return rows.length;
+    },
+    trash: async () => {
+      const rows = await expiredTrash(db, now - limits.project.trashTtl, batch);
+      for (const { id } of rows) await eraseProject(env, db, id, now);
+      return rows.length;
+    },
+    idempotency: async () => {
+      await expireKeys(db, now);
+      return 0;
+    },
+  };
+  for (const [name, work] of Object.entries(sweeps)) {
+    const start = Date.now();
+    try {
+      const handled = await work();
+      if (handled) logEvent('sweep', { sweep: name, handled, ms: Date.now() - start });
+    } catch (error) {
+      logEvent('sweep', { sweep: name, ...describeError(error) }, 'error');
+    }
+  }
+}
