@@ -231,6 +231,7 @@ CREATE TABLE `refresh_tokens` (
 	`created_at` integer NOT NULL,
 	`expires_at` integer NOT NULL,
 	`used_at` integer,
+	`settled_at` integer,
 	`successor` text
 );
 --> statement-breakpoint

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportJWK, generateKeyPair } from 'jose';
 import { getPlatformProxy } from 'wrangler';
-import { newId } from '../../src/contract/ids.ts';
 import { developmentKeyPrefix } from '../../src/core/config.ts';
+import { newSigningKey } from './keys.ts';
 import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
 import { runCommand } from './processes.ts';
 import { seedTemplates } from './seed.ts';
@@ -25,12 +24,6 @@ async function once(marker: string, input: string, work: () => Promise<void>): P
   if (existsSync(marker) && readFileSync(marker, 'utf8') === input) return;
   await work();
   writeFileSync(marker, input);
-}
-
-/** A fresh Ed25519 signing key as a private JWK. */
-export async function newSigningKey(prefix = ''): Promise<Record<string, unknown>> {
-  const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  return { ...(await exportJWK(privateKey)), kid: `${prefix}${newId()}` };
 }
 
 /** Secrets of this machine, made once, never committed. */

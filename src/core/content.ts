@@ -18,15 +18,10 @@ export function textOf(bytes: Uint8Array): string | null {
 }
 
 /** Types whose registered name would mislead in a game project. */
-const overrides: Readonly<Record<string, string>> = {
-  ts: 'text/typescript',
-  tsx: 'text/typescript',
-  mts: 'text/typescript',
-  cts: 'text/typescript',
-};
+const overrides = new Map(['ts', 'tsx', 'mts', 'cts'].map((extension) => [extension, 'text/typescript']));
 
 /** From the extension alone: the type of a project file decides how it is shown, never whether it is trusted. */
 export function mimeTypeOf(path: string, isText: boolean): string {
   const extension = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
-  return overrides[extension] ?? mime.getType(path) ?? (isText ? 'text/plain' : 'application/octet-stream');
+  return overrides.get(extension) ?? mime.getType(path) ?? (isText ? 'text/plain' : 'application/octet-stream');
 }

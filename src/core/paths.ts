@@ -2,8 +2,7 @@ import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 
 const encoder = new TextEncoder();
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const forbiddenCharacters = /[\u0000-\u001f\u007f-\u009f\\<>:"|?*]/;
+const forbiddenCharacters = /[\p{Cc}\\<>:"|?*]/u;
 /** Names that Windows reserves with or without an extension; superscript digits count (learn.microsoft.com, "Naming Files"). */
 const windowsReserved = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
 

@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 
 /**
@@ -58,7 +59,7 @@ export class Database {
 
   /** Runs one named query: `db.query('users.byId', (orm) => orm.select()…)`. */
   async query<T>(name: string, build: (orm: Orm) => PromiseLike<T>): Promise<T> {
-    return await build(this.#orm(name));
+    return await plain(() => build(this.#orm(name)));
   }
 
   /** Runs statements as one atomic group. */
@@ -67,7 +68,7 @@ export class Database {
     build: (orm: Orm) => T,
   ): Promise<{ [K in keyof T]: T[K] extends PromiseLike<infer R> ? R : never }> {
     const orm = this.#orm(name);
-    return (await orm.batch(build(orm) as unknown as [Batchable, ...Batchable[]])) as {
+    return (await plain(() => orm.batch(build(orm) as unknown as [Batchable, ...Batchable[]]))) as {
       [K in keyof T]: T[K] extends PromiseLike<infer R> ? R : never;
     };
   }
@@ -94,5 +95,14 @@ export class Database {
         }));
       },
     );
+  }
+}
+
+/** Drizzle wraps what an engine throws, with the statement and its values; callers want the typed error, logs no values. */
+async function plain<T>(work: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof DrizzleQueryError && error.cause ? error.cause : error;
   }
 }

@@ -69,6 +69,8 @@ export const refreshTokens = sqliteTable(
     createdAt: time('created_at').notNull(),
     expiresAt: time('expires_at').notNull(),
     usedAt: time('used_at'),
+    /** When the use that won was known to be committed; null while that is still happening. */
+    settledAt: time('settled_at'),
     /** Hash of the token that replaced it. */
     successor: text('successor'),
   },

@@ -31,6 +31,7 @@ export async function createSession(db: Database, session: NewSession): Promise<
       createdAt: now,
       expiresAt: now + Math.min(limits.auth.refreshTokenTtl, limits.auth.sessionTtl),
       usedAt: null,
+      settledAt: null,
       successor: null,
     }),
   ]);
@@ -81,6 +82,7 @@ export async function rotateRefreshToken(
           createdAt: sql`${now}`.as('created_at'),
           expiresAt: sql`${now + limits.auth.refreshTokenTtl}`.as('expires_at'),
           usedAt: sql`NULL`.as('used_at'),
+          settledAt: sql`NULL`.as('settled_at'),
           successor: sql`NULL`.as('successor'),
         })
         .from(refreshTokens)
@@ -100,26 +102,39 @@ export async function rotateRefreshToken(
   ]);
   const rotated = won[0];
   if (rotated) {
-    const owner = (
-      await db.query('sessions.owner', (orm) =>
-        orm.select({ userId: sessions.userId }).from(sessions).where(eq(sessions.id, rotated.sessionId)),
-      )
-    )[0];
+    const owner = await settle(db, hash, rotated.sessionId);
     return owner ? { outcome: 'rotated', sessionId: rotated.sessionId, userId: owner.userId } : { outcome: 'invalid' };
   }
-  const seen = (
-    await db.query('sessions.usedToken', (orm) =>
-      orm
-        .select({ usedAt: refreshTokens.usedAt, sessionId: refreshTokens.sessionId, userId: sessions.userId })
-        .from(refreshTokens)
-        .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
-        .where(eq(refreshTokens.hash, hash)),
-    )
-  )[0];
-  // A loser of a race began before the winner committed; a thief or a confused client comes later.
-  if (!seen || seen.usedAt === null || use.requestStarted <= seen.usedAt) return { outcome: 'invalid' };
+  const [seen] = await db.query('sessions.usedToken', (orm) =>
+    orm
+      .select({
+        usedAt: refreshTokens.usedAt,
+        settledAt: refreshTokens.settledAt,
+        sessionId: refreshTokens.sessionId,
+        userId: sessions.userId,
+      })
+      .from(refreshTokens)
+      .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
+      .where(eq(refreshTokens.hash, hash)),
+  );
+  if (!seen || seen.usedAt === null) return { outcome: 'invalid' };
+  // A loser of a race began before the winner was committed; a thief or a confused client comes later.
+  const settled = seen.settledAt ?? seen.usedAt + settleTimeout;
+  if (use.requestStarted <= settled) return { outcome: 'invalid' };
   await revokeSession(db, seen.sessionId, now);
   return { outcome: 'reused', sessionId: seen.sessionId, userId: seen.userId };
+}
+
+/** A winner that has not said by now that it is committed has died. Milliseconds. */
+const settleTimeout = 30_000;
+
+/** Notes when the winner was committed, before its client hears of it; whoever comes later reuses. */
+async function settle(db: Database, hash: string, sessionId: string): Promise<{ userId: string } | undefined> {
+  const [, owner] = await db.batch('sessions.settle', (orm) => [
+    orm.update(refreshTokens).set({ settledAt: Date.now() }).where(eq(refreshTokens.hash, hash)),
+    orm.select({ userId: sessions.userId }).from(sessions).where(eq(sessions.id, sessionId)),
+  ]);
+  return owner[0];
 }
 
 /** Idempotent. */

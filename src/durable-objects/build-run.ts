@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import type { BuildLogLine } from '../contract/builds.ts';
+import type { Build, BuildLogLine } from '../contract/builds.ts';
 import type { EventBatch } from '../contract/jobs.ts';
 import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
@@ -62,10 +62,10 @@ export class BuildRun extends DurableObject<Env> {
     return Promise.resolve({ logs: core.logs(since, limit), done: hasEnded(core.state.status) });
   }
 
-  /** Server-sent events; throws nothing after the first byte. */
-  follow(since: number): ReadableStream<Uint8Array> {
+  /** Server-sent events; throws nothing after the first byte. `shown` is a cached build that repeats this one. */
+  follow(since: number, shown?: Build): ReadableStream<Uint8Array> {
     const core = this.#open();
-    return logStream(core, since, () => toBuild(core.state, configOf(this.env)));
+    return logStream(core, since, () => shown ?? toBuild(core.state, configOf(this.env)));
   }
 
   /** The sweep found it waiting: look again. */

@@ -47,7 +47,7 @@ export class ProjectRoom extends DurableObject<Env> {
     super(ctx, env);
     this.#projectId = ctx.id.name ?? '';
     this.#members = new Members(this.#directory(), Date.now);
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"type":"ping"}', '{"type":"pong"}'));
   }
 
   // ── What a request may do; the gate comes first, always ───────────────────────────────────────
@@ -118,6 +118,11 @@ export class ProjectRoom extends DurableObject<Env> {
 
   closeAll(code: ErrorCode) {
     return answer(() => this.#open().closeAll(code));
+  }
+
+  /** Brings the relational index up to date now instead of when it is due. Idempotent. */
+  flushIndex() {
+    return answer(() => this.#open().writeIndex());
   }
 
   /** Removes everything that the room holds. Idempotent. */

@@ -66,6 +66,9 @@ async function serveWorkspace(c: AppContext): Promise<Response> {
   return response;
 }
 
+/** Plain paths outside the API's prefixes, in any case: a look-alike of a route is not a page. */
+const pagePath = /^\/(?!(?:api|cdn|preview|parties|\.well-known)(?:\/|$))(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/i;
+
 /** Methods of a path, for `Allow`. */
 function methodsOf(path: string): string[] {
   const plain = path.replace(/^\/api\/v1\//, '/api/');
@@ -133,9 +136,7 @@ export function createApp(): Hono<AppEnv> {
       response.headers.set('allow', methods.join(', '));
       return response;
     }
-    const isPage =
-      (c.req.method === 'GET' || c.req.method === 'HEAD') &&
-      !/^\/(?:api|cdn|preview|parties|\.well-known)(?:\/|$)/.test(c.req.path);
+    const isPage = (c.req.method === 'GET' || c.req.method === 'HEAD') && pagePath.test(c.req.path);
     if (isPage) return await serveWorkspace(c);
     throw new KilnError('not_found');
   });

@@ -1,3 +1,4 @@
+import stripAnsi from 'strip-ansi';
 import type { BuildLogLine, BuildOptions, BuildStatus, BuildTarget } from '../../contract/builds.ts';
 import { type ErrorCode, errorSpec, KilnError } from '../../contract/errors.ts';
 import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../contract/jobs.ts';
@@ -57,10 +58,8 @@ export interface Claim {
   readonly deadline: number;
 }
 
-/** ANSI escape sequences (ECMA-48 CSI and OSC); logs are shown as plain text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes
-const controlSequences =
-  /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+/** What is left of control characters without the escape sequences; tabs and line ends may stay. */
+const controlCharacters = /[^\P{Cc}\t\n]/gu;
 
 /**
  * One build: the only writer of its state, lease and log. At-least-once delivery and several runners
@@ -255,7 +254,7 @@ export class BuildCore {
     const full = state.logLines === limits.build.logLines;
     const message = full
       ? 'The log is full; further lines are not kept.'
-      : event.message.replace(controlSequences, '').slice(0, limits.build.logLineBytes);
+      : stripAnsi(event.message).replace(controlCharacters, '').slice(0, limits.build.logLineBytes);
     this.#append({
       at: new Date(event.at).toISOString(),
       level: full ? 'warn' : event.level,

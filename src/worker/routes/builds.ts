@@ -85,13 +85,19 @@ export function buildRoutes(app: Hono<AppEnv>): void {
       return { status: 200, body: await run.logs(0, wholeLog) };
     const since = Number(c.req.header('last-event-id') ?? 0);
     return {
-      raw: new Response(await run.follow(Number.isSafeInteger(since) && since > 0 ? since : 0), {
-        headers: {
-          'content-type': 'text/event-stream; charset=utf-8',
-          'cache-control': 'no-store',
-          'x-accel-buffering': 'no',
+      raw: new Response(
+        await run.follow(
+          Number.isSafeInteger(since) && since > 0 ? since : 0,
+          build.cached ? toBuild(build, c.var.config) : undefined,
+        ),
+        {
+          headers: {
+            'content-type': 'text/event-stream; charset=utf-8',
+            'cache-control': 'no-store',
+            'x-accel-buffering': 'no',
+          },
         },
-      }),
+      ),
     };
   });
 

@@ -1,0 +1,245 @@
+import { createEncoder, toUint8Array, writeVarUint } from 'lib0/encoding';
+import YProvider, { messageSync } from 'y-partyserver/provider';
+import type { Awareness } from 'y-protocols/awareness';
+import { messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
+import { Doc, type Text } from 'yjs';
+import { Backoff } from './backoff.ts';
+import { type Deferred, deferred } from './deferred.ts';
+import { Emitter } from './emitter.ts';
+import { errorFromClose, isFinalClose, KilnApiError } from './errors.ts';
+
+/**
+ * Where the local edits are.
+ * - `connecting`: nothing has been received yet
+ * - `saved`: the room has acknowledged every local edit as durable
+ * - `saving`: edits are sent and not acknowledged
+ * - `offline`: no connection; edits wait in memory and merge on return
+ * - `closed`: ended, by `close()` or by an error
+ */
+export type SaveState = 'connecting' | 'saved' | 'saving' | 'offline' | 'closed';
+
+export interface DocumentEvents {
+  state: SaveState;
+  /** Ended by the room: removed, forbidden, not a document, too large, signed out. */
+  ended: KilnApiError;
+}
+
+/** What a document needs of its room. */
+export interface DocumentLink {
+  readonly wsBase: string;
+  readonly projectId: string;
+  readonly WebSocket: typeof WebSocket;
+  /** Resolves with a fresh ticket once the project channel is up, so that acknowledgements have where to go. Never rejects. */
+  ticket(signal: AbortSignal): Promise<string>;
+  onClose(document: RoomDocument): void;
+}
+
+/** An acknowledgement that comes so long after an edit was sent covers it: the room batches for 115 ms, and the rest is the way. */
+const surelyCovered = 1_000;
+/** So long without typing is a pause. */
+const pause = 150;
+/** An unanswered question to the room is given up after so many milliseconds, and the socket with it. */
+const answerTimeout = 10_000;
+
+/** A live document: its Yjs state, who is in it, and whether what was typed here is durable. */
+export class RoomDocument {
+  readonly path: string;
+  readonly doc = new Doc();
+  /** The content of a text file. Scenes and other structured documents are in `doc.getMap('root')`. */
+  readonly text: Text = this.doc.getText('content');
+  readonly awareness: Awareness;
+  /** Resolves when the room's state has arrived for the first time; rejects with the error that ended the document before. */
+  readonly synced: Promise<void>;
+
+  readonly #firstSync: Deferred<void> = deferred();
+  readonly #link: DocumentLink;
+  readonly #events = new Emitter<DocumentEvents>();
+  readonly #provider: YProvider;
+  readonly #backoff = new Backoff();
+  readonly #aborter = new AbortController();
+  #state: SaveState = 'connecting';
+  #everSynced = false;
+  /** Local edits so far; compared with what an acknowledgement covers. */
+  #edits = 0;
+  #savedEdits = 0;
+  /** Edits that went out on this connection. Those of an earlier one may have been lost with it. */
+  #sentEdits = 0;
+  #sentAt = 0;
+  /** For each sync step 1 on its way, how many edits were sent before it. */
+  #questions: number[] = [];
+  #answerTimer: ReturnType<typeof setTimeout> | undefined;
+  #askTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(link: DocumentLink, path: string) {
+    this.#link = link;
+    this.path = path;
+    this.synced = this.#firstSync.promise;
+    // Whoever does not wait for it must not get an unhandled rejection.
+    this.synced.catch(() => undefined);
+
+    const base = new URL(link.wsBase);
+    const encoded = path.split('/').map(encodeURIComponent).join('/');
+    this.#provider = new YProvider(base.host, path, this.doc, {
+      connect: false,
+      prefix: `/api/projects/${encodeURIComponent(link.projectId)}/docs/${encoded}`,
+      protocol: base.protocol === 'wss:' ? 'wss' : 'ws',
+      params: async () => ({ ticket: await this.#nextTicket() }),
+      WebSocketPolyfill: link.WebSocket,
+      // Tabs would otherwise show each other edits that are not durable, and hand them to read-only tabs.
+      disableBc: true,
+      // The delay between attempts is in #nextTicket, with jitter.
+      maxBackoffTime: 0,
+    });
+    this.awareness = this.#provider.awareness;
+    this.#listen();
+    void this.#provider.connect();
+  }
+
+  get state(): SaveState {
+    return this.#state;
+  }
+
+  /** Whether local edits are not known to be durable. */
+  get dirty(): boolean {
+    return this.#edits > this.#savedEdits;
+  }
+
+  on<K extends keyof DocumentEvents>(type: K, listener: (event: DocumentEvents[K]) => void): () => void {
+    return this.#events.on(type, listener);
+  }
+
+  /** Leaves the document. Edits that were not sent are lost: see {@link RoomDocument.dirty}. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#aborter.abort();
+    clearTimeout(this.#answerTimer);
+    clearTimeout(this.#askTimer);
+    this.#provider.destroy();
+    this.#setState('closed');
+    this.#firstSync.reject(new KilnApiError('conflict', { detail: 'The document was closed' }));
+    this.#link.onClose(this);
+    this.#events.clear();
+    this.doc.destroy();
+  }
+
+  /**
+   * The room has acknowledged edits of this path: rule 2 of the room. The message does not say which, and may have been on its way
+   * when the last ones were sent. So it counts for everything only after a pause; in the flow of typing, the room is asked.
+   */
+  acknowledge(): void {
+    if (!this.dirty) return;
+    clearTimeout(this.#askTimer);
+    const age = Date.now() - this.#sentAt;
+    if (age >= surelyCovered) this.#saved(this.#sentEdits);
+    else this.#askTimer = setTimeout(() => this.verify(), Math.max(0, pause - age));
+  }
+
+  /**
+   * Asks the room what it has, after acknowledgements may have been missed. A sync step 1 makes the room store what it received
+   * before it answers, so the answer proves the same as `saved` does.
+   */
+  verify(): void {
+    const { ws, wsconnected, synced } = this.#provider;
+    if (ws === null || !wsconnected || !synced) return;
+    const encoder = createEncoder();
+    writeVarUint(encoder, messageSync);
+    writeSyncStep1(encoder, this.doc);
+    ws.send(toUint8Array(encoder));
+    this.#questions.push(this.#sentEdits);
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => ws.close(), answerTimeout);
+  }
+
+  /** Ends the document for good, with the error that says why. */
+  end(error: KilnApiError): void {
+    if (this.#state === 'closed') return;
+    this.#firstSync.reject(error);
+    this.#events.emit('ended', error);
+    this.close();
+  }
+
+  async #nextTicket(): Promise<string> {
+    const { signal } = this.#aborter;
+    await this.#backoff.wait(signal);
+    const ticket = await this.#link.ticket(signal);
+    // A document that was closed meanwhile must not connect; the provider has no other way to be told.
+    return signal.aborted ? new Promise<never>(() => undefined) : ticket;
+  }
+
+  #listen(): void {
+    const provider = this.#provider;
+
+    this.doc.on('update', (_update: Uint8Array, origin: unknown) => {
+      if (origin === provider) return;
+      this.#edits += 1;
+      // The provider's own listener came first and has sent it.
+      if (provider.wsconnected) {
+        this.#sentEdits = this.#edits;
+        this.#sentAt = Date.now();
+        // Asked again when these are acknowledged.
+        clearTimeout(this.#askTimer);
+      }
+      this.#refreshState();
+    });
+
+    const readSync = provider.messageHandlers[messageSync];
+    provider.messageHandlers[messageSync] = (encoder, decoder, ...rest) => {
+      const isAnswer = decoder.arr[decoder.pos] === messageYjsSyncStep2;
+      readSync?.(encoder, decoder, ...rest);
+      if (!isAnswer) return;
+      const covered = this.#questions.shift();
+      if (this.#questions.length === 0) clearTimeout(this.#answerTimer);
+      if (covered !== undefined) this.#saved(covered);
+    };
+
+    provider.on('status', ({ status }: { status: string }) => {
+      if (status === 'connected') {
+        this.#backoff.opened();
+        // The provider's own step 1, which covers nothing that was typed here.
+        this.#questions = [0];
+      }
+      this.#refreshState();
+    });
+
+    provider.on('synced', (synced: boolean) => {
+      if (synced) {
+        this.#everSynced = true;
+        this.#firstSync.resolve();
+        // The room's step 1 came before this answer, and our step 2 to it carried everything.
+        this.#sentEdits = this.#edits;
+        if (this.dirty) this.verify();
+      }
+      this.#refreshState();
+    });
+
+    provider.on('connection-close', ({ code, reason }: CloseEvent) => {
+      clearTimeout(this.#answerTimer);
+      clearTimeout(this.#askTimer);
+      this.#questions = [];
+      this.#sentEdits = this.#savedEdits;
+      this.#backoff.failed();
+      const error = isFinalClose(code) ? errorFromClose(code, reason) : undefined;
+      if (error !== undefined) this.end(error);
+      // The provider updates its own flags after this event.
+      else queueMicrotask(() => this.#refreshState());
+    });
+  }
+
+  #saved(edits: number): void {
+    this.#savedEdits = Math.max(this.#savedEdits, edits);
+    this.#refreshState();
+  }
+
+  #refreshState(): void {
+    if (this.#state === 'closed') return;
+    if (!this.#provider.wsconnected) this.#setState(this.#everSynced || this.dirty ? 'offline' : 'connecting');
+    else if (!this.#everSynced) this.#setState('connecting');
+    else this.#setState(this.dirty ? 'saving' : 'saved');
+  }
+
+  #setState(state: SaveState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#events.emit('state', state);
+  }
+}

@@ -1,0 +1,285 @@
+import type { ClientMessage, Presence, ServerMessage } from '../contract/room.ts';
+import type { KilnClient } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { type Deferred, deferred } from './deferred.ts';
+import { type DocumentLink, RoomDocument } from './document.ts';
+import { Emitter } from './emitter.ts';
+import { errorFromClose, isFinal, isFinalClose, KilnApiError } from './errors.ts';
+
+/** `closed` is final: by `leave()`, or by an error that connecting again would only meet again. */
+export type RoomStatus = 'connecting' | 'online' | 'offline' | 'closed';
+
+/** Every message of the room by its type, and what happens to the connection. */
+export type RoomEvents = { [M in ServerMessage as M['type']]: M } & {
+  status: RoomStatus;
+  /** Who is in the room has changed. */
+  users: ReadonlyMap<string, Presence>;
+  /** The room ended the connection for good: removed, deleted, signed out. */
+  ended: KilnApiError;
+};
+
+export type Cursor = Omit<Extract<ClientMessage, { type: 'cursor' }>, 'type'>;
+
+export interface JoinOptions {
+  /** For runtimes without a global one. */
+  WebSocket?: typeof WebSocket;
+}
+
+/** The platform answers pings without waking the room. */
+const pingEvery = 25_000;
+const pongWithin = 10_000;
+/** The room takes cursors no faster than somebody can see them. */
+const cursorEvery = 150;
+
+/** The project channel: presence, events, acknowledgements; and the door to the documents. */
+export class ProjectRoom {
+  readonly projectId: string;
+  readonly #client: KilnClient;
+  readonly #Socket: typeof WebSocket;
+  readonly #wsBase: string;
+  readonly #events = new Emitter<RoomEvents>();
+  readonly #aborter = new AbortController();
+  readonly #documents = new Set<RoomDocument>();
+  readonly #users = new Map<string, Presence>();
+  #status: RoomStatus = 'connecting';
+  #self: Presence | undefined;
+  #socket: WebSocket | undefined;
+  /** Newest event seen; undefined until the first `hello`. */
+  #lastSeq: number | undefined;
+  #online: Deferred<void> = deferred();
+  #cursor: Cursor | undefined;
+  #cursorTimer: ReturnType<typeof setTimeout> | undefined;
+  #cursorSentAt = 0;
+
+  constructor(client: KilnClient, projectId: string, options: JoinOptions = {}) {
+    this.#client = client;
+    this.projectId = projectId;
+    this.#Socket = options.WebSocket ?? globalThis.WebSocket;
+    this.#wsBase = client.baseUrl.replace(/^http/, 'ws').replace(/\/+$/, '');
+    void this.#run();
+  }
+
+  get status(): RoomStatus {
+    return this.#status;
+  }
+
+  /** Who the room says this user is; undefined until the first `hello`. */
+  get self(): Presence | undefined {
+    return this.#self;
+  }
+
+  /** Everyone in the room by user id, this user included. */
+  get users(): ReadonlyMap<string, Presence> {
+    return this.#users;
+  }
+
+  on<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): () => void {
+    return this.#events.on(type, listener);
+  }
+
+  /** Says where this user is. Throttled: the last one of a burst is what gets sent. */
+  setCursor(cursor: Cursor): void {
+    this.#cursor = cursor;
+    this.#cursorTimer ??= setTimeout(
+      () => {
+        this.#cursorTimer = undefined;
+        this.#sendCursor();
+      },
+      Math.max(0, this.#cursorSentAt + cursorEvery - Date.now()),
+    );
+  }
+
+  /** Opens the live document of a text file. Each call makes a socket: keep the document, and close it. */
+  openDocument(path: string): RoomDocument {
+    const link: DocumentLink = {
+      wsBase: this.#wsBase,
+      projectId: this.projectId,
+      WebSocket: this.#Socket,
+      ticket: (signal) => this.#documentTicket(signal),
+      onClose: (document) => void this.#documents.delete(document),
+    };
+    const document = new RoomDocument(link, path);
+    this.#documents.add(document);
+    return document;
+  }
+
+  /** Closes the channel and every document. */
+  leave(): void {
+    if (this.#status === 'closed') return;
+    this.#aborter.abort();
+    clearTimeout(this.#cursorTimer);
+    for (const document of [...this.#documents]) document.close();
+    this.#socket?.close(1000);
+    this.#setStatus('closed');
+    this.#events.clear();
+  }
+
+  async #documentTicket(signal: AbortSignal): Promise<string> {
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      await this.#online.promise;
+      try {
+        const { ticket } = await this.#client.call('createTicket', {
+          params: { id: this.projectId },
+          signal,
+        });
+        return ticket;
+      } catch (error) {
+        if (isFinal(error)) {
+          this.#end(error);
+          break;
+        }
+        backoff.failed();
+        await backoff.wait(signal);
+      }
+    }
+    return '';
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#aborter;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      let waitAtLeast = 0;
+      try {
+        const { ticket } = await this.#client.call('createTicket', {
+          params: { id: this.projectId },
+          signal,
+        });
+        const close = await this.#connect(ticket, () => backoff.opened());
+        const error = isFinalClose(close.code) ? errorFromClose(close.code, close.reason) : undefined;
+        if (error !== undefined) return this.#end(error);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isFinal(error)) return this.#end(error);
+        if (error instanceof KilnApiError) waitAtLeast = (error.retryAfter ?? 0) * 1000;
+      }
+      if (signal.aborted) return;
+      this.#setStatus('offline');
+      backoff.failed();
+      await backoff.wait(signal, waitAtLeast);
+    }
+  }
+
+  /** One socket from open to close. */
+  #connect(ticket: string, opened: () => void): Promise<{ code: number; reason: string }> {
+    const { signal } = this.#aborter;
+    if (signal.aborted) return Promise.resolve({ code: 1000, reason: '' });
+    const id = encodeURIComponent(this.projectId);
+    const socket = new this.#Socket(`${this.#wsBase}/api/projects/${id}/room?ticket=${encodeURIComponent(ticket)}`);
+    this.#socket = socket;
+    let silence: ReturnType<typeof setTimeout> | undefined;
+    const ping = setInterval(() => {
+      if (socket.readyState !== 1) return;
+      // Exactly this text: the platform's automatic answer compares bytes.
+      socket.send('{"type":"ping"}');
+      silence ??= setTimeout(() => socket.close(4000, 'silent'), pongWithin);
+    }, pingEvery);
+    return new Promise((resolve) => {
+      const finish = (code: number, reason: string) => {
+        clearInterval(ping);
+        clearTimeout(silence);
+        if (this.#socket === socket) this.#socket = undefined;
+        resolve({ code, reason });
+      };
+      socket.addEventListener('open', opened);
+      socket.addEventListener('message', (event: MessageEvent) => {
+        clearTimeout(silence);
+        silence = undefined;
+        if (this.#socket === socket && typeof event.data === 'string') this.#receive(event.data);
+      });
+      socket.addEventListener('close', (event: CloseEvent) => finish(event.code, event.reason));
+      // A dead network may never deliver the close event of a socket that was closed for silence.
+      signal.addEventListener('abort', () => finish(1000, ''), { once: true });
+    });
+  }
+
+  #receive(text: string): void {
+    let message: ServerMessage;
+    try {
+      message = JSON.parse(text) as ServerMessage;
+    } catch {
+      return;
+    }
+    switch (message.type) {
+      case 'hello':
+        this.#hello(message);
+        break;
+      case 'user.joined':
+        this.#users.set(message.user.userId, message.user);
+        this.#events.emit('users', this.#users);
+        break;
+      case 'user.left':
+        this.#users.delete(message.userId);
+        this.#events.emit('users', this.#users);
+        break;
+      case 'cursor': {
+        const user = this.#users.get(message.userId);
+        if (user !== undefined && user.path !== message.path) {
+          this.#users.set(message.userId, { ...user, path: message.path });
+          this.#events.emit('users', this.#users);
+        }
+        break;
+      }
+      case 'saved':
+        for (const document of this.#documents) if (document.path === message.path) document.acknowledge();
+        break;
+      case 'event':
+        // A replay may overlap what has arrived live.
+        if (message.event.seq <= (this.#lastSeq ?? -1)) return;
+        this.#lastSeq = message.event.seq;
+        break;
+      case 'resync':
+        this.#lastSeq = message.seq;
+        break;
+      default:
+        break;
+    }
+    this.#events.emit(message.type, message as never);
+  }
+
+  #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {
+    this.#self = message.self;
+    this.#users.clear();
+    for (const user of message.users) this.#users.set(user.userId, user);
+    this.#users.set(message.self.userId, message.self);
+    const again = this.#lastSeq !== undefined;
+    if (this.#lastSeq === undefined) this.#lastSeq = message.seq;
+    else if (this.#lastSeq !== message.seq) this.#send({ type: 'resume', since: this.#lastSeq });
+    if (this.#cursor !== undefined) this.#sendCursor();
+    this.#setStatus('online');
+    this.#events.emit('users', this.#users);
+    // Acknowledgements may have been sent while this channel was down, and silent sockets found dead.
+    if (again) for (const document of this.#documents) document.verify();
+  }
+
+  #sendCursor(): void {
+    if (this.#cursor === undefined) return;
+    this.#cursorSentAt = Date.now();
+    this.#send({ type: 'cursor', ...this.#cursor });
+  }
+
+  #send(message: ClientMessage): void {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
+  }
+
+  #end(error: KilnApiError): void {
+    if (this.#status === 'closed') return;
+    for (const document of [...this.#documents]) document.end(error);
+    this.#events.emit('ended', error);
+    this.leave();
+  }
+
+  #setStatus(status: RoomStatus): void {
+    if (status === this.#status) return;
+    const wasOnline = this.#status === 'online';
+    this.#status = status;
+    if (status === 'online') this.#online.resolve();
+    else if (wasOnline) this.#online = deferred();
+    this.#events.emit('status', status);
+  }
+}
+
+/** Joins a project's room: connects, and stays connected until `leave()` or a final refusal. */
+export const joinProject = (client: KilnClient, projectId: string, options?: JoinOptions): ProjectRoom =>
+  new ProjectRoom(client, projectId, options);

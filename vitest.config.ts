@@ -1,0 +1,50 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { newSigningKey } from './scripts/lib/keys.ts';
+
+/** Tests that start whole systems take turns: the machine may have two cores. */
+const oneAtATime = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
+
+export default defineConfig({
+  test: {
+    // What the Worker logs is worth reading where a test failed, and noise elsewhere.
+    silent: 'passed-only',
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                MIGRATIONS: await readD1Migrations('migrations'),
+                AUTH_KEYS: JSON.stringify([await newSigningKey('dev-')]),
+                APP_ORIGIN: 'http://kiln.test',
+                CONTENT_HOST: 'play.test',
+              },
+            },
+          })),
+        ],
+        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], setupFiles: ['test/workerd/setup.ts'] },
+      },
+      { test: { name: 'runner', include: ['test/runner/**/*.test.ts'], ...oneAtATime } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/system.setup.ts'],
+          ...oneAtATime,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/support/system.setup.ts'],
+          ...oneAtATime,
+        },
+      },
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...oneAtATime, testTimeout: 400_000 } },
+    ],
+  },
+});

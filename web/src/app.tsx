@@ -1,0 +1,60 @@
+import { useSignal } from '@preact/signals';
+import type { ComponentType } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { route } from './router.ts';
+import { AuthScreen } from './screens/auth.tsx';
+import { NotFound } from './screens/not-found.tsx';
+import { ProjectsScreen } from './screens/projects.tsx';
+import { restoreSession, session } from './state/session.ts';
+import { ConfirmHost } from './ui/confirm.tsx';
+import { Mark } from './ui/mark.tsx';
+import { ToastHost } from './ui/toasts.tsx';
+
+/** Editor, room and their libraries are most of the code, so they load with the first project. */
+const LazyWorkspace = ({ projectId }: { projectId: string }) => {
+  const screen = useSignal<{ Screen: ComponentType<{ projectId: string }> } | undefined>(undefined);
+  useEffect(() => {
+    void import('./workspace/screen.tsx').then(({ WorkspaceScreen }) => {
+      screen.value = { Screen: WorkspaceScreen };
+    });
+  }, [screen]);
+  const Screen = screen.value?.Screen;
+  // The key makes another project a new workspace instead of a changed one.
+  return Screen === undefined ? <Splash /> : <Screen key={projectId} projectId={projectId} />;
+};
+
+const Splash = () => (
+  <div class="splash" role="status" aria-label="Loading">
+    <Mark size={56} glowing />
+  </div>
+);
+
+const Unreachable = () => (
+  <main class="message-page">
+    <Mark size={56} />
+    <h1>Kiln cannot be reached</h1>
+    <p>Your work is safe. Check the connection and try again.</p>
+    <button type="button" class="button primary" onClick={() => void restoreSession()}>
+      Try again
+    </button>
+  </main>
+);
+
+const Screen = () => {
+  const { state } = session.value;
+  const place = route.value;
+  if (state === 'restoring') return <Splash />;
+  if (state === 'unreachable') return <Unreachable />;
+  if (state === 'signed-out') return <AuthScreen />;
+  if (place.name === 'project') return <LazyWorkspace projectId={place.id} />;
+  if (place.name === 'projects') return <ProjectsScreen />;
+  return <NotFound />;
+};
+
+export const App = () => (
+  <>
+    <Screen />
+    <ConfirmHost />
+    <ToastHost />
+  </>
+);

@@ -1,0 +1,16 @@
+import { render } from 'preact';
+import { z } from 'zod';
+import { App } from './app.tsx';
+import { restoreSession } from './state/session.ts';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/auth.css';
+import './styles/projects.css';
+import './styles/workspace.css';
+
+// The content security policy forbids `eval`, which zod would otherwise try.
+z.config({ jitless: true });
+
+const root = document.getElementById('app');
+if (root !== null) render(<App />, root);
+void restoreSession();

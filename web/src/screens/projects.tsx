@@ -1,0 +1,250 @@
+import { useComputed, useSignal } from '@preact/signals';
+import { useCallback, useEffect } from 'preact/hooks';
+import type { Project } from '../../../src/contract/projects.ts';
+import { linkTo, projectPath } from '../router.ts';
+import { client } from '../state/session.ts';
+import { attempt, describeError, toast } from '../state/toasts.ts';
+import { AccountMenu } from '../ui/account.tsx';
+import { confirm } from '../ui/confirm.tsx';
+import { formatAgo, formatBytes, hashOf, plural } from '../ui/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { Arches, Mark } from '../ui/mark.tsx';
+import { NewProjectDialog } from './new-project.tsx';
+
+const roleNames = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer', public: 'Public' } as const;
+
+const glazes = ['shino', 'celadon', 'cobalt', 'oxblood', 'tenmoku', 'jun'] as const;
+const glazeOf = (id: string) => glazes[hashOf(id) % glazes.length] ?? 'shino';
+
+const ProjectCard = ({ project, onDelete }: { project: Project; onDelete: () => void }) => {
+  const trashed = project.deletedAt !== null;
+  const cover = (
+    <div class={`cover glaze-${glazeOf(project.id)}`} aria-hidden="true">
+      <Arches rings={6} />
+      <span class="cover-letter">{[...project.name][0]?.toUpperCase()}</span>
+    </div>
+  );
+  return (
+    <article class={trashed ? 'card trashed' : 'card'} data-testid={`project-${project.id}`}>
+      {cover}
+      <div class="card-body">
+        <div class="card-title">
+          <h2>{trashed ? project.name : <a {...linkTo(projectPath(project.id))}>{project.name}</a>}</h2>
+          <span class={`badge ${project.role}`}>{roleNames[project.role]}</span>
+        </div>
+        <p class="card-meta">
+          {plural(project.fileCount, 'file')} · {formatBytes(project.totalSize)} ·{' '}
+          <time dateTime={project.deletedAt ?? project.updatedAt}>
+            {trashed ? `deleted ${formatAgo(project.deletedAt ?? project.updatedAt)}` : formatAgo(project.updatedAt)}
+          </time>
+        </p>
+      </div>
+      {project.role === 'owner' && (
+        <button
+          type="button"
+          class="icon-button card-action"
+          aria-label={trashed ? `Erase ${project.name} for good` : `Move ${project.name} to the trash`}
+          title={trashed ? 'Erase for good' : 'Move to trash'}
+          onClick={onDelete}
+        >
+          <Icon name="trash" />
+        </button>
+      )}
+    </article>
+  );
+};
+
+type Page =
+  | { state: 'loading' }
+  | { state: 'failed'; title: string; detail?: string | undefined }
+  | { state: 'ready'; projects: Project[]; nextCursor: string | null };
+
+export const ProjectsScreen = () => {
+  const search = useSignal('');
+  const trashed = useSignal(false);
+  const creating = useSignal(false);
+  const page = useSignal<Page>({ state: 'loading' });
+  const query = useComputed(() => ({
+    q: search.value.trim() || undefined,
+    trashed: trashed.value,
+    limit: 60,
+  }));
+
+  const load = useCallback(
+    async (signal?: AbortSignal) => {
+      try {
+        const { projects, nextCursor } = await client.call('listProjects', {
+          query: query.value,
+          ...(signal ? { signal } : {}),
+        });
+        page.value = { state: 'ready', projects, nextCursor };
+      } catch (error) {
+        if (!signal?.aborted) page.value = { state: 'failed', ...describeError(error) };
+      }
+    },
+    [page, query],
+  );
+
+  useEffect(() => {
+    document.title = 'Projects · Kiln';
+  }, []);
+
+  useEffect(() => {
+    const aborter = new AbortController();
+    const timer = setTimeout(() => void load(aborter.signal), search.value === '' ? 0 : 200);
+    return () => {
+      clearTimeout(timer);
+      aborter.abort();
+    };
+  }, [load, search.value, trashed.value]);
+
+  const more = () =>
+    attempt(async () => {
+      const current = page.value;
+      if (current.state !== 'ready' || current.nextCursor === null) return;
+      const next = await client.call('listProjects', {
+        query: { ...query.value, cursor: current.nextCursor },
+      });
+      page.value = {
+        state: 'ready',
+        projects: [...current.projects, ...next.projects],
+        nextCursor: next.nextCursor,
+      };
+    });
+
+  const remove = async (project: Project) => {
+    const permanent = project.deletedAt !== null;
+    const yes = await confirm(
+      permanent
+        ? {
+            title: `Erase “${project.name}”?`,
+            text: 'Its files, builds and history are erased now. This cannot be undone.',
+            action: 'Erase for good',
+          }
+        : {
+            title: `Delete “${project.name}”?`,
+            text: 'It moves to the trash and is erased there after 30 days.',
+            action: 'Move to trash',
+          },
+    );
+    if (!yes) return;
+    await attempt(async () => {
+      await client.call('deleteProject', { params: { id: project.id }, query: { permanent } });
+      toast({ kind: 'success', title: permanent ? 'Erased' : 'Moved to the trash', detail: project.name });
+      await load();
+    });
+  };
+
+  const current = page.value;
+  return (
+    <div class="page">
+      <header class="site-head">
+        <a class="wordmark" {...linkTo('/')}>
+          <Mark size={28} /> Kiln
+        </a>
+        <AccountMenu />
+      </header>
+      <main class="projects">
+        <div class="projects-head">
+          <h1>{trashed.value ? 'Trash' : 'Projects'}</h1>
+          <div class="projects-tools">
+            <label class="search">
+              <Icon name="search" />
+              <input
+                type="search"
+                placeholder="Search"
+                aria-label="Search projects"
+                value={search.value}
+                onInput={(event) => {
+                  search.value = event.currentTarget.value;
+                }}
+              />
+            </label>
+            <button
+              type="button"
+              class="button"
+              aria-pressed={trashed.value}
+              onClick={() => {
+                page.value = { state: 'loading' };
+                trashed.value = !trashed.value;
+              }}
+            >
+              <Icon name="trash" /> Trash
+            </button>
+            <button
+              type="button"
+              class="button primary"
+              data-testid="new-project"
+              onClick={() => {
+                creating.value = true;
+              }}
+            >
+              <Icon name="plus" /> New project
+            </button>
+          </div>
+        </div>
+        {current.state === 'loading' && (
+          <div class="cards" role="status" aria-label="Loading projects">
+            {[1, 2, 3].map((key) => (
+              <div key={key} class="card skeleton" />
+            ))}
+          </div>
+        )}
+        {current.state === 'failed' && (
+          <div class="empty" role="alert">
+            <h2>{current.title}</h2>
+            <p>{current.detail}</p>
+            <button type="button" class="button" onClick={() => void load()}>
+              Try again
+            </button>
+          </div>
+        )}
+        {current.state === 'ready' && current.projects.length === 0 && (
+          <div class="empty">
+            <Arches rings={7} />
+            {search.value.trim() !== '' ? (
+              <p>Nothing is called “{search.value.trim()}”.</p>
+            ) : trashed.value ? (
+              <p>The trash is empty.</p>
+            ) : (
+              <>
+                <h2>The kiln is cold</h2>
+                <p>Start from a template, and have something to play in a minute.</p>
+                <button
+                  type="button"
+                  class="button primary"
+                  onClick={() => {
+                    creating.value = true;
+                  }}
+                >
+                  <Icon name="plus" /> New project
+                </button>
+              </>
+            )}
+          </div>
+        )}
+        {current.state === 'ready' && current.projects.length > 0 && (
+          <>
+            <div class="cards">
+              {current.projects.map((project) => (
+                <ProjectCard key={project.id} project={project} onDelete={() => void remove(project)} />
+              ))}
+            </div>
+            {current.nextCursor !== null && (
+              <button type="button" class="button more" onClick={() => void more()}>
+                Show more
+              </button>
+            )}
+          </>
+        )}
+      </main>
+      {creating.value && (
+        <NewProjectDialog
+          onClose={() => {
+            creating.value = false;
+          }}
+        />
+      )}
+    </div>
+  );
+};

@@ -1,0 +1,72 @@
+import { signal } from '@preact/signals';
+// Not from the index: it would bring Yjs into the first screen.
+import { createClient, memoryAuth } from '../../../src/client/api.ts';
+import { KilnApiError } from '../../../src/client/errors.ts';
+import type { Session, User } from '../../../src/contract/users.ts';
+import { toast } from './toasts.ts';
+
+export type SessionState =
+  | { state: 'restoring' }
+  | { state: 'unreachable' }
+  | { state: 'signed-out' }
+  | { state: 'signed-in'; user: User };
+
+/** Only says whether asking for a session is worth a request; the session itself is in an HttpOnly cookie. */
+const hint = 'kiln.session';
+
+export const session = signal<SessionState>({ state: 'restoring' });
+
+export const client = createClient({
+  baseUrl: location.origin,
+  auth: memoryAuth(),
+  onSignedOut: () => {
+    signedOut();
+    toast({
+      kind: 'info',
+      title: 'You have been signed out',
+      detail: 'The session has ended. Sign in to go on.',
+    });
+  },
+});
+
+const signedIn = ({ user }: Session): void => {
+  localStorage.setItem(hint, '1');
+  session.value = { state: 'signed-in', user };
+};
+
+const signedOut = (): void => {
+  localStorage.removeItem(hint);
+  session.value = { state: 'signed-out' };
+};
+
+export const restoreSession = async (): Promise<void> => {
+  if (localStorage.getItem(hint) === null) return signedOut();
+  session.value = { state: 'restoring' };
+  try {
+    signedIn(await client.refresh());
+  } catch (error) {
+    if (error instanceof KilnApiError && error.status === 401) signedOut();
+    else session.value = { state: 'unreachable' };
+  }
+};
+
+export const signIn = async (body: { email: string; password: string }): Promise<void> =>
+  signedIn(await client.login(body));
+
+export const signUp = async (body: {
+  email: string;
+  username: string;
+  password: string;
+  displayName?: string;
+}): Promise<void> => signedIn(await client.register(body));
+
+export const signOut = async (): Promise<void> => {
+  signedOut();
+  history.replaceState(null, '', '/');
+  await client.logout().catch(() => undefined);
+};
+
+// Signing out in one tab signs out the others.
+window.addEventListener('storage', (event) => {
+  if (event.key === hint && event.newValue === null && session.value.state === 'signed-in') location.reload();
+});

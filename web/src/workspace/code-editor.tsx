@@ -1,0 +1,94 @@
+import { Compartment, EditorState, Prec } from '@codemirror/state';
+import { EditorView, keymap } from '@codemirror/view';
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next';
+import { UndoManager } from 'yjs';
+import type { RoomDocument } from '../../../src/client/index.ts';
+import { useWorkspace } from './context.ts';
+import { baseExtensions, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
+import type { Tab } from './model.ts';
+import { remoteCursors } from './remote-cursors.ts';
+
+const Waiting = () => (
+  <div class="code-waiting" role="status" aria-label="Opening the file">
+    {[62, 40, 75, 55, 30, 68, 48].map((width) => (
+      <span key={width} class="skeleton" style={{ width: `${width}%` }} />
+    ))}
+  </div>
+);
+
+/** A live document in CodeMirror: others' edits and carets, undo of one's own. */
+export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document: RoomDocument; active: boolean }) => {
+  const workspace = useWorkspace();
+  const host = useRef<HTMLDivElement>(null);
+  const view = useSignal<EditorView | undefined>(undefined);
+  const access = useRef(new Compartment());
+
+  useEffect(() => {
+    const element = host.current;
+    if (element === null) return;
+    let gone = false;
+    const language = new Compartment();
+    // Not before the content is here: what the room sends first is nobody's edit to undo.
+    live.synced
+      .then(() => {
+        if (gone) return;
+        const undoManager = new UndoManager(live.text);
+        const editor = mountEditor(element, live.text.toString(), [
+          Prec.high(keymap.of(yUndoManagerKeymap)),
+          baseExtensions(tab.path),
+          language.of([]),
+          access.current.of(accessExtensions(workspace.canWrite.peek())),
+          // No awareness: it would bring the plugin that remoteCursors stands in for.
+          yCollab(live.text, null, { undoManager }),
+          remoteCursors(live.text, live.awareness),
+          EditorView.updateListener.of((update) => {
+            if (!update.selectionSet || !update.view.hasFocus) return;
+            const { head, from, to } = update.state.selection.main;
+            workspace.setCursor(tab.path, head, from === to ? undefined : { from, to });
+          }),
+        ]);
+        view.value = editor;
+        void languageOf(tab.path).then((extension) => {
+          if (!gone) editor.dispatch({ effects: language.reconfigure(extension) });
+        });
+      })
+      // Ended before it began: the tab shows why.
+      .catch(() => undefined);
+    return () => {
+      gone = true;
+      view.peek()?.destroy();
+    };
+  }, [live, tab.path, view, workspace]);
+
+  useSignalEffect(() => {
+    const extensions = accessExtensions(workspace.canWrite.value);
+    view.value?.dispatch({ effects: access.current.reconfigure(extensions) });
+  });
+
+  useSignalEffect(() => {
+    const place = tab.reveal.value;
+    const editor = view.value;
+    if (place === undefined || editor === undefined) return;
+    tab.reveal.value = undefined;
+    // After the pane is on screen: what has no size cannot be scrolled.
+    requestAnimationFrame(() => revealPlace(editor, place));
+  });
+
+  useEffect(() => {
+    const editor = view.value;
+    if (active) editor?.requestMeasure();
+    // Whoever looks at another file has no caret here.
+    else live.awareness.setLocalStateField('cursor', null);
+  }, [active, live, view.value]);
+
+  return (
+    <>
+      {view.value === undefined && <Waiting />}
+      <div ref={host} class="editor-host" {...(active ? { 'data-testid': 'editor' } : {})} data-path={tab.path} />
+    </>
+  );
+};
+
+const accessExtensions = (canWrite: boolean) => [EditorState.readOnly.of(!canWrite), EditorView.editable.of(canWrite)];

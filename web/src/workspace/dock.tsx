@@ -1,0 +1,342 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Build, BuildLogLine } from '../../../src/contract/builds.ts';
+import { attempt, toast } from '../state/toasts.ts';
+import { formatAgo, formatBytes, formatDuration } from '../ui/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { Arches } from '../ui/mark.tsx';
+import { isRunning } from './builds.ts';
+import { useWorkspace } from './context.ts';
+import { saveBlob } from './save.ts';
+import { findNode } from './tree.ts';
+
+const statusNames = {
+  queued: 'Queued',
+  building: 'Building',
+  success: 'Success',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+} as const;
+
+/** The game on its own origin: it may be itself there (`allow-same-origin`), and cannot reach this page. */
+const PlayFrame = ({ build, round }: { build: Build; round: number }) => (
+  <iframe
+    key={`${build.id} ${round}`}
+    data-testid="play-frame"
+    title="The game"
+    src={build.playUrl ?? 'about:blank'}
+    sandbox="allow-scripts allow-same-origin allow-pointer-lock"
+    allow="autoplay; fullscreen; gamepad"
+    referrerpolicy="no-referrer"
+  />
+);
+
+const Play = () => {
+  const workspace = useWorkspace();
+  const { builds } = workspace;
+  const round = useSignal(0);
+  const stage = useRef<HTMLDivElement>(null);
+  const playing = builds.playing.value;
+  const playable = builds.playable.value;
+  return (
+    <section class="play" aria-label="Play">
+      <div class="panel-head">
+        <h2>Play</h2>
+        {playing?.playUrl != null && (
+          <div class="panel-tools">
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Restart the game"
+              title="Restart"
+              onClick={() => {
+                round.value += 1;
+              }}
+            >
+              <Icon name="reload" />
+            </button>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Full screen"
+              title="Full screen"
+              onClick={() => void attempt(async () => stage.current?.requestFullscreen())}
+            >
+              <Icon name="expand" />
+            </button>
+            <a
+              class="icon-button"
+              aria-label="Open in a new tab"
+              title="Open in a new tab"
+              href={playing.playUrl}
+              target="_blank"
+              rel="noopener noreferrer"
+            >
+              <Icon name="external" />
+            </a>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Stop the game"
+              title="Stop"
+              onClick={() => {
+                builds.playing.value = undefined;
+              }}
+            >
+              <Icon name="stop" />
+            </button>
+          </div>
+        )}
+      </div>
+      <div class="stage" ref={stage}>
+        {playing !== undefined ? (
+          <PlayFrame build={playing} round={round.value} />
+        ) : (
+          <div class="stage-empty">
+            <Arches rings={8} />
+            {playable !== undefined ? (
+              <button type="button" class="play-button" data-testid="play" onClick={() => builds.play(playable)}>
+                <Icon name="play" size={22} fill />
+                <span>Play the last build</span>
+              </button>
+            ) : (
+              <p>
+                {builds.busy.value
+                  ? 'It is in the fire…'
+                  : workspace.canBuild.value
+                    ? 'Build it, and play it here.'
+                    : 'Duplicate the project to build it.'}
+              </p>
+            )}
+          </div>
+        )}
+      </div>
+    </section>
+  );
+};
+
+const LogLine = ({ line }: { line: BuildLogLine }) => {
+  const workspace = useWorkspace();
+  const { file } = line;
+  const place =
+    file === undefined
+      ? undefined
+      : `${file}${line.line === undefined ? '' : `:${line.line}${line.column === undefined ? '' : `:${line.column}`}`}`;
+  const known = file !== undefined && findNode(workspace.tree.value, file)?.type === 'file';
+  return (
+    <li class={`log-line ${line.level}`}>
+      <span class="log-step">{line.step}</span>
+      <span class="log-text">
+        {file !== undefined &&
+          (known ? (
+            <button
+              type="button"
+              class="link log-place"
+              onClick={() =>
+                workspace.open(file, line.line === undefined ? undefined : { line: line.line, column: line.column })
+              }
+            >
+              {place}
+            </button>
+          ) : (
+            <span class="log-place">{place}</span>
+          ))}
+        {line.message}
+      </span>
+    </li>
+  );
+};
+
+const Log = () => {
+  const { builds } = useWorkspace();
+  const element = useRef<HTMLOListElement>(null);
+  const follow = useRef(true);
+  const lines = builds.lines.value;
+  useEffect(() => {
+    const list = element.current;
+    if (list !== null && follow.current) list.scrollTop = list.scrollHeight;
+  }, [lines]);
+  return (
+    <ol
+      ref={element}
+      class="log"
+      data-testid="build-log"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      tabIndex={0}
+      aria-label="Build log"
+      onScroll={(event) => {
+        const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+        follow.current = scrollHeight - scrollTop - clientHeight < 24;
+      }}
+    >
+      {builds.dropped.value > 0 && <li class="log-line debug">… {builds.dropped.value} earlier lines</li>}
+      {lines.map((line) => (
+        <LogLine key={line.seq} line={line} />
+      ))}
+      {lines.length === 0 && (
+        <li class="log-empty">
+          {builds.current.value === undefined ? 'The log of the first build will be here.' : 'Waiting for the log…'}
+        </li>
+      )}
+    </ol>
+  );
+};
+
+const durationOf = (build: Build): string | undefined => {
+  if (build.timings.total !== undefined) return formatDuration(build.timings.total);
+  if (build.startedAt === null || build.completedAt === null) return undefined;
+  return formatDuration(Date.parse(build.completedAt) - Date.parse(build.startedAt));
+};
+
+const History = ({ onShow }: { onShow: () => void }) => {
+  const { builds } = useWorkspace();
+  const list = builds.list.value;
+  return (
+    <ul class="history" aria-label="Recent builds">
+      {list.map((build) => (
+        <li key={build.id} class="history-item">
+          <button
+            type="button"
+            class={build.id === builds.current.value?.id ? 'history-row chosen' : 'history-row'}
+            onClick={() => {
+              builds.select(build);
+              onShow();
+            }}
+          >
+            <span class={`status-dot ${build.status}`} />
+            <span class="history-name">{statusNames[build.status]}</span>
+            <span class="faint">{durationOf(build)}</span>
+            <time class="faint" dateTime={build.createdAt}>
+              {formatAgo(build.createdAt)}
+            </time>
+          </button>
+          {build.status === 'success' && build.playUrl !== null && (
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Play this build"
+              title="Play this build"
+              onClick={() => builds.play(build)}
+            >
+              <Icon name="play" size={14} />
+            </button>
+          )}
+        </li>
+      ))}
+      {list.length === 0 && <li class="log-empty">Nothing was built yet.</li>}
+    </ul>
+  );
+};
+
+const BuildActions = ({ build }: { build: Build }) => {
+  const workspace = useWorkspace();
+  const { builds, client } = workspace;
+  const download = () =>
+    attempt(async () => {
+      const { artifacts } = await client.call('listArtifacts', { params: { id: build.id } });
+      const artifact = artifacts[0];
+      if (artifact === undefined) return toast({ kind: 'info', title: 'This build has nothing to download' });
+      const response = await client.raw('getArtifact', { params: { id: build.id, name: artifact.name } });
+      saveBlob(await response.blob(), artifact.name);
+    });
+  return (
+    <div class="panel-tools">
+      {isRunning(build) && (
+        <button type="button" class="button small" data-testid="cancel-build" onClick={() => void builds.cancel(build)}>
+          <Icon name="stop" size={13} /> Cancel
+        </button>
+      )}
+      {(build.status === 'failed' || build.status === 'cancelled') && workspace.canBuild.value && (
+        <button type="button" class="button small" data-testid="retry-build" onClick={() => void builds.retry(build)}>
+          <Icon name="retry" size={13} /> Retry
+        </button>
+      )}
+      {build.status === 'success' && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="download"
+          title={build.artifactSize === null ? 'Download' : `Download (${formatBytes(build.artifactSize)})`}
+          onClick={() => void download()}
+        >
+          <Icon name="download" size={13} />{' '}
+          {build.artifactSize === null ? 'Download' : formatBytes(build.artifactSize)}
+        </button>
+      )}
+    </div>
+  );
+};
+
+const BuildPanel = () => {
+  const { builds } = useWorkspace();
+  const view = useSignal<'log' | 'history'>('log');
+  const build = builds.current.value;
+  const running = isRunning(build);
+  const duration = build === undefined ? undefined : durationOf(build);
+  // A new build is what one wants to see.
+  useEffect(() => {
+    if (running) view.value = 'log';
+  }, [running, view]);
+  return (
+    <section class="build" aria-label="Build">
+      <div class="panel-head">
+        <div class="segments" role="tablist" aria-label="Build">
+          {(['log', 'history'] as const).map((name) => (
+            <button
+              key={name}
+              type="button"
+              role="tab"
+              aria-selected={view.value === name}
+              onClick={() => {
+                view.value = name;
+              }}
+            >
+              {name === 'log' ? 'Build log' : 'History'}
+            </button>
+          ))}
+        </div>
+        {build !== undefined && <BuildActions build={build} />}
+      </div>
+      {build !== undefined && (
+        <div class="build-line">
+          <span class={`status ${build.status}`} data-testid="build-status" data-status={build.status} role="status">
+            <span class={`status-dot ${build.status}`} />
+            {statusNames[build.status]}
+          </span>
+          <span class="build-note" title={build.errorMessage ?? undefined}>
+            {running
+              ? (build.step ?? 'Waiting for a runner')
+              : (build.errorMessage ?? [duration, build.cached ? 'cached' : undefined].filter(Boolean).join(' · '))}
+          </span>
+          {running && <span class="faint">{Math.round(build.progress * 100)} %</span>}
+          <div
+            class={`progress ${build.status}`}
+            role="progressbar"
+            aria-label="Build progress"
+            aria-valuenow={Math.round(build.progress * 100)}
+            aria-valuemin={0}
+            aria-valuemax={100}
+          >
+            <span style={{ transform: `scaleX(${running ? Math.max(build.progress, 0.02) : 1})` }} />
+          </div>
+        </div>
+      )}
+      {view.value === 'log' ? (
+        <Log />
+      ) : (
+        <History
+          onShow={() => {
+            view.value = 'log';
+          }}
+        />
+      )}
+    </section>
+  );
+};
+
+export const Dock = () => (
+  <>
+    <Play />
+    <BuildPanel />
+  </>
+);

@@ -1,0 +1,166 @@
+import { EditorState } from '@codemirror/state';
+import { EditorView } from '@codemirror/view';
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { FileInfo } from '../../../src/contract/files.ts';
+import { attempt, toastError } from '../state/toasts.ts';
+import { formatAgo, formatBytes } from '../ui/format.ts';
+import { Icon } from '../ui/icon.tsx';
+import { useWorkspace } from './context.ts';
+import { baseExtensions, languageOf, mountEditor } from './editor-setup.ts';
+import type { Tab, Workspace } from './model.ts';
+import { saveBlob } from './save.ts';
+
+const fetchBytes = async (workspace: Workspace, path: string, signal?: AbortSignal): Promise<Blob> => {
+  const args = {
+    params: { id: workspace.id, path },
+    query: { raw: true },
+    headers: { accept: 'application/octet-stream' },
+  };
+  const response = await workspace.client.raw('getFile', { ...args, ...(signal ? { signal } : {}) });
+  return response.blob();
+};
+
+/** Text that is shown as the server has it, and not edited here. */
+export const StaticText = ({ tab }: { tab: Tab }) => {
+  const workspace = useWorkspace();
+  const host = useRef<HTMLDivElement>(null);
+  const version = tab.version.value;
+  const editor = useRef<EditorView | undefined>(undefined);
+
+  useEffect(() => {
+    const aborter = new AbortController();
+    const load = async () => {
+      const { file } = await workspace.client.call('getFile', {
+        params: { id: workspace.id, path: tab.path },
+        signal: aborter.signal,
+      });
+      if (file.encoding !== 'utf-8') {
+        tab.kind.value = 'info';
+        return;
+      }
+      const language = await languageOf(tab.path);
+      if (aborter.signal.aborted || host.current === null) return;
+      if (editor.current === undefined) {
+        const readOnly = [EditorState.readOnly.of(true), EditorView.editable.of(false)];
+        editor.current = mountEditor(host.current, file.content, [baseExtensions(tab.path), language, readOnly]);
+      } else {
+        const { length } = editor.current.state.doc;
+        editor.current.dispatch({ changes: { from: 0, to: length, insert: file.content } });
+      }
+    };
+    load().catch((error: unknown) => {
+      if (!aborter.signal.aborted) toastError(error);
+    });
+    return () => aborter.abort();
+  }, [workspace, tab, version]);
+
+  useEffect(() => () => editor.current?.destroy(), []);
+  return (
+    <div class="static-pane">
+      {tab.path.endsWith('.scene.json') && (
+        <p class="pane-note">A scene is a structured document: it is shown here as JSON, and not typed.</p>
+      )}
+      <div ref={host} class="editor-host" data-testid="viewer" />
+    </div>
+  );
+};
+
+export const ImagePanel = ({ tab }: { tab: Tab }) => {
+  const workspace = useWorkspace();
+  const source = useSignal<string | undefined>(undefined);
+  const size = useSignal<{ width: number; height: number; bytes: number } | undefined>(undefined);
+  const version = tab.version.value;
+  useEffect(() => {
+    const aborter = new AbortController();
+    let url: string | undefined;
+    // Not an <img> with the address itself: that request would carry no token.
+    fetchBytes(workspace, tab.path, aborter.signal)
+      .then(async (blob) => {
+        const bitmap = await createImageBitmap(blob).catch(() => undefined);
+        if (aborter.signal.aborted) return;
+        if (bitmap === undefined) {
+          tab.kind.value = 'info';
+          return;
+        }
+        url = URL.createObjectURL(blob);
+        size.value = { width: bitmap.width, height: bitmap.height, bytes: blob.size };
+        bitmap.close();
+        source.value = url;
+      })
+      .catch((error: unknown) => {
+        if (!aborter.signal.aborted) toastError(error);
+      });
+    return () => {
+      aborter.abort();
+      if (url !== undefined) URL.revokeObjectURL(url);
+    };
+  }, [workspace, tab, version, source, size]);
+  return (
+    <figure class="image-panel">
+      {source.value === undefined ? (
+        <div class="skeleton image-waiting" />
+      ) : (
+        <img
+          class={(size.value?.width ?? 0) <= 128 ? 'checker pixelated' : 'checker'}
+          src={source.value}
+          alt={tab.path}
+          data-testid="image-preview"
+        />
+      )}
+      {size.value !== undefined && (
+        <figcaption>
+          {size.value.width} × {size.value.height} · {formatBytes(size.value.bytes)}
+        </figcaption>
+      )}
+    </figure>
+  );
+};
+
+export const FileInfoPanel = ({ tab }: { tab: Tab }) => {
+  const workspace = useWorkspace();
+  const info = useSignal<FileInfo | undefined>(undefined);
+  const version = tab.version.value;
+  useEffect(() => {
+    void attempt(async () => {
+      const { files } = await workspace.client.call('listFiles', {
+        params: { id: workspace.id },
+        query: { prefix: tab.path },
+      });
+      info.value = files.find((file) => file.path === tab.path);
+    });
+  }, [workspace, tab, version, info]);
+  const file = info.value;
+  const download = () =>
+    attempt(async () => saveBlob(await fetchBytes(workspace, tab.path), tab.path.split('/').at(-1) ?? 'file'));
+  return (
+    <div class="pane-message" data-testid="file-info">
+      <span class="info-icon">
+        <Icon name="file" size={30} />
+      </span>
+      <h2>{tab.path.split('/').at(-1)}</h2>
+      <p>
+        {file?.isText
+          ? 'This text is too large to be edited together.'
+          : 'This is not text, so there is nothing to edit here.'}
+      </p>
+      {file !== undefined && (
+        <dl class="facts">
+          <dt>Type</dt>
+          <dd>{file.mimeType}</dd>
+          <dt>Size</dt>
+          <dd>{formatBytes(file.size)}</dd>
+          <dt>Changed</dt>
+          <dd>{formatAgo(file.updatedAt)}</dd>
+          <dt>SHA-256</dt>
+          <dd>
+            <code>{file.hash.slice(0, 16)}…</code>
+          </dd>
+        </dl>
+      )}
+      <button type="button" class="button" onClick={() => void download()}>
+        <Icon name="download" /> Download
+      </button>
+    </div>
+  );
+};

@@ -1,0 +1,311 @@
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import {
+  joinProject,
+  type KilnApiError,
+  type KilnClient,
+  type ProjectRoom,
+  type RoomDocument,
+  type RoomStatus,
+  type SaveState,
+} from '../../../src/client/index.ts';
+import type { TreeNode } from '../../../src/contract/files.ts';
+import type { Project } from '../../../src/contract/projects.ts';
+import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
+import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
+import { Builds } from './builds.ts';
+import { type FileKind, guessKind } from './file-kinds.ts';
+import { findNode, firstFile } from './tree.ts';
+
+export interface Place {
+  line: number;
+  column?: number | undefined;
+}
+
+/** An open file. */
+export interface Tab {
+  readonly path: string;
+  readonly kind: Signal<FileKind>;
+  /** Present for live files. */
+  readonly document: RoomDocument | undefined;
+  readonly state: Signal<SaveState>;
+  /** Why the document ended, when it did. */
+  readonly ended: Signal<KilnApiError | undefined>;
+  /** Where the reader is to be taken; taken off once done. */
+  readonly reveal: Signal<Place | undefined>;
+  /** Counts what others wrote to a file without a document, to show it again. */
+  readonly version: Signal<number>;
+}
+
+/** What the indicator says about everything that was typed. */
+export type Indicator = 'connecting' | 'saved' | 'saving' | 'offline' | 'read-only';
+
+export type Loading =
+  | { state: 'loading' }
+  | { state: 'ready' }
+  | { state: 'failed'; title: string; detail?: string | undefined; requestId?: string | undefined };
+
+const debounce = (ms: number, work: () => void): (() => void) => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, ms);
+  };
+};
+
+/** Everything a project's screen shows, and what can be done there. */
+export class Workspace {
+  readonly id: string;
+  readonly client: KilnClient;
+  readonly builds: Builds;
+  readonly loading = signal<Loading>({ state: 'loading' });
+  readonly project = signal<Project | undefined>(undefined);
+  readonly tree = signal<TreeNode | undefined>(undefined);
+  readonly tabs = signal<readonly Tab[]>([]);
+  readonly activePath = signal<string | undefined>(undefined);
+  readonly users = signal<readonly Presence[]>([]);
+  readonly self = signal<Presence | undefined>(undefined);
+  readonly roomStatus = signal<RoomStatus>('connecting');
+  /** The room has shown this user out. */
+  readonly ended = signal<KilnApiError | undefined>(undefined);
+  /** Counts changes of the members, for the dialog that lists them. */
+  readonly membersVersion = signal(0);
+
+  readonly canWrite = computed(
+    () => this.ended.value === undefined && ['owner', 'editor'].includes(this.project.value?.role ?? ''),
+  );
+  readonly canManage = computed(() => this.ended.value === undefined && this.project.value?.role === 'owner');
+  readonly canBuild = computed(
+    () => this.ended.value === undefined && this.project.value !== undefined && this.project.value.role !== 'public',
+  );
+  readonly activeTab: ReadonlySignal<Tab | undefined> = computed(() =>
+    this.tabs.value.find((tab) => tab.path === this.activePath.value),
+  );
+  readonly indicator: ReadonlySignal<Indicator> = computed(() => this.#indicate());
+  /** People by the file they are in, without this user. */
+  readonly peopleByPath = computed(() => {
+    const map = new Map<string, Presence[]>();
+    for (const user of this.users.value) {
+      if (user.path === null || user.userId === this.self.value?.userId) continue;
+      map.set(user.path, [...(map.get(user.path) ?? []), user]);
+    }
+    return map;
+  });
+
+  #room: ProjectRoom | undefined;
+  #closed = false;
+
+  constructor(client: KilnClient, id: string) {
+    this.client = client;
+    this.id = id;
+    this.builds = new Builds(client, id);
+  }
+
+  async load(): Promise<void> {
+    this.loading.value = { state: 'loading' };
+    try {
+      const [{ project }] = await Promise.all([
+        this.client.call('getProject', { params: { id: this.id } }),
+        this.#loadTree(),
+      ]);
+      if (this.#closed) return;
+      this.project.value = project;
+      // A reader of a public project is no member, and has no place in the room.
+      if (project.role !== 'public') {
+        this.#join();
+        void attempt(() => this.builds.load());
+      }
+      this.loading.value = { state: 'ready' };
+      const first = this.tree.value === undefined ? undefined : firstFile(this.tree.value);
+      if (first !== undefined && this.tabs.value.length === 0) this.open(first);
+    } catch (error) {
+      if (!this.#closed) this.loading.value = { state: 'failed', ...describeError(error) };
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.builds.close();
+    this.#room?.leave();
+  }
+
+  /** Whether something that was typed could be lost by leaving. */
+  get dirty(): boolean {
+    return this.tabs.value.some((tab) => tab.document?.dirty === true && tab.state.value !== 'closed');
+  }
+
+  open(path: string, place?: Place): void {
+    const existing = this.tabs.value.find((tab) => tab.path === path);
+    const tab = existing ?? this.#makeTab(path);
+    if (existing === undefined) this.tabs.value = [...this.tabs.value, tab];
+    if (place !== undefined) tab.reveal.value = place;
+    this.activate(path);
+  }
+
+  activate(path: string): void {
+    this.activePath.value = path;
+    this.#room?.setCursor({ path });
+  }
+
+  closeTab(path: string): void {
+    const index = this.tabs.value.findIndex((tab) => tab.path === path);
+    const tab = this.tabs.value[index];
+    if (tab === undefined) return;
+    tab.document?.close();
+    this.tabs.value = this.tabs.value.filter((other) => other !== tab);
+    if (this.activePath.value !== path) return;
+    const next = this.tabs.value[Math.min(index, this.tabs.value.length - 1)];
+    if (next !== undefined) this.activate(next.path);
+    else {
+      this.activePath.value = undefined;
+      this.#room?.setCursor({ path: null });
+    }
+  }
+
+  /** Opens a file anew, after its document ended. */
+  reopen(path: string): void {
+    const index = this.tabs.value.findIndex((tab) => tab.path === path);
+    this.tabs.value[index]?.document?.close();
+    this.tabs.value = this.tabs.value.with(index, this.#makeTab(path));
+  }
+
+  setCursor(path: string, position: number, selection: { from: number; to: number } | undefined): void {
+    if (path === this.activePath.value)
+      this.#room?.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
+  }
+
+  async createFile(path: string): Promise<boolean> {
+    const made = await attempt(() =>
+      this.client.call('createFile', { params: { id: this.id, path }, body: { content: '' } }),
+    );
+    if (made === undefined) return false;
+    await attempt(() => this.#loadTree());
+    this.open(made.file.path);
+    return true;
+  }
+
+  async deleteFile(path: string): Promise<void> {
+    await attempt(async () => {
+      await this.client.call('deleteFile', { params: { id: this.id, path } });
+      this.closeTab(path);
+      await this.#loadTree();
+    });
+  }
+
+  /** The document of a tab ended because its file is gone, or cannot be a document. */
+  #onDocumentEnded(tab: Tab, error: KilnApiError): void {
+    tab.state.value = 'closed';
+    if (error.code === 'not_a_document') tab.kind.value = 'info';
+    else tab.ended.value = error;
+  }
+
+  #makeTab(path: string): Tab {
+    const size = findNode(this.tree.value, path)?.size ?? 0;
+    const kind = guessKind(path, size, this.#room !== undefined && this.#room.status !== 'closed');
+    const document = kind === 'live' ? this.#room?.openDocument(path) : undefined;
+    const tab: Tab = {
+      path,
+      kind: signal(kind),
+      document,
+      state: signal(document?.state ?? 'saved'),
+      ended: signal(undefined),
+      reveal: signal(undefined),
+      version: signal(0),
+    };
+    document?.on('state', (state) => {
+      tab.state.value = state;
+    });
+    document?.on('ended', (error) => this.#onDocumentEnded(tab, error));
+    if (document !== undefined) this.#introduce(document);
+    return tab;
+  }
+
+  /** Tells the others in a document who this is. The room stamps the same over it. */
+  #introduce(document: RoomDocument): void {
+    const self = this.self.value;
+    if (self === undefined) return;
+    document.awareness.setLocalStateField('user', {
+      id: self.userId,
+      name: self.displayName,
+      color: self.color,
+    });
+  }
+
+  #join(): void {
+    const room = joinProject(this.client, this.id);
+    this.#room = room;
+    room.on('status', (status) => {
+      this.roomStatus.value = status;
+    });
+    room.on('users', (users) => {
+      this.users.value = [...users.values()].sort((a, b) => a.since.localeCompare(b.since));
+    });
+    let again = false;
+    room.on('hello', ({ self }) => {
+      this.self.value = self;
+      this.#takeRole(self.role);
+      for (const tab of this.tabs.value) if (tab.document !== undefined) this.#introduce(tab.document);
+      // What happened without us is replayed as events; roles may have changed without one.
+      if (again) this.#reloadProject();
+      again = true;
+    });
+    room.on('event', ({ event }) => this.#onEvent(event));
+    room.on('resync', () => {
+      this.#reloadProject();
+      this.#reloadTree();
+      this.#reloadBuilds();
+    });
+    room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
+    room.on('ended', (error) => {
+      this.ended.value = error;
+      this.users.value = [];
+    });
+  }
+
+  #onEvent({ type, data }: RoomEvent): void {
+    const path = typeof data.path === 'string' ? data.path : undefined;
+    if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {
+      // Typing makes one of these a second: the tree looks the same after it.
+      const tab = this.tabs.value.find((open) => open.path === path);
+      if (tab !== undefined) tab.version.value += 1;
+    } else if (type.startsWith('file.') || type.startsWith('checkpoint.')) this.#reloadTree();
+    else if (type.startsWith('build.')) this.#reloadBuilds();
+    else if (type.startsWith('member.')) {
+      this.membersVersion.value += 1;
+      this.#reloadProject();
+    } else if (type.startsWith('project.')) this.#reloadProject();
+  }
+
+  /** Roles of a room are project roles; what the project said may be older. */
+  #takeRole(role: Project['role']): void {
+    const project = this.project.value;
+    if (project !== undefined && project.role !== role) this.project.value = { ...project, role };
+  }
+
+  async #loadTree(): Promise<void> {
+    const { tree } = await this.client.call('getTree', { params: { id: this.id } });
+    this.tree.value = tree;
+  }
+
+  readonly #reloadTree = debounce(120, () => void this.#loadTree().catch(toastError));
+  readonly #reloadBuilds = debounce(400, () => void this.builds.load().catch(toastError));
+  readonly #reloadProject = debounce(120, () => {
+    this.client
+      .call('getProject', { params: { id: this.id } })
+      .then(({ project }) => {
+        const before = this.project.value?.role;
+        this.project.value = project;
+        if (before !== undefined && before !== project.role)
+          toast({ kind: 'info', title: `You are now ${project.role} here` });
+      })
+      // A member who was removed learns it from the room.
+      .catch(() => undefined);
+  });
+
+  #indicate(): Indicator {
+    if (!this.canWrite.value) return 'read-only';
+    const states = this.tabs.value.filter((tab) => tab.document !== undefined).map((tab) => tab.state.value);
+    if (states.includes('offline') || this.roomStatus.value === 'offline') return 'offline';
+    if (states.includes('saving')) return 'saving';
+    return states.includes('connecting') || this.roomStatus.value === 'connecting' ? 'connecting' : 'saved';
+  }
+}

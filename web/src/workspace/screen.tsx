@@ -1,0 +1,143 @@
+import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import { linkTo } from '../router.ts';
+import { NotFound } from '../screens/not-found.tsx';
+import { client } from '../state/session.ts';
+import { toast } from '../state/toasts.ts';
+import { Mark } from '../ui/mark.tsx';
+import { WorkspaceProvider } from './context.ts';
+import { Dock } from './dock.tsx';
+import { FileTree } from './file-tree.tsx';
+import { Workspace } from './model.ts';
+import { ShareDialog } from './share.tsx';
+import { Splitter } from './splitter.tsx';
+import { Tabs } from './tabs.tsx';
+import { TopBar } from './top-bar.tsx';
+
+const useShortcuts = (workspace: Workspace): void => {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      if (event.key === 's') toast({ kind: 'success', title: 'Everything is saved as you type' });
+      else if (event.key === 'Enter' && workspace.canBuild.value) void workspace.builds.start();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    const onLeave = (event: BeforeUnloadEvent) => {
+      if (workspace.dirty) event.preventDefault();
+    };
+    // Before the editor, which has a use for Ctrl-Enter of its own.
+    window.addEventListener('keydown', onKey, { capture: true });
+    window.addEventListener('beforeunload', onLeave);
+    return () => {
+      window.removeEventListener('keydown', onKey, { capture: true });
+      window.removeEventListener('beforeunload', onLeave);
+    };
+  }, [workspace]);
+};
+
+const storedWidth = (key: string, fallback: number): number => {
+  const value = Number(localStorage.getItem(key));
+  return Number.isFinite(value) && value > 0 ? value : fallback;
+};
+
+export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
+  const workspace = useMemo(() => new Workspace(client, projectId), [projectId]);
+  const sharing = useSignal(false);
+  const filesOpen = useSignal(window.innerWidth > 900);
+  const dockOpen = useSignal(window.innerWidth > 1100);
+  const filesWidth = useSignal(storedWidth('kiln.files', 236));
+  const dockWidth = useSignal(storedWidth('kiln.dock', Math.round(Math.min(520, window.innerWidth * 0.34))));
+  const columns = useComputed(() => ({
+    '--files': `${filesWidth.value}px`,
+    '--dock': `${dockWidth.value}px`,
+  }));
+
+  useShortcuts(workspace);
+  useEffect(() => {
+    void workspace.load();
+    return () => workspace.close();
+  }, [workspace]);
+  useSignalEffect(() => {
+    document.title = `${workspace.project.value?.name ?? 'Project'} · Kiln`;
+  });
+  useSignalEffect(() => {
+    localStorage.setItem('kiln.files', String(filesWidth.value));
+    localStorage.setItem('kiln.dock', String(dockWidth.value));
+  });
+  // A build that was started with the dock away brings it back.
+  useSignalEffect(() => {
+    if (workspace.builds.starting.value) dockOpen.value = true;
+  });
+
+  const loading = workspace.loading.value;
+  if (loading.state === 'loading') {
+    return (
+      <div class="splash" role="status" aria-label="Opening the project">
+        <Mark size={56} glowing />
+      </div>
+    );
+  }
+  if (loading.state === 'failed')
+    return (
+      <NotFound
+        title={loading.title}
+        text={loading.detail ?? 'It may have been deleted, or you are not a member of it.'}
+      />
+    );
+
+  const ended = workspace.ended.value;
+  return (
+    <WorkspaceProvider value={workspace}>
+      <div class="workspace" style={columns.value} data-files={filesOpen.value} data-dock={dockOpen.value}>
+        <TopBar
+          filesOpen={filesOpen}
+          dockOpen={dockOpen}
+          onShare={() => {
+            sharing.value = true;
+          }}
+        />
+        {ended !== undefined && (
+          <div class="banner" role="alert">
+            <strong>
+              {ended.code === 'not_found'
+                ? 'This project is gone'
+                : ended.code === 'forbidden'
+                  ? 'You no longer have access'
+                  : ended.title}
+            </strong>
+            <span>What you see here is no longer updated.</span>
+            <a class="button small" {...linkTo('/')}>
+              Your projects
+            </a>
+          </div>
+        )}
+        <div class="columns">
+          <aside class="files" aria-label="Files" hidden={!filesOpen.value}>
+            <FileTree />
+          </aside>
+          {filesOpen.value && (
+            <Splitter label="Width of the file list" width={filesWidth} min={160} max={420} side="left" />
+          )}
+          <main class="centre">
+            <Tabs />
+          </main>
+          {dockOpen.value && (
+            <Splitter label="Width of the play panel" width={dockWidth} min={300} max={960} side="right" />
+          )}
+          <aside class="dock" aria-label="Play and build" hidden={!dockOpen.value}>
+            <Dock />
+          </aside>
+        </div>
+      </div>
+      {sharing.value && (
+        <ShareDialog
+          onClose={() => {
+            sharing.value = false;
+          }}
+        />
+      )}
+    </WorkspaceProvider>
+  );
+};
