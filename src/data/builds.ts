@@ -217,18 +217,13 @@ export type BuildProjection = Pick<
   | 'completedAt'
 >;
 
-/** Writes the state of the BuildRun object; an older `(attempt, seq)` than the row's changes nothing. */
+/** Writes the state of the BuildRun object; an older `seq` than the row's changes nothing. */
 export async function projectBuild(db: Database, id: string, state: BuildProjection): Promise<void> {
   await db.query('builds.project', (orm) =>
     orm
       .update(builds)
       .set(state)
-      .where(
-        and(
-          eq(builds.id, id),
-          or(lt(builds.attempt, state.attempt), and(eq(builds.attempt, state.attempt), lt(builds.seq, state.seq))),
-        ),
-      ),
+      .where(and(eq(builds.id, id), lt(builds.seq, state.seq))),
   );
 }
 

@@ -229,7 +229,7 @@ export const uploads = sqliteTable(
   (table) => [index('uploads_project').on(table.projectId), index('uploads_expires').on(table.status, table.expiresAt)],
 );
 
-/** A projection of the BuildRun object, ordered by `(attempt, seq)`. */
+/** A projection of the BuildRun object, ordered by `seq`. */
 export const builds = sqliteTable(
   'builds',
   {
@@ -247,7 +247,7 @@ export const builds = sqliteTable(
     checkpointId: text('checkpoint_id'),
     cached: integer('cached', { mode: 'boolean' }).notNull(),
     attempt: integer('attempt').notNull(),
-    /** Of the BuildRun's state; a projection that arrives late does not overwrite a newer one. */
+    /** Counts the BuildRun's changes of state; a projection that arrives late does not overwrite a newer one. */
     seq: integer('seq').notNull(),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),

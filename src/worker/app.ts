@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { endpoints } from '../contract/endpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
-import { configOf } from '../core/config.ts';
+import { type Config, configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { d1Engine } from '../data/d1.ts';
 import { Database } from '../data/database.ts';
@@ -149,7 +149,9 @@ export function createApp(): Hono<AppEnv> {
         { requestId: c.var.requestId, method: c.req.method, path: c.req.path, ...describeError(error) },
         'error',
       );
-    return problemResponse(error, c.var.requestId, c.var.config.appOrigin);
+    // Without a valid configuration there is no origin to link to; everything else is as ever.
+    const config = c.get('config') as Config | undefined;
+    return problemResponse(error, c.var.requestId, config?.appOrigin ?? '');
   });
 
   return app;

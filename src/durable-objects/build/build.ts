@@ -16,8 +16,10 @@ export interface BuildState extends BuildRow {
   lastBatch: number;
   /** Silence after this means that the runner is gone. */
   leaseUntil: number | null;
-  /** Attempts that infrastructure spoiled. */
+  /** Attempts that infrastructure spoiled after a runner had taken them. */
   failures: number;
+  /** Times in a row that no runner could be reached. */
+  misses: number;
   /** A queued build is not offered before this. */
   notBefore: number;
   /** When it was last queued. */
@@ -96,6 +98,7 @@ export class BuildCore {
       lastBatch: 0,
       leaseUntil: null,
       failures: 0,
+      misses: 0,
       notBefore: 0,
       queuedAt: now,
       logLines: 0,
@@ -113,7 +116,6 @@ export class BuildCore {
     if (state.status !== 'queued' || state.notBefore > now) return null;
     this.#become('building', {
       attempt: state.attempt + 1,
-      seq: 0,
       startedAt: now,
       completedAt: null,
       progress: 0,
@@ -140,14 +142,20 @@ export class BuildCore {
     };
   }
 
-  /** The runner did not take the attempt. `busy`: it said so, which costs nothing; otherwise nobody knows, and the attempt is fenced off. */
+  /**
+   * The runner did not take the attempt. `busy`: it said so, and the number may be used again.
+   * Otherwise nobody knows: the number is spent, so that a runner that did start is fenced off. Neither
+   * is the build's fault, so neither counts as a failure.
+   */
   async release(attempt: number, busy: boolean): Promise<void> {
     const { state } = this;
     if (state.status !== 'building' || state.attempt !== attempt) return;
-    if (busy) {
-      this.#requeue(0);
-      await this.#project();
-    } else await this.#infraFailure('The build runner could not be reached.');
+    if (busy) this.#requeue(0, { attempt: attempt - 1 });
+    else {
+      const misses = state.misses + 1;
+      this.#requeue(backoff(misses, limits.build.retryDelay, limits.build.queuedSweep), { misses });
+    }
+    await this.#project();
   }
 
   /** A batch of the runner. Throws `conflict` to a runner that was replaced. */
@@ -197,7 +205,7 @@ export class BuildCore {
   async retry(): Promise<void> {
     if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
       throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
-    this.#save({ ...this.state, failures: 0 });
+    this.#save({ ...this.state, failures: 0, misses: 0, queuedAt: this.#ports.now() });
     this.#requeue(0);
     await this.#project();
     await this.#announce();
@@ -306,7 +314,7 @@ export class BuildCore {
       message: failures < limits.build.attempts ? `${reason} Trying again.` : reason,
     });
     this.#ports.log('build.attempt_lost', { build: this.state.id, attempt: this.state.attempt, reason }, 'warn');
-    this.#save({ ...this.state, failures });
+    this.#save({ ...this.state, failures, misses: 0, queuedAt: this.#ports.now() });
     if (failures >= limits.build.attempts)
       return await this.#end('failed', { errorCode: 'runner_lost', errorMessage: errorSpec('runner_lost').title });
     this.#requeue(backoff(failures, limits.build.retryDelay, limits.build.queuedSweep));
@@ -314,17 +322,17 @@ export class BuildCore {
     this.#scheduleNext();
   }
 
-  #requeue(delay: number): void {
+  #requeue(delay: number, change: Partial<BuildState> = {}): void {
     const now = this.#ports.now();
     this.#become('queued', {
       leaseUntil: null,
       notBefore: now + delay,
-      queuedAt: now,
       progress: 0,
       step: null,
       completedAt: null,
       errorCode: null,
       errorMessage: null,
+      ...change,
     });
     this.#scheduleNext();
   }

@@ -1,0 +1,280 @@
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Build } from '../../src/contract/builds.ts';
+import { newId } from '../../src/contract/ids.ts';
+import type { OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
+import { sha256 } from '../../src/core/tree.ts';
+import { unwrap } from '../../src/durable-objects/rpc.ts';
+import { buildRun } from '../../src/durable-objects/stubs.ts';
+import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld({ 'index.html': '<p>game</p>' });
+});
+
+let edits = 0;
+/** A new build of a tree that was never built before. */
+async function newBuild(): Promise<Build> {
+  edits += 1;
+  await expectJson(
+    await call('PUT', `/api/projects/${world.projectId}/files/counter.txt`, {
+      as: world.owner,
+      json: { content: String(edits) },
+    }),
+    edits === 1 ? 201 : 200,
+  );
+  return (
+    await expectJson<{ build: Build }>(
+      await call('POST', '/api/builds', { as: world.viewer, json: { projectId: world.projectId } }),
+      202,
+    )
+  ).build;
+}
+
+const show = async (id: string): Promise<Build> =>
+  (await expectJson<{ build: Build }>(await call('GET', `/api/builds/${id}`, { as: world.viewer }), 200)).build;
+
+/** Batches of one attempt are numbered, whichever helper sends them. */
+const batches = new Map<string, number>();
+function nextBatch(buildId: string, attempt: number): number {
+  const key = `${buildId}:${attempt}`;
+  const next = (batches.get(key) ?? 0) + 1;
+  batches.set(key, next);
+  return next;
+}
+
+/** A runner as the platform sees one: its token, and what it may call with it. */
+async function runnerOf(buildId: string, attempt: number, forBuild = buildId) {
+  const token = await signToken(configOf(env), 'build', { sub: forBuild, projectId: world.projectId, attempt }, 60_000);
+  const headers = { authorization: `Bearer ${token}` };
+  return {
+    manifest: () => call('GET', `/api/runner/builds/${buildId}/manifest`, { headers }),
+    blob: (hash: string) => call('GET', `/api/runner/builds/${buildId}/blobs/${hash}`, { headers }),
+    output: (hash: string, body: BodyInit) =>
+      call('PUT', `/api/runner/builds/${buildId}/outputs/${hash}`, { headers, body }),
+    events: (events: RunnerEvent[], number = nextBatch(buildId, attempt)) =>
+      call('POST', `/api/runner/builds/${buildId}/events`, { headers, json: { attempt, batch: number, events } }),
+  };
+}
+
+const claim = async (id: string) => {
+  const claimed = await unwrap(buildRun(env, id).claim());
+  if (!claimed) throw new Error('nothing to claim');
+  return claimed;
+};
+
+/** Pushes one site file and one download through, as a runner that succeeds. */
+async function succeed(id: string, attempt: number, html = `<h1>${newId()}</h1>`): Promise<OutputFile[]> {
+  const runner = await runnerOf(id, attempt);
+  const outputs: OutputFile[] = [
+    { name: 'index.html', size: html.length, sha256: sha256(html), mimeType: 'text/html', role: 'site' },
+    { name: 'game-web.zip', size: html.length, sha256: sha256(html), mimeType: 'application/zip', role: 'download' },
+  ];
+  expect((await runner.output(sha256(html), html)).status).toBe(201);
+  await expectJson(await runner.events([{ type: 'success', outputs, timings: { bundle: 12 } }]), 200);
+  return outputs;
+}
+
+describe('a build', () => {
+  it('goes from queued over building to success, is played at its own origin and downloaded', async () => {
+    const build = await newBuild();
+    expect(build).toMatchObject({ status: 'queued', progress: 0, cached: false });
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const { files } = await expectJson<{ files: { path: string; hash: string }[] }>(await runner.manifest(), 200);
+    expect(files.map((file) => file.path)).toEqual(['counter.txt', 'index.html']);
+    expect(await (await runner.blob(files[1]?.hash ?? '')).text()).toBe('<p>game</p>');
+    await expectJson(
+      await runner.events([
+        { type: 'progress', step: 'bundle', progress: 0.5 },
+        {
+          type: 'log',
+          at: Date.now(),
+          level: 'info',
+          step: 'bundle',
+          message: '\u001b[31mred\u001b[0m <b>text</b>\u0007',
+        },
+      ]),
+      200,
+    );
+    expect(await show(build.id)).toMatchObject({ status: 'building', step: 'bundle', progress: 0.5 });
+    await succeed(build.id, attempt, '<h1>hello</h1>');
+
+    const done = await show(build.id);
+    expect(done).toMatchObject({
+      status: 'success',
+      progress: 1,
+      artifactSize: 14,
+      playUrl: `http://${build.id}.play.test/`,
+    });
+    const { logs } = await expectJson<{ logs: { message: string }[]; done: boolean }>(
+      await call('GET', `/api/builds/${build.id}/logs`, { as: world.viewer }),
+      200,
+    );
+    expect(logs.map((line) => line.message)).toEqual(['red <b>text</b>']);
+
+    const page = await call('GET', '/', { host: `${build.id}.play.test` });
+    expect(await page.text()).toBe('<h1>hello</h1>');
+    expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'self' http://kiln.test");
+    expect((await call('GET', '/api/projects', { host: `${build.id}.play.test`, as: world.owner })).status).toBe(404);
+    expect((await call('GET', '/other.html', { host: `${build.id}.play.test` })).status).toBe(404);
+
+    const { artifacts } = await expectJson<{ artifacts: { name: string; sha256: string }[] }>(
+      await call('GET', `/api/builds/${build.id}/artifacts`, { as: world.viewer }),
+      200,
+    );
+    expect(artifacts.map((artifact) => artifact.name)).toEqual(['game-web.zip']);
+    const zip = await call('GET', `/api/builds/${build.id}/artifacts/game-web.zip`, { as: world.viewer });
+    expect(sha256(new Uint8Array(await zip.arrayBuffer()))).toBe(artifacts[0]?.sha256);
+    expect(
+      (
+        await call('GET', `/api/builds/${build.id}/artifacts/game-web.zip`, {
+          as: world.viewer,
+          headers: { range: 'bytes=0-3' },
+        })
+      ).status,
+    ).toBe(206);
+  });
+
+  it('of the same tree is answered from the one that finished', async () => {
+    const build = await newBuild();
+    await succeed(build.id, (await claim(build.id)).attempt);
+    const again = await expectJson<{ build: Build }>(
+      await call('POST', '/api/builds', { as: world.editor, json: { projectId: world.projectId } }),
+      200,
+    );
+    expect(again.build).toMatchObject({ cached: true, status: 'success' });
+    expect(again.build.id).not.toBe(build.id);
+    const stream = await call('GET', `/api/builds/${again.build.id}/logs`, {
+      as: world.editor,
+      headers: { accept: 'text/event-stream' },
+    });
+    expect(await stream.text()).toContain(`"id":"${again.build.id}"`);
+    const other = await call('POST', '/api/builds', {
+      as: world.editor,
+      json: { projectId: world.projectId, options: { minify: false } },
+    });
+    expect((await expectJson<{ build: Build }>(other, 202)).build.cached).toBe(false);
+    expect((await call('DELETE', `/api/builds/${build.id}`, { as: world.owner })).status).toBe(204);
+    expect((await call('GET', '/', { host: `${again.build.id}.play.test` })).status).toBe(200);
+  });
+
+  it('streams its log live, and from where a reader stopped', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const line = (message: string): RunnerEvent => ({
+      type: 'log',
+      at: Date.now(),
+      level: 'info',
+      step: 'bundle',
+      message,
+    });
+    await runner.events([line('one'), line('two')]);
+    const stream = await call('GET', `/api/builds/${build.id}/logs`, {
+      as: world.viewer,
+      headers: { accept: 'text/event-stream', 'last-event-id': '1' },
+    });
+    expect(stream.headers.get('content-type')).toContain('text/event-stream');
+    const text = stream.text();
+    await runner.events([line('three')]);
+    await succeed(build.id, attempt);
+    const frames = (await text).split('\n\n');
+    expect(
+      frames.filter((frame) => frame.includes('event: log')).map((frame) => /"message":"(\w+)"/.exec(frame)?.[1]),
+    ).toEqual(['two', 'three']);
+    expect(frames.at(-2)).toContain('event: done');
+  });
+
+  it('that the project is to blame for fails at once, with a code', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    await expectJson(
+      await runner.events([
+        { type: 'failure', kind: 'user', code: 'entry_not_found', message: 'No entry.', timings: {} },
+      ]),
+      200,
+    );
+    expect(await show(build.id)).toMatchObject({ status: 'failed', errorCode: 'entry_not_found', playUrl: null });
+    const retried = await expectJson<{ build: Build }>(
+      await call('POST', `/api/builds/${build.id}/retry`, { as: world.viewer }),
+      202,
+    );
+    expect(retried.build).toMatchObject({ status: 'queued', treeHash: build.treeHash });
+  });
+
+  it('is cancelled at any time, and the runner hears of it', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    expect((await call('DELETE', `/api/builds/${build.id}`, { as: world.viewer })).status).toBe(204);
+    expect(await expectJson<unknown>(await runner.events([]), 200)).toEqual({ cancelled: true });
+    expect(await expectProblem(await runner.manifest(), 409)).toBe('conflict');
+    expect((await show(build.id)).status).toBe('cancelled');
+    expect(await unwrap(buildRun(env, build.id).claim())).toBeNull();
+  });
+
+  it('whose runner went silent is offered again when the alarm rings', async () => {
+    const build = await newBuild();
+    const first = await claim(build.id);
+    await unwrap(buildRun(env, build.id).release(first.attempt, false));
+    expect((await show(build.id)).status).toBe('queued');
+    await runDurableObjectAlarm(env.BUILD_RUN.getByName(build.id));
+    const late = await (await runnerOf(build.id, first.attempt)).events([]);
+    expect(await expectProblem(late, 409)).toBe('conflict');
+  });
+});
+
+describe('#71 #72 the token of a runner', () => {
+  it('opens one attempt of one build, while it runs', async () => {
+    const [build, other] = [await newBuild(), await newBuild()];
+    const { attempt } = await claim(build.id);
+    expect(await expectProblem(await (await runnerOf(build.id, attempt, other.id)).manifest(), 401)).toBe(
+      'unauthenticated',
+    );
+    expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).events([]), 409)).toBe('conflict');
+    expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).manifest(), 409)).toBe('conflict');
+    expect(
+      await expectProblem(await call('GET', `/api/runner/builds/${build.id}/manifest`, { as: world.owner }), 401),
+    ).toBe('unauthenticated');
+    expect(await expectProblem(await (await runnerOf(build.id, attempt)).blob('0'.repeat(64)), 404)).toBe('not_found');
+    await succeed(build.id, attempt);
+    expect(await expectProblem(await (await runnerOf(build.id, attempt)).manifest(), 409)).toBe('conflict');
+  });
+
+  it('stores only bytes that have the hash they are named by', async () => {
+    const build = await newBuild();
+    const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
+    expect(await expectProblem(await runner.output(sha256('promised'), 'delivered'), 422)).toBe('validation_failed');
+    expect(await env.BUILDS.head(`output/${sha256('promised')}`)).toBeNull();
+  });
+
+  it('cannot claim a success whose files are not there, nor one twice', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const missing: OutputFile = {
+      name: 'index.html',
+      size: 3,
+      sha256: sha256(newId()),
+      mimeType: 'text/html',
+      role: 'site',
+    };
+    expect(await expectProblem(await runner.events([{ type: 'success', outputs: [missing], timings: {} }]), 409)).toBe(
+      'conflict',
+    );
+    expect((await show(build.id)).status).toBe('building');
+    const outputs = await succeed(build.id, attempt);
+    await expectJson(
+      await runner.events([{ type: 'failure', kind: 'user', code: 'build_failed', message: 'late', timings: {} }]),
+      200,
+    );
+    expect((await show(build.id)).status).toBe('success');
+    expect(outputs).toHaveLength(2);
+  });
+});
