@@ -141,6 +141,13 @@ export class System {
     if (this.#runner) await killGroup(this.#runner);
   }
 
+  /** kill -9 for the runner, and nobody starts it again until `startRunner`. */
+  async removeRunner(): Promise<void> {
+    const runner = this.#runner;
+    this.#runner = null;
+    if (runner) await killGroup(runner);
+  }
+
   #end(): void {
     this.#stopping = true;
     if (this.#cron) clearInterval(this.#cron);

@@ -34,9 +34,6 @@ export interface ByteRange {
 export const getBlob = (bucket: R2Bucket, hash: string, range?: ByteRange): Promise<R2ObjectBody | null> =>
   bucket.get(keys.blob(hash), range ? { range } : {});
 
-export const hasBlob = async (bucket: R2Bucket, hash: string): Promise<boolean> =>
-  (await bucket.head(keys.blob(hash))) !== null;
-
 /** A tree manifest. Written only after every blob that it names. */
 export async function putTree(bucket: R2Bucket, hash: string, entries: readonly ManifestEntry[]): Promise<void> {
   await bucket.put(

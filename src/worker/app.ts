@@ -109,7 +109,7 @@ export function createApp(): Hono<AppEnv> {
   });
 
   app.use(async (c, next) => {
-    const label = contentLabel(c.req.header('host') ?? '', c.var.config.contentHost);
+    const label = contentLabel(new URL(c.req.url).host, c.var.config.contentHost);
     if (label !== null) return await serveContent(c, label);
     if (isSocketRequest(c)) return await openSocket(c);
     await next();

@@ -1,0 +1,107 @@
+import { mkdirSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import { launchBrowser } from './chromium.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
+const pictures = process.env.SCREENSHOTS;
+async function picture(page: Page, name: string): Promise<void> {
+  if (!pictures) return;
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: `${pictures}/${name}.png` });
+}
+
+/** A person with a browser of their own: cookies are not shared. */
+async function person(name: string): Promise<{ page: Page; username: string; complaints: string[] }> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // Whether somebody is signed in is asked at start; "no" is an answer, not a fault.
+    if (message.type() === 'error' && !/401/.test(message.text())) complaints.push(message.text());
+  });
+  const username = `${name}-${newId().slice(-10)}`;
+  await page.goto(inject('origin'));
+  await page.getByTestId('switch-register').click();
+  await page.getByTestId('email').fill(`${username}@kiln.test`);
+  await page.getByTestId('username').fill(username);
+  await page.getByTestId('password').fill('correct horse battery');
+  await picture(page, `sign-up-${name}`);
+  await page.getByTestId('submit-register').click();
+  await page.getByTestId('new-project').first().waitFor();
+  return { page, username, complaints };
+}
+
+describe('the workspace', () => {
+  it('takes two people from sign-up to a game that they wrote together and play', async () => {
+    const ada = await person('ada');
+    const grace = await person('grace');
+
+    await ada.page.getByTestId('new-project').first().click();
+    await ada.page.getByTestId('template-canvas-arcade').click();
+    await picture(ada.page, 'templates');
+    await ada.page.getByTestId('project-name').fill('Our game');
+    await ada.page.getByTestId('create-project').click();
+    await ada.page.getByTestId('file-README.md').click();
+    await ada.page.getByTestId('editor').waitFor();
+
+    await ada.page.getByTestId('share').click();
+    await ada.page.getByTestId('share-who').fill(grace.username);
+    await ada.page.getByTestId('share-add').click();
+    await ada.page.getByTestId(`member-${grace.username}`).waitFor();
+    await ada.page.keyboard.press('Escape');
+
+    await grace.page.goto(ada.page.url());
+    await grace.page.getByTestId('file-README.md').click();
+    await ada.page.getByTestId(`person-${grace.username}`).waitFor();
+
+    const type = async (page: Page, text: string): Promise<void> => {
+      await page.getByTestId('editor').locator('.cm-content').click();
+      await page.keyboard.press('Control+Home');
+      await page.keyboard.type(text, { delay: 10 });
+    };
+    await Promise.all([type(ada.page, 'Ada was here. '), type(grace.page, 'Grace was here. ')]);
+    for (const { page } of [ada, grace]) {
+      await expect
+        .poll(() => page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
+        .toMatch(/Ada was here/);
+      await expect
+        .poll(() => page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
+        .toMatch(/Grace was here/);
+      await expect
+        .poll(() => page.getByTestId('save-state').getAttribute('data-state'), { timeout: 10_000 })
+        .toBe('saved');
+    }
+    await picture(ada.page, 'together');
+
+    await ada.page.getByTestId('build').click();
+    await expect
+      .poll(() => ada.page.getByTestId('build-status').getAttribute('data-status'), { timeout: 60_000 })
+      .toBe('success');
+    const frame = ada.page.getByTestId('play-frame');
+    if (!(await frame.isVisible())) await ada.page.getByTestId('play').click();
+    await frame.waitFor();
+    const game = ada.page.frameLocator('[data-testid="play-frame"]');
+    await game.locator('html[data-ready="true"]').waitFor({ timeout: 30_000 });
+    await picture(ada.page, 'play');
+
+    // Another page load finds the session by its cookie, and the text on the server.
+    await grace.page.reload();
+    await grace.page.getByTestId('file-README.md').click();
+    await expect
+      .poll(() => grace.page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
+      .toMatch(/Ada was here/);
+    await ada.page.goto(inject('origin'));
+    await ada.page.getByTestId('new-project').first().waitFor();
+    await picture(ada.page, 'projects');
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+  });
+});

@@ -1,0 +1,8 @@
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where the system under test answers. */
+    origin: string;
+  }
+}
+
+export {};
