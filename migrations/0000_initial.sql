@@ -67,6 +67,7 @@ CREATE TABLE `builds` (
 	`options` text NOT NULL,
 	`build_key` text NOT NULL,
 	`tree_hash` text NOT NULL,
+	`lock_hash` text,
 	`checkpoint_id` text,
 	`cached` integer NOT NULL,
 	`attempt` integer NOT NULL,

@@ -139,6 +139,8 @@ export const limits = {
     projectionInterval: 1 * second,
     /** First retry of infrastructure failures; doubles, with jitter. */
     retryDelay: 2 * second,
+    /** Without a lockfile of its own, a project keeps the versions of its last build so long. */
+    lockTtl: day,
     logLines: 20_000,
     logLineBytes: 8 * KiB,
     eventsPerBatch: 500,

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, inArray, lt, or, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, inArray, lt, or, sql } from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
 import type { ErrorCode } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
@@ -47,6 +47,7 @@ export interface NewBuild {
   readonly options: BuildOptions;
   readonly key: string;
   readonly treeHash: string;
+  readonly lockHash: string | null;
   readonly now: number;
 }
 
@@ -108,6 +109,26 @@ export async function createCachedBuild(db: Database, build: NewBuild, source: B
 
 export async function buildById(db: Database, id: string): Promise<BuildRow | undefined> {
   return (await db.query('builds.byId', (orm) => orm.select().from(builds).where(eq(builds.id, id))))[0];
+}
+
+/** The dependency lock that the project's last build used, when that was recent enough to keep its versions. */
+export async function recentLock(db: Database, projectId: string, since: number): Promise<string | null> {
+  const [row] = await db.query('builds.recentLock', (orm) =>
+    orm
+      .select({ lockHash: builds.lockHash })
+      .from(builds)
+      .where(
+        and(
+          eq(builds.projectId, projectId),
+          eq(builds.status, 'success'),
+          eq(builds.cached, false),
+          gt(builds.createdAt, since),
+        ),
+      )
+      .orderBy(desc(builds.id))
+      .limit(1),
+  );
+  return row?.lockHash ?? null;
 }
 
 /** The newest success of the same key, whose output can serve again. */
@@ -201,21 +222,28 @@ export async function stalledBuilds(db: Database, now: number, limit: number): P
   );
 }
 
-export type BuildProjection = Pick<
-  BuildRow,
-  | 'status'
-  | 'progress'
-  | 'step'
-  | 'attempt'
-  | 'seq'
-  | 'errorCode'
-  | 'errorMessage'
-  | 'artifacts'
-  | 'outputOf'
-  | 'timings'
-  | 'startedAt'
-  | 'completedAt'
->;
+/** What the BuildRun object writes into the row; the rest of the row never changes. */
+const projected = [
+  'status',
+  'progress',
+  'step',
+  'attempt',
+  'seq',
+  'errorCode',
+  'errorMessage',
+  'artifacts',
+  'outputOf',
+  'lockHash',
+  'key',
+  'timings',
+  'startedAt',
+  'completedAt',
+] as const;
+
+export type BuildProjection = Pick<BuildRow, (typeof projected)[number]>;
+
+export const projectionOf = (state: BuildProjection): BuildProjection =>
+  Object.fromEntries(projected.map((field) => [field, state[field]])) as unknown as BuildProjection;
 
 /** Writes the state of the BuildRun object; an older `seq` than the row's changes nothing. */
 export async function projectBuild(db: Database, id: string, state: BuildProjection): Promise<void> {

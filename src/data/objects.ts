@@ -14,6 +14,7 @@ const keys = {
   blob: (hash: string) => `blob/${hash}`,
   tree: (hash: string) => `tree/${hash}`,
   output: (hash: string) => `output/${hash}`,
+  lock: (hash: string) => `lock/${hash}`,
   site: (buildId: string) => `build/${buildId}/outputs.json`,
 };
 
@@ -68,3 +69,12 @@ export async function getOutputs(bucket: R2Bucket, buildId: string): Promise<Out
 }
 
 export const deleteOutputs = (bucket: R2Bucket, buildId: string): Promise<void> => bucket.delete(keys.site(buildId));
+
+/** Dependency locks of builds, named by SHA-256. */
+export async function putLock(bucket: R2Bucket, hash: string, text: string): Promise<void> {
+  await bucket.put(keys.lock(hash), text, { sha256: hash });
+}
+
+export async function getLock(bucket: R2Bucket, hash: string): Promise<string | null> {
+  return (await (await bucket.get(keys.lock(hash)))?.text()) ?? null;
+}

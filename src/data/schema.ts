@@ -244,6 +244,8 @@ export const builds = sqliteTable(
     /** See `src/core/build-key.ts`. */
     key: text('build_key').notNull(),
     treeHash: text('tree_hash').notNull(),
+    /** Hash of the dependency lock: first the one that the build was given, in the end the one that it used. */
+    lockHash: text('lock_hash'),
     checkpointId: text('checkpoint_id'),
     cached: integer('cached', { mode: 'boolean' }).notNull(),
     attempt: integer('attempt').notNull(),

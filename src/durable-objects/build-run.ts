@@ -4,10 +4,10 @@ import type { EventBatch } from '../contract/jobs.ts';
 import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
 import { logEvent } from '../core/log.ts';
-import { type BuildRow, projectBuild, toBuild } from '../data/builds.ts';
+import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
 import { d1Engine } from '../data/d1.ts';
 import { Database } from '../data/database.ts';
-import { headOutput, putOutputs } from '../data/objects.ts';
+import { headOutput, putLock, putOutputs } from '../data/objects.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
 import { logStream } from './build/stream.ts';
@@ -97,35 +97,7 @@ export class BuildRun extends DurableObject<Env> {
       wake: async (buildId, attempt) => {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
-      project: ({
-        id,
-        status,
-        progress,
-        step,
-        attempt,
-        seq,
-        errorCode,
-        errorMessage,
-        artifacts,
-        outputOf,
-        timings,
-        startedAt,
-        completedAt,
-      }) =>
-        projectBuild(new Database(d1Engine(env.DB)), id, {
-          status,
-          progress,
-          step,
-          attempt,
-          seq,
-          errorCode,
-          errorMessage,
-          artifacts,
-          outputOf,
-          timings,
-          startedAt,
-          completedAt,
-        }),
+      project: ({ id, ...state }) => projectBuild(new Database(d1Engine(env.DB)), id, projectionOf(state)),
       announce: async (state) => {
         const room = projectRoom(env, state.projectId);
         await unwrap(
@@ -137,6 +109,7 @@ export class BuildRun extends DurableObject<Env> {
         );
       },
       outputSize: async (sha256) => (await headOutput(env.BUILDS, sha256))?.size ?? null,
+      keepLock: (hash, text) => putLock(env.BUILDS, hash, text),
       keepOutputs: (outputs) => putOutputs(env.BUILDS, this.#open().state.id, outputs),
     });
     return this.#core;

@@ -4,6 +4,7 @@ import type { Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { signToken } from '../core/tokens.ts';
+import { getLock } from '../data/objects.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
 
 /** Container instances that share the work; equals `max_instances` in wrangler.toml. */
@@ -37,7 +38,9 @@ export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
     { sub: claim.buildId, projectId: claim.projectId, attempt: claim.attempt },
     limits.build.timeout + limits.build.lease,
   );
-  const job: Job = { v: 1, ...claim, token };
+  const { lockHash, ...facts } = claim;
+  const lock = lockHash === null ? null : await getLock(env.BUILDS, lockHash);
+  const job: Job = { v: 1, ...facts, ...(lock !== null && { lock }), token };
   try {
     const response = await ask(
       env,

@@ -3,9 +3,11 @@ import type { BuildLogLine, BuildOptions, BuildStatus, BuildTarget } from '../..
 import { type ErrorCode, errorSpec, KilnError } from '../../contract/errors.ts';
 import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
+import { buildKey } from '../../core/build-key.ts';
 import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
 import type { LogFields } from '../../core/log.ts';
 import { backoff } from '../../core/retry.ts';
+import { sha256 } from '../../core/tree.ts';
 import type { BuildRow } from '../../data/builds.ts';
 import type { Sql } from '../sql.ts';
 
@@ -28,8 +30,6 @@ export interface BuildState extends BuildRow {
   /** Whether the database has this state. */
   projected: boolean;
   projectedAt: number;
-  /** `package-lock.json` text that the runner reported. */
-  lock: string | null;
 }
 
 export interface BuildPorts {
@@ -46,6 +46,7 @@ export interface BuildPorts {
   /** Size of a stored output, null when it is not there. */
   outputSize(sha256: string): Promise<number | null>;
   keepOutputs(outputs: readonly OutputFile[]): Promise<void>;
+  keepLock(hash: string, text: string): Promise<void>;
 }
 
 /** What the dispatcher needs to hand the build to a runner. */
@@ -57,6 +58,7 @@ export interface Claim {
   readonly target: BuildTarget;
   readonly options: BuildOptions;
   readonly treeHash: string;
+  readonly lockHash: string | null;
   readonly deadline: number;
 }
 
@@ -104,7 +106,6 @@ export class BuildCore {
       logLines: 0,
       projected: true,
       projectedAt: now,
-      lock: null,
     });
     this.#ports.schedule(now + limits.build.queuedSweep);
   }
@@ -129,7 +130,7 @@ export class BuildCore {
     this.#ports.schedule(now + limits.build.lease);
     // The row must say `building` before the runner is asked: fairness counts running builds there.
     await this.#project();
-    const { id, projectId, projectName, attempt, target, options, treeHash } = this.state;
+    const { id, projectId, projectName, attempt, target, options, treeHash, lockHash } = this.state;
     return {
       buildId: id,
       projectId,
@@ -138,6 +139,7 @@ export class BuildCore {
       target,
       options: options as BuildOptions,
       treeHash,
+      lockHash,
       deadline: now + limits.build.timeout,
     };
   }
@@ -291,6 +293,8 @@ export class BuildCore {
     const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
     if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
     await this.#ports.keepOutputs(outputs);
+    const lockHash = outcome.lock === undefined ? this.state.lockHash : sha256(outcome.lock);
+    if (outcome.lock !== undefined && lockHash !== null) await this.#ports.keepLock(lockHash, outcome.lock);
     // Somebody may have cancelled, or the lease run out, while the store was asked.
     if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
     const artifacts = outputs
@@ -301,7 +305,14 @@ export class BuildCore {
       artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
       outputOf: this.state.id,
       timings: { ...this.state.timings, ...outcome.timings },
-      lock: outcome.lock ?? null,
+      lockHash,
+      // The next build of this tree is given the lock that this one made, so its key must say so.
+      key: buildKey({
+        treeHash: this.state.treeHash,
+        target: this.state.target,
+        options: this.state.options as BuildOptions,
+        lock: lockHash,
+      }),
     });
   }
 

@@ -15,6 +15,7 @@ import {
   listBuilds,
   outputIsShared,
   pendingBuilds,
+  recentLock,
   toBuild,
 } from '../../data/builds.ts';
 import { deleteOutputs, getOutput } from '../../data/objects.ts';
@@ -33,7 +34,8 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     const { db, config, started: now } = c.var;
     const { projectId, target, options } = body;
     const snapshot = await room.call((stub, caller, right) => stub.snapshot(caller, right));
-    const key = buildKey({ treeHash: snapshot.treeHash, target, options, lock: null });
+    const lockHash = await recentLock(db, projectId, now - limits.build.lockTtl);
+    const key = buildKey({ treeHash: snapshot.treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),
       projectId,
@@ -42,6 +44,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
       options,
       key,
       treeHash: snapshot.treeHash,
+      lockHash,
       now,
     };
     c.var.fields.build = build.id;

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import mime from 'mime';
+import pMap from 'p-map';
+import type { OutputFile } from '../../../src/contract/jobs.ts';
+import { limits } from '../../../src/contract/limits.ts';
+import { outFolders } from './child/protocol.ts';
+import { BuildFailure } from './failure.ts';
+import type { Platform } from './platform.ts';
+import { runnerLimits } from './runner-limits.ts';
+
+export interface LocalOutput extends OutputFile {
+  /** Absolute path of the bytes. */
+  readonly path: string;
+}
+
+const MiB = 1024 * 1024;
+
+const tooLarge = (message: string): BuildFailure => new BuildFailure('limit', 'build_too_large', message);
+
+/**
+ * Finds and hashes what the child left, by what is really on disk and not by what the child says. Only
+ * plain files count: a link could lead anywhere. Sorted by role and name.
+ */
+export const collectOutputs = async (outDir: string, signal: AbortSignal): Promise<LocalOutput[]> => {
+  const found: Omit<LocalOutput, 'sha256'>[] = [];
+  let total = 0;
+  for (const role of ['site', 'download', 'report'] as const) {
+    const root = join(outDir, outFolders[role]);
+    const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name);
+      if (!entry.isFile()) continue;
+      const { size } = await lstat(path);
+      const name = relative(root, path);
+      total += size;
+      if (found.length >= limits.build.outputFiles)
+        throw tooLarge(`The build has more than ${limits.build.outputFiles} files.`);
+      if (size > limits.build.outputFileBytes)
+        throw tooLarge(`${name} is larger than ${limits.build.outputFileBytes / MiB} MiB.`);
+      if (total > limits.build.outputBytes)
+        throw tooLarge(`The files of the build are larger than ${limits.build.outputBytes / MiB} MiB together.`);
+      if (name.length > limits.file.pathMax)
+        throw tooLarge(`A file name of the build is longer than ${limits.file.pathMax} characters.`);
+      found.push({ name, size, role, path, mimeType: mime.getType(name) ?? 'application/octet-stream' });
+    }
+  }
+  const hashed = await pMap(found, async (output) => ({ ...output, sha256: await hashFile(output.path, signal) }), {
+    concurrency: runnerLimits.uploads,
+    signal,
+  });
+  return hashed.sort((a, b) => compare(`${a.role}/${a.name}`, `${b.role}/${b.name}`));
+};
+
+/** Uploads each distinct content once, several at a time. `onProgress` gets the part of the bytes that is stored. */
+export const uploadOutputs = async (
+  platform: Platform,
+  outputs: readonly LocalOutput[],
+  signal: AbortSignal,
+  onProgress: (done: number) => void,
+): Promise<void> => {
+  const distinct = [...new Map(outputs.map((output) => [output.sha256, output])).values()];
+  const total = distinct.reduce((sum, output) => sum + output.size, 0);
+  let stored = 0;
+  await pMap(
+    distinct,
+    async (output) => {
+      await platform.putOutput(output, signal);
+      stored += output.size;
+      onProgress(total === 0 ? 1 : stored / total);
+    },
+    { concurrency: runnerLimits.uploads, signal },
+  );
+};
+
+const hashFile = async (path: string, signal: AbortSignal): Promise<string> => {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { signal })) hash.update(chunk);
+  return hash.digest('hex');
+};
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

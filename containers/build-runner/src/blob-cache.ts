@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newId } from '../../../src/contract/ids.ts';
+import { DiskLru } from './disk-lru.ts';
+import { runnerLimits } from './runner-limits.ts';
+
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+/** What `fetch` brings is handed to `consume`, which may be called again when a try fails half-way. */
+export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<void>) => Promise<void>;
+
+/**
+ * File contents by SHA-256 on local disk, kept between jobs. Bytes are hashed on their way in and
+ * appear under their name by one rename, so what is there is whole and right, whenever the process died.
+ * Jobs get copies (reflinks where the file system can), never links: a job must not be able to change
+ * what the next one reads.
+ */
+export class BlobCache {
+  readonly #dir: string;
+  readonly #index = new DiskLru(runnerLimits.blobCacheBytes);
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  static async open(dir: string): Promise<BlobCache> {
+    const cache = new BlobCache(dir);
+    const tmp = join(dir, 'tmp');
+    await rm(tmp, { recursive: true, force: true });
+    await mkdir(tmp, { recursive: true });
+    for (let index = 0; index < 256; index += 1) {
+      const shard = index.toString(16).padStart(2, '0');
+      await mkdir(join(dir, shard), { recursive: true });
+      for (const hash of await readdir(join(dir, shard))) {
+        const { size } = await stat(join(dir, shard, hash));
+        cache.#index.add(hash, cache.#pathOf(hash), size);
+      }
+    }
+    return cache;
+  }
+
+  /** Puts the content `hash` at `target`, fetching it first when it is not here. True when it was here. */
+  async place(blob: { hash: string; size: number }, target: string, fetch: FetchBlob): Promise<boolean> {
+    if (this.#index.touch(blob.hash)) {
+      try {
+        await copyFile(this.#pathOf(blob.hash), target, constants.COPYFILE_FICLONE);
+        return true;
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        this.#index.forget(blob.hash);
+      }
+    }
+    const tmp = join(this.#dir, 'tmp', newId());
+    try {
+      await fetch((body) => write(body, blob, tmp));
+      await copyFile(tmp, target, constants.COPYFILE_FICLONE);
+      const path = this.#pathOf(blob.hash);
+      await rename(tmp, path);
+      this.#index.add(blob.hash, path, blob.size);
+      return false;
+    } catch (error) {
+      await rm(tmp, { force: true });
+      throw error;
+    }
+  }
+
+  #pathOf(hash: string): string {
+    return join(this.#dir, hash.slice(0, 2), hash);
+  }
+}
+
+const write = async (
+  body: AsyncIterable<Uint8Array>,
+  expected: { hash: string; size: number },
+  path: string,
+): Promise<void> => {
+  const hash = createHash('sha256');
+  let size = 0;
+  await using file = await open(path, 'w', 0o644);
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > expected.size) throw new Error('a blob is longer than its manifest says');
+    hash.update(chunk);
+    await file.writeFile(chunk);
+  }
+  if (size !== expected.size || hash.digest('hex') !== expected.hash) throw new Error('a blob does not match its hash');
+};

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { errorCodes } from '../../../src/contract/errors.ts';
+import { BuildStep } from '../../../src/contract/jobs.ts';
+import type { ChildMessage } from './child/protocol.ts';
+
+const level = z.enum(['debug', 'info', 'warn', 'error']);
+
+/** Messages of a child as they are believed. */
+export const ChildMessageSchema: z.ZodType<ChildMessage> = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({
+    type: z.literal('log'),
+    level,
+    step: BuildStep,
+    message: z.string(),
+    file: z.string().optional(),
+    line: z.int().optional(),
+    column: z.int().optional(),
+  }),
+  z.object({ type: z.literal('progress'), step: BuildStep, done: z.number().min(0).max(1) }),
+  z.object({ type: z.literal('timing'), step: BuildStep, ms: z.number().min(0) }),
+  z.object({ type: z.literal('success') }),
+  z.object({
+    type: z.literal('failure'),
+    kind: z.enum(['user', 'limit', 'infra']),
+    code: z.enum(errorCodes),
+    message: z.string(),
+  }),
+]);

@@ -1,0 +1,129 @@
+import { readdir } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { BuildFailure } from '../failure.ts';
+import { type Bundle, type BundleEntry, bundle } from './bundle.ts';
+import { findEntry } from './entry.ts';
+import { generatePage, readPage } from './html.ts';
+import { isSource } from './loaders.ts';
+import { packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
+import { type Project, publicFolder } from './project.ts';
+import type { ChildMessage, ChildRequest } from './protocol.ts';
+import { type Log, timed } from './report.ts';
+import { writeSbom } from './sbom.ts';
+import { typecheck } from './typecheck.ts';
+
+/** The whole work of a child: from the project's files to the files of `outDir`. Never throws; the last message is the outcome. */
+export const buildProject = async (
+  request: ChildRequest,
+  send: (message: ChildMessage) => void,
+): Promise<ChildMessage> => {
+  try {
+    await build(request, send);
+    return { type: 'success' };
+  } catch (error) {
+    if (error instanceof BuildFailure)
+      return { type: 'failure', kind: error.kind, code: error.code, message: error.message };
+    // Standard error is the operator's; its text may hold anything and goes no further.
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    return { type: 'failure', kind: 'infra', code: 'runner_lost', message: 'The build process failed unexpectedly.' };
+  }
+};
+
+const build = async (request: ChildRequest, send: (message: ChildMessage) => void): Promise<void> => {
+  const { options, target } = request;
+  if (target !== 'web') {
+    throw new BuildFailure(
+      'user',
+      'build_failed',
+      `This runner cannot package for ${target} yet; build for web instead.`,
+    );
+  }
+  const project: Project = { root: request.projectDir, files: new Set(request.files), modulesDir: request.modulesDir };
+  const log: Log = (line) => send({ type: 'log', ...line });
+  const progress = (step: 'bundle' | 'package') => (done: number) => send({ type: 'progress', step, done });
+
+  if (options.typecheck) {
+    send({ type: 'progress', step: 'typecheck', done: 0 });
+    await timed('typecheck', send, () =>
+      typecheck({ project, compiler: request.compiler, workDir: join(request.outDir, '../tmp/typecheck'), log }),
+    );
+  }
+
+  const site = await timed('bundle', send, async () => {
+    const entry = await findEntry(project, options);
+    log({ level: 'info', step: 'bundle', message: `Entry: ${entry.path}` });
+    const context: Context = { request, project, log, onProgress: progress('bundle') };
+    return entry.kind === 'html' ? await bundlePage(context, entry.path) : await bundleScript(context, entry.path);
+  });
+  progress('bundle')(1);
+
+  await timed('package', send, async () => {
+    await packageWeb(project, site.files, request.outDir);
+    await writeSbom(project, request.projectName, site.inputs, request.outDir);
+  });
+  progress('package')(1);
+  const outputs = await readdir(request.outDir, { recursive: true, withFileTypes: true });
+  log({
+    level: 'info',
+    step: 'package',
+    message: `Packaged ${outputs.filter((output) => output.isFile()).length} files.`,
+  });
+};
+
+interface Context {
+  readonly request: ChildRequest;
+  readonly project: Project;
+  readonly log: Log;
+  readonly onProgress: (done: number) => void;
+}
+
+interface BuiltSite {
+  readonly files: Site;
+  readonly inputs: ReadonlySet<string>;
+}
+
+const nothing: Bundle = { files: new Map(), entries: new Map(), inputs: new Set() };
+
+const bundlePage = async (context: Context, path: string): Promise<BuiltSite> => {
+  const { request, project, log } = context;
+  const page = await readPage(project, path, log);
+  const bundled =
+    page.entries.length === 0
+      ? nothing
+      : await bundle({ ...context, options: request.options, entries: page.entries, external: page.external });
+  const { html, copies } = await page.finish(bundled.entries);
+  const files = page.hasModules
+    ? staticFiles(project, isSource, bundled.inputs)
+    : plainSite(project, posix.dirname(path));
+  for (const [place, source] of copies) files.set(place, { copyOf: source });
+  return { files: withBundle(files, bundled, html), inputs: bundled.inputs };
+};
+
+const bundleScript = async (context: Context, path: string): Promise<BuiltSite> => {
+  const { request, project } = context;
+  const entry: BundleEntry = { id: 'main', path };
+  const bundled = await bundle({ ...context, options: request.options, entries: [entry], external: () => false });
+  const output = bundled.entries.get(entry.id) ?? { script: null, style: null, chunks: [] };
+  const files = staticFiles(project, isSource, bundled.inputs);
+  return { files: withBundle(files, bundled, generatePage(request.projectName, output)), inputs: bundled.inputs };
+};
+
+const withBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Site => {
+  for (const [path, bytes] of bundled.files) files.set(path, bytes);
+  files.set('index.html', Buffer.from(html));
+  return files;
+};
+
+/** A page without modules is a site already: everything beside it but what only tools read is served as it is. */
+const plainSite = (project: Project, folder: string): Map<string, SiteFile> => {
+  const site = new Map<string, SiteFile>();
+  const prefix = folder === '.' ? '' : `${folder}/`;
+  for (const path of project.files) {
+    if (!path.startsWith(prefix)) continue;
+    const isTooling =
+      /(?:^|\/)\.|^(?:package(?:-lock)?|kiln|[tj]sconfig.*)\.json$|\.(?:[cm]?tsx?|config\.[cm]?js)$/.test(path);
+    if (!isTooling && !path.startsWith(`${publicFolder}/`)) site.set(path.slice(prefix.length), { copyOf: path });
+  }
+  for (const [path, file] of staticFiles(project, isSource, new Set())) site.set(path, file);
+  return site;
+};

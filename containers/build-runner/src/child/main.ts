@@ -1,0 +1,28 @@
+/**
+ * The isolated part of the runner: one process, one build. It gets a folder with the project's files and
+ * leaves one with the outputs; it has no token, no URL and no environment of its own, and is killed as a
+ * group when its time is over. Nothing of the project is executed here either: no plugin, no script, no
+ * configuration file that is code.
+ */
+import { transform } from 'esbuild';
+import { buildProject } from './build-project.ts';
+import type { ChildMessage, ChildRequest } from './protocol.ts';
+
+const send = (message: ChildMessage): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) throw new Error('this program is started by the runner');
+    process.send(message, undefined, undefined, () => resolve());
+  });
+
+// Without a parent nobody reads the result.
+process.once('disconnect', () => process.exit());
+
+process.once('message', (request: ChildRequest) => {
+  void (async () => {
+    await send(await buildProject(request, (message) => void send(message)));
+    process.exit();
+  })();
+});
+
+// Starts esbuild's own process now rather than within somebody's build.
+void transform('').then(() => send({ type: 'ready' }));

@@ -1,0 +1,41 @@
+import type { BuildOptions, BuildTarget } from '../../../../src/contract/builds.ts';
+import type { ErrorCode } from '../../../../src/contract/errors.ts';
+import type { BuildStep } from '../../../../src/contract/jobs.ts';
+import type { FailureKind } from '../failure.ts';
+
+/** What the parent asks of its child: one build, after which the child exits. It names no URL and carries no secret. */
+export interface ChildRequest {
+  /** Absolute paths inside the child's own work folder. */
+  readonly projectDir: string;
+  readonly outDir: string;
+  /** Project-relative paths of the files of the snapshot; nothing else in `projectDir` belongs to it. */
+  readonly files: readonly string[];
+  /** Real path of the installed `node_modules`, to which `projectDir/node_modules` is a link; null without dependencies. */
+  readonly modulesDir: string | null;
+  /** Absolute path of the `tsc` executable. */
+  readonly compiler: string;
+  readonly target: BuildTarget;
+  readonly options: BuildOptions;
+  readonly projectName: string;
+}
+
+/** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
+export type ChildMessage =
+  | { readonly type: 'ready' }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly step: BuildStep;
+      readonly message: string;
+      readonly file?: string | undefined;
+      readonly line?: number | undefined;
+      readonly column?: number | undefined;
+    }
+  /** `done` is the part of the step that is done, 0–1. */
+  | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
+  | { readonly type: 'timing'; readonly step: BuildStep; readonly ms: number }
+  | { readonly type: 'success' }
+  | { readonly type: 'failure'; readonly kind: FailureKind; readonly code: ErrorCode; readonly message: string };
+
+/** Folders below `outDir`, by what the platform does with their files. */
+export const outFolders = { site: 'site', download: 'downloads', report: 'reports' } as const;

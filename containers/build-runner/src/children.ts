@@ -1,0 +1,233 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { newId } from '../../../src/contract/ids.ts';
+import { limits } from '../../../src/contract/limits.ts';
+import type { ChildMessage, ChildRequest } from './child/protocol.ts';
+import { ChildMessageSchema } from './child-messages.ts';
+import { makeChildProgram } from './child-program.ts';
+import { BuildFailure } from './failure.ts';
+import { describeError, log } from './log.ts';
+import { runnerLimits } from './runner-limits.ts';
+import { followProcess, killGroup, type ProcessEnd, startSandboxed } from './sandbox.ts';
+
+/** Of the runner's own files a child reads only the packages; its program is one file in the work folder. */
+const packages = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
+
+/** The folder of one job and everything below it; it goes with the child. */
+export interface WorkDir {
+  readonly root: string;
+  readonly project: string;
+  readonly out: string;
+  readonly tmp: string;
+}
+
+/** A process that is loaded and waits for its one build. */
+export interface Child {
+  readonly pid: number;
+  readonly work: WorkDir;
+  /** Resolves when its process is gone. */
+  readonly ended: Promise<unknown>;
+  /** Builds, passing on every message before the last. Rejects with `BuildFailure` for any end but success. */
+  build(request: ChildRequest, onMessage: (message: ChildMessage) => void): Promise<void>;
+  /** Kills it with everything it started and removes its folder. Safe at any time and more than once. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Children of one use each. As many as there are places for jobs are started ahead, so that a job does
+ * not wait for Node and esbuild to load; none ever sees a second job.
+ */
+export class ChildPool {
+  readonly #workRoot: string;
+  readonly #program: string;
+  readonly #readable: readonly string[];
+  readonly #size: number;
+  readonly #idle: Promise<Child>[] = [];
+  readonly #living = new Set<Child>();
+  #closed = false;
+
+  private constructor(workRoot: string, program: string, readable: readonly string[], size: number) {
+    this.#workRoot = workRoot;
+    this.#program = program;
+    this.#readable = readable;
+    this.#size = size;
+  }
+
+  /**
+   * `dir` holds a folder for each runner process, by its id: several runners may share a disk, and what a
+   * dead one left is removed here. `readable` are folders that every child may read besides its own.
+   */
+  static async open(dir: string, options: { size: number; readable: readonly string[] }): Promise<ChildPool> {
+    await mkdir(dir, { recursive: true });
+    for (const entry of await readdir(dir)) {
+      if (Number(entry) === process.pid || !isAlive(Number(entry)))
+        await rm(join(dir, entry), { recursive: true, force: true });
+    }
+    const workRoot = join(await realpath(dir), String(process.pid));
+    await mkdir(workRoot, { recursive: true });
+    const pool = new ChildPool(workRoot, await makeChildProgram(workRoot), options.readable, options.size);
+    pool.refill();
+    return pool;
+  }
+
+  /** A loaded child. The caller disposes of it. */
+  async take(): Promise<Child> {
+    return await (this.#idle.shift() ?? this.#start());
+  }
+
+  /** Starts what is missing. Called when a job has ended, so that loading does not take time from a build. */
+  refill(): void {
+    while (!this.#closed && this.#idle.length < this.#size) {
+      const child = this.#start();
+      this.#idle.push(child);
+      const drop = (): boolean => {
+        const at = this.#idle.indexOf(child);
+        if (at >= 0) this.#idle.splice(at, 1);
+        return at >= 0;
+      };
+      child.then(
+        async (started) => {
+          await started.ended;
+          // Killed while it waited, by the kernel or a person: no job may get it.
+          if (drop()) await started.dispose();
+        },
+        (error: unknown) => {
+          drop();
+          log('error', 'child.start_failed', { error: describeError(error) });
+        },
+      );
+    }
+  }
+
+  /** Kills every child and removes the work folder of this runner. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#idle);
+    await Promise.all([...this.#living].map((child) => child.dispose()));
+    await rm(this.#workRoot, { recursive: true, force: true });
+  }
+
+  async #start(): Promise<Child> {
+    const root = join(this.#workRoot, newId());
+    const work: WorkDir = { root, project: join(root, 'project'), out: join(root, 'out'), tmp: join(root, 'tmp') };
+    for (const path of [work.project, work.out, work.tmp]) await mkdir(path, { recursive: true });
+    const process_ = startSandboxed({
+      script: this.#program,
+      cwd: root,
+      network: false,
+      env: { HOME: work.tmp, TMPDIR: work.tmp, GOMEMLIMIT: String(runnerLimits.child.goSoftBytes) },
+      nodeFlags: [
+        // The second fence behind the resolver: the JavaScript of the child cannot open other files. esbuild itself is native and not held by it.
+        '--permission',
+        '--allow-child-process',
+        '--disable-warning=SecurityWarning',
+        `--allow-fs-write=${root}`,
+        ...[root, this.#program, packages, ...this.#readable].map((path) => `--allow-fs-read=${path}`),
+      ],
+    });
+    const end = followProcess(process_);
+    const child = makeChild(process_, end, work, () => this.#living.delete(child));
+    this.#living.add(child);
+    try {
+      await untilReady(process_, end);
+      return child;
+    } catch (error) {
+      await child.dispose();
+      throw error;
+    }
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
+
+const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promise<void> => {
+  const ready = Promise.withResolvers<void>();
+  child.once('message', () => ready.resolve());
+  const timer = setTimeout(
+    () => ready.reject(new Error('the child took too long to load')),
+    runnerLimits.child.startTimeout,
+  );
+  end.then((ended) => ready.reject(new Error(`the child ended while loading: ${ended.stderr}`)));
+  try {
+    await ready.promise;
+  } catch (error) {
+    throw new BuildFailure('infra', 'runner_lost', 'The build process could not be started.', { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir, onDispose: () => void): Child => {
+  let disposed: Promise<void> | undefined;
+  return {
+    pid: child.pid ?? 0,
+    work,
+    ended: end,
+
+    build: async (request, onMessage) => {
+      const outcome = Promise.withResolvers<void>();
+      child.on('message', (value) => {
+        const parsed = ChildMessageSchema.safeParse(value);
+        if (!parsed.success) {
+          outcome.reject(
+            new BuildFailure('infra', 'runner_lost', 'The build process said something that makes no sense.'),
+          );
+          return;
+        }
+        const message = parsed.data;
+        if (message.type === 'success') outcome.resolve();
+        else if (message.type === 'failure')
+          outcome.reject(new BuildFailure(message.kind, message.code, message.message));
+        else onMessage(message);
+      });
+      end.then((ended) => outcome.reject(failureOf(ended)));
+      child.send(request, (error) => {
+        // A child that is gone is told of by its end.
+        if (error !== null) log('warn', 'child.send_failed', { error: describeError(error) });
+      });
+      await outcome.promise;
+    },
+
+    dispose: () => {
+      disposed ??= (async () => {
+        killGroup(child);
+        await end;
+        // What cannot be removed now goes when the next runner starts; it must not turn a good build into a failed one.
+        await rm(work.root, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) =>
+          log('warn', 'child.remove_failed', { error: describeError(error) }),
+        );
+        onDispose();
+      })();
+      return disposed;
+    },
+  };
+};
+
+const failureOf = (end: ProcessEnd): BuildFailure => {
+  log('warn', 'child.died', { code: end.code, signal: end.signal, stderr: end.stderr });
+  if (/heap out of memory|heap limit|out of memory/i.test(end.stderr)) {
+    return new BuildFailure('limit', 'build_too_large', 'The build needs more memory than it may use.');
+  }
+  if (end.signal === 'SIGXCPU') {
+    return new BuildFailure(
+      'limit',
+      'build_timeout',
+      `The build used more than ${runnerLimits.child.cpuSeconds} s of processor time.`,
+    );
+  }
+  if (end.signal === 'SIGXFSZ') {
+    const size = limits.build.outputFileBytes / 1024 / 1024;
+    return new BuildFailure('limit', 'build_too_large', `A file of the build is larger than ${size} MiB.`);
+  }
+  return new BuildFailure('infra', 'runner_lost', 'The build process ended unexpectedly.');
+};

@@ -1,0 +1,51 @@
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+
+const baseUrl = z
+  .url({ protocol: /^https?$/ })
+  .transform((value) => new URL(value.endsWith('/') ? value : `${value}/`));
+
+const Environment = z.object({
+  /** Base URL of the platform: the only place where manifests, blobs, outputs and events go. */
+  KILN_URL: baseUrl,
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8788),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Caches and work folders. Caches outlive a restart, work folders do not. */
+  RUNNER_DIR: z
+    .string()
+    .min(1)
+    .default(join(tmpdir(), 'kiln-runner'))
+    .transform((value) => resolve(value)),
+  /** Jobs at once. */
+  RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
+  NPM_REGISTRY: baseUrl.default(new URL('https://registry.npmjs.org/')),
+});
+
+export interface Config {
+  readonly platformUrl: URL;
+  readonly port: number;
+  readonly host: string;
+  readonly dir: string;
+  readonly capacity: number;
+  readonly registry: URL;
+}
+
+/** Reads the configuration from an environment; throws one readable error that names every wrong variable. */
+export const readConfig = (env: NodeJS.ProcessEnv): Config => {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`The build runner cannot start with this environment. ${issues.join('; ')}`);
+  }
+  const { KILN_URL, PORT, HOST, RUNNER_DIR, RUNNER_CAPACITY, NPM_REGISTRY } = parsed.data;
+  return {
+    platformUrl: KILN_URL,
+    port: PORT,
+    host: HOST,
+    dir: RUNNER_DIR,
+    capacity: RUNNER_CAPACITY,
+    registry: NPM_REGISTRY,
+  };
+};

@@ -1,0 +1,214 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import pMap from 'p-map';
+import { type BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
+import { limits } from '../../../src/contract/limits.ts';
+import { collectOutputs, uploadOutputs } from './artifacts.ts';
+import type { BlobCache } from './blob-cache.ts';
+import type { ChildPool, WorkDir } from './children.ts';
+import { compiler } from './compiler.ts';
+import type { Dependencies, Installed } from './dependencies.ts';
+import { BuildFailure, Stopped } from './failure.ts';
+import { describeError, log } from './log.ts';
+import { filesToBuild } from './manifest.ts';
+import type { Platform } from './platform.ts';
+import { overallProgress } from './progress.ts';
+import { Reporter } from './reporter.ts';
+import { runnerLimits } from './runner-limits.ts';
+
+export interface JobDeps {
+  readonly platform: Platform;
+  readonly blobs: BlobCache;
+  readonly dependencies: Dependencies;
+  readonly children: ChildPool;
+}
+
+type Timings = Partial<Record<BuildStep, number>>;
+
+/**
+ * Runs one attempt of one build from its manifest to its outcome, which the platform hears of as the
+ * last event. Never rejects. The order matters: outputs are stored before success is reported, so a crash
+ * in between leaves unreferenced bytes and no half build; and the work folder goes only after the child
+ * that works in it. `stop` ends the attempt early; its reason decides whether anything is said.
+ */
+export const executeJob = async (job: Job, deps: JobDeps, stop: AbortController): Promise<void> => {
+  const started = performance.now();
+  const timings: Timings = {};
+  // Sending outlives the work: the outcome has to be told after everything else has been stopped.
+  const silence = new AbortController();
+  const reporter = new Reporter((batch, signal) => deps.platform.sendEvents(batch, signal), {
+    attempt: job.attempt,
+    secrets: [job.token],
+    onStop: (reason) => stop.abort(reason),
+    signal: silence.signal,
+  });
+  const remaining = Math.min(job.deadline - Date.now(), limits.build.timeout);
+  const timers = [
+    setTimeout(() => stop.abort(new Stopped('deadline')), Math.max(0, remaining - runnerLimits.reportMargin)),
+    setTimeout(() => silence.abort(), Math.max(runnerLimits.reportMargin, remaining)),
+  ];
+
+  let end: string;
+  try {
+    const { outputs, lock } = await attempt(job, deps, reporter, timings, stop.signal);
+    stop.signal.throwIfAborted();
+    await reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) });
+    end = 'success';
+  } catch (error) {
+    const failure = failureOf(error, stop.signal);
+    end = failure === null ? reasonOf(stop.signal) : failure.code;
+    if (failure === null) {
+      silence.abort();
+      await reporter.abandon();
+    } else {
+      if (failure.kind === 'infra')
+        log('error', 'job.infra_failure', { buildId: job.buildId, error: describeError(failure) });
+      await reporter.finish({
+        type: 'failure',
+        kind: failure.kind,
+        code: failure.code,
+        message: reporter.clean(failure.message, 2000),
+        timings,
+      });
+    }
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    silence.abort();
+  }
+  log('info', 'job', {
+    buildId: job.buildId,
+    projectId: job.projectId,
+    attempt: job.attempt,
+    target: job.target,
+    end,
+    ms: Math.round(performance.now() - started),
+    timings,
+  });
+};
+
+const attempt = async (
+  job: Job,
+  deps: JobDeps,
+  reporter: Reporter,
+  timings: Timings,
+  signal: AbortSignal,
+): Promise<{ outputs: OutputFile[]; lock: string | undefined }> => {
+  const progress = (step: BuildStep, done: number): void => reporter.progress(step, overallProgress(step, done));
+  const timed = async <T>(step: BuildStep, work: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    progress(step, 0);
+    try {
+      return await work();
+    } finally {
+      timings[step] = Math.round(performance.now() - start);
+    }
+  };
+
+  const child = await deps.children.take();
+  const kill = (): void => void child.dispose();
+  signal.addEventListener('abort', kill, { once: true });
+  let installed: Installed | null = null;
+  try {
+    signal.throwIfAborted();
+    const { work } = child;
+    const files = await timed('source', () => fetchSource(job, deps, work, reporter, signal));
+    installed = await timed('dependencies', () =>
+      deps.dependencies.install({
+        projectDir: work.project,
+        files,
+        lock: job.lock,
+        needsDev: job.options.typecheck,
+        signal,
+        log: (level, message) => reporter.log({ level, step: 'dependencies', message }),
+      }),
+    );
+    if (installed !== null) await symlink(installed.modulesDir, join(work.project, 'node_modules'));
+
+    await child.build(
+      {
+        projectDir: work.project,
+        outDir: work.out,
+        files,
+        modulesDir: installed?.modulesDir ?? null,
+        compiler,
+        target: job.target,
+        options: job.options,
+        projectName: job.projectName,
+      },
+      (message) => {
+        if (message.type === 'log') reporter.log(message);
+        else if (message.type === 'progress') progress(message.step, message.done);
+        else if (message.type === 'timing') timings[message.step] = message.ms;
+      },
+    );
+    signal.throwIfAborted();
+
+    const outputs = await timed('upload', async () => {
+      const found = await collectOutputs(work.out, signal);
+      await uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done));
+      return found.map((output) => OutputFile.parse(output));
+    });
+    return { outputs, lock: installed?.lock };
+  } finally {
+    signal.removeEventListener('abort', kill);
+    await child.dispose();
+    installed?.release();
+  }
+};
+
+const fetchSource = async (
+  job: Job,
+  deps: JobDeps,
+  work: WorkDir,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<string[]> => {
+  const manifest = await deps.platform.manifest(signal);
+  const { files, skipped } = filesToBuild(manifest);
+  if (skipped > 0)
+    reporter.log({ level: 'warn', step: 'source', message: `${skipped} files in node_modules are left out.` });
+  for (const folder of new Set(files.map((file) => dirname(file.path))))
+    await mkdir(join(work.project, folder), { recursive: true });
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  let done = 0;
+  let fetched = 0;
+  await pMap(
+    files,
+    async (file) => {
+      const wasHere = await deps.blobs.place(file, join(work.project, file.path), (consume) =>
+        deps.platform.blob(file.hash, signal, consume),
+      );
+      if (!wasHere) fetched += 1;
+      done += file.size;
+      reporter.progress('source', overallProgress('source', total === 0 ? 1 : done / total));
+    },
+    { concurrency: runnerLimits.transfers, signal },
+  );
+  reporter.log({
+    level: 'info',
+    step: 'source',
+    message: `${files.length} files, ${fetched} fetched. Attempt ${job.attempt}.`,
+  });
+  return files.map((file) => file.path);
+};
+
+const reasonOf = (signal: AbortSignal): string => (signal.reason instanceof Stopped ? signal.reason.reason : 'stopped');
+
+/** What is to be told of an error; null when nobody wants to hear it. A stop explains whatever it made fail. */
+const failureOf = (error: unknown, signal: AbortSignal): BuildFailure | null => {
+  const stopped = signal.aborted ? signal.reason : error;
+  if (stopped instanceof Stopped) {
+    if (stopped.reason === 'deadline') {
+      return new BuildFailure(
+        'limit',
+        'build_timeout',
+        `The build took longer than ${limits.build.timeout / 60_000} minutes.`,
+      );
+    }
+    if (stopped.reason === 'shutdown')
+      return new BuildFailure('infra', 'runner_lost', 'The build runner is being stopped.');
+    return null;
+  }
+  if (error instanceof BuildFailure) return error;
+  return new BuildFailure('infra', 'runner_lost', 'The build runner failed.', { cause: error });
+};

@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BlobCache } from './blob-cache.ts';
+import { ChildPool } from './children.ts';
+import { type Config, readConfig } from './config.ts';
+import { Dependencies } from './dependencies.ts';
+import { executeJob } from './execute-job.ts';
+import { describeError, log } from './log.ts';
+import { connectPlatform } from './platform.ts';
+import { runnerLimits } from './runner-limits.ts';
+import { isolation } from './sandbox.ts';
+import { createRunnerServer } from './server.ts';
+
+const start = async (config: Config): Promise<void> => {
+  await mkdir(config.dir, { recursive: true });
+  const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry });
+  const [blobs, children] = await Promise.all([
+    BlobCache.open(join(config.dir, 'blobs')),
+    ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
+  ]);
+
+  const server = createRunnerServer(config, async (job, stop) => {
+    const platform = connectPlatform(config.platformUrl, job);
+    await executeJob(job, { platform, blobs, dependencies, children }, stop);
+    children.refill();
+  });
+
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log('info', 'runner.stopping', { signal });
+    server.http.close();
+    await Promise.race([server.drain(), sleep(runnerLimits.shutdownGrace)]);
+    await children.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+
+  server.http.listen(config.port, config.host, () => {
+    const { port } = server.http.address() as AddressInfo;
+    log('info', 'runner.listening', { host: config.host, port, capacity: config.capacity, isolation });
+  });
+};
+
+// A log that nobody reads any more is no reason to lose the jobs.
+process.stdout.on('error', () => undefined);
+
+try {
+  await start(readConfig(process.env));
+} catch (error) {
+  log('error', 'runner.start_failed', { error: describeError(error) });
+  process.exit(1);
+}

@@ -1,0 +1,130 @@
+import { openAsBlob } from 'node:fs';
+import pRetry, { AbortError } from 'p-retry';
+import {
+  type EventAnswer,
+  EventAnswer as EventAnswerSchema,
+  type EventBatch,
+  type Job,
+  JobManifest,
+} from '../../../src/contract/jobs.ts';
+import { BuildFailure, Stopped } from './failure.ts';
+import { runnerLimits } from './runner-limits.ts';
+
+/** What a job needs of the platform. Every call ends with `Stopped('fenced')` once the token opens nothing any more. */
+export interface Platform {
+  /** The snapshot to build. */
+  manifest(signal: AbortSignal): Promise<JobManifest>;
+  /** Hands the body of a blob to `consume`, which is called anew for every retry. */
+  blob<T>(hash: string, signal: AbortSignal, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
+  /** Stores the bytes of a local file under their hash. */
+  putOutput(output: { sha256: string; path: string; mimeType: string }, signal: AbortSignal): Promise<void>;
+  /** Delivers one batch; retried until it is answered or `signal` aborts. */
+  sendEvents(batch: EventBatch, signal: AbortSignal): Promise<EventAnswer>;
+}
+
+interface Request {
+  readonly method: string;
+  readonly body: string | Blob;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The platform says that this attempt is over: forged, expired, gone, or overtaken by another one. */
+const fencedOff = new Set([401, 403, 404, 409, 410]);
+
+const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;
+
+const check = async (response: Response): Promise<Response> => {
+  if (response.ok) return response;
+  // The answer of an error is not wanted; an unread body would keep its connection busy.
+  await response.body?.cancel();
+  if (fencedOff.has(response.status)) throw new AbortError(new Stopped('fenced'));
+  if (response.status === 413) {
+    throw new AbortError(new BuildFailure('limit', 'build_too_large', 'The platform refused an output as too large.'));
+  }
+  const refusal = new BuildFailure('infra', 'unavailable', `The platform answered ${response.status}.`);
+  throw isPassing(response.status) ? refusal : new AbortError(refusal);
+};
+
+/** The platform over HTTP, opened by the token of one job. */
+export const connectPlatform = (baseUrl: URL, job: Pick<Job, 'buildId' | 'token'>): Platform => {
+  const root = new URL(`api/runner/builds/${job.buildId}/`, baseUrl);
+  const authorization = `Bearer ${job.token}`;
+
+  const call = async <T>(
+    path: string,
+    options: { init?: () => Promise<Request> | Request; signal: AbortSignal; retries: number },
+    read: (response: Response) => Promise<T>,
+  ): Promise<T> => {
+    try {
+      return await pRetry(
+        async () => {
+          try {
+            const init = await options.init?.();
+            const response = await fetch(new URL(path, root), {
+              ...init,
+              // A redirect would carry the token, or the runner, to another place.
+              redirect: 'error',
+              headers: { ...init?.headers, authorization },
+              signal: AbortSignal.any([options.signal, AbortSignal.timeout(runnerLimits.requestTimeout)]),
+            });
+            return await read(await check(response));
+          } catch (error) {
+            if (error instanceof AbortError || error instanceof BuildFailure) throw error;
+            // p-retry takes an unknown TypeError for a bug and gives up; here it is always fetch that failed.
+            throw new Error('request failed', { cause: error });
+          }
+        },
+        {
+          retries: options.retries,
+          minTimeout: runnerLimits.retryDelay,
+          maxTimeout: runnerLimits.retryDelayMax,
+          factor: 2,
+          randomize: true,
+          signal: options.signal,
+        },
+      );
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (error instanceof Stopped || error instanceof BuildFailure) throw error;
+      throw new BuildFailure('infra', 'unavailable', 'The platform could not be reached.', { cause: error });
+    }
+  };
+
+  return {
+    manifest: (signal) =>
+      call('manifest', { signal, retries: runnerLimits.transferRetries }, async (response) =>
+        JobManifest.parse(await response.json()),
+      ),
+
+    blob: (hash, signal, consume) =>
+      call(`blobs/${hash}`, { signal, retries: runnerLimits.transferRetries }, async (response) => {
+        if (response.body === null) throw new Error('a blob without a body');
+        return await consume(response.body);
+      }),
+
+    putOutput: (output, signal) =>
+      call(
+        `outputs/${output.sha256}`,
+        {
+          signal,
+          retries: runnerLimits.transferRetries,
+          init: async () => ({
+            method: 'PUT',
+            body: await openAsBlob(output.path),
+            headers: { 'content-type': output.mimeType },
+          }),
+        },
+        async (response) => {
+          await response.body?.cancel();
+        },
+      ),
+
+    sendEvents: (batch, signal) => {
+      const body = JSON.stringify(batch);
+      const init = (): Request => ({ method: 'POST', body, headers: { 'content-type': 'application/json' } });
+      return call('events', { signal, retries: Number.POSITIVE_INFINITY, init }, async (response) =>
+        EventAnswerSchema.parse(await response.json()),
+      );
+    },
+  };
+};

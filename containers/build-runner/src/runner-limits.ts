@@ -1,0 +1,62 @@
+import { limits } from '../../../src/contract/limits.ts';
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+const second = 1000;
+
+/**
+ * Limits that only the runner knows, each with its reason. What the platform must agree with is in
+ * `src/contract/limits.ts`. Sizes are bytes, times milliseconds unless the name says otherwise.
+ */
+export const runnerLimits = {
+  /** A job carries the lock of a large project (a few thousand packages are about 2 MiB). */
+  jobBody: 8 * MiB,
+  /** The last report has to reach the platform before the platform itself gives the attempt up. */
+  reportMargin: 2 * second,
+  /** Events wait so long for company; the last batch does not wait. */
+  eventWindow: 100,
+  /** With nothing to say the runner asks so often whether the build was cancelled: half of the 2 s promised. */
+  cancelPoll: 1 * second,
+  /** One request to the platform; a blob of 100 MiB at 5 MB/s fits. */
+  requestTimeout: 30 * second,
+  /** First pause between two tries of a request; doubles up to `retryDelayMax`, with jitter. */
+  retryDelay: 200,
+  retryDelayMax: 5 * second,
+  /** Tries of one transfer; only the reporter goes on until the deadline. */
+  transferRetries: 5,
+  /** Files fetched, copied or hashed at once: enough to hide a round trip, few enough for two cores. */
+  transfers: 24,
+  uploads: 8,
+  /** Blobs kept on disk between jobs. */
+  blobCacheBytes: 4 * GiB,
+  /** Installed dependency trees kept on disk between jobs. */
+  modulesCacheBytes: 8 * GiB,
+  /** One installed tree: several times the largest engine (Babylon.js with all its packages is about 300 MB). */
+  modulesBytes: 1 * GiB,
+  modulesFiles: 100_000,
+  child: {
+    /** V8 heap of the child: it holds the bundle and its map once as bytes, once as text. */
+    heapMiB: 1024,
+    /** Private memory of each process of the child (RLIMIT_DATA): esbuild keeps every syntax tree at once. */
+    dataBytes: 3 * GiB,
+    /** Where Go starts to collect in earnest, below the hard limit. */
+    goSoftBytes: 2 * GiB,
+    /** CPU seconds of each process: every core busy for the whole attempt would be cut by the clock first. */
+    cpuSeconds: (2 * limits.build.timeout) / second,
+    openFiles: 4096,
+    /** One written file: an output, or a zip that is measured and refused afterwards. */
+    fileBytes: 1 * GiB,
+    /** Of standard error, for the operator's log when a child dies. */
+    stderrBytes: 4096,
+    /** How long a fresh child may take to load. */
+    startTimeout: 30 * second,
+  },
+  /** Nesting of workers that start workers. */
+  workerDepth: 4,
+  /** `extends` chain of tsconfig files. */
+  tsconfigDepth: 10,
+  /** Problems of one kind that are worth reading. */
+  diagnostics: 200,
+  /** A stopping runner reports its jobs as lost for so long before it exits. */
+  shutdownGrace: 3 * second,
+} as const;

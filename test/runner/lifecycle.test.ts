@@ -1,0 +1,326 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import { FakePlatform } from './support/fake-platform.ts';
+import { RunnerProcess } from './support/runner-process.ts';
+
+let platform: FakePlatform;
+let runner: RunnerProcess;
+
+beforeAll(async () => {
+  platform = await FakePlatform.start();
+});
+afterAll(async () => {
+  await platform?.stop();
+});
+beforeEach(async () => {
+  runner = await RunnerProcess.start({ platformUrl: platform.url, capacity: 2 });
+});
+afterEach(async () => {
+  release();
+  await runner.dispose();
+});
+
+let release: () => void = () => undefined;
+
+/** Keeps builds in their first step until `release()`. */
+const hold = (): void => {
+  const gate = Promise.withResolvers<void>();
+  platform.blobGate = gate.promise;
+  release = () => {
+    gate.resolve();
+    platform.blobGate = Promise.resolve();
+  };
+};
+
+const game = (): Record<string, string> => ({ 'src/main.ts': `console.info('${newId()}');` });
+
+const eventually = async (check: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await check())) await sleep(20);
+};
+
+describe('POST /jobs', () => {
+  it('answers 202 to a job that runs already, without running it twice', async () => {
+    hold();
+    const build = await platform.build(game());
+    const answers = await Promise.all([runner.post(build.job), runner.post(build.job), runner.post(build.job)]);
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
+    expect(await answers[0]?.json()).toEqual({ accepted: true });
+    expect(await runner.health()).toMatchObject({ status: 'ok', running: 1, capacity: 2 });
+    release();
+    await build.outcome.promise;
+    await eventually(async () => (await runner.health()).running === 0);
+    expect(build.events.filter(({ type }) => type === 'success')).toHaveLength(1);
+    expect(build.blobRequests).toBe(1);
+  });
+
+  it('answers 503 with Retry-After when every place is taken', async () => {
+    hold();
+    const third = await platform.build(game());
+    const builds = [await platform.build(game()), await platform.build(game()), third];
+    const statuses = [];
+    for (const build of builds) {
+      const answer = await runner.post(build.job);
+      statuses.push([answer.status, answer.headers.get('retry-after')]);
+    }
+    expect(statuses).toEqual([
+      [202, null],
+      [202, null],
+      [503, '1'],
+    ]);
+    release();
+    await Promise.all(builds.slice(0, 2).map((build) => build.outcome.promise));
+    await eventually(async () => (await runner.health()).running === 0);
+    expect(await (await runner.run(third)).outcome.promise).toMatchObject({ type: 'success' });
+  });
+
+  it.each<[string, number, string, (platform: FakePlatform) => Promise<unknown>]>([
+    ['no JSON', 422, 'validation_failed', async () => 'text'],
+    ['no job', 422, 'validation_failed', async () => ({ v: 1 })],
+    [
+      'a token of another build',
+      403,
+      'forbidden',
+      async (p) => ({ ...(await p.build(game())).job, token: (await p.build(game())).job.token }),
+    ],
+    ['a token of another attempt', 403, 'forbidden', async (p) => ({ ...(await p.build(game())).job, attempt: 2 })],
+    [
+      'a token of another project',
+      403,
+      'forbidden',
+      async (p) => ({ ...(await p.build(game())).job, projectId: newId() }),
+    ],
+    ['no token', 401, 'unauthenticated', async (p) => ({ ...(await p.build(game())).job, token: 'x.y.z' })],
+    ['a token for another audience', 401, 'unauthenticated', async (p) => signed(p, { aud: 'kiln' })],
+    ['a token of another type', 401, 'unauthenticated', async (p) => signed(p, { typ: 'JWT' })],
+    [
+      'a token that has ended',
+      401,
+      'unauthenticated',
+      async (p) => signed(p, { exp: Math.floor(Date.now() / 1000) - 120 }),
+    ],
+    [
+      'a token of somebody else',
+      401,
+      'unauthenticated',
+      async (p) => {
+        const stranger = await FakePlatform.start();
+        const { job } = await p.build(game());
+        const token = await stranger.sign(job);
+        await stranger.stop();
+        return { ...job, token };
+      },
+    ],
+  ])('refuses %s', async (_title, status, code, job) => {
+    const answer = await runner.post(await job(platform));
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ code });
+    expect((await runner.health()).running).toBe(0);
+  });
+
+  const signed = async (p: FakePlatform, claims: Parameters<FakePlatform['sign']>[1]): Promise<unknown> => {
+    const { job } = await p.build(game());
+    return { ...job, token: await p.sign(job, claims) };
+  };
+
+  it('refuses what is no JSON, too large, or elsewhere', async () => {
+    const post = async (body: string): Promise<number> =>
+      (await fetch(`${runner.url}/jobs`, { method: 'POST', body })).status;
+    expect(await post('{')).toBe(400);
+    expect(await post(' '.repeat(9 * 1024 * 1024))).toBe(413);
+    expect((await fetch(`${runner.url}/jobs`)).status).toBe(405);
+    expect((await fetch(`${runner.url}/elsewhere`)).status).toBe(404);
+  });
+});
+
+describe('a job that must stop', () => {
+  it('is stopped within 2 s of being cancelled, says nothing more and leaves nothing behind', async () => {
+    hold();
+    const build = await platform.build(game());
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    build.cancelled = true;
+    const asked = Date.now();
+    await eventually(async () => (await runner.health()).running === 0);
+    // The promise of the API (builds.md), not a measure of speed.
+    expect(Date.now() - asked).toBeLessThan(2000);
+    const said = build.events.length;
+    await sleep(300);
+    expect(build.events).toHaveLength(said);
+    expect(build.events.some(({ type }) => type === 'success' || type === 'failure')).toBe(false);
+    await eventually(async () => (await projectFolders(runner)).every((files) => files.length === 0));
+  });
+
+  it.each([401, 403, 404, 409])('is stopped when the platform answers %i', async (status) => {
+    hold();
+    const build = await platform.build(game());
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    build.refuseWith = status;
+    await eventually(async () => (await runner.health()).running === 0);
+    expect(build.stored.size).toBe(0);
+  });
+
+  it('fails as a timeout at its deadline', async () => {
+    hold();
+    const build = await platform.build(game(), { deadline: Date.now() + 3000 });
+    await runner.post(build.job);
+    expect(await build.failure()).toMatchObject({ kind: 'limit', code: 'build_timeout' });
+  });
+});
+
+describe('faults', () => {
+  it('[4] a build process that is killed is an infrastructure failure, and the next job is clean', async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 400 }, (_, i) => [
+        `src/m${i}.ts`,
+        `export const v${i} = ${JSON.stringify('x'.repeat(2000))};`,
+      ]),
+    );
+    const imports = Array.from(
+      { length: 400 },
+      (_, i) => `import { v${i} } from './m${i}.ts'; console.info(v${i});`,
+    ).join('\n');
+    const build = await platform.build({ ...many, 'src/main.ts': imports });
+    hold();
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    // All of them: which one has the job is nobody's business.
+    for (const pid of await runner.children()) process.kill(pid, 'SIGKILL');
+    release();
+    expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
+    await eventually(async () => (await runner.health()).running === 0);
+    const next = await runner.run(await platform.build(game()));
+    expect((await next.outcome.promise).type).toBe('success');
+  });
+
+  it('[4] a build process that hangs is cut at the deadline', async () => {
+    const build = await platform.build(game(), { deadline: Date.now() + 4000 });
+    hold();
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    for (const pid of await runner.children()) process.kill(pid, 'SIGSTOP');
+    release();
+    expect(await build.failure()).toMatchObject({ kind: 'limit', code: 'build_timeout' });
+  });
+
+  it('a waiting process that is killed is replaced', async () => {
+    for (const pid of await runner.children()) process.kill(pid, 'SIGKILL');
+    await sleep(200);
+    const build = await runner.run(await platform.build(game()));
+    expect((await build.outcome.promise).type).toBe('success');
+  });
+
+  it('events reach the platform in order through failures', async () => {
+    const build = await platform.build(game());
+    build.eventFailures = [500, 503, 429];
+    await runner.run(build);
+    expect(build.batches).toEqual(build.batches.map((_, index) => index + 1));
+    expect(build.events.at(-1)?.type).toBe('success');
+  });
+
+  it('an empty batch is sent while there is nothing to say', async () => {
+    hold();
+    const build = await platform.build(game());
+    await runner.post(build.job);
+    await eventually(() => build.batches.length >= 3);
+    expect(build.events.length).toBeLessThan(3);
+  });
+
+  it('a blob with other bytes is not built', async () => {
+    const build = await platform.build(game());
+    const [file] = build.files;
+    build.blobs.get(file?.hash ?? '')?.write('!');
+    await runner.run(build);
+    expect(await build.failure()).toMatchObject({ kind: 'infra' });
+  });
+
+  it('blobs are fetched once', async () => {
+    const files = game();
+    const [first, second] = [await platform.build(files), await platform.build(files)];
+    await runner.run(first);
+    await runner.run(second);
+    expect([first.blobRequests, second.blobRequests]).toEqual([1, 0]);
+  });
+
+  it('SIGTERM tells of running jobs, ends every process and removes the work', async () => {
+    hold();
+    const build = await platform.build(game());
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    const children = await runner.children();
+    expect(children.length).toBeGreaterThan(0);
+    await runner.stop('SIGTERM');
+    expect(runner.process.exitCode).toBe(0);
+    expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
+    await eventually(() => children.every((pid) => !isAlive(pid)));
+    expect(await readdir(join(runner.dir, 'work'))).toEqual([]);
+  });
+
+  it('children of a killed runner end, and the next runner removes what it left', async () => {
+    hold();
+    const build = await platform.build(game());
+    await runner.post(build.job);
+    await eventually(() => build.blobRequests > 0);
+    const children = await runner.children();
+    await runner.stop('SIGKILL');
+    await eventually(() => children.every((pid) => !isAlive(pid)));
+    const left = String(runner.process.pid);
+    expect(await readdir(join(runner.dir, 'work'))).toContain(left);
+    runner = await RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir });
+    expect(await readdir(join(runner.dir, 'work'))).not.toContain(left);
+  });
+});
+
+describe('starting', () => {
+  it.each<[string, Record<string, string>, string]>([
+    ['without a platform', { KILN_URL: '' }, 'KILN_URL'],
+    ['with a platform that is no HTTP URL', { KILN_URL: 'ftp://x' }, 'KILN_URL'],
+    ['with a wrong port', { PORT: '99999' }, 'PORT'],
+    ['with a wrong capacity', { RUNNER_CAPACITY: '0' }, 'RUNNER_CAPACITY'],
+    ['with a wrong registry', { NPM_REGISTRY: 'file:///etc' }, 'NPM_REGISTRY'],
+  ])('is refused %s', async (_title, env, name) => {
+    await expect(RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir, env })).rejects.toThrow(name);
+  });
+
+  it('a child sees nothing of the runner’s environment', async () => {
+    const other = await RunnerProcess.start({ platformUrl: platform.url, env: { PLANTED: 'planted' } });
+    try {
+      const of = (pid: number, file: string): Promise<string> =>
+        readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
+      // Between fork and exec a process still shows its parent's.
+      const loaded = async (): Promise<number[]> => {
+        const pids = await other.children();
+        const lines = await Promise.all(pids.map((pid) => of(pid, 'cmdline')));
+        return pids.filter((_, index) => lines[index]?.includes('child.cjs'));
+      };
+      await eventually(async () => (await loaded()).length === 2);
+      for (const pid of await loaded()) {
+        const env = await of(pid, 'environ');
+        expect(env).toContain('NODE_ENV=production');
+        expect(env).not.toContain('planted');
+        expect(env).not.toContain(platform.url);
+      }
+    } finally {
+      await other.dispose();
+    }
+  });
+});
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const projectFolders = async (of: RunnerProcess): Promise<string[][]> =>
+  await Promise.all(
+    (await of.workFolders()).map((name) =>
+      readdir(join(of.dir, 'work', String(of.process.pid), name, 'project')).catch(() => []),
+    ),
+  );

@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type CryptoKey, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { newId } from '../../../src/contract/ids.ts';
+import { EventBatch, type Job, type OutputFile, type RunnerEvent } from '../../../src/contract/jobs.ts';
+import { limits } from '../../../src/contract/limits.ts';
+
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+export type Outcome = Extract<RunnerEvent, { type: 'success' | 'failure' }>;
+export type LogEvent = Extract<RunnerEvent, { type: 'log' }>;
+
+export const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** One build as the platform sees it. */
+export class FakeBuild {
+  readonly job: Job;
+  readonly events: RunnerEvent[] = [];
+  readonly batches: number[] = [];
+  readonly stored = new Map<string, Buffer>();
+  readonly blobs: ReadonlyMap<string, Buffer>;
+  readonly files: readonly { path: string; hash: string; size: number; mode: number }[];
+  readonly outcome = Promise.withResolvers<Outcome>();
+  blobRequests = 0;
+  cancelled = false;
+  /** Status with which every route of this build is refused, when set. */
+  refuseWith: number | null = null;
+  /** Statuses with which the next event batches are refused, before they are read. */
+  eventFailures: number[] = [];
+  lastContact = Date.now();
+
+  constructor(job: Job, files: Files) {
+    this.job = job;
+    const contents = Object.entries(files).map(([path, text]) => ({ path, bytes: Buffer.from(text) }));
+    this.blobs = new Map(contents.map(({ bytes }) => [sha256(bytes), bytes]));
+    this.files = contents
+      .map(({ path, bytes }) => ({ path, hash: sha256(bytes), size: bytes.length, mode: 0o644 }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  get logs(): LogEvent[] {
+    return this.events.filter((event) => event.type === 'log');
+  }
+
+  /** Outputs of a finished build with their bytes. */
+  async outputs(): Promise<(OutputFile & { bytes: Buffer })[]> {
+    const outcome = await this.outcome.promise;
+    if (outcome.type !== 'success') throw new Error(`the build failed: ${outcome.code} ${outcome.message}`);
+    return outcome.outputs.map((output) => {
+      const bytes = this.stored.get(output.sha256);
+      if (bytes === undefined) throw new Error(`${output.name} was not stored`);
+      return { ...output, bytes };
+    });
+  }
+
+  /** The files of the site by path. */
+  async site(): Promise<Map<string, string>> {
+    const outputs = await this.outputs();
+    return new Map(
+      outputs.filter(({ role }) => role === 'site').map(({ name, bytes }) => [name, bytes.toString('utf8')]),
+    );
+  }
+
+  async failure(): Promise<Extract<Outcome, { type: 'failure' }>> {
+    const outcome = await this.outcome.promise;
+    if (outcome.type !== 'failure') throw new Error('the build succeeded');
+    return outcome;
+  }
+
+  /** Everything that the runner ever said or stored, as one text. */
+  everything(): string {
+    const stored = [...this.stored.values()].map((bytes) => bytes.toString('latin1'));
+    return [JSON.stringify(this.events), ...stored].join('\n');
+  }
+}
+
+/** The platform's side of `src/contract/jobs.ts`, over real HTTP and with real keys. */
+export class FakePlatform {
+  readonly #server: Server;
+  readonly #keys: { publicKey: CryptoKey; privateKey: CryptoKey };
+  readonly #builds = new Map<string, FakeBuild>();
+  readonly unexpected: string[] = [];
+  /** Held requests for blobs go on when this resolves. */
+  blobGate: Promise<void> = Promise.resolve();
+
+  private constructor(server: Server, keys: { publicKey: CryptoKey; privateKey: CryptoKey }) {
+    this.#server = server;
+    this.#keys = keys;
+  }
+
+  static async start(): Promise<FakePlatform> {
+    const keys = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+    const server = createServer((request, response) => {
+      platform.#route(request).then(
+        ({ status, body }) => response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+        (error: unknown) => {
+          platform.unexpected.push(String(error));
+          response.writeHead(500).end();
+        },
+      );
+    });
+    const platform = new FakePlatform(server, keys);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return platform;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  /** A build of `files` that waits for its runner. */
+  async build(files: Files, overrides: Partial<Job> = {}): Promise<FakeBuild> {
+    const job: Job = {
+      v: 1,
+      buildId: newId(),
+      projectId: newId(),
+      attempt: 1,
+      target: 'web',
+      options: {
+        minify: false,
+        sourcemap: false,
+        typecheck: false,
+        optimizeAssets: false,
+        define: {},
+        ...overrides.options,
+      },
+      treeHash: sha256(JSON.stringify(Object.keys(files))),
+      projectName: 'Test game',
+      deadline: Date.now() + limits.build.timeout,
+      token: '',
+      ...overrides,
+    };
+    const signed = { ...job, token: overrides.token ?? (await this.sign(job)) };
+    const build = new FakeBuild(signed, files);
+    this.#builds.set(job.buildId, build);
+    return build;
+  }
+
+  /** A token as the platform makes it; `claims` replace its own. */
+  async sign(
+    job: Job,
+    claims: { sub?: string; attempt?: number; aud?: string; typ?: string; exp?: number } = {},
+  ): Promise<string> {
+    return await new SignJWT({ attempt: claims.attempt ?? job.attempt, projectId: job.projectId })
+      .setProtectedHeader({ alg: 'EdDSA', typ: claims.typ ?? 'build+jwt', kid: 'test' })
+      .setIssuer('kiln')
+      .setSubject(claims.sub ?? job.buildId)
+      .setAudience(claims.aud ?? 'kiln:build')
+      .setExpirationTime(claims.exp ?? Math.floor(job.deadline / 1000) + 60)
+      .sign(this.#keys.privateKey);
+  }
+
+  async #route(request: IncomingMessage): Promise<{ status: number; body?: string | Buffer }> {
+    const url = request.url ?? '';
+    if (url === '/.well-known/jwks.json') {
+      const jwk = await exportJWK(this.#keys.publicKey);
+      return { status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: 'test', alg: 'EdDSA', use: 'sig' }] }) };
+    }
+    const match = /^\/api\/runner\/builds\/(?<id>[^/]+)\/(?<rest>.+)$/.exec(url);
+    const build = this.#builds.get(match?.groups?.id ?? '');
+    const rest = match?.groups?.rest ?? '';
+    if (build === undefined) {
+      this.unexpected.push(`${request.method} ${url}`);
+      return { status: 404 };
+    }
+    build.lastContact = Date.now();
+    const body = await readAll(request);
+    if (build.refuseWith !== null) return { status: build.refuseWith };
+    if (!(await this.#opens(request, build))) return { status: 401 };
+
+    if (request.method === 'GET' && rest === 'manifest') {
+      return { status: 200, body: JSON.stringify({ treeHash: build.job.treeHash, files: build.files }) };
+    }
+    if (request.method === 'GET' && rest.startsWith('blobs/')) {
+      build.blobRequests += 1;
+      await this.blobGate;
+      const blob = build.blobs.get(rest.slice('blobs/'.length));
+      return blob === undefined ? { status: 404 } : { status: 200, body: blob };
+    }
+    if (request.method === 'PUT' && rest.startsWith('outputs/')) {
+      const hash = rest.slice('outputs/'.length);
+      if (sha256(body) !== hash) return { status: 422 };
+      const wasThere = build.stored.has(hash);
+      build.stored.set(hash, body);
+      return { status: wasThere ? 200 : 201 };
+    }
+    if (request.method === 'POST' && rest === 'events') return this.#takeEvents(build, body);
+    this.unexpected.push(`${request.method} ${url}`);
+    return { status: 404 };
+  }
+
+  #takeEvents(build: FakeBuild, body: Buffer): { status: number; body?: string } {
+    const failure = build.eventFailures.shift();
+    if (failure !== undefined) return { status: failure };
+    const batch = EventBatch.parse(JSON.parse(body.toString('utf8')));
+    if (batch.attempt !== build.job.attempt) return { status: 409 };
+    if (!build.batches.includes(batch.batch)) {
+      build.batches.push(batch.batch);
+      for (const event of batch.events) {
+        build.events.push(event);
+        if (event.type === 'success' || event.type === 'failure') build.outcome.resolve(event);
+      }
+    }
+    return { status: 200, body: JSON.stringify({ cancelled: build.cancelled }) };
+  }
+
+  async #opens(request: IncomingMessage, build: FakeBuild): Promise<boolean> {
+    const token = request.headers.authorization?.replace(/^Bearer /, '') ?? '';
+    try {
+      await jwtVerify(token, this.#keys.publicKey, {
+        typ: 'build+jwt',
+        audience: 'kiln:build',
+        subject: build.job.buildId,
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+const readAll = async (request: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+};
