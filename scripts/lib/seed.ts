@@ -5,8 +5,7 @@ import { Id } from '../../src/contract/ids.ts';
 import { textOf } from '../../src/core/content.ts';
 import { validPath } from '../../src/core/paths.ts';
 import { defaultMode, hashTree, sha256 } from '../../src/core/tree.ts';
-import { d1Engine } from '../../src/data/d1.ts';
-import { Database } from '../../src/data/database.ts';
+import type { Database } from '../../src/data/database.ts';
 import { type ManifestEntry, putBlob, putTree } from '../../src/data/objects.ts';
 import { upsertTemplate } from '../../src/data/templates.ts';
 
@@ -21,8 +20,7 @@ const TemplateFile = z.strictObject({
 });
 
 /** Puts every folder of `templates/` into a system: blobs, then the manifest, then the row that names it. Idempotent. */
-export async function seedTemplates(env: Pick<Env, 'DB' | 'ASSETS'>, folder: string): Promise<string[]> {
-  const db = new Database(d1Engine(env.DB));
+export async function seedTemplates(db: Database, bucket: R2Bucket, folder: string): Promise<string[]> {
   const slugs: string[] = [];
   for (const name of readdirSync(folder).sort()) {
     const base = join(folder, name);
@@ -35,14 +33,14 @@ export async function seedTemplates(env: Pick<Env, 'DB' | 'ASSETS'>, folder: str
       const bytes = readFileSync(full);
       const path = validPath(relative(join(base, 'files'), full).split(sep).join(posix.sep));
       const hash = sha256(bytes);
-      await putBlob(env.ASSETS, hash, bytes);
+      await putBlob(bucket, hash, bytes);
       entries.push({ path, hash, size: bytes.length, mode: defaultMode, isText: textOf(bytes) !== null });
     }
     const thumbnail = readFileSync(join(base, 'thumbnail.svg'));
     const thumbnailHash = sha256(thumbnail);
-    await putBlob(env.ASSETS, thumbnailHash, thumbnail);
+    await putBlob(bucket, thumbnailHash, thumbnail);
     const treeHash = hashTree(entries);
-    await putTree(env.ASSETS, treeHash, entries);
+    await putTree(bucket, treeHash, entries);
     const now = Date.now();
     await upsertTemplate(db, {
       ...template,

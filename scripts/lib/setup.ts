@@ -3,6 +3,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } 
 import { join } from 'node:path';
 import { getPlatformProxy } from 'wrangler';
 import { developmentKeyPrefix } from '../../src/core/config.ts';
+import { withDatabase } from '../../src/data/open.ts';
 import { newSigningKey } from './keys.ts';
 import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
 import { runCommand } from './processes.ts';
@@ -80,14 +81,14 @@ export async function ensureData(state: string): Promise<void> {
       },
     );
   });
-  await once(join(state, '.seeded'), fingerprint(['templates/**', 'src/data/schema.ts']), async () => {
+  await once(join(state, '.seeded'), fingerprint(['templates/**', 'src/data/schema/sqlite.ts']), async () => {
     Object.assign(process.env, quietWrangler);
     const proxy = await getPlatformProxy<Env>({
       configPath: inRoot('scripts', 'wrangler.seed.toml'),
       persist: { path: join(persist, 'v3') },
     });
     try {
-      await seedTemplates(proxy.env, inRoot('templates'));
+      await withDatabase(proxy.env, (db) => seedTemplates(db, proxy.env.ASSETS, inRoot('templates')));
     } finally {
       await proxy.dispose();
     }

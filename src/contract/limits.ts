@@ -152,6 +152,18 @@ export const limits = {
     streamPing: 15 * second,
   },
 
+  /** The relational store. */
+  database: {
+    /** Opening a connection to PostgreSQL. */
+    connectTimeout: 5 * second,
+    /** One statement: a request that waits longer has lost its client already. */
+    statementTimeout: 10 * second,
+    /** Slower statements are logged by name and plan. */
+    slowStatement: 200,
+    /** A reader that wrote longer ago than this may read a PostgreSQL replica. */
+    replicaLag: 10 * second,
+  },
+
   outbox: {
     /** A row is claimed so long by one worker before another may take it. */
     claim: 30 * second,

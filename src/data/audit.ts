@@ -1,6 +1,6 @@
 import { newId } from '../contract/ids.ts';
 import type { Database } from './database.ts';
-import { auditLog } from './schema.ts';
+import { auditLog } from './schema/sqlite.ts';
 
 export interface AuditEntry {
   readonly actorId: string | null;

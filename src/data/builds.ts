@@ -6,7 +6,7 @@ import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
-import { builds, outbox } from './schema.ts';
+import { builds, outbox } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 
 export type BuildRow = typeof builds.$inferSelect;

@@ -2,8 +2,9 @@ import { and, asc, count, eq } from 'drizzle-orm';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Collaborator } from '../contract/projects.ts';
-import { type Database, UniqueViolation } from './database.ts';
-import { collaborators, projects, users } from './schema.ts';
+import type { Database } from './database.ts';
+import { UniqueViolation } from './engines/engine.ts';
+import { collaborators, projects, users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
 type MemberRole = 'editor' | 'viewer';

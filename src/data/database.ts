@@ -1,32 +1,11 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+import { limits } from '../contract/limits.ts';
+import { logEvent } from '../core/log.ts';
+import type { Dialect } from './dialects/dialect.ts';
+import type { Engine, Statement } from './engines/engine.ts';
 
-/**
- * The one way to the relational store. Queries are built and compiled by Drizzle in the dialect that
- * SQLite and PostgreSQL share, and run by an `Engine`; nothing above this file knows which.
- */
-export interface Statement {
-  readonly sql: string;
-  readonly params: readonly unknown[];
-}
-
-export interface Engine {
-  /** Rows as arrays, in the order of the selected columns. */
-  run(statement: Statement): Promise<unknown[][]>;
-  /** All or nothing. */
-  batch(statements: readonly Statement[]): Promise<unknown[][][]>;
-}
-
-/** A unique index refused a row. `columns` are `table.column` names. */
-export class UniqueViolation extends Error {
-  readonly columns: readonly string[];
-  constructor(columns: readonly string[], cause: unknown) {
-    super(`unique violation on ${columns.join(', ')}`, { cause });
-    this.name = 'UniqueViolation';
-    this.columns = columns;
-  }
-}
-
+/** Drizzle in the dialect that SQLite and PostgreSQL share; compiled statements go to an `Engine`. */
 export type Orm = SqliteRemoteDatabase;
 
 /** What the queries of one request cost, for its log event. */
@@ -48,13 +27,21 @@ export class QueryStats {
 
 type Batchable = Parameters<Orm['batch']>[0][number];
 
+/** Statements whose plan was logged already: one word about each is enough for an isolate's life. */
+const explained = new Set<string>();
+
+/** The one way to the relational store; nothing above it knows which engine there is. */
 export class Database {
   readonly #engine: Engine;
-  readonly stats: QueryStats;
+  readonly stats = new QueryStats();
 
-  constructor(engine: Engine, stats: QueryStats = new QueryStats()) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.stats = stats;
+  }
+
+  /** How the engine says what the two say differently. */
+  get dialect(): Dialect {
+    return this.#engine.dialect;
   }
 
   /** Runs one named query: `db.query('users.byId', (orm) => orm.select()…)`. */
@@ -73,28 +60,54 @@ export class Database {
     };
   }
 
+  /** Names of the migrations that the database has. */
+  migrations(): Promise<string[]> {
+    return this.#engine.migrations();
+  }
+
+  /** What a later request sends to read its own writes; null when it need not. */
+  bookmark(): string | null {
+    return this.#engine.bookmark();
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
   #orm(name: string): Orm {
-    const timed = async <T>(work: () => Promise<T>): Promise<T> => {
+    const timed = async <T>(statements: readonly Statement[], work: () => Promise<T>): Promise<T> => {
       const start = performance.now();
       try {
         return await work();
       } finally {
-        this.stats.add(name, performance.now() - start);
+        const ms = performance.now() - start;
+        this.stats.add(name, ms);
+        if (ms >= limits.database.slowStatement) await this.#logSlow(name, ms, statements);
       }
     };
     return drizzle(
       async (sql, params, method) => {
-        const rows = await timed(() => this.#engine.run({ sql, params }));
+        const rows = await timed([{ sql, params }], () => this.#engine.run({ sql, params }));
         // Drizzle's proxy wants the row itself for `get`, and no row as a missing value.
         return { rows: method === 'get' ? (rows[0] as unknown[]) : rows };
       },
       async (queries) => {
-        const results = await timed(() => this.#engine.batch(queries));
+        const results = await timed(queries, () => this.#engine.batch(queries));
         return results.map((rows, index) => ({
           rows: queries[index]?.method === 'get' ? (rows[0] as unknown[]) : rows,
         }));
       },
     );
+  }
+
+  /** The name of a slow statement and how the engine looks its rows up. Never its values. */
+  async #logSlow(name: string, ms: number, statements: readonly Statement[]): Promise<void> {
+    const first = !explained.has(name);
+    explained.add(name);
+    const plans = first
+      ? await Promise.all(statements.map((statement) => this.#engine.explain(statement).catch(() => ['no plan'])))
+      : [];
+    logEvent('database.slow', { name, ms: Math.round(ms), plan: first ? plans.flat().join('; ') : undefined }, 'warn');
   }
 }
 

@@ -1,7 +1,8 @@
 import { and, eq, isNull, lt } from 'drizzle-orm';
 import { limits } from '../contract/limits.ts';
-import { type Database, UniqueViolation } from './database.ts';
-import { idempotencyKeys } from './schema.ts';
+import type { Database } from './database.ts';
+import { UniqueViolation } from './engines/engine.ts';
+import { idempotencyKeys } from './schema/sqlite.ts';
 
 export type Claim =
   | { readonly outcome: 'first' }

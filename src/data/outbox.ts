@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray, lt, min, sql } from 'drizzle-orm';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
-import { outbox } from './schema.ts';
+import { outbox } from './schema/sqlite.ts';
 
 export interface OutboxRow {
   readonly id: string;

@@ -3,7 +3,7 @@ import type { Access, Project, ProjectQuery, UpdateProject } from '../contract/p
 import { accessOf } from '../core/permissions.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
-import { builds, collaborators, invites, projectFiles, projects, publications } from './schema.ts';
+import { builds, collaborators, invites, projectFiles, projects, publications } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 
 export type ProjectRow = typeof projects.$inferSelect;
@@ -242,16 +242,23 @@ export async function indexFiles(
     readonly now: number;
   },
 ): Promise<void> {
-  const rows = sql`json_each(${JSON.stringify(change.changed)})`;
-  const gone = sql`json_each(${JSON.stringify(change.removed)})`;
-  const field = (name: string): SQL => sql.raw(`json_extract(value, '$.${name}')`);
+  const rows = db.dialect.rows(JSON.stringify(change.changed), {
+    path: 'text',
+    hash: 'text',
+    size: 'integer',
+    mimeType: 'text',
+    seq: 'integer',
+    updatedAt: 'integer',
+  });
+  const gone = db.dialect.rows(JSON.stringify(change.removed), { path: 'text', seq: 'integer' });
   await db.batch('projects.indexFiles', (orm) => [
-    orm.run(sql`DELETE FROM ${projectFiles} WHERE project_id = ${projectId} AND EXISTS (
-      SELECT 1 FROM ${gone} WHERE ${field('path')} = path AND ${field('seq')} >= seq)`),
-    orm.run(sql`INSERT INTO ${projectFiles} (project_id, path, hash, size, mime_type, seq, updated_at)
-      SELECT ${projectId}, ${field('path')}, ${field('hash')}, ${field('size')}, ${field('mimeType')}, ${field('seq')}, ${field('updatedAt')} FROM ${rows} WHERE true
-      ON CONFLICT (project_id, path) DO UPDATE SET hash = excluded.hash, size = excluded.size, mime_type = excluded.mime_type,
-        seq = excluded.seq, updated_at = excluded.updated_at WHERE excluded.seq > project_files.seq`),
+    orm.run(sql`DELETE FROM project_files WHERE project_id = ${projectId} AND EXISTS (
+      SELECT 1 FROM ${gone} AS gone WHERE gone.path = project_files.path AND gone.seq >= project_files.seq)`),
+    orm.run(sql`INSERT INTO project_files (project_id, path, hash, size, mime_type, seq, updated_at)
+      SELECT CAST(${projectId} AS text), path, hash, size, "mimeType", seq, "updatedAt" FROM ${rows} AS changed WHERE true
+      ON CONFLICT (project_id, path) DO UPDATE SET hash = excluded.hash, size = excluded.size,
+        mime_type = excluded.mime_type, seq = excluded.seq, updated_at = excluded.updated_at
+      WHERE excluded.seq > project_files.seq`),
     orm
       .update(projects)
       .set({

@@ -2,7 +2,7 @@ import { and, eq, exists, gt, isNull, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
-import { refreshTokens, sessions } from './schema.ts';
+import { refreshTokens, sessions } from './schema/sqlite.ts';
 
 export interface NewSession {
   readonly userId: string;
@@ -77,13 +77,13 @@ export async function rotateRefreshToken(
     orm.insert(refreshTokens).select(
       orm
         .select({
-          hash: sql`${successor}`.as('hash'),
+          hash: sql`CAST(${successor} AS text)`.as('hash'),
           sessionId: refreshTokens.sessionId,
-          createdAt: sql`${now}`.as('created_at'),
-          expiresAt: sql`${now + limits.auth.refreshTokenTtl}`.as('expires_at'),
-          usedAt: sql`NULL`.as('used_at'),
-          settledAt: sql`NULL`.as('settled_at'),
-          successor: sql`NULL`.as('successor'),
+          createdAt: sql`CAST(${now} AS bigint)`.as('created_at'),
+          expiresAt: sql`CAST(${now + limits.auth.refreshTokenTtl} AS bigint)`.as('expires_at'),
+          usedAt: sql`CAST(NULL AS bigint)`.as('used_at'),
+          settledAt: sql`CAST(NULL AS bigint)`.as('settled_at'),
+          successor: sql`CAST(NULL AS text)`.as('successor'),
         })
         .from(refreshTokens)
         .where(and(eq(refreshTokens.hash, hash), eq(refreshTokens.successor, successor))),

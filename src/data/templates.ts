@@ -2,7 +2,7 @@ import { and, asc, eq, gt, or, sql } from 'drizzle-orm';
 import type { Template } from '../contract/templates.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
-import { templates } from './schema.ts';
+import { templates } from './schema/sqlite.ts';
 
 export type TemplateRow = typeof templates.$inferSelect;
 
@@ -49,9 +49,12 @@ export async function listTemplates(
               )
             : undefined,
           words
-            ? sql`instr(lower(${templates.name} || ' ' || ${templates.description} || ' ' || ${templates.tags}), ${words}) > 0`
+            ? db.dialect.contains(
+                sql`lower(${templates.name} || ' ' || ${templates.description} || ' ' || ${templates.tags})`,
+                words,
+              )
             : undefined,
-          query.tag ? sql`EXISTS (SELECT 1 FROM json_each(${templates.tags}) WHERE value = ${query.tag})` : undefined,
+          query.tag ? db.dialect.hasElement(templates.tags, query.tag) : undefined,
         ),
       )
       .orderBy(asc(templates.name), asc(templates.id))

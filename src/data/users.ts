@@ -2,8 +2,9 @@ import { and, eq, isNull } from 'drizzle-orm';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { User } from '../contract/users.ts';
-import { type Database, UniqueViolation } from './database.ts';
-import { users } from './schema.ts';
+import type { Database } from './database.ts';
+import { UniqueViolation } from './engines/engine.ts';
+import { users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
 type Row = typeof users.$inferSelect;

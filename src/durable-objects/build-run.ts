@@ -5,9 +5,8 @@ import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
 import { logEvent } from '../core/log.ts';
 import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
-import { d1Engine } from '../data/d1.ts';
-import { Database } from '../data/database.ts';
 import { headOutput, putLock, putOutputs } from '../data/objects.ts';
+import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
 import { logStream } from './build/stream.ts';
@@ -97,7 +96,7 @@ export class BuildRun extends DurableObject<Env> {
       wake: async (buildId, attempt) => {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
-      project: ({ id, ...state }) => projectBuild(new Database(d1Engine(env.DB)), id, projectionOf(state)),
+      project: ({ id, ...state }) => withDatabase(env, (db) => projectBuild(db, id, projectionOf(state))),
       announce: async (state) => {
         const room = projectRoom(env, state.projectId);
         await unwrap(

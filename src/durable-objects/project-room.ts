@@ -6,9 +6,8 @@ import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { d1Engine } from '../data/d1.ts';
-import { Database } from '../data/database.ts';
 import { getBlob, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
+import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, toProject } from '../data/projects.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
@@ -263,7 +262,7 @@ export class ProjectRoom extends DurableObject<Env> {
         putTree: (hash, entries) => putTree(env.ASSETS, hash, entries),
       },
       index: {
-        write: (change) => indexFiles(new Database(d1Engine(env.DB)), this.#projectId, { ...change, now: Date.now() }),
+        write: (change) => withDatabase(env, (db) => indexFiles(db, this.#projectId, { ...change, now: Date.now() })),
       },
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
@@ -282,7 +281,7 @@ export class ProjectRoom extends DurableObject<Env> {
   #directory(): Directory {
     return {
       access: async (userId) => {
-        const found = await projectAccess(new Database(d1Engine(this.env.DB)), this.#projectId, userId);
+        const found = await withDatabase(this.env, (db) => projectAccess(db, this.#projectId, userId));
         return (
           found && { project: toProject(found.row, found.access), revision: found.row.revision, access: found.access }
         );

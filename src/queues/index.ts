@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { describeError, logEvent } from '../core/log.ts';
 import { nextBuilds } from '../data/builds.ts';
-import { d1Engine } from '../data/d1.ts';
-import { Database } from '../data/database.ts';
+import { withDatabase } from '../data/open.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 import { dispatch } from './build-dispatch.ts';
@@ -14,14 +13,15 @@ const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.i
 const candidates = 20;
 
 async function startBuild(env: Env): Promise<string> {
-  const db = new Database(d1Engine(env.DB));
-  return await dispatch({
-    candidates: () => nextBuilds(db, candidates),
-    claim: (id) => unwrap(buildRun(env, id).claim()),
-    handOver: (claim) => handOver(env, claim),
-    release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
-    log: logEvent,
-  });
+  return await withDatabase(env, (db) =>
+    dispatch({
+      candidates: () => nextBuilds(db, candidates),
+      claim: (id) => unwrap(buildRun(env, id).claim()),
+      handOver: (claim) => handOver(env, claim),
+      release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
+      log: logEvent,
+    }),
+  );
 }
 
 /** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */

@@ -4,8 +4,7 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { type Config, configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { d1Engine } from '../data/d1.ts';
-import { Database } from '../data/database.ts';
+import { type Freshness, openDatabase } from '../data/open.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
@@ -30,6 +29,16 @@ function rawPath(request: Request): string {
 
 /** A request id that a client may choose: anything harmless in a header and a log. */
 const saneRequestId = /^[\w.:-]{8,100}$/;
+
+/** A client that sends back what it last got reads its own writes, also from a replica. */
+const bookmarkHeader = 'x-kiln-bookmark';
+const saneBookmark = /^[\w-]{1,200}$/;
+
+function freshnessOf(request: Request): Freshness {
+  const sent = request.headers.get(bookmarkHeader);
+  const replica = request.method === 'GET' || request.method === 'HEAD';
+  return { replica, bookmark: sent !== null && saneBookmark.test(sent) ? sent : undefined };
+}
 
 const apiHeaders: Readonly<Record<string, string>> = {
   'api-version': '1',
@@ -88,11 +97,13 @@ export function createApp(): Hono<AppEnv> {
     const sent = c.req.header('x-request-id');
     c.set('requestId', sent !== undefined && saneRequestId.test(sent) ? sent : newId());
     c.set('config', configOf(c.env));
-    c.set('db', new Database(d1Engine(c.env.DB)));
+    c.set('db', openDatabase(c.env, freshnessOf(c.req.raw)));
     c.set('started', started);
     c.set('fields', {});
     await next();
     const { stats } = c.var.db;
+    const bookmark = c.var.db.bookmark();
+    c.executionCtx.waitUntil(c.var.db.close());
     logEvent('request', {
       requestId: c.var.requestId,
       method: c.req.method,
@@ -106,6 +117,7 @@ export function createApp(): Hono<AppEnv> {
     });
     if (c.res.status === 101) return;
     c.res.headers.set('x-request-id', c.var.requestId);
+    if (bookmark !== null) c.res.headers.set(bookmarkHeader, bookmark);
   });
 
   app.use(async (c, next) => {

@@ -1,9 +1,9 @@
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { stalledBuilds } from '../data/builds.ts';
-import { d1Engine } from '../data/d1.ts';
-import { Database } from '../data/database.ts';
+import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
+import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects } from '../data/projects.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
@@ -14,8 +14,9 @@ import { eraseProject } from './erase-project.ts';
 const batch = 100;
 
 /** Every sweep may run twice, at any time, beside any request. One that fails does not stop the others. */
-export async function sweep(env: Env, now: number): Promise<void> {
-  const db = new Database(d1Engine(env.DB));
+export const sweep = (env: Env, now: number): Promise<void> => withDatabase(env, (db) => sweepWith(db, env, now));
+
+async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
   const sweeps: Record<string, () => Promise<number>> = {
     outbox: async () => {
       const rows = await claimOutbox(db, now);

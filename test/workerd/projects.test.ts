@@ -2,11 +2,10 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
-import { d1Engine } from '../../src/data/d1.ts';
-import { Database } from '../../src/data/database.ts';
+import { openDatabase } from '../../src/data/open.ts';
 import { createProject } from '../../src/data/projects.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
-import { type Account, call, expectJson, expectProblem, roomStub, signUp } from './support.ts';
+import { type Account, call, database, expectJson, expectProblem, roomStub, signUp } from './support.ts';
 
 interface ProjectBody {
   project: { id: string; name: string; role: string; fileCount: number; totalSize: number; deletedAt: string | null };
@@ -130,7 +129,9 @@ describe('projects', () => {
     );
     expect((await call('DELETE', `/api/projects/${project.id}?permanent=true`, { as: owner })).status).toBe(204);
     expect(await expectProblem(await call('GET', `/api/projects/${project.id}`, { as: owner }), 404)).toBe('not_found');
-    expect(await env.DB.prepare('SELECT count(*) AS n FROM projects WHERE id = ?').bind(project.id).first('n')).toBe(0);
+    expect(await database.prepare('SELECT count(*) AS n FROM projects WHERE id = ?').bind(project.id).first('n')).toBe(
+      0,
+    );
     await runInDurableObject(roomStub(project.id), async (_room, state) => {
       expect([
         ...state.storage.sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'files'"),
@@ -140,7 +141,7 @@ describe('projects', () => {
 
   it('that stopped half-way through their creation are invisible, and the sweep removes them', async () => {
     const id = newId();
-    const db = new Database(d1Engine(env.DB));
+    const db = openDatabase(env);
     await createProject(db, {
       id,
       ownerId: owner.id,
@@ -153,7 +154,7 @@ describe('projects', () => {
     });
     expect(await expectProblem(await call('GET', `/api/projects/${id}`, { as: owner }), 404)).toBe('not_found');
     await sweep(env, Date.now());
-    expect(await env.DB.prepare('SELECT count(*) AS n FROM projects WHERE id = ?').bind(id).first('n')).toBe(0);
+    expect(await database.prepare('SELECT count(*) AS n FROM projects WHERE id = ?').bind(id).first('n')).toBe(0);
   });
 
   it('tell their file totals from the room, and the index in the database follows', async () => {
@@ -171,11 +172,11 @@ describe('projects', () => {
     await stub.flushIndex();
     await stub.flushIndex();
     expect(
-      (await env.DB.prepare('SELECT path FROM project_files WHERE project_id = ?').bind(project.id).all()).results,
+      (await database.prepare('SELECT path FROM project_files WHERE project_id = ?').bind(project.id).all()).results,
     ).toEqual([{ path: 'a.txt' }]);
-    expect(await env.DB.prepare('SELECT file_count AS n FROM projects WHERE id = ?').bind(project.id).first('n')).toBe(
-      1,
-    );
+    expect(
+      await database.prepare('SELECT file_count AS n FROM projects WHERE id = ?').bind(project.id).first('n'),
+    ).toBe(1);
   });
 
   it('keep their tree over an eviction of the room', async () => {

@@ -105,3 +105,7 @@ export async function makeWorld(files: Record<string, string> = {}): Promise<Wor
 }
 
 export const roomStub = (projectId: string) => env.PROJECT_ROOM.getByName(projectId);
+
+if (!env.DB) throw new Error('these tests run on D1');
+/** The relational store, for what no route shows. */
+export const database: D1Database = env.DB;

@@ -1,0 +1,136 @@
+import { Client, types } from 'pg';
+import postgresJournal from '../../../migrations/postgres/meta/_journal.json' with { type: 'json' };
+import { limits } from '../../contract/limits.ts';
+import { postgresDialect } from '../dialects/postgres.ts';
+import { databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
+
+/** OIDs of int8 and numeric: counts, sums and times. They stay below 2^53. */
+const wholeNumbers = new Set([20, 1700]);
+
+/**
+ * `?` → `$1`, outside of literals and quoted names. The same text always gives the same text, so it
+ * is done once.
+ */
+const numbered = new Map<string, string>();
+export function numberPlaceholders(sql: string): string {
+  let text = numbered.get(sql);
+  if (text === undefined) {
+    let count = 0;
+    text = sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\?/g, (token) => (token === '?' ? `$${++count}` : token));
+    if (numbered.size > 1000) numbered.clear();
+    numbered.set(sql, text);
+  }
+  return text;
+}
+
+interface PostgresError extends Error {
+  readonly code?: string;
+  readonly table?: string;
+  readonly detail?: string;
+}
+
+/** Classes of SQLSTATE that pass: connection, resources, operator intervention, serialisation, system (PostgreSQL, appendix A). */
+const passing = /^(?:08|53|57|58|40)/;
+
+function translate(thrown: unknown): never {
+  const error = thrown as PostgresError;
+  if (error.code === '23505') {
+    // `Key (project_id, user_id)=(…) already exists.`
+    const columns = /^Key \(([^)]*)\)=/.exec(error.detail ?? '')?.[1]?.split(', ') ?? [];
+    throw new UniqueViolation(
+      columns.map((column) => `${error.table}.${column}`),
+      error,
+    );
+  }
+  if (error.code === undefined || !/^[0-9A-Z]{5}$/.test(error.code) || passing.test(error.code))
+    throw databaseAway(error);
+  throw error;
+}
+
+/**
+ * PostgreSQL, through Hyperdrive in the cloud. One connection, opened by the first statement and
+ * closed with the engine: Hyperdrive keeps the real ones. Statements are unnamed, since a named one
+ * would not outlive the request. A batch is a transaction that is never held over anything but its
+ * own statements; a lock keeps others of the same engine out of it.
+ */
+export function postgresEngine(connectionString: string): Engine {
+  let connecting: Promise<Client> | null = null;
+  let lock: Promise<unknown> = Promise.resolve();
+  let wrote = 0;
+
+  const connect = (): Promise<Client> => {
+    connecting ??= (async () => {
+      const client = new Client({
+        connectionString,
+        connectionTimeoutMillis: limits.database.connectTimeout,
+        query_timeout: limits.database.statementTimeout,
+        types: {
+          getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+            wholeNumbers.has(oid) ? Number : types.getTypeParser(oid, format as 'text'),
+        },
+      });
+      // A connection that breaks while idle says so here; the next statement fails and is translated.
+      client.on('error', () => undefined);
+      await client.connect();
+      return client;
+    })();
+    return connecting;
+  };
+  const exclusively = <T>(work: (client: Client) => Promise<T>): Promise<T> => {
+    const result = lock.then(async () => {
+      try {
+        return await work(await connect());
+      } catch (error) {
+        return translate(error);
+      }
+    });
+    lock = result.catch(() => undefined);
+    return result;
+  };
+  const send = async (client: Client, { sql, params }: Statement): Promise<unknown[][]> => {
+    if (!/^\s*(?:select|explain)\b/i.test(sql)) wrote = Date.now();
+    return (await client.query<unknown[]>({ text: numberPlaceholders(sql), values: [...params], rowMode: 'array' }))
+      .rows;
+  };
+  return {
+    dialect: postgresDialect,
+    run: (statement) => exclusively((client) => send(client, statement)),
+    batch: (statements) =>
+      exclusively(async (client) => {
+        await client.query('BEGIN');
+        try {
+          const results: unknown[][][] = [];
+          for (const statement of statements) results.push(await send(client, statement));
+          await client.query('COMMIT');
+          return results;
+        } catch (error) {
+          await client.query('ROLLBACK').catch(() => undefined);
+          throw error;
+        }
+      }),
+    explain: (statement) =>
+      exclusively(async (client) => {
+        const text = `EXPLAIN (GENERIC_PLAN, COSTS OFF) ${numberPlaceholders(statement.sql)}`;
+        // Without values a plan shows placeholders, so nothing of anybody gets into a log.
+        const { rows } = await client.query<[string]>({ text, rowMode: 'array' });
+        return rows.map(([line]) => line.trim());
+      }),
+    migrations: () =>
+      exclusively(async (client) => {
+        const { rows } = await client.query<[number]>({
+          text: 'SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at',
+          rowMode: 'array',
+        });
+        return rows.map(
+          ([when]) => postgresJournal.entries.find((entry) => entry.when === when)?.tag ?? `unknown (${when})`,
+        );
+      }),
+    // A replica is behind by seconds at most; a reader that wrote a moment ago goes to the primary.
+    bookmark: () => (wrote ? `at-${wrote}` : null),
+    async close() {
+      if (!connecting) return;
+      const client = await connecting.catch(() => null);
+      await client?.end().catch(() => undefined);
+    },
+  };
+}

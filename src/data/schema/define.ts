@@ -1,0 +1,442 @@
+import type { Kit } from './kit.ts';
+
+/**
+ * Every table of the relational store, once for both engines. Only types that they share: text, whole
+ * numbers (times are milliseconds since the epoch, booleans 0/1) and JSON kept as text, so that one
+ * compiled statement and one encoding of its values serves both. Ids are UUIDv7, so the primary key
+ * also sorts by creation.
+ */
+export function define({ table, text, integer, primaryKey, index, uniqueIndex }: Kit) {
+  const id = () => text('id').primaryKey();
+  const time = (name: string) => integer(name);
+
+  const users = table(
+    'users',
+    {
+      id: id(),
+      email: text('email').notNull(),
+      username: text('username').notNull(),
+      /** Lower-case spelling: names that differ only in case are one name. */
+      usernameFold: text('username_fold').notNull(),
+      displayName: text('display_name').notNull(),
+      avatarUrl: text('avatar_url'),
+      /** Null for accounts that only sign in through a provider. */
+      passwordHash: text('password_hash'),
+      emailVerifiedAt: time('email_verified_at'),
+      disabledAt: time('disabled_at'),
+      deletedAt: time('deleted_at'),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+    },
+    (table) => [uniqueIndex('users_email').on(table.email), uniqueIndex('users_username').on(table.usernameFold)],
+  );
+
+  const oauthAccounts = table(
+    'oauth_accounts',
+    {
+      provider: text('provider').notNull(),
+      /** The provider's `sub`. */
+      subject: text('subject').notNull(),
+      userId: text('user_id').notNull(),
+      email: text('email'),
+      emailVerified: integer('email_verified', { mode: 'boolean' }).notNull(),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [
+      primaryKey({ columns: [table.provider, table.subject] }),
+      index('oauth_accounts_user').on(table.userId),
+    ],
+  );
+
+  /** One row per sign-in: the family that its refresh tokens belong to. */
+  const sessions = table(
+    'sessions',
+    {
+      id: id(),
+      userId: text('user_id').notNull(),
+      userAgent: text('user_agent').notNull(),
+      createdAt: time('created_at').notNull(),
+      lastUsedAt: time('last_used_at').notNull(),
+      /** Absolute end; rotation does not move it. */
+      expiresAt: time('expires_at').notNull(),
+      revokedAt: time('revoked_at'),
+    },
+    (table) => [
+      index('sessions_user').on(table.userId, table.revokedAt),
+      index('sessions_expires').on(table.expiresAt),
+    ],
+  );
+
+  const refreshTokens = table(
+    'refresh_tokens',
+    {
+      /** SHA-256 of the token. */
+      hash: text('hash').primaryKey(),
+      sessionId: text('session_id').notNull(),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+      usedAt: time('used_at'),
+      /** When the use that won was known to be committed; null while that is still happening. */
+      settledAt: time('settled_at'),
+      /** Hash of the token that replaced it. */
+      successor: text('successor'),
+    },
+    (table) => [index('refresh_tokens_session').on(table.sessionId)],
+  );
+
+  const apiKeys = table(
+    'api_keys',
+    {
+      id: id(),
+      userId: text('user_id').notNull(),
+      name: text('name').notNull(),
+      hash: text('hash').notNull(),
+      prefix: text('prefix').notNull(),
+      scopes: text('scopes', { mode: 'json' }).$type<string[]>().notNull(),
+      projectId: text('project_id'),
+      expiresAt: time('expires_at'),
+      lastUsedAt: time('last_used_at'),
+      revokedAt: time('revoked_at'),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [uniqueIndex('api_keys_hash').on(table.hash), index('api_keys_user').on(table.userId)],
+  );
+
+  const projects = table(
+    'projects',
+    {
+      id: id(),
+      ownerId: text('owner_id').notNull(),
+      name: text('name').notNull(),
+      description: text('description').notNull(),
+      isPublic: integer('is_public', { mode: 'boolean' }).notNull(),
+      thumbnailUrl: text('thumbnail_url'),
+      settings: text('settings', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      /** creating | ready | deleting: what spans stores is finished or undone by a sweep. */
+      state: text('state').$type<'creating' | 'ready' | 'deleting'>().notNull(),
+      /** Raised by every change of this row: its ETag. */
+      revision: integer('revision').notNull(),
+      templateId: text('template_id'),
+      forkedFrom: text('forked_from'),
+      forkedCheckpoint: text('forked_checkpoint'),
+      /** Written behind by the room. */
+      fileCount: integer('file_count').notNull(),
+      totalSize: integer('total_size').notNull(),
+      treeHash: text('tree_hash'),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+      deletedAt: time('deleted_at'),
+    },
+    (table) => [
+      index('projects_owner').on(table.ownerId, table.deletedAt, table.updatedAt),
+      index('projects_state').on(table.state, table.updatedAt),
+      index('projects_deleted').on(table.deletedAt),
+    ],
+  );
+
+  const collaborators = table(
+    'collaborators',
+    {
+      projectId: text('project_id').notNull(),
+      userId: text('user_id').notNull(),
+      role: text('role').$type<'editor' | 'viewer'>().notNull(),
+      addedBy: text('added_by').notNull(),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.projectId, table.userId] }), index('collaborators_user').on(table.userId)],
+  );
+
+  const invites = table(
+    'invites',
+    {
+      id: id(),
+      projectId: text('project_id').notNull(),
+      hash: text('hash').notNull(),
+      role: text('role').$type<'editor' | 'viewer'>().notNull(),
+      email: text('email'),
+      maxUses: integer('max_uses').notNull(),
+      uses: integer('uses').notNull(),
+      invitedBy: text('invited_by').notNull(),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+      revokedAt: time('revoked_at'),
+    },
+    (table) => [uniqueIndex('invites_hash').on(table.hash), index('invites_project').on(table.projectId)],
+  );
+
+  /** The index of each room's tree: listings, quotas and recovery read it, a request for a file never does. */
+  const projectFiles = table(
+    'project_files',
+    {
+      projectId: text('project_id').notNull(),
+      path: text('path').notNull(),
+      hash: text('hash').notNull(),
+      size: integer('size').notNull(),
+      mimeType: text('mime_type').notNull(),
+      seq: integer('seq').notNull(),
+      updatedAt: time('updated_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.projectId, table.path] }), index('project_files_hash').on(table.hash)],
+  );
+
+  const assets = table(
+    'assets',
+    {
+      id: id(),
+      projectId: text('project_id').notNull(),
+      name: text('name').notNull(),
+      type: text('type').notNull(),
+      version: integer('version').notNull(),
+      metadata: text('metadata', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      createdBy: text('created_by').notNull(),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+      deletedAt: time('deleted_at'),
+    },
+    (table) => [
+      uniqueIndex('assets_name').on(table.projectId, table.name),
+      index('assets_type').on(table.projectId, table.type),
+    ],
+  );
+
+  const assetVersions = table(
+    'asset_versions',
+    {
+      assetId: text('asset_id').notNull(),
+      version: integer('version').notNull(),
+      objectKey: text('object_key').notNull(),
+      hash: text('hash').notNull(),
+      size: integer('size').notNull(),
+      mimeType: text('mime_type').notNull(),
+      metadata: text('metadata', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      createdBy: text('created_by').notNull(),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.assetId, table.version] }), index('asset_versions_hash').on(table.hash)],
+  );
+
+  const uploads = table(
+    'uploads',
+    {
+      id: id(),
+      projectId: text('project_id').notNull(),
+      userId: text('user_id').notNull(),
+      name: text('name').notNull(),
+      objectKey: text('object_key').notNull(),
+      multipartId: text('multipart_id'),
+      size: integer('size').notNull(),
+      partSize: integer('part_size').notNull(),
+      hash: text('hash'),
+      mimeType: text('mime_type'),
+      status: text('status').notNull(),
+      assetId: text('asset_id'),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+    },
+    (table) => [
+      index('uploads_project').on(table.projectId),
+      index('uploads_expires').on(table.status, table.expiresAt),
+    ],
+  );
+
+  /** A projection of the BuildRun object, ordered by `seq`. */
+  const builds = table(
+    'builds',
+    {
+      id: id(),
+      projectId: text('project_id').notNull(),
+      userId: text('user_id').notNull(),
+      target: text('target').$type<'web' | 'electron' | 'cordova'>().notNull(),
+      status: text('status').$type<'queued' | 'building' | 'success' | 'failed' | 'cancelled'>().notNull(),
+      progress: integer('progress_permille').notNull(),
+      step: text('step'),
+      options: text('options', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      /** See `src/core/build-key.ts`. */
+      key: text('build_key').notNull(),
+      treeHash: text('tree_hash').notNull(),
+      /** Hash of the dependency lock: first the one that the build was given, in the end the one that it used. */
+      lockHash: text('lock_hash'),
+      checkpointId: text('checkpoint_id'),
+      cached: integer('cached', { mode: 'boolean' }).notNull(),
+      attempt: integer('attempt').notNull(),
+      /** Counts the BuildRun's changes of state; a projection that arrives late does not overwrite a newer one. */
+      seq: integer('seq').notNull(),
+      errorCode: text('error_code'),
+      errorMessage: text('error_message'),
+      /** Downloads and reports; site files are in the manifest in R2. */
+      artifacts: text('artifacts', { mode: 'json' })
+        .$type<{ name: string; size: number; sha256: string; mimeType: string }[]>()
+        .notNull(),
+      /** The build whose site and artifacts these are: itself, or the one that a cached build repeats. */
+      outputOf: text('output_of'),
+      timings: text('timings', { mode: 'json' }).$type<Record<string, number>>().notNull(),
+      createdAt: time('created_at').notNull(),
+      startedAt: time('started_at'),
+      completedAt: time('completed_at'),
+    },
+    (table) => [
+      index('builds_project').on(table.projectId, table.id),
+      index('builds_key').on(table.projectId, table.key, table.status),
+      index('builds_user').on(table.userId, table.status),
+      index('builds_status').on(table.status, table.createdAt),
+    ],
+  );
+
+  const publications = table(
+    'publications',
+    {
+      slug: text('slug').primaryKey(),
+      projectId: text('project_id').notNull(),
+      buildId: text('build_id').notNull(),
+      createdBy: text('created_by').notNull(),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+    },
+    (table) => [uniqueIndex('publications_project').on(table.projectId)],
+  );
+
+  const templates = table(
+    'templates',
+    {
+      id: id(),
+      slug: text('slug').notNull(),
+      name: text('name').notNull(),
+      description: text('description').notNull(),
+      tags: text('tags', { mode: 'json' }).$type<string[]>().notNull(),
+      author: text('author').notNull(),
+      authorId: text('author_id'),
+      version: text('version').notNull(),
+      /** Hash of the thumbnail's bytes in the blob store. */
+      thumbnailHash: text('thumbnail_hash'),
+      treeHash: text('tree_hash').notNull(),
+      fileCount: integer('file_count').notNull(),
+      totalSize: integer('total_size').notNull(),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+    },
+    (table) => [uniqueIndex('templates_slug').on(table.slug)],
+  );
+
+  const plugins = table(
+    'plugins',
+    {
+      id: id(),
+      slug: text('slug').notNull(),
+      name: text('name').notNull(),
+      description: text('description').notNull(),
+      keywords: text('keywords', { mode: 'json' }).$type<string[]>().notNull(),
+      authorId: text('author_id').notNull(),
+      createdAt: time('created_at').notNull(),
+      updatedAt: time('updated_at').notNull(),
+    },
+    (table) => [uniqueIndex('plugins_slug').on(table.slug)],
+  );
+
+  const pluginVersions = table(
+    'plugin_versions',
+    {
+      pluginId: text('plugin_id').notNull(),
+      version: text('version').notNull(),
+      manifest: text('manifest', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      integrity: text('integrity').notNull(),
+      treeHash: text('tree_hash').notNull(),
+      size: integer('size').notNull(),
+      yankedAt: time('yanked_at'),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.pluginId, table.version] })],
+  );
+
+  const projectPlugins = table(
+    'project_plugins',
+    {
+      projectId: text('project_id').notNull(),
+      pluginId: text('plugin_id').notNull(),
+      version: text('version').notNull(),
+      /** The range that was asked for; null for a dependency of another plugin. */
+      requested: text('requested'),
+      integrity: text('integrity').notNull(),
+      installedBy: text('installed_by').notNull(),
+      installedAt: time('installed_at').notNull(),
+    },
+    (table) => [
+      primaryKey({ columns: [table.projectId, table.pluginId] }),
+      index('project_plugins_plugin').on(table.pluginId),
+    ],
+  );
+
+  const auditLog = table(
+    'audit_log',
+    {
+      id: id(),
+      at: time('at').notNull(),
+      actorId: text('actor_id'),
+      projectId: text('project_id'),
+      action: text('action').notNull(),
+      /** What it was done to, as `user:<id>` or `build:<id>`. */
+      subject: text('subject'),
+      data: text('data', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+      requestId: text('request_id'),
+    },
+    (table) => [
+      index('audit_log_project').on(table.projectId, table.id),
+      index('audit_log_actor').on(table.actorId, table.id),
+    ],
+  );
+
+  /** Messages that were promised in the same transaction as the row they speak of. */
+  const outbox = table(
+    'outbox',
+    {
+      id: id(),
+      queue: text('queue').notNull(),
+      body: text('body', { mode: 'json' }).$type<unknown>().notNull(),
+      createdAt: time('created_at').notNull(),
+      claimedUntil: time('claimed_until').notNull(),
+      attempts: integer('attempts').notNull(),
+    },
+    (table) => [index('outbox_claim').on(table.claimedUntil)],
+  );
+
+  const idempotencyKeys = table(
+    'idempotency_keys',
+    {
+      userId: text('user_id').notNull(),
+      key: text('key').notNull(),
+      /** Of method, path and body. */
+      requestHash: text('request_hash').notNull(),
+      /** Null while the first request is still running. */
+      status: integer('status'),
+      body: text('body'),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [
+      primaryKey({ columns: [table.userId, table.key] }),
+      index('idempotency_keys_created').on(table.createdAt),
+    ],
+  );
+
+  return {
+    users,
+    oauthAccounts,
+    sessions,
+    refreshTokens,
+    apiKeys,
+    projects,
+    collaborators,
+    invites,
+    projectFiles,
+    assets,
+    assetVersions,
+    uploads,
+    builds,
+    publications,
+    templates,
+    plugins,
+    pluginVersions,
+    projectPlugins,
+    auditLog,
+    outbox,
+    idempotencyKeys,
+  };
+}

@@ -1,0 +1,27 @@
+import { define } from './define.ts';
+import { postgresKit } from './kit.ts';
+
+/** The tables as PostgreSQL has them: read by drizzle-kit, which writes its migrations from here. */
+export const {
+  users,
+  oauthAccounts,
+  sessions,
+  refreshTokens,
+  apiKeys,
+  projects,
+  collaborators,
+  invites,
+  projectFiles,
+  assets,
+  assetVersions,
+  uploads,
+  builds,
+  publications,
+  templates,
+  plugins,
+  pluginVersions,
+  projectPlugins,
+  auditLog,
+  outbox,
+  idempotencyKeys,
+} = define(postgresKit);

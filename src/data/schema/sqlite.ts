@@ -1,0 +1,27 @@
+import { define } from './define.ts';
+import { sqliteKit } from './kit.ts';
+
+/** The tables as every query names them, and as D1 has them. */
+export const {
+  users,
+  oauthAccounts,
+  sessions,
+  refreshTokens,
+  apiKeys,
+  projects,
+  collaborators,
+  invites,
+  projectFiles,
+  assets,
+  assetVersions,
+  uploads,
+  builds,
+  publications,
+  templates,
+  plugins,
+  pluginVersions,
+  projectPlugins,
+  auditLog,
+  outbox,
+  idempotencyKeys,
+} = define(sqliteKit);

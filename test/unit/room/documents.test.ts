@@ -1,0 +1,914 @@
+import * as encoding from 'lib0/encoding';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as Y from 'yjs';
+import { limits } from '../../../src/contract/limits.ts';
+import { etag } from '../../../src/core/etag.ts';
+import { hashTree, sha256 } from '../../../src/core/tree.ts';
+import {
+  awarenessPayload,
+  codeOf,
+  frameOf,
+  ids,
+  step1,
+  step2,
+  TestClient,
+  updateOf,
+  World,
+} from '../support/room-world.ts';
+
+let world: World;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
+  world = new World();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const write = (path: string, text: string, options = {}) => world.room.write(path, { text }, ids.owner, options);
+const logRows = (): number => world.sql.all('SELECT * FROM document_log').length;
+const { commitWindow } = limits.room;
+
+/** The update that inserts some text at the start of a document that a client has. */
+function insertion(base: Y.Doc, text: string, index = 0): Uint8Array {
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, Y.encodeStateAsUpdate(base));
+  const vector = Y.encodeStateVector(doc);
+  doc.getText('content').insert(index, text);
+  return Y.encodeStateAsUpdate(doc, vector);
+}
+
+/** State vector of a document as the room tells it to a newcomer. */
+async function stateVector(path: string): Promise<Map<number, number>> {
+  const peer = world.socket(ids.owner, { kind: 'document', file: world.room.documentTarget(path) });
+  await world.room.join(peer);
+  const [, vector] = peer.synced.find(([type]) => type === 0) ?? [];
+  await world.leave(peer);
+  return Y.decodeStateVector(vector ?? new Uint8Array([0]));
+}
+
+describe('Documents', () => {
+  it('start with the text of their file', async () => {
+    await write('a', 'hello');
+    expect((await world.client(ids.editor, 'a')).content).toBe('hello');
+  });
+
+  it('start with text from the blob store when it is not hot, once, also when two come together', async () => {
+    world.room.adopt([world.blobs.seed('a', 'hello')], ids.owner);
+    const [one, two] = [new TestClient(world, ids.owner, 'a'), new TestClient(world, ids.editor, 'a')];
+    world.clients.push(one, two);
+    await Promise.all([one.connect(), two.connect()]);
+    await world.settle();
+    expect([one.content, two.content]).toEqual(['hello', 'hello']);
+  });
+
+  it('do not double their text when they are opened again, after a leave, a crash or a sleep', async () => {
+    await write('a', 'hello');
+    const client = await world.client(ids.editor, 'a');
+    await world.leave(client.peer);
+    await client.connect();
+    await world.settle();
+    world.crash();
+    await client.connect();
+    await world.settle();
+    world.hibernate([client.peer]);
+    client.type(0, '>');
+    await world.settle();
+    expect(client.content).toBe('>hello');
+    expect(await world.text('a')).toBe('>hello');
+  });
+
+  it('are the same for all: what one types the others get', async () => {
+    await write('a', '');
+    const [one, two, three] = [
+      await world.client(ids.owner, 'a'),
+      await world.client(ids.editor, 'a'),
+      await world.client(ids.viewer, 'a'),
+    ];
+    one.type(0, 'from one. ');
+    two.type(0, 'from two. ');
+    await world.settle();
+    expect(two.content).toBe(one.content);
+    expect(three.content).toBe(one.content);
+    expect(one.content).toContain('from one. ');
+    expect(one.content).toContain('from two. ');
+    expect(await world.text('a')).toBe(one.content);
+  });
+
+  it('exist for text files only', async () => {
+    await world.room.write('a.png', { hash: sha256('x'), size: 1 }, ids.owner);
+    expect(await codeOf(() => world.room.documentTarget('a.png'))).toBe('not_a_document');
+    expect(await codeOf(() => world.room.documentTarget('missing'))).toBe('not_found');
+  });
+
+  it('end with their file: deleted, or turned into bytes', async () => {
+    await write('a', 'a');
+    await write('b', 'b');
+    const [a, b] = [await world.client(ids.editor, 'a'), await world.client(ids.editor, 'b')];
+    a.type(0, 'unsaved');
+    await world.room.delete('a', ids.owner);
+    await world.room.write('b', { hash: sha256('x'), size: 1 }, ids.owner);
+    expect([a.peer.closed, b.peer.closed]).toEqual(['not_found', 'not_a_document']);
+    for (const { peer } of [a, b]) await world.leave(peer);
+    expect(world.sql.all('SELECT * FROM document_log')).toEqual([]);
+    expect(world.sql.all('SELECT * FROM dirty')).toEqual([]);
+    expect(world.room.presence()).toEqual([]);
+    // A new file of that name starts anew.
+    await write('a', 'fresh');
+    expect((await world.client(ids.owner, 'a')).content).toBe('fresh');
+  });
+});
+
+describe('[R1] Durable before seen', () => {
+  it('[R1] an update is in the log before any other peer gets it', async () => {
+    await write('a', '');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    const seen: string[] = [];
+    two.peer.onSend = () => {
+      expect(world.sql.inTransaction).toBe(false);
+      seen.push(world.durable('a'));
+    };
+    one.type(0, 'durable');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    expect(seen).toEqual(['durable']);
+  });
+
+  it('[R1] a newcomer is told only what is in the log, also in the middle of a window', async () => {
+    await write('a', '');
+    const one = await world.client(ids.owner, 'a');
+    one.type(0, 'x');
+    const peer = world.socket(ids.editor, { kind: 'document', file: world.room.documentTarget('a') });
+    const seen: string[] = [];
+    peer.onSend = () => seen.push(world.durable('a'));
+    one.type(0, 'y');
+    await world.room.join(peer);
+    one.type(0, 'z');
+    await world.send(peer, step1(new Y.Doc()));
+    expect(seen.length).toBeGreaterThanOrEqual(2);
+    expect(seen[0]).toBe('yx');
+    expect(seen.at(-1)).toBe('zyx');
+  });
+
+  it('[R1] a reader over REST is told only what is in the log', async () => {
+    await write('a', '');
+    const one = await world.client(ids.owner, 'a');
+    one.type(0, 'typed');
+    expect(await world.text('a')).toBe('typed');
+    expect(world.durable('a')).toBe('typed');
+  });
+
+  it.each([/INSERT INTO document_log/, /INSERT INTO dirty/, /COMMIT/])(
+    '[R1] when storing fails at %s, nobody sees the update and the sockets end as unavailable',
+    async (statement) => {
+      await write('a', 'before');
+      const one = await world.client(ids.owner, 'a');
+      const two = await world.client(ids.editor, 'a');
+      const frames = two.peer.frames.length;
+      one.type(0, 'lost? ');
+      world.sql.failOnce(statement);
+      expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+      expect(two.peer.frames.length).toBe(frames);
+      expect([one.peer.closed, two.peer.closed]).toEqual(['unavailable', 'unavailable']);
+      expect(world.durable('a')).toBe('before');
+    },
+  );
+
+  it('[R1] after a failure nobody who comes sees what was not stored, and the author who comes back brings it again', async () => {
+    await write('a', 'before');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    one.type(0, 'kept: ');
+    world.sql.failOnce(/INSERT INTO document_log/);
+    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    for (const { peer } of [one, two]) await world.leave(peer);
+    expect(await world.text('a')).toBe('before');
+    await two.connect();
+    await world.settle();
+    expect(two.content).toBe('before');
+    await one.connect();
+    await world.settle();
+    expect([one.content, two.content]).toEqual(['kept: before', 'kept: before']);
+    expect(world.durable('a')).toBe('kept: before');
+    expect(await world.text('a')).toBe('kept: before');
+  });
+
+  it('[R1] after a failure a REST write is stored, not only answered', async () => {
+    await write('a', 'before');
+    const one = await world.client(ids.owner, 'a');
+    one.type(0, 'x');
+    world.sql.failOnce(/INSERT INTO document_log/);
+    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    await world.leave(one.peer);
+    await write('a', 'written after the failure');
+    expect(await world.text('a')).toBe('written after the failure');
+    expect(world.crash().list().files[0]?.hash).toBe(sha256('written after the failure'));
+  });
+
+  it('[R1] a sender who depends on what only another client had gets it when it comes', async () => {
+    await write('a', '');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    // Both are tabs of one browser and share edits beside the room; two's edit reaches the room first.
+    one.online = false;
+    two.online = false;
+    one.type(0, 'AB');
+    Y.applyUpdate(two.doc, Y.encodeStateAsUpdate(one.doc), 'server');
+    const vector = Y.encodeStateVector(two.doc);
+    two.type(1, '-');
+    const dependent = Y.encodeStateAsUpdate(two.doc, vector);
+    one.online = true;
+    two.online = true;
+    await world.send(two.peer, updateOf(dependent));
+    await world.settle();
+    await world.send(one.peer, updateOf(Y.encodeStateAsUpdate(one.doc)));
+    await world.settle();
+    expect(await world.text('a')).toBe('A-B');
+    expect(one.content).toBe('A-B');
+    expect(two.content).toBe('A-B');
+  });
+});
+
+describe('[R2] Acknowledgements', () => {
+  it('[R2] go to the author only, only after the commit, batched within their window', async () => {
+    await write('a', '');
+    const [author, other] = [await world.channel(ids.editor), await world.channel(ids.owner)];
+    const client = await world.client(ids.editor, 'a');
+    await world.client(ids.owner, 'a');
+    author.onSend = (frame) => {
+      if (String(frame).includes('"saved"')) expect(world.durable('a')).toContain('x');
+    };
+    for (let n = 0; n < 5; n += 1) {
+      client.type(0, 'x');
+      await vi.advanceTimersByTimeAsync(commitWindow);
+    }
+    expect(author.heard('saved')).toEqual([]);
+    await vi.advanceTimersByTimeAsync(limits.room.savedWindow);
+    const [saved, ...more] = author.heard('saved');
+    expect(more).toEqual([]);
+    expect(saved).toMatchObject({ path: 'a' });
+    expect(saved?.seq).toBe(world.sql.all<{ seq: number }>('SELECT max(seq) AS seq FROM document_log')[0]?.seq);
+    expect(other.heard('saved')).toEqual([]);
+  });
+
+  it('[R2] name every author of a merged window', async () => {
+    await write('a', '');
+    const [one, two] = [await world.channel(ids.editor), await world.channel(ids.owner)];
+    const [a, b] = [await world.client(ids.editor, 'a'), await world.client(ids.owner, 'a')];
+    a.type(0, 'a');
+    b.type(0, 'b');
+    await vi.advanceTimersByTimeAsync(commitWindow + limits.room.savedWindow);
+    expect([one.heard('saved').length, two.heard('saved').length]).toEqual([1, 1]);
+  });
+
+  it('[R2] are not given for what could not be stored', async () => {
+    await write('a', '');
+    const channel = await world.channel(ids.editor);
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'x');
+    world.sql.failOnce(/COMMIT/);
+    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    await vi.advanceTimersByTimeAsync(10 * limits.room.savedWindow);
+    expect(channel.heard('saved')).toEqual([]);
+  });
+
+  it('[R2] are not given to a viewer, whose edits are dropped', async () => {
+    await write('a', '');
+    const channel = await world.channel(ids.viewer);
+    const client = await world.client(ids.viewer, 'a');
+    client.type(0, 'x');
+    await vi.advanceTimersByTimeAsync(commitWindow + limits.room.savedWindow);
+    expect(channel.heard('saved')).toEqual([]);
+  });
+});
+
+describe('[R3] The log', () => {
+  it('[R3] is chunked below the row limit of SQLite, and gives the same document back', async () => {
+    await write('a', '');
+    const client = await world.client(ids.owner, 'a');
+    const text = Array.from({ length: 900 }, (_, n) => `${n}`.padEnd(1000, '.')).join('\n');
+    client.type(0, text);
+    client.type(0, text);
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    expect(client.peer.closed).toBeNull();
+    const sizes = world.sql
+      .all<{ size: number }>(
+        'SELECT length(data) AS size FROM document_log UNION ALL SELECT length(data) FROM document_snapshots',
+      )
+      .map(({ size }) => size);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.room.chunk);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(limits.room.chunk);
+    expect(world.durable('a')).toBe(text + text);
+    const other = await new TestClient(world, ids.editor, 'a').connect();
+    world.clients.push(other);
+    await world.settle();
+    expect(other.content).toBe(text + text);
+  });
+
+  it('[R3] is compacted by count, in one transaction, and numbers go on', async () => {
+    await write('a', '');
+    const client = await world.client(ids.owner, 'a');
+    for (let n = 0; n < limits.room.logRows + 10; n += 1) {
+      client.type(0, String(n % 10));
+      vi.advanceTimersByTime(commitWindow);
+    }
+    expect(logRows()).toBeLessThan(limits.room.logRows);
+    expect(world.sql.all('SELECT * FROM document_snapshots').length).toBeGreaterThan(0);
+    expect(world.durable('a')).toBe(client.content);
+    const [last] = world.sql.all<{ seq: number }>('SELECT max(seq) AS seq FROM document_log');
+    expect(last?.seq).toBeGreaterThan(limits.room.logRows);
+    world.crash();
+    await client.connect();
+    await world.settle();
+    client.type(0, 'after');
+    await world.settle();
+    expect(world.durable('a')).toBe(client.content);
+    expect(world.sql.all<{ seq: number }>('SELECT max(seq) AS seq FROM document_log')[0]?.seq).toBeGreaterThan(
+      last?.seq ?? 0,
+    );
+  });
+
+  it('[R3] is compacted when the last one leaves, and its numbers are never used again', async () => {
+    await write('a', '');
+    const channel = await world.channel(ids.editor);
+    const client = await world.client(ids.editor, 'a');
+    const numbers: number[] = [];
+    for (let visit = 0; visit < 3; visit += 1) {
+      client.type(0, 'x');
+      await vi.advanceTimersByTimeAsync(commitWindow + limits.room.savedWindow);
+      numbers.push(channel.heard('saved').at(-1)?.seq ?? -1);
+      await world.leave(client.peer);
+      expect(logRows()).toBe(0);
+      expect(world.durable('a')).toBe('x'.repeat(visit + 1));
+      if (visit === 1) world.hibernate([channel]);
+      await client.connect();
+      await world.settle();
+    }
+    expect(new Set(numbers).size).toBe(3);
+    expect([...numbers].sort((one, other) => one - other)).toEqual(numbers);
+  });
+
+  it('[R3] is compacted by bytes', async () => {
+    await write('a', '');
+    const client = await world.client(ids.owner, 'a');
+    for (let n = 0; n < 4; n += 1) {
+      client.text.delete(0, client.text.length);
+      client.type(0, String(n).repeat(400_000));
+      vi.advanceTimersByTime(commitWindow);
+    }
+    const [{ bytes } = { bytes: -1 }] = world.sql.all<{ bytes: number }>(
+      'SELECT coalesce(sum(length(data)), 0) AS bytes FROM document_log',
+    );
+    expect(bytes).toBeLessThan(limits.room.logBytes);
+    expect(world.durable('a')).toBe('3'.repeat(400_000));
+  });
+
+  it.each([/INSERT INTO document_snapshots/, /DELETE FROM document_log/])(
+    '[R3] whose compaction fails at %s is as it was before that window',
+    async (statement) => {
+      await write('a', '');
+      const client = await world.client(ids.owner, 'a');
+      for (let n = 0; n < limits.room.logRows - 2; n += 1) {
+        client.type(0, String(n % 10));
+        vi.advanceTimersByTime(commitWindow);
+      }
+      const before = world.durable('a');
+      expect(before).toBe(client.content);
+      world.sql.failOnce(statement);
+      expect(() => {
+        for (let n = 0; n < 5; n += 1) {
+          client.type(0, 'x');
+          vi.advanceTimersByTime(commitWindow);
+        }
+      }).toThrow('disk I/O error');
+      expect(world.durable('a').replace(/^x+/, '')).toBe(before);
+      await world.leave(client.peer);
+      await client.connect();
+      await world.settle();
+      expect(world.durable('a')).toBe(client.content);
+    },
+  );
+
+  it('[R3] a text that typing made larger than a row can be is still flushed, read and opened after a restart', async () => {
+    await write('a', '');
+    await write('b', 'other');
+    const client = await world.client(ids.owner, 'a');
+    for (let n = 0; n < 3; n += 1) {
+      client.type(0, String(n).repeat(800_000));
+      await vi.advanceTimersByTimeAsync(commitWindow);
+    }
+    // Either the room refused the edit with its error, or it keeps what it took.
+    if (client.peer.closed === null) {
+      await vi.advanceTimersByTimeAsync(limits.room.flushAfter);
+      await world.room.tick();
+      expect((await world.text('a'))?.length).toBe(2_400_000);
+    } else expect(client.peer.closed).toBe('payload_too_large');
+    expect(await world.text('b')).toBe('other');
+    expect(world.crash().list().files).toHaveLength(2);
+  });
+
+  it('[R3] a history over its budget takes no more edits, also after it was opened again', async () => {
+    await write('a', '');
+    const client = await world.client(ids.owner, 'a');
+    const { documentBytes } = limits.room;
+    // Deleted text leaves little; what fills a history is many small structs. Here: one client's map of large values.
+    const map = client.doc.getMap('root');
+    for (let n = 0; n * 1_000_000 < documentBytes + 2_000_000; n += 1) {
+      map.set(String(n), 'x'.repeat(1_000_000));
+      await vi.advanceTimersByTimeAsync(commitWindow);
+      if (client.peer.closed) break;
+    }
+    expect(client.peer.closed).toBe('payload_too_large');
+    await world.leave(client.peer);
+    const again = new TestClient(world, ids.editor, 'a');
+    await again.connect();
+    world.clients.push(again);
+    await world.settle();
+    expect(again.peer.closed).toBeNull();
+    again.type(0, 'one more');
+    await world.settle();
+    expect(again.peer.closed).toBe('payload_too_large');
+  });
+});
+
+describe('[R5] Group commit', () => {
+  it('[R5] merges the updates of a window into one row and one frame', async () => {
+    await write('a', '');
+    const [one, two, watcher] = [
+      await world.client(ids.owner, 'a'),
+      await world.client(ids.editor, 'a'),
+      await world.client(ids.viewer, 'a'),
+    ];
+    const rows = logRows();
+    const updates = watcher.peer.updates.length;
+    for (let n = 0; n < 10; n += 1) {
+      one.type(0, 'a');
+      two.type(0, 'b');
+    }
+    await vi.advanceTimersByTimeAsync(commitWindow - 1);
+    expect([logRows(), watcher.peer.updates.length]).toEqual([rows, updates]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([logRows(), watcher.peer.updates.length]).toEqual([rows + 1, updates + 1]);
+    await world.settle();
+    expect(watcher.content).toHaveLength(20);
+  });
+
+  it('[R5] counts the window from its first update: typing does not put it off', async () => {
+    await write('a', '');
+    const client = await world.client(ids.owner, 'a');
+    const rows = logRows();
+    for (let ms = 0; ms < commitWindow; ms += 5) {
+      client.type(0, 'x');
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    expect(logRows()).toBe(rows + 1);
+  });
+
+  it('[R5] the only sender of a window does not get its own edits back', async () => {
+    await write('a', '');
+    const [one, two] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+    one.type(0, 'x');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    expect([one.peer.updates.length, two.peer.updates.length]).toEqual([0, 1]);
+  });
+
+  it('[R5] a read, a sync step 1 and a leave end the window first', async () => {
+    await write('a', '');
+    const [one, two] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+    let rows = logRows();
+    one.type(0, 'r');
+    expect(await world.text('a')).toBe('r');
+    expect(logRows()).toBe(++rows);
+    one.type(0, 's');
+    await world.send(two.peer, step1(two.doc));
+    expect(logRows()).toBe(++rows);
+    one.type(0, 'l');
+    await world.leave(one.peer);
+    expect(logRows()).toBe(++rows);
+    await world.settle();
+    expect(two.content).toBe('lsr');
+  });
+});
+
+describe('[R6] Read-only', () => {
+  const attempts: readonly (readonly [string, (update: Uint8Array) => Uint8Array])[] = [
+    ['an update', updateOf],
+    ['a sync step 2', step2],
+    ['an update behind a step 1 in one frame', (update) => Buffer.concat([step1(new Y.Doc()), updateOf(update)])],
+    [
+      'an update behind awareness in one frame',
+      (update) =>
+        Buffer.concat([
+          frameOf((encoder) => {
+            encoding.writeVarUint(encoder, 1);
+            encoding.writeVarUint8Array(encoder, awarenessPayload([77, 1, { cursor: 1 }]));
+          }),
+          updateOf(update),
+        ]),
+    ],
+    ['three in one frame', (update) => Buffer.concat([step2(update), updateOf(update), step2(update)])],
+  ];
+
+  it.each(attempts)(
+    '[R6] %s of a viewer changes nothing, and the viewer is told [hostile 59]',
+    async (_name, frame) => {
+      await write('a', 'text');
+      const honest = await world.client(ids.editor, 'a');
+      const viewer = await world.client(ids.viewer, 'a');
+      const channel = await world.channel(ids.viewer);
+      const vector = await stateVector('a');
+      const rows = logRows();
+      const update = insertion(honest.doc, 'defaced ');
+      await world.send(viewer.peer, frame(update));
+      await world.settle();
+      expect(honest.content).toBe('text');
+      expect(await world.text('a')).toBe('text');
+      expect(await stateVector('a')).toEqual(vector);
+      expect(logRows()).toBe(rows);
+      expect(channel.heard('error')[0]).toMatchObject({ code: 'forbidden' });
+      world.crash();
+      expect(await stateVector('a')).toEqual(vector);
+      expect(await world.text('a')).toBe('text');
+    },
+  );
+
+  it('[R6] a viewer who only reads is told nothing, and gets what others type', async () => {
+    await write('a', 'text');
+    const channel = await world.channel(ids.viewer);
+    const viewer = await world.client(ids.viewer, 'a');
+    const editor = await world.client(ids.editor, 'a');
+    editor.type(0, 'new ');
+    await world.settle();
+    expect(viewer.content).toBe('new text');
+    expect(channel.heard('error')).toEqual([]);
+  });
+
+  it('[R6] [R11] an editor who becomes a viewer cannot write from then on, on the same socket', async () => {
+    await write('a', 'text');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, '1 ');
+    await world.settle();
+    world.access.set(ids.editor, 'viewer');
+    await world.room.membersChanged();
+    expect(client.peer.closed).toBeNull();
+    client.type(0, '2 ');
+    await world.settle();
+    expect(await world.text('a')).toBe('1 text');
+    expect(client.peer.attachment.access).toBe('viewer');
+  });
+
+  it('[R6] an update that came through the awareness channel is no update', async () => {
+    await write('a', 'text');
+    const viewer = await world.client(ids.viewer, 'a');
+    const update = insertion(viewer.doc, 'defaced ');
+    await world.send(
+      viewer.peer,
+      frameOf((encoder) => {
+        encoding.writeVarUint(encoder, 1);
+        encoding.writeVarUint8Array(encoder, update);
+      }),
+    );
+    await world.settle();
+    expect(await world.text('a')).toBe('text');
+  });
+});
+
+describe('[R8] REST writes into documents', () => {
+  it('[R8] reach the clients, and their cursors stay', async () => {
+    await write('a', 'one two three');
+    const client = await world.client(ids.editor, 'a');
+    const cursor = Y.createRelativePositionFromTypeIndex(client.text, 4);
+    await write('a', 'zero one two three four');
+    await world.settle();
+    expect(client.content).toBe('zero one two three four');
+    expect(Y.createAbsolutePositionFromRelativePosition(cursor, client.doc)?.index).toBe(9);
+  });
+
+  it('[R8] merge with what somebody types at the same time', async () => {
+    await write('a', 'head\nbody\n');
+    const client = await world.client(ids.editor, 'a');
+    client.type(client.text.length, 'typed\n');
+    await write('a', 'HEAD\nbody\ntyped\n');
+    client.type(client.text.length, 'more\n');
+    await world.settle();
+    expect(client.content).toBe('HEAD\nbody\ntyped\nmore\n');
+    expect(await world.text('a')).toBe(client.content);
+  });
+
+  it('[R8] onto a revision that If-Match names keep every character that was typed since', async () => {
+    await write('a', 'function a() {}\n');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, '// base\n');
+    await world.settle();
+    const { file, text } = await world.room.read('a');
+    expect(text).toBe('// base\nfunction a() {}\n');
+    const typed = 'typed while the other one thought ';
+    for (const letter of typed) {
+      client.type(client.text.length, letter);
+      await world.settle();
+    }
+    await world.pass(limits.room.flushAfter);
+    const { file: merged } = await write('a', '// base\nfunction b() {}\n', { ifMatch: etag(file.hash) });
+    await world.settle();
+    expect(client.content).toBe(`// base\nfunction b() {}\n${typed}`);
+    expect(merged.hash).toBe(sha256(client.content));
+    expect(await world.text('a')).toBe(client.content);
+  });
+
+  it('[R8] onto an unknown revision are refused, and change nothing', async () => {
+    await write('a', 'text');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'x');
+    await world.settle();
+    expect(await codeOf(write('a', 'mine', { ifMatch: etag(sha256('never seen')) }))).toBe('precondition_failed');
+    await world.settle();
+    expect(client.content).toBe('xtext');
+  });
+
+  it('[R8] onto a revision that is too old are refused', async () => {
+    await write('a', 'text');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'x');
+    const { file } = await world.room.read('a');
+    client.type(0, 'y');
+    await world.settle();
+    await world.pass(limits.room.revisionTtl + 1);
+    expect(await codeOf(write('a', 'mine', { ifMatch: etag(file.hash) }))).toBe('precondition_failed');
+  });
+
+  it('[R8] onto the revision of before a restart merge as well', async () => {
+    await write('a', 'text\n');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'x');
+    const { file } = await world.room.read('a');
+    client.type(client.text.length, 'typed\n');
+    await world.settle();
+    world.crash();
+    await write('a', 'XTEXT\n', { ifMatch: etag(file.hash) });
+    expect(await world.text('a')).toBe('XTEXT\ntyped\n');
+  });
+
+  it('[R8] into a document that nobody has open go into its history, so that who comes back merges', async () => {
+    await write('a', 'text\n');
+    const client = await world.client(ids.editor, 'a');
+    client.drop();
+    await world.leave(client.peer);
+    client.type(client.text.length, 'offline\n');
+    await write('a', 'TEXT\n');
+    await client.connect();
+    await world.settle();
+    expect(client.content).toBe('TEXT\noffline\n');
+    expect(await world.text('a')).toBe('TEXT\noffline\n');
+  });
+
+  it('[R8] two at once into a document that nobody has open are both stored: none is answered and lost', async () => {
+    await write('a', 'one\ntwo\n');
+    const client = await world.client(ids.editor, 'a');
+    await world.leave(client.peer);
+    await Promise.all([write('a', 'ONE\ntwo\n'), write('a', 'one\ntwo\nthree\n')]);
+    // Without If-Match the last one wins, and there was a last one.
+    expect(['ONE\ntwo\n', 'one\ntwo\nthree\n']).toContain(await world.text('a'));
+    const sizes = world.room.events(0).events.filter(({ type }) => type === 'file.updated').length;
+    expect(sizes).toBe(2);
+  });
+
+  it('[R8] two at once with one If-Match are merged or refused, none is answered and lost', async () => {
+    await write('a', 'one\ntwo\n');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'zero\n');
+    await world.settle();
+    await world.leave(client.peer);
+    const { file } = await world.room.read('a');
+    const results = await Promise.all([
+      codeOf(write('a', 'ZERO\none\ntwo\n', { ifMatch: etag(file.hash) })),
+      codeOf(write('a', 'zero\none\nTWO\n', { ifMatch: etag(file.hash) })),
+    ]);
+    const text = await world.text('a');
+    expect(text?.includes('ZERO')).toBe(results[0] === 'done');
+    expect(text?.includes('TWO')).toBe(results[1] === 'done');
+    expect(results).toContain('done');
+  });
+
+  it('[R8] and a client who comes at the same moment agree', async () => {
+    await write('a', 'one\n');
+    const before = await world.client(ids.editor, 'a');
+    await world.leave(before.peer);
+    for (let ticks = 0; ticks < 8; ticks += 1) {
+      const client = new TestClient(world, ids.owner, 'a');
+      world.clients.push(client);
+      const writing = write('a', `one\nwritten ${ticks}\n`);
+      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+      await Promise.all([writing, client.connect()]);
+      await world.settle();
+      client.type(0, '>');
+      await world.settle();
+      expect(client.peer.closed).toBeNull();
+      expect(await world.text('a'), `after ${ticks} ticks`).toBe(client.content);
+      expect(client.content).toBe(`>one\nwritten ${ticks}\n`);
+      await world.leave(client.peer);
+    }
+  });
+});
+
+describe('[R9] Flush and recovery', () => {
+  it('[R9] an edit is in the tree, with an event, within a second after it, without anybody asking', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'typed');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    const wanted = Math.min(...world.scheduled);
+    expect(wanted - Date.now()).toBeLessThanOrEqual(limits.room.flushAfter);
+    await world.pass(limits.room.flushAfter);
+    const [row] = world.sql.all<{ hash: string; updated_by: string }>('SELECT hash, updated_by FROM files');
+    expect(row).toEqual({ hash: sha256('typed'), updated_by: ids.editor });
+    expect(world.room.events(0).events.at(-1)).toMatchObject({ type: 'file.updated', by: ids.editor });
+    expect(world.sql.all('SELECT * FROM dirty')).toEqual([]);
+  });
+
+  it('[R9] the last one out flushes', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'typed');
+    await world.leave(client.peer);
+    expect(world.sql.all('SELECT hash FROM files')).toEqual([{ hash: sha256('typed') }]);
+  });
+
+  it('[R9] text, row and event are one: when one cannot be stored none is, and the next flush does it', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'typed');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    const before = world.sql.all('SELECT * FROM files');
+    for (const statement of [
+      /INSERT INTO contents/,
+      /INSERT INTO events/,
+      /INSERT INTO files/,
+      /INSERT INTO revisions/,
+      /COMMIT/,
+    ]) {
+      world.sql.failOnce(statement);
+      await expect(world.room.tick(), String(statement)).rejects.toThrow('disk I/O error');
+      expect(world.sql.all('SELECT * FROM files')).toEqual(before);
+      expect(world.sql.all('SELECT file FROM dirty')).toHaveLength(1);
+      expect(world.room.events(0).seq).toBe(1);
+    }
+    await world.room.tick();
+    expect(await world.text('a')).toBe('typed');
+    expect(world.room.events(0).seq).toBe(2);
+  });
+
+  it('[R9] a crash after the commit and before the flush loses nothing: the tree has the text when the room is back', async () => {
+    await write('a', 'old');
+    const one = await world.client(ids.editor, 'a');
+    const two = await world.client(ids.owner, 'a');
+    one.type(0, 'seen by two ');
+    await world.settle();
+    expect(two.content).toBe('seen by two old');
+    expect(world.sql.all('SELECT hash FROM files')).toEqual([{ hash: sha256('old') }]);
+    const room = world.crash();
+    expect(world.sql.all('SELECT hash FROM files')).toEqual([{ hash: sha256('seen by two old') }]);
+    expect(room.list().files[0]).toMatchObject({ hash: sha256('seen by two old'), updatedBy: ids.editor });
+    expect(room.tree().hash).toBe(hashTree([{ path: 'a', hash: sha256('seen by two old'), size: 15, mode: 0o644 }]));
+    expect(await world.text('a')).toBe('seen by two old');
+    expect(room.events(0).events.at(-1)).toMatchObject({ type: 'file.updated', by: ids.editor });
+    expect(world.logged).toContain('room.recovered');
+  });
+
+  it('[R9] a flush that would break a quota does not lock the project: edits are durable already', async () => {
+    const big = sha256('big');
+    world.room.adopt(
+      [{ path: 'big.bin', hash: big, size: limits.project.totalSize - 10, mode: 0o644, isText: false }],
+      ids.owner,
+    );
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'more than ten characters');
+    await world.settle();
+    expect(await codeOf(() => void world.room.list())).toBe('done');
+    expect(await codeOf(world.room.read('big.bin'))).toBe('done');
+    expect(await codeOf(() => void world.crash())).toBe('done');
+  });
+
+  it('[R9] typing back and forth to the same text makes no event', async () => {
+    await write('a', 'text');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, 'x');
+    client.text.delete(0, 1);
+    await world.settle();
+    await world.pass(limits.room.flushAfter);
+    expect(world.room.events(0).events.map(({ type }) => type)).toEqual(['file.created']);
+  });
+});
+
+describe('[R12] What is not the protocol', () => {
+  const text = 'text';
+  const valid = (): Uint8Array => {
+    const doc = new Y.Doc();
+    doc.getText('content').insert(0, 'inserted by a cut frame');
+    doc.getText('content').delete(3, 4);
+    return Y.encodeStateAsUpdate(doc);
+  };
+  const malformed: readonly (readonly [string, () => Uint8Array | string])[] = [
+    ['an unknown message type', () => new Uint8Array([9, 1, 2])],
+    ['an authentication message', () => new Uint8Array([2, 0, 0])],
+    ['an unknown sync message', () => new Uint8Array([0, 7, 1, 0])],
+    ['a sync message without payload', () => new Uint8Array([0, 2])],
+    ['a payload shorter than it says', () => new Uint8Array([0, 2, 100, 1, 2])],
+    ['a length of 2^53', () => new Uint8Array([0, 2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10])],
+    ['a varint that never ends', () => new Uint8Array(50).fill(0xff)],
+    ['an update of noise', () => updateOf(new Uint8Array([255, 255, 255, 255, 1, 2, 3, 4]))],
+    ['a step 1 of noise', () => new Uint8Array([0, 0, 3, 255, 255, 255])],
+    ['awareness of noise', () => new Uint8Array([1, 3, 255, 255, 255])],
+    [
+      'awareness that is no JSON',
+      () =>
+        frameOf((encoder) => {
+          encoding.writeVarUint(encoder, 1);
+          encoding.writeVarUint8Array(encoder, awarenessPayload([7, 1, '{not json']));
+        }),
+    ],
+    [
+      'awareness that is no object',
+      () =>
+        frameOf((encoder) => {
+          encoding.writeVarUint(encoder, 1);
+          encoding.writeVarUint8Array(encoder, awarenessPayload([7, 1, '"text"']));
+        }),
+    ],
+    [
+      'awareness of thousands',
+      () =>
+        frameOf((encoder) => {
+          encoding.writeVarUint(encoder, 1);
+          encoding.writeVarUint8Array(
+            encoder,
+            awarenessPayload(...Array.from({ length: 5000 }, (_, n) => [n, 1, {}] as const)),
+          );
+        }),
+    ],
+    ['text in place of binary', () => '{"type":"ping"}'],
+    ['an update without its last byte', () => updateOf(valid().subarray(0, -1))],
+    ['an update without its deletions', () => updateOf(valid().subarray(0, -4))],
+  ];
+
+  it.each(malformed)(
+    '[R12] %s is refused, changes nothing, and no other socket notices [hostile 61]',
+    async (_name, frame) => {
+      await write('a', text);
+      const attacker = await world.client(ids.editor, 'a');
+      const honest = await world.client(ids.owner, 'a');
+      const vector = await stateVector('a');
+      const frames = honest.peer.frames.length;
+      await world.send(attacker.peer, frame());
+      await vi.advanceTimersByTimeAsync(10 * commitWindow);
+      expect(attacker.peer.closed).toBe('malformed_request');
+      expect(honest.peer.frames.length).toBe(frames);
+      expect(honest.peer.closed).toBeNull();
+      expect(await stateVector('a')).toEqual(vector);
+      expect(await world.text('a')).toBe(text);
+      honest.type(0, 'still here: ');
+      await world.settle();
+      expect(await world.text('a')).toBe(`still here: ${text}`);
+      expect(world.durable('a')).toBe(`still here: ${text}`);
+    },
+  );
+
+  it('[R12] an update cut anywhere never changes the document in part', async () => {
+    await write('a', text);
+    const whole = valid();
+    for (let length = 0; length < whole.length; length += 1) {
+      const attacker = await world.client(ids.editor, 'a');
+      await world.send(attacker.peer, updateOf(whole.subarray(0, length)));
+      await vi.advanceTimersByTimeAsync(commitWindow);
+      await world.leave(attacker.peer);
+      expect(await world.text('a'), `cut to ${length} bytes`).toBe(text);
+    }
+  });
+
+  it('[R12] ten thousand frames of noise leave the document as it was', async () => {
+    await write('a', text);
+    const honest = await world.client(ids.owner, 'a');
+    let seed = 1;
+    const random = (): number => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return seed;
+    };
+    const vector = await stateVector('a');
+    let refused = 0;
+    for (let n = 0; n < 10_000; n += 1) {
+      const peer = world.socket(ids.viewer, { kind: 'document', file: world.room.documentTarget('a') });
+      await world.room.join(peer);
+      await world.send(
+        peer,
+        Uint8Array.from({ length: random() % 24 }, () => (random() >> 8) % (n % 2 ? 256 : 4)),
+      );
+      if (peer.closed) refused += 1;
+      await world.leave(peer);
+    }
+    expect(refused).toBeGreaterThan(1000);
+    expect(await stateVector('a')).toEqual(vector);
+    expect(await world.text('a')).toBe(text);
+    expect(honest.peer.closed).toBeNull();
+  });
+});

@@ -1,0 +1,426 @@
+import * as decoding from 'lib0/decoding';
+import * as encoding from 'lib0/encoding';
+import { expect, vi } from 'vitest';
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from 'y-protocols/awareness';
+import * as sync from 'y-protocols/sync';
+import * as Y from 'yjs';
+import { type ErrorCode, KilnError } from '../../../src/contract/errors.ts';
+import { limits } from '../../../src/contract/limits.ts';
+import type { Access, Project } from '../../../src/contract/projects.ts';
+import type { ServerMessage } from '../../../src/contract/room.ts';
+import { colorOf } from '../../../src/core/color.ts';
+import { sha256 } from '../../../src/core/tree.ts';
+import type { ManifestEntry } from '../../../src/data/objects.ts';
+import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
+import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
+import { type BlobStore, Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
+import { NodeSql } from './node-sql.ts';
+
+/** Immutable bytes in memory. Refuses what R2 refuses, and what the room must never do. */
+export class MemoryBlobs implements BlobStore {
+  readonly blobs = new Map<string, Uint8Array>();
+  readonly trees = new Map<string, readonly ManifestEntry[]>();
+  /** What was stored, in order. */
+  readonly order: string[] = [];
+  /** Awaited before each put; a way to do something meanwhile, or to fail. */
+  beforePut: (hash: string) => void | Promise<void> = () => undefined;
+
+  async put(hash: string, data: Uint8Array): Promise<void> {
+    if (sha256(data) !== hash) throw new Error('the bytes do not have that hash');
+    await this.beforePut(hash);
+    this.blobs.set(hash, data.slice());
+    this.order.push(`blob ${hash}`);
+  }
+
+  async get(hash: string): Promise<Uint8Array | null> {
+    await Promise.resolve();
+    const data = this.blobs.get(hash);
+    if (!data) throw new Error(`nobody stored the blob ${hash}`);
+    return data.slice();
+  }
+
+  async putTree(hash: string, entries: readonly ManifestEntry[]): Promise<void> {
+    await Promise.resolve();
+    for (const entry of entries)
+      if (!this.blobs.has(entry.hash)) throw new Error(`the tree names ${entry.path}, which is not stored`);
+    this.trees.set(hash, entries);
+    this.order.push(`tree ${hash}`);
+  }
+
+  /** Text that another project stored, as `adopt` takes it over. */
+  seed(path: string, text: string): ManifestEntry {
+    const data = new TextEncoder().encode(text);
+    const hash = sha256(data);
+    this.blobs.set(hash, data);
+    return { path, hash, size: data.length, mode: 0o644, isText: true };
+  }
+}
+
+/** A socket in memory. Like a real one it takes nothing after it was closed. */
+export class TestPeer implements Peer {
+  state: PeerState;
+  readonly frames: (Uint8Array | string)[] = [];
+  closed: ErrorCode | null = null;
+  /** What hibernation keeps. */
+  attachment: PeerState;
+  onSend: ((frame: Uint8Array | string) => void) | null = null;
+
+  constructor(state: PeerState) {
+    this.state = state;
+    this.attachment = structuredClone(state);
+  }
+
+  send(frame: Uint8Array | string): void {
+    if (this.closed) return;
+    this.frames.push(frame);
+    this.onSend?.(frame);
+  }
+
+  close(code: ErrorCode): void {
+    this.closed ??= code;
+  }
+
+  persist(): void {
+    expect(Buffer.byteLength(JSON.stringify(this.state))).toBeLessThan(limits.room.attachmentBytes);
+    this.attachment = structuredClone(this.state);
+  }
+
+  /** The socket as it is after a wake: nothing but the attachment. */
+  hibernate(): void {
+    this.state = structuredClone(this.attachment);
+  }
+
+  /** Frames of the channel, parsed. */
+  get messages(): ServerMessage[] {
+    return this.frames.flatMap((frame) => (typeof frame === 'string' ? [JSON.parse(frame) as ServerMessage] : []));
+  }
+
+  /** Messages of one type. */
+  heard<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { type: T }>[] {
+    return this.messages.filter((message): message is Extract<ServerMessage, { type: T }> => message.type === type);
+  }
+
+  /** Sync messages of the document, as `[type, payload]`: 0 step 1, 1 step 2, 2 update. */
+  get synced(): (readonly [number, Uint8Array])[] {
+    return this.frames.flatMap((frame) => {
+      if (typeof frame === 'string') return [];
+      const decoder = decoding.createDecoder(frame);
+      if (decoding.readVarUint(decoder) !== 0) return [];
+      return [[decoding.readVarUint(decoder), decoding.readVarUint8Array(decoder)] as const];
+    });
+  }
+
+  get updates(): Uint8Array[] {
+    return this.synced.flatMap(([type, payload]) => (type === 2 ? [payload] : []));
+  }
+}
+
+export function frameOf(write: (encoder: encoding.Encoder) => void): Uint8Array {
+  const encoder = encoding.createEncoder();
+  write(encoder);
+  return encoding.toUint8Array(encoder);
+}
+
+const syncFrame = (type: number, payload: Uint8Array): Uint8Array =>
+  frameOf((encoder) => {
+    encoding.writeVarUint(encoder, 0);
+    encoding.writeVarUint(encoder, type);
+    encoding.writeVarUint8Array(encoder, payload);
+  });
+export const step1 = (doc: Y.Doc): Uint8Array => syncFrame(0, Y.encodeStateVector(doc));
+export const step2 = (update: Uint8Array): Uint8Array => syncFrame(1, update);
+export const updateOf = (update: Uint8Array): Uint8Array => syncFrame(2, update);
+export const awarenessOf = (payload: Uint8Array): Uint8Array =>
+  frameOf((encoder) => {
+    encoding.writeVarUint(encoder, 1);
+    encoding.writeVarUint8Array(encoder, payload);
+  });
+/** An awareness payload of any ids, clocks and states. */
+export const awarenessPayload = (...entries: readonly (readonly [number, number, unknown])[]): Uint8Array =>
+  frameOf((encoder) => {
+    encoding.writeVarUint(encoder, entries.length);
+    for (const [clientId, clock, state] of entries) {
+      encoding.writeVarUint(encoder, clientId);
+      encoding.writeVarUint(encoder, clock);
+      encoding.writeVarString(encoder, typeof state === 'string' ? state : JSON.stringify(state));
+    }
+  });
+
+/** A real Yjs client, as an editor's provider behaves, on a socket in memory. */
+export class TestClient {
+  readonly doc = new Y.Doc();
+  readonly text = this.doc.getText('content');
+  readonly awareness = new Awareness(this.doc);
+  readonly world: World;
+  readonly userId: string;
+  readonly path: string;
+  peer: TestPeer;
+  #read = 0;
+  /** Whether local edits are sent as they happen. */
+  online = false;
+
+  constructor(world: World, userId: string, path: string) {
+    this.world = world;
+    this.userId = userId;
+    this.path = path;
+    this.peer = world.socket(userId, { kind: 'channel' });
+    clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
+    this.awareness.setLocalState(null);
+    this.doc.on('update', (update: Uint8Array, origin: unknown) => {
+      if (this.online && origin !== 'server') void this.world.send(this.peer, updateOf(update));
+    });
+  }
+
+  get content(): string {
+    return this.text.toString();
+  }
+
+  /** Opens a socket on the path and starts to sync; `world.settle()` finishes it. */
+  async connect(): Promise<this> {
+    this.peer = this.world.socket(this.userId, {
+      kind: 'document',
+      file: this.world.room.documentTarget(this.path),
+    });
+    this.#read = 0;
+    this.online = true;
+    await this.world.room.join(this.peer);
+    await this.world.send(this.peer, step1(this.doc));
+    return this;
+  }
+
+  /** The network is gone; edits stay here. */
+  drop(): void {
+    this.online = false;
+  }
+
+  type(index: number, text: string): void {
+    this.text.insert(Math.min(index, this.text.length), text);
+  }
+
+  async sayAwareness(state: Record<string, unknown> | null): Promise<void> {
+    this.awareness.setLocalState(state);
+    await this.world.send(this.peer, awarenessOf(encodeAwarenessUpdate(this.awareness, [this.doc.clientID])));
+  }
+
+  /** Takes in what has arrived, and answers it. False when there was nothing. */
+  async pump(): Promise<boolean> {
+    const frames = this.peer.frames.slice(this.#read);
+    this.#read = this.peer.frames.length;
+    if (!this.online) return false;
+    for (const frame of frames) {
+      if (typeof frame === 'string') continue;
+      const decoder = decoding.createDecoder(frame);
+      const type = decoding.readVarUint(decoder);
+      if (type === 1) applyAwarenessUpdate(this.awareness, decoding.readVarUint8Array(decoder), 'server');
+      else {
+        const encoder = encoding.createEncoder();
+        encoding.writeVarUint(encoder, 0);
+        sync.readSyncMessage(decoder, encoder, this.doc, 'server');
+        if (encoding.length(encoder) > 1) await this.world.send(this.peer, encoding.toUint8Array(encoder));
+      }
+    }
+    return frames.length > 0;
+  }
+}
+
+export const ids = {
+  owner: '0192f0c1-2a3b-7c4d-8e5f-000000000001',
+  editor: '0192f0c1-2a3b-7c4d-8e5f-000000000002',
+  viewer: '0192f0c1-2a3b-7c4d-8e5f-000000000003',
+  stranger: '0192f0c1-2a3b-7c4d-8e5f-000000000009',
+} as const;
+
+const project: Project = {
+  id: '0192f0c1-2a3b-7c4d-8e5f-0000000000ff',
+  name: 'P',
+  description: '',
+  ownerId: ids.owner,
+  isPublic: false,
+  thumbnailUrl: null,
+  settings: {},
+  role: 'owner',
+  fileCount: 0,
+  totalSize: 0,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  updatedAt: '2026-01-01T00:00:00.000Z',
+  deletedAt: null,
+};
+
+/**
+ * Everything around a room, which outlives the room: storage, blobs, the relational store, sockets.
+ * Needs fake timers; the clock of the room is theirs.
+ */
+export class World {
+  readonly sql = new NodeSql();
+  readonly blobs = new MemoryBlobs();
+  readonly access = new Map<string, Access>([
+    [ids.owner, 'owner'],
+    [ids.editor, 'editor'],
+    [ids.viewer, 'viewer'],
+  ]);
+  readonly directory: Directory = {
+    access: async (userId) => {
+      await Promise.resolve();
+      const access = this.access.get(userId);
+      return access ? { project: { ...project, role: access }, revision: 1, access } : null;
+    },
+  };
+  /** What the relational index was told. */
+  readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
+  indexFails = false;
+  /** Times at which the room wants `tick()`. */
+  scheduled: number[] = [];
+  readonly logged: string[] = [];
+  readonly clients: TestClient[] = [];
+  /** Errors of frames that the room refused. */
+  readonly refusals: unknown[] = [];
+  members = new Members(this.directory, Date.now);
+  room: Room;
+
+  constructor() {
+    this.room = this.#boot();
+  }
+
+  #boot(): Room {
+    this.members = new Members(this.directory, Date.now);
+    this.scheduled = [];
+    return new Room({
+      sql: this.sql,
+      blobs: this.blobs,
+      members: this.members,
+      index: {
+        write: async (change) => {
+          await Promise.resolve();
+          if (this.indexFails) throw new Error('the database is away');
+          this.indexed.push(structuredClone(change));
+        },
+      },
+      now: Date.now,
+      schedule: (at) => this.scheduled.push(at),
+      log: (event) => this.logged.push(event),
+    });
+  }
+
+  /** The process dies between two events: what was in memory only is gone, with every timer. */
+  crash(): Room {
+    // Clearing the timers also sets the clock back; time goes on over a crash.
+    const now = Date.now();
+    vi.clearAllTimers();
+    vi.setSystemTime(now);
+    this.room = this.#boot();
+    return this.room;
+  }
+
+  /** The object sleeps and wakes: its sockets live on by their attachments. */
+  hibernate(peers: readonly TestPeer[]): Room {
+    this.crash();
+    for (const peer of peers) {
+      peer.hibernate();
+      this.room.restore(peer);
+    }
+    return this.room;
+  }
+
+  socket(userId: string, target: PeerTarget): TestPeer {
+    return new TestPeer({
+      id: `socket-${Math.random()}`,
+      user: {
+        userId,
+        username: `user-${userId.slice(-2)}`,
+        displayName: `User ${userId.slice(-2)}`,
+        color: colorOf(userId),
+      },
+      target,
+      access: this.access.get(userId) ?? 'public',
+      since: Date.now(),
+      awareness: [],
+      path: null,
+    });
+  }
+
+  /** A socket of the project channel. */
+  async channel(userId: string): Promise<TestPeer> {
+    const peer = this.socket(userId, { kind: 'channel' });
+    await this.room.join(peer);
+    return peer;
+  }
+
+  /** A client that is connected and in sync. */
+  async client(userId: string, path: string): Promise<TestClient> {
+    const client = new TestClient(this, userId, path);
+    this.clients.push(client);
+    await client.connect();
+    await this.settle();
+    return client;
+  }
+
+  /** A frame as the shell delivers it: what the room does not understand closes the socket. */
+  async send(peer: TestPeer, frame: Uint8Array | string): Promise<void> {
+    if (peer.closed) return;
+    try {
+      await this.room.receive(peer, frame);
+    } catch (error) {
+      this.refusals.push(error);
+      peer.close(error instanceof KilnError ? error.code : 'malformed_request');
+    }
+  }
+
+  /** A socket that closed, whoever did it. */
+  async leave(peer: TestPeer): Promise<void> {
+    peer.closed ??= 'unavailable';
+    await this.room.leave(peer);
+  }
+
+  /** Until nothing is on its way any more: windows committed, frames taken in and answered. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 20; round += 1) {
+      await vi.advanceTimersByTimeAsync(limits.room.commitWindow);
+      let busy = false;
+      for (const client of this.clients) busy = (await client.pump()) || busy;
+      if (!busy) return;
+    }
+    throw new Error('the room and its clients do not come to rest');
+  }
+
+  /** The alarm rings if it is due. */
+  async alarm(): Promise<void> {
+    if (!this.scheduled.some((at) => at <= Date.now())) return;
+    this.scheduled = [];
+    await this.room.tick();
+  }
+
+  /** Time passes; the alarm rings when it should. */
+  async pass(ms: number): Promise<void> {
+    await vi.advanceTimersByTimeAsync(ms);
+    await this.alarm();
+  }
+
+  /** Text of a file as REST answers it. */
+  async text(path: string): Promise<string | null> {
+    return (await this.room.read(path)).text;
+  }
+
+  /** Text that the rows of the log give, without any room. */
+  durable(path: string): string {
+    const [file] = this.sql.all<{ id: number }>('SELECT id FROM files WHERE path = ?', path);
+    const rows = this.sql.all<{ data: Uint8Array }>(
+      `SELECT data, seq, part FROM document_snapshots WHERE file = ?1 UNION ALL SELECT data, seq + 1e9, part FROM document_log WHERE file = ?1 ORDER BY 2, 3`,
+      file?.id ?? -1,
+    );
+    const bySeq = Map.groupBy(rows as { data: Uint8Array; seq: number }[], ({ seq }) => seq);
+    const doc = new Y.Doc();
+    for (const parts of bySeq.values()) Y.applyUpdate(doc, Buffer.concat(parts.map(({ data }) => data)));
+    return doc.getText('content').toString();
+  }
+}
+
+/** The code of the KilnError that a promise or a function ends with; anything else is thrown on. */
+export async function codeOf(work: Promise<unknown> | (() => unknown)): Promise<ErrorCode | 'done'> {
+  try {
+    await (typeof work === 'function' ? work() : work);
+    return 'done';
+  } catch (error) {
+    if (error instanceof KilnError) return error.code;
+    throw error;
+  }
+}
