@@ -3,11 +3,12 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './lib/paths.ts';
 import { portIsFree } from './lib/processes.ts';
-import { System } from './lib/system.ts';
+import { type DatabaseChoice, System } from './lib/system.ts';
 
 const usage = `usage: npm run dev -- [options]
   --port N         port of the app (8787)
   --runner-port N  port of the build runner (the port after)
+  --db WHAT        d1 (the default), postgres for a PostgreSQL of its own, or the URL of one: postgres://…
   --state DIR      where data, caches and logs live (.kiln)
 `;
 
@@ -24,6 +25,7 @@ function options() {
       options: {
         port: { type: 'string', default: '8787' },
         'runner-port': { type: 'string' },
+        db: { type: 'string', default: 'd1' },
         state: { type: 'string', default: '.kiln' },
         help: { type: 'boolean' },
       },
@@ -49,7 +51,10 @@ for (const [name, number] of [
     fail(`Port ${number} is taken. Stop what listens there, or choose another with ${name} N.`);
 }
 
-const system = new System({ port, runnerPort, state: resolve(root, values.state), say });
+const isChoice = (text: string): text is DatabaseChoice => /^(?:d1|postgres|postgres(?:ql)?:\/\/.+)$/.test(text);
+if (!isChoice(values.db)) fail(`--db is d1, postgres or the URL of a PostgreSQL database.\n${usage}`);
+
+const system = new System({ port, runnerPort, state: resolve(root, values.state), db: values.db, say });
 let stopping = false;
 const stop = async (code: number): Promise<void> => {
   if (stopping) return;

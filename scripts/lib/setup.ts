@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getPlatformProxy } from 'wrangler';
 import { developmentKeyPrefix } from '../../src/core/config.ts';
+import { Database } from '../../src/data/database.ts';
+import { postgresEngine } from '../../src/data/engines/postgres.ts';
 import { withDatabase } from '../../src/data/open.ts';
+import { listTemplates } from '../../src/data/templates.ts';
 import { newSigningKey } from './keys.ts';
-import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
+import { migrateD1, migratePostgres } from './migrate.ts';
+import { inRoot, quietWrangler, root } from './paths.ts';
 import { runCommand } from './processes.ts';
 import { seedTemplates } from './seed.ts';
 
@@ -67,30 +71,46 @@ export async function ensureWeb(): Promise<void> {
   });
 }
 
-/** Database schema and templates in a state directory. Safe to run on one that has data. */
-export async function ensureData(state: string): Promise<void> {
+/** Database schema and templates in a state directory, with PostgreSQL at `url` or D1. Safe to run on one that has data. */
+export async function ensureData(state: string, url: string | null): Promise<void> {
   mkdirSync(state, { recursive: true });
   const persist = join(state, 'wrangler');
-  await once(join(state, '.migrated'), fingerprint(['migrations/*.sql']), async () => {
-    await runCommand(
-      process.execPath,
-      [wranglerEntry, 'd1', 'migrations', 'apply', 'kiln', '--local', '--persist-to', persist],
-      {
-        cwd: root,
-        env: { ...process.env, ...quietWrangler },
-      },
-    );
-  });
-  await once(join(state, '.seeded'), fingerprint(['templates/**', 'src/data/schema/sqlite.ts']), async () => {
-    Object.assign(process.env, quietWrangler);
-    const proxy = await getPlatformProxy<Env>({
-      configPath: inRoot('scripts', 'wrangler.seed.toml'),
-      persist: { path: join(persist, 'v3') },
+  const seed = fingerprint(['templates/**', 'src/data/schema/define.ts']);
+  if (url === null) {
+    await once(join(state, '.migrated'), fingerprint(['migrations/*.sql']), async () => {
+      await migrateD1({ persist });
     });
-    try {
-      await withDatabase(proxy.env, (db) => seedTemplates(db, proxy.env.ASSETS, inRoot('templates')));
-    } finally {
-      await proxy.dispose();
-    }
+    await once(join(state, '.seeded'), seed, () =>
+      withStores(persist, (env) => withDatabase(env, (db) => seedTemplates(db, env.ASSETS, inRoot('templates')))),
+    );
+    return;
+  }
+  // Cheap, and a server elsewhere may have been wiped or restored since the last run.
+  await migratePostgres(url);
+  const db = new Database(postgresEngine(url));
+  try {
+    const seeded = (await listTemplates(db, { limit: 1 })).rows.length > 0;
+    const marker = join(state, '.seeded-postgres');
+    if (!seeded) rmSync(marker, { force: true });
+    const where = createHash('sha256').update(url).digest('hex');
+    await once(marker, `${seed} ${where}`, () =>
+      withStores(persist, (env) => seedTemplates(db, env.ASSETS, inRoot('templates'))),
+    );
+  } finally {
+    await db.close();
+  }
+}
+
+/** The local stores of a state directory, as bindings. */
+async function withStores(persist: string, work: (env: Env) => Promise<unknown>): Promise<void> {
+  Object.assign(process.env, quietWrangler);
+  const proxy = await getPlatformProxy<Env>({
+    configPath: inRoot('scripts', 'wrangler.seed.toml'),
+    persist: { path: join(persist, 'v3') },
   });
+  try {
+    await work(proxy.env);
+  } finally {
+    await proxy.dispose();
+  }
 }

@@ -2,14 +2,19 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
+import { Postgres } from './postgres.ts';
 import { killGroup, sleep, startGroup, stopGroup } from './processes.ts';
 import { ensureData, ensureSecrets, ensureWeb } from './setup.ts';
+
+export type DatabaseChoice = 'd1' | 'postgres' | `postgres://${string}` | `postgresql://${string}`;
 
 export interface SystemOptions {
   readonly port: number;
   readonly runnerPort: number;
   /** Directory of everything that a run keeps: databases, objects, caches, logs. */
   readonly state: string;
+  /** Where the relational data lives: D1, a PostgreSQL of this system's own, or the URL of one that is there. D1 by default. */
+  readonly db?: DatabaseChoice;
   /** Told what is being done, for a person who waits. */
   readonly say?: (step: string) => void;
 }
@@ -24,6 +29,8 @@ const cronInterval = 60_000;
 /** The whole of Kiln as processes of this machine: `wrangler dev` with the Worker, and a build runner. */
 export class System {
   readonly options: SystemOptions;
+  /** The PostgreSQL that this system brings, where it brings one. */
+  readonly postgres: Postgres | null;
   #worker: ChildProcess | null = null;
   #runner: ChildProcess | null = null;
   #cron: NodeJS.Timeout | null = null;
@@ -31,6 +38,14 @@ export class System {
 
   constructor(options: SystemOptions) {
     this.options = options;
+    this.postgres = options.db === 'postgres' ? new Postgres(join(options.state, 'postgres'), this.#log('postgres')) : null;
+  }
+
+  /** Connection string of PostgreSQL; null on D1. */
+  get databaseUrl(): string | null {
+    const { db = 'd1' } = this.options;
+    if (db === 'd1') return null;
+    return db === 'postgres' ? (this.postgres?.url() ?? null) : db;
   }
 
   get origin(): string {
@@ -54,8 +69,12 @@ export class System {
     await ensureSecrets();
     say('Building the web workspace …');
     await ensureWeb();
+    if (this.postgres) {
+      say('Starting PostgreSQL …');
+      await this.postgres.start();
+    }
     say('Preparing database and templates …');
-    await ensureData(state);
+    await ensureData(state, this.databaseUrl);
     say('Starting …');
     this.startRunner();
     this.#startWorker();
@@ -126,12 +145,18 @@ export class System {
     await Promise.all([this.#worker && stopGroup(this.#worker), this.#runner && stopGroup(this.#runner)]);
     this.#worker = null;
     this.#runner = null;
+    // Last: the others may still be writing what they were doing.
+    await this.postgres?.stop();
   }
 
   /** kill -9 for every process, as a power cut would. */
   async kill(): Promise<void> {
     this.#end();
-    await Promise.all([this.#worker && killGroup(this.#worker), this.#runner && killGroup(this.#runner)]);
+    await Promise.all([
+      this.#worker && killGroup(this.#worker),
+      this.#runner && killGroup(this.#runner),
+      this.postgres?.kill(),
+    ]);
     this.#worker = null;
     this.#runner = null;
   }
@@ -156,6 +181,7 @@ export class System {
 
   #startWorker(): void {
     const { port, runnerPort, state } = this.options;
+    const url = this.databaseUrl;
     const log = openSync(this.#log('worker'), 'a');
     const variables = {
       APP_ORIGIN: this.origin,
@@ -177,9 +203,18 @@ export class System {
         '--persist-to',
         join(state, 'wrangler'),
         '--show-interactive-dev-session=false',
+        ...(url === null ? [] : ['--env', 'postgres']),
         ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ],
-      { cwd: root, stdio: ['ignore', log, log], env: { ...process.env, ...quietWrangler } },
+      {
+        cwd: root,
+        stdio: ['ignore', log, log],
+        env: {
+          ...process.env,
+          ...quietWrangler,
+          ...(url !== null && { CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: url }),
+        },
+      },
     );
     closeSync(log);
   }

@@ -10,7 +10,7 @@ export const pageQuery = {
     .max(limits.http.pageMax)
     .default(limits.http.pageDefault)
     .meta({ description: `Rows to return, 1–${limits.http.pageMax}` }),
-  cursor: z.string().max(500).optional().meta({ description: '`nextCursor` of the page before' }),
+  cursor: z.string().max(limits.http.cursorMax).optional().meta({ description: '`nextCursor` of the page before' }),
 };
 
 export const nextCursor = z

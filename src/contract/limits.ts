@@ -42,6 +42,8 @@ export const limits = {
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
+    /** A cursor holds a sort value: a name of 120 characters has up to 480 bytes, and base64 takes a third more. */
+    cursorMax: 1000,
   },
 
   /** Projects and their trees. */
@@ -116,8 +118,6 @@ export const limits = {
     blobIdle: 60 * second,
     /** The D1 index of the tree follows within so long. */
     indexDelay: 30 * second,
-    /** Documents held in memory with nobody connected. */
-    idleDocuments: 32,
   },
 
   build: {

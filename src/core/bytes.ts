@@ -9,3 +9,11 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   }
   return whole;
 }
+
+/** The longest beginning of a text that has at most so many bytes in UTF-8, cut between characters. */
+export function cutBytes(text: string, bytes: number): string {
+  // At three bytes for every UTF-16 unit there is nothing to cut.
+  if (text.length * 3 <= bytes) return text;
+  const target = new Uint8Array(bytes);
+  return text.slice(0, new TextEncoder().encodeInto(text, target).read);
+}

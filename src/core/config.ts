@@ -1,3 +1,4 @@
+import { getDomain } from 'tldts';
 import { z } from 'zod';
 
 /** Keys that `npm run dev` generates carry this mark, so that production refuses them. */
@@ -25,13 +26,19 @@ const jsonText = <S extends z.ZodType>(schema: S) =>
     })
     .pipe(schema);
 
+/** Registrable domain by the public suffix list, private suffixes such as workers.dev included; the whole host where there is none. */
+const siteOf = (url: string): string => getDomain(url, { allowPrivateDomains: true }) ?? new URL(url).hostname;
+
 const Environment = z
   .object({
     KILN_ENV: z.enum(['development', 'staging', 'production']),
     /** Scheme, host and port of the app, no trailing slash: issuer of tokens, base of links. */
     APP_ORIGIN: z
       .url({ protocol: /^https?$/ })
-      .refine((url) => new URL(url).origin === url, 'must be an origin without path or trailing slash'),
+      .refine(
+        (url) => URL.canParse(url) && new URL(url).origin === url,
+        'must be an origin without path or trailing slash',
+      ),
     /** Host (with port) below which every build has a host of its own. Another registrable domain than the app's in production. */
     CONTENT_HOST: z.string().regex(/^[a-z0-9.-]+(?::\d+)?$/),
     /** The runner's base URL; absent where the container binding is used. */
@@ -47,12 +54,11 @@ const Environment = z
       context.addIssue({ code: 'custom', path: ['APP_ORIGIN'], message: 'must be https outside development' });
     if (env.AUTH_KEYS.some((key) => key.kid.startsWith(developmentKeyPrefix)))
       context.addIssue({ code: 'custom', path: ['AUTH_KEYS'], message: 'is a development key' });
-    const app = new URL(env.APP_ORIGIN).host;
-    if (app === env.CONTENT_HOST || env.CONTENT_HOST.endsWith(`.${app}`) || app.endsWith(`.${env.CONTENT_HOST}`))
+    if (siteOf(env.APP_ORIGIN) === siteOf(`https://${env.CONTENT_HOST}`))
       context.addIssue({
         code: 'custom',
         path: ['CONTENT_HOST'],
-        message: "must not share the app's site outside development",
+        message: "must be on another registrable domain than the app's outside development",
       });
   });
 

@@ -9,7 +9,11 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * reading gives back the very bytes that were written.
  */
 export function textOf(bytes: Uint8Array): string | null {
-  if (bytes.length > limits.file.textMax || bytes.includes(0)) return null;
+  return bytes.length > limits.file.textMax || bytes.includes(0) ? null : decodeText(bytes);
+}
+
+/** The text in UTF-8 bytes, whatever characters it has; null when they are not UTF-8. */
+export function decodeText(bytes: Uint8Array): string | null {
   try {
     return strictUtf8.decode(bytes);
   } catch {

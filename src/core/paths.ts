@@ -13,6 +13,8 @@ function reasonAgainst(path: string): string | null {
   if (path.normalize('NFC') !== path) return 'it is not in Unicode form NFC';
   if (path.startsWith('/')) return 'it starts with a slash';
   if (forbiddenCharacters.test(path)) return 'it has a control character, backslash or one of < > : " | ? *';
+  // Decoded once already: an escape that is left would mean something else to whoever decodes again.
+  if (/%(?:2e|2f|5c|00)/i.test(path)) return 'it has an escaped dot, slash, backslash or NUL';
   for (const segment of path.split('/')) {
     if (segment === '') return 'it has an empty segment';
     if (segment === '.' || segment === '..') return 'it has a "." or ".." segment';

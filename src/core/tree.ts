@@ -97,12 +97,15 @@ export class WorkingTree<E extends TreeEntry> {
     return this.#hash;
   }
 
-  /** Adds or replaces; throws `path_conflict` or `quota_exceeded` and is then unchanged. */
-  put(entry: E): void {
+  /**
+   * Adds or replaces; throws `path_conflict` or `quota_exceeded` and is then unchanged. `isStored`: the
+   * content is durable already and cannot be refused any more, so its size is only counted.
+   */
+  put(entry: E, isStored = false): void {
     const before = this.#files.get(entry.path);
     if (!before) this.#refuseConflict(entry.path);
     const size = this.#size - (before?.size ?? 0) + entry.size;
-    if (size > limits.project.totalSize && entry.size > (before?.size ?? 0))
+    if (!isStored && size > limits.project.totalSize && entry.size > (before?.size ?? 0))
       throw new KilnError('quota_exceeded', {
         detail: `A project holds at most ${limits.project.totalSize} bytes; ${this.#size} are used.`,
       });

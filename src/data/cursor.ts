@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { z } from 'zod';
 import { KilnError } from '../contract/errors.ts';
 
@@ -13,12 +14,12 @@ export interface Cursor {
 const Shape = z.tuple([z.union([z.string().max(300), z.number()]), z.string().max(64)]);
 
 export const encodeCursor = (cursor: Cursor): string =>
-  btoa(encodeURIComponent(JSON.stringify([cursor.value, cursor.id])));
+  Buffer.from(JSON.stringify([cursor.value, cursor.id])).toString('base64url');
 
 /** Throws `validation_failed` for anything that `encodeCursor` did not make. */
 export function decodeCursor(text: string): Cursor {
   try {
-    const [value, id] = Shape.parse(JSON.parse(decodeURIComponent(atob(text))));
+    const [value, id] = Shape.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
     return { value, id };
   } catch {
     throw new KilnError('validation_failed', {

@@ -93,6 +93,31 @@ export async function projectAccess(
   return { row: found.row, access };
 }
 
+/** How each of some people sees a project, in one question. */
+export async function projectAccessOfAll(
+  db: Database,
+  id: string,
+  userIds: readonly string[],
+): Promise<Map<string, Access>> {
+  const [[project], members] = await db.batch('projects.accessOfAll', (orm) => [
+    orm
+      .select()
+      .from(projects)
+      .where(and(eq(projects.id, id), eq(projects.state, 'ready'))),
+    orm
+      .select({ userId: collaborators.userId, role: collaborators.role })
+      .from(collaborators)
+      .where(eq(collaborators.projectId, id)),
+  ]);
+  const roles = new Map(members.map(({ userId, role }) => [userId, role]));
+  const seen = new Map<string, Access>();
+  for (const userId of project ? userIds : []) {
+    const access = accessOf(userId, project as ProjectRow, roles.get(userId) ?? null);
+    if (access && (project?.deletedAt === null || access === 'owner')) seen.set(userId, access);
+  }
+  return seen;
+}
+
 /** Escapes what LIKE would read as a pattern; used with `ESCAPE '\'`. */
 const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 

@@ -8,7 +8,7 @@ import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { getBlob, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
-import { indexFiles, projectAccess, toProject } from '../data/projects.ts';
+import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import type { PeerTarget } from './room/peer.ts';
@@ -280,6 +280,7 @@ export class ProjectRoom extends DurableObject<Env> {
 
   #directory(): Directory {
     return {
+      accessOfAll: (userIds) => withDatabase(this.env, (db) => projectAccessOfAll(db, this.#projectId, userIds)),
       access: async (userId) => {
         const found = await withDatabase(this.env, (db) => projectAccess(db, this.#projectId, userId));
         return (

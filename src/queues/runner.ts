@@ -39,9 +39,9 @@ export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
     limits.build.timeout + limits.build.lease,
   );
   const { lockHash, ...facts } = claim;
-  const lock = lockHash === null ? null : await getLock(env.BUILDS, lockHash);
-  const job: Job = { v: 1, ...facts, ...(lock !== null && { lock }), token };
   try {
+    const lock = lockHash === null ? null : await getLock(env.BUILDS, lockHash);
+    const job: Job = { v: 1, ...facts, ...(lock !== null && { lock }), token };
     const response = await ask(
       env,
       '/jobs',

@@ -66,12 +66,12 @@ describe('Cursors', () => {
 
   it('of the longest name that a project may have fit into the query parameter', () => {
     const cursor = encodeCursor({ value: 'x'.repeat(limits.project.nameMax), id: '0'.repeat(36) });
-    expect(cursor.length).toBeLessThanOrEqual(500);
+    expect(cursor.length).toBeLessThanOrEqual(limits.http.cursorMax);
   });
 
   it('of the longest name in any script fit into the query parameter', () => {
     const cursor = encodeCursor({ value: '界'.repeat(limits.project.nameMax), id: '0'.repeat(36) });
-    expect(cursor.length).toBeLessThanOrEqual(500);
+    expect(cursor.length).toBeLessThanOrEqual(limits.http.cursorMax);
   });
 
   it.each([

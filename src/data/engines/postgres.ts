@@ -1,27 +1,11 @@
 import { Client, types } from 'pg';
 import postgresJournal from '../../../migrations/postgres/meta/_journal.json' with { type: 'json' };
 import { limits } from '../../contract/limits.ts';
-import { postgresDialect } from '../dialects/postgres.ts';
+import { postgresDialect, postgresText } from '../dialects/postgres.ts';
 import { databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
 
 /** OIDs of int8 and numeric: counts, sums and times. They stay below 2^53. */
 const wholeNumbers = new Set([20, 1700]);
-
-/**
- * `?` → `$1`, outside of literals and quoted names. The same text always gives the same text, so it
- * is done once.
- */
-const numbered = new Map<string, string>();
-export function numberPlaceholders(sql: string): string {
-  let text = numbered.get(sql);
-  if (text === undefined) {
-    let count = 0;
-    text = sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\?/g, (token) => (token === '?' ? `$${++count}` : token));
-    if (numbered.size > 1000) numbered.clear();
-    numbered.set(sql, text);
-  }
-  return text;
-}
 
 interface PostgresError extends Error {
   readonly code?: string;
@@ -89,7 +73,7 @@ export function postgresEngine(connectionString: string): Engine {
   };
   const send = async (client: Client, { sql, params }: Statement): Promise<unknown[][]> => {
     if (!/^\s*(?:select|explain)\b/i.test(sql)) wrote = Date.now();
-    return (await client.query<unknown[]>({ text: numberPlaceholders(sql), values: [...params], rowMode: 'array' }))
+    return (await client.query<unknown[]>({ text: postgresText(sql), values: [...params], rowMode: 'array' }))
       .rows;
   };
   return {
@@ -110,7 +94,7 @@ export function postgresEngine(connectionString: string): Engine {
       }),
     explain: (statement) =>
       exclusively(async (client) => {
-        const text = `EXPLAIN (GENERIC_PLAN, COSTS OFF) ${numberPlaceholders(statement.sql)}`;
+        const text = `EXPLAIN (GENERIC_PLAN, COSTS OFF) ${postgresText(statement.sql)}`;
         // Without values a plan shows placeholders, so nothing of anybody gets into a log.
         const { rows } = await client.query<[string]>({ text, rowMode: 'array' });
         return rows.map(([line]) => line.trim());

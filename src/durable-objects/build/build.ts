@@ -5,6 +5,7 @@ import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../con
 import { limits } from '../../contract/limits.ts';
 import { buildKey } from '../../core/build-key.ts';
 import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
+import { cutBytes } from '../../core/bytes.ts';
 import type { LogFields } from '../../core/log.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
@@ -129,7 +130,7 @@ export class BuildCore {
     });
     this.#ports.schedule(now + limits.build.lease);
     // The row must say `building` before the runner is asked: fairness counts running builds there.
-    await this.#project();
+    await this.#project(true);
     const { id, projectId, projectName, attempt, target, options, treeHash, lockHash } = this.state;
     return {
       buildId: id,
@@ -170,19 +171,18 @@ export class BuildCore {
     if (hasEnded(state.status)) return { cancelled: false };
     if (state.status !== 'building') throw new KilnError('conflict', { detail: 'This attempt was given up.' });
     const now = this.#ports.now();
-    if (batch.batch <= state.lastBatch) return { cancelled: false };
     const outcome = batch.events.find((event) => event.type === 'success' || event.type === 'failure');
-    this.#sql.transaction(() => {
-      for (const event of batch.events) this.#take(event);
-      // The outcome is settled below, over several awaits; until then the batch may come again.
-      this.#save({
-        ...this.state,
-        lastBatch: outcome ? state.lastBatch : batch.batch,
-        leaseUntil: now + limits.build.lease,
+    const repeated = batch.batch <= state.lastBatch;
+    // An outcome is settled over several awaits: until it is, its batch may come again and settle it.
+    if (repeated && !outcome) return { cancelled: false };
+    if (!repeated) {
+      this.#atomically(() => {
+        for (const event of batch.events) this.#take(event);
+        this.#save({ ...this.state, lastBatch: batch.batch, leaseUntil: now + limits.build.lease });
       });
-    });
-    this.#notify();
-    this.#ports.schedule(now + limits.build.lease);
+      this.#notify();
+      this.#ports.schedule(now + limits.build.lease);
+    }
     if (outcome?.type === 'success') await this.#succeed(batch.attempt, outcome);
     else if (outcome?.type === 'failure') {
       if (outcome.kind === 'infra') await this.#infraFailure(outcome.message);
@@ -264,7 +264,7 @@ export class BuildCore {
     const full = state.logLines === limits.build.logLines;
     const message = full
       ? 'The log is full; further lines are not kept.'
-      : stripAnsi(event.message).replace(controlCharacters, '').slice(0, limits.build.logLineBytes);
+      : cutBytes(stripAnsi(event.message).replace(controlCharacters, ''), limits.build.logLineBytes);
     this.#append({
       at: new Date(event.at).toISOString(),
       level: full ? 'warn' : event.level,
@@ -421,6 +421,17 @@ export class BuildCore {
     else if (state.status === 'queued')
       this.#ports.schedule(state.notBefore > now ? state.notBefore : now + limits.build.queuedSweep);
     else if (!state.projected) this.#ports.schedule(now + limits.build.heartbeat);
+  }
+
+  /** All or nothing, in memory too. */
+  #atomically(work: () => void): void {
+    const before = this.#state;
+    try {
+      this.#sql.transaction(work);
+    } catch (error) {
+      this.#state = before;
+      throw error;
+    }
   }
 
   #save(state: BuildState): void {

@@ -14,6 +14,8 @@ export interface DocumentEvents {
   committing(document: LiveDocument, by: ReadonlySet<string>): void;
   /** It is in the log. [R2] */
   committed(document: LiveDocument, by: ReadonlySet<string>, seq: number): void;
+  /** The window could not be stored: sockets are closed, the document is of no more use. */
+  failed(document: LiveDocument, error: unknown): void;
   /** A viewer tried to write. [R6] */
   refused(peer: Peer): void;
   transaction<T>(work: () => T): T;
@@ -64,6 +66,9 @@ export class LiveDocument {
       if (initialText) this.text.insert(0, initialText);
       log.append(file, Y.encodeStateAsUpdate(this.doc));
     }
+    const stored = history.reduce((sum, update) => sum + update.length, 0);
+    this.#full =
+      stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
     this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
   }
@@ -137,6 +142,7 @@ export class LiveDocument {
       // and the clients, who still hold their edits, send them again when they are back.
       this.#log.forget(this.file);
       this.dissolve('unavailable');
+      this.#events.failed(this, error);
       throw error;
     }
     const frame = updateFrame(update);
@@ -179,16 +185,36 @@ export class LiveDocument {
       return;
     }
     if (type !== syncType.step2 && type !== syncType.update) throw new Error('unknown sync message');
+    // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
+    if (isEmptyUpdate(payload)) return;
     if (!allows(peer.state.access, 'project.write')) {
-      // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
-      if (!isEmptyUpdate(payload)) this.#events.refused(peer);
+      this.#events.refused(peer);
       return;
     }
     if (this.#full) {
       peer.close('payload_too_large');
       return;
     }
+    // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
+    Y.decodeUpdate(payload);
+    if (this.#wouldOutgrow(payload)) {
+      peer.close('payload_too_large');
+      return;
+    }
+    // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
+    if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
     Y.applyUpdate(this.doc, payload, peer);
+  }
+
+  /** Whether the text would be larger than text may be. Exact only near the limit, where it matters. */
+  #wouldOutgrow(payload: Uint8Array): boolean {
+    if (this.text.length + payload.length <= limits.file.textMax) return false;
+    const scratch = new Y.Doc();
+    Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
+    Y.applyUpdate(scratch, payload);
+    const size = new TextEncoder().encode(scratch.getText('content').toString()).length;
+    scratch.destroy();
+    return size > limits.file.textMax;
   }
 
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
@@ -230,8 +256,14 @@ export class LiveDocument {
   };
 
   #schedule(): void {
-    if (this.#timer === null && !this.#destroyed)
-      this.#timer = setTimeout(() => this.commit(), limits.room.commitWindow);
+    if (this.#timer !== null || this.#destroyed) return;
+    this.#timer = setTimeout(() => {
+      try {
+        this.commit();
+      } catch {
+        // `failed` has said so, and the sockets are closed; there is no caller to tell.
+      }
+    }, limits.room.commitWindow);
   }
 
   #flushAwareness(): void {

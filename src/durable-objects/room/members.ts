@@ -9,9 +9,12 @@ export interface Caller {
   readonly userId: string;
 }
 
-/** The project and how somebody sees it, straight from the relational store; null: not at all. */
+/** The relational store, as far as the room asks it. */
 export interface Directory {
+  /** The project and how somebody sees it; null: not at all. */
   access(userId: string): Promise<{ project: Project; revision: number; access: Access } | null>;
+  /** How each of some people sees the project, in one question. Who is missing sees nothing. */
+  accessOfAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>>;
 }
 
 export interface Entry {
@@ -56,10 +59,16 @@ export class Members {
     }
     const generation = this.#generation;
     const entry = await read;
-    if (generation !== this.#generation) return entry;
+    // What was read may be older than the change that was told meanwhile: it must not open a door.
+    if (generation !== this.#generation) return await this.look(userId);
     if (this.#cache.size > 1000) this.#cache.clear();
     this.#cache.set(userId, { entry, expires: this.#now() + limits.room.memberCacheTtl });
     return entry;
+  }
+
+  /** Past the cache, for people whose sockets stay open. */
+  lookAtAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>> {
+    return this.#directory.accessOfAll(userIds);
   }
 
   /** Memberships or the project itself changed. */

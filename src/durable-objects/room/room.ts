@@ -2,9 +2,9 @@ import * as Y from 'yjs';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import type { FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
-import type { Project } from '../../contract/projects.ts';
+import type { Access, Project } from '../../contract/projects.ts';
 import type { Presence, RoomEvent } from '../../contract/room.ts';
-import { textOf } from '../../core/content.ts';
+import { decodeText } from '../../core/content.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
 import { applyText } from '../../core/text-diff.ts';
@@ -103,10 +103,15 @@ export class Room {
   /** Snapshots under way: contents of trees that have changed since must stay. */
   #snapshots = 0;
   #inTransaction = false;
+  #socketsCheckedAt: number;
+  #checking: Promise<void> | null = null;
+  /** Documents that a write is using: they stay open while it runs. */
+  readonly #pins = new Map<number, number>();
   #untold: RoomEvent[] = [];
 
   constructor(ports: RoomPorts) {
     this.#ports = ports;
+    this.#socketsCheckedAt = ports.now();
     this.#sql = ports.sql;
     migrate(ports.sql);
     this.#members = ports.members;
@@ -122,14 +127,37 @@ export class Room {
   /** Memberships or the project changed in the database: caches go, sockets follow at once. [R11] */
   async membersChanged(): Promise<void> {
     this.#members.forget();
+    await this.#checkSockets();
+  }
+
+  /** Closes and downgrades sockets by what the database says now. */
+  async #checkSockets(): Promise<void> {
+    const checkedAt = this.#ports.now();
+    const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
+    const seen = users.size ? await this.#members.lookAtAll([...users]) : new Map<string, Access>();
     for (const peer of this.channel.everyone()) {
-      const entry = await this.#members.look(peer.state.user.userId);
-      if (!entry || entry.access === 'public') peer.close('forbidden');
-      else if (entry.access !== peer.state.access) {
-        peer.state.access = entry.access;
+      // Who came while the database was asked was looked at on the way in.
+      if (!users.has(peer.state.user.userId)) continue;
+      const access = seen.get(peer.state.user.userId);
+      if (access === undefined || access === 'public') {
+        // Frames that are on their way already find no right to write.
+        peer.state.access = 'public';
+        peer.close('forbidden');
+      } else if (access !== peer.state.access) {
+        peer.state.access = access;
         peer.persist();
       }
     }
+    this.#socketsCheckedAt = checkedAt;
+  }
+
+  /** A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. [R11] */
+  #recheckSockets(): Promise<void> | null {
+    if (this.#ports.now() - this.#socketsCheckedAt < limits.room.memberCacheTtl) return null;
+    this.#checking ??= this.#checkSockets().finally(() => {
+      this.#checking = null;
+    });
+    return this.#checking;
   }
 
   /** Ends every socket: the project is in the trash or gone. */
@@ -298,11 +326,15 @@ export class Room {
 
   /** A socket that lived through hibernation; its document is opened when it says something. */
   restore(peer: Peer): void {
+    // Nobody has looked at it for as long as the room slept.
+    this.#socketsCheckedAt = Number.NEGATIVE_INFINITY;
     this.channel.join(peer, false);
   }
 
   /** A frame of a client. Throws on what is not the protocol. */
   async receive(peer: Peer, frame: Uint8Array | string): Promise<void> {
+    const check = this.#recheckSockets();
+    if (check) await check;
     if (peer.state.target.kind === 'channel') {
       if (typeof frame !== 'string') throw new Error('the channel speaks text');
       this.channel.receive(peer, frame);
@@ -318,18 +350,17 @@ export class Room {
   async leave(peer: Peer): Promise<void> {
     const { target } = peer.state;
     if (target.kind === 'channel') return this.channel.leave(peer);
-    // After hibernation the document may not be in memory; those who stay must still hear who left.
-    if (!this.#documents.has(target.file) && peer.state.awareness.length && this.#socketsOn(target.file).length > 1)
-      await this.#open(target.file);
-    this.channel.leave(peer);
+    try {
+      // After hibernation the document may not be in memory; those who stay must still hear who left.
+      const wanted = peer.state.awareness.length > 0 && this.#socketsOn(target.file).length > 1;
+      if (wanted && this.#files.byId(target.file)?.isText) await this.#open(target.file);
+    } finally {
+      this.channel.leave(peer);
+    }
     const document = this.#documents.get(target.file);
     if (!document?.peers.has(peer)) return;
     document.leave(peer);
-    if (document.peers.size > 0) return;
-    this.#flush(document.file);
-    this.#transaction(() => document.compact());
-    this.#documents.delete(document.file);
-    document.destroy();
+    this.#closeIdle(document);
   }
 
   // ── Background ──────────────────────────────────────────────────────────────────────────────────
@@ -343,8 +374,9 @@ export class Room {
     if (this.#snapshots === 0) this.#files.sweepContents(now - limits.room.blobIdle);
     const oldest = this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await this.writeIndex();
+    if (this.#sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
     const due = this.#files.nextDue();
-    if (due !== null) this.#ports.schedule(Math.max(due, now + 1000));
+    if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
   }
 
   /** Brings the relational index up to date. Idempotent; what fails stays pending. */
@@ -362,10 +394,19 @@ export class Room {
     this.#transaction(() => this.#files.indexDone(pending));
   }
 
-  /** Every edited document into the tree. */
+  /** Every edited document into the tree. One that cannot be flushed stays dirty and holds up nobody else. */
   flushAll(): void {
-    for (const document of this.#documents.values()) document.commit();
-    for (const { file } of this.#sql.all<{ file: number }>('SELECT file FROM dirty')) this.#flush(file);
+    for (const document of [...this.#documents.values()]) this.#attempt(document.file, () => document.commit());
+    for (const { file } of this.#sql.all<{ file: number }>('SELECT file FROM dirty'))
+      this.#attempt(file, () => this.#flush(file));
+  }
+
+  #attempt(file: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#ports.log('room.flush_failed', { file, message: String(error) }, 'error');
+    }
   }
 
   /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
@@ -404,7 +445,7 @@ export class Room {
     if (hot !== null) return hot;
     const data = await this.#ports.blobs.get(file.hash);
     if (!data) throw new KilnError('unavailable', { detail: 'The content of this file could not be read.' });
-    const text = textOf(data);
+    const text = decodeText(data);
     if (text === null || sha256(data) !== file.hash) throw new Error(`blob ${file.hash} is not the text it was`);
     this.#transaction(() => this.#files.keepStored(file.hash, data, this.#ports.now()));
     return text;
@@ -416,9 +457,10 @@ export class Room {
     by: string | null,
     before: StoredFile | undefined,
     at: number,
+    isStored = false,
   ): StoredFile {
     this.#emit(before ? 'file.updated' : 'file.created', by, { path, hash: content.hash, size: content.size });
-    return this.#files.put({ path, ...content, by, seq: this.#events.seq, at });
+    return this.#files.put({ path, ...content, by, seq: this.#events.seq, at }, isStored);
   }
 
   #writeBlob(
@@ -443,34 +485,60 @@ export class Room {
 
   /** A write into a document merges: onto the revision that If-Match names when that is still known, else onto the newest text. [R8] */
   async #writeDocument(
-    before: StoredFile,
+    { id }: StoredFile,
     text: string,
     by: string,
     options: WriteOptions,
   ): Promise<{ file: FileInfo; created: boolean }> {
-    let base: Uint8Array | null = null;
-    if (options.ifMatch !== undefined && !matches(options.ifMatch, etag(before.hash))) {
-      base = this.#revision(before.id, options.ifMatch);
-      if (!base) throw new KilnError('precondition_failed');
-    }
-    const document = this.#documents.get(before.id) ?? (await this.#open(before.id));
-    if (base) {
-      const past = new Y.Doc();
-      Y.applyUpdate(past, base);
-      const vector = Y.encodeStateVector(past);
-      applyText(past.getText('content'), text, by);
-      Y.applyUpdate(document.doc, Y.encodeStateAsUpdate(past, vector), by);
-      past.destroy();
-    } else applyText(document.text, text, by);
-    document.commit();
-    this.#flush(before.id);
-    if (document.peers.size === 0) {
-      this.#documents.delete(before.id);
-      document.destroy();
-    }
-    const file = this.#files.byId(before.id);
+    return await this.#using(id, (document) => {
+      // From here on nothing waits: what is compared is what is changed.
+      document.commit();
+      this.#flush(id);
+      const before = this.#fileOf(id);
+      const base = this.#base(before, options.ifMatch);
+      if (base) mergeText(document.doc, base, text, by);
+      else applyText(document.text, text, by);
+      document.commit();
+      this.#flush(id);
+      return { file: toInfo(this.#fileOf(id)), created: false };
+    });
+  }
+
+  /** The Yjs state that a write with this If-Match was made on; null for the newest. Throws `precondition_failed`. */
+  #base(file: StoredFile, ifMatch: string | undefined): Uint8Array | null {
+    if (ifMatch === undefined || matches(ifMatch, etag(file.hash))) return null;
+    const base = this.#revision(file.id, ifMatch);
+    if (!base) throw new KilnError('precondition_failed');
+    return base;
+  }
+
+  #fileOf(id: number): StoredFile {
+    const file = this.#files.byId(id);
     if (!file) throw new KilnError('not_found');
-    return { file: toInfo(file), created: false };
+    return file;
+  }
+
+  /** Runs `work` on an open document, which stays open until everybody who uses it is done. */
+  async #using<T>(file: number, work: (document: LiveDocument) => T): Promise<T> {
+    this.#pins.set(file, (this.#pins.get(file) ?? 0) + 1);
+    try {
+      return work(await this.#open(file));
+    } finally {
+      const left = (this.#pins.get(file) ?? 1) - 1;
+      if (left > 0) this.#pins.set(file, left);
+      else this.#pins.delete(file);
+      const document = this.#documents.get(file);
+      if (document) this.#closeIdle(document);
+    }
+  }
+
+  /** Flushes and lets go of a document that nobody has open. [R4, R9] */
+  #closeIdle(document: LiveDocument): void {
+    if (document.peers.size > 0 || this.#pins.has(document.file)) return;
+    this.#flush(document.file);
+    this.#transaction(() => document.compact());
+    this.#documents.delete(document.file);
+    document.destroy();
   }
 
   #revision(file: number, ifMatch: string): Uint8Array | null {
@@ -498,7 +566,7 @@ export class Room {
       if (!before) return;
       const { hash, size } = this.#files.keepText(text, at);
       if (before.hash === hash) return;
-      this.#put(before.path, { hash, size, isText: true }, dirty.by, before, at);
+      this.#put(before.path, { hash, size, isText: true }, dirty.by, before, at, true);
       const state = Y.encodeStateAsUpdate(doc);
       if (state.length <= limits.room.chunk) {
         this.#sql.run(
@@ -555,6 +623,11 @@ export class Room {
           const path = this.#files.byId(live.file)?.path;
           if (path !== undefined) this.channel.saved(by, path, seq);
         },
+        failed: (live, error) => {
+          // The next use reads the log again, which has everything that anybody saw.
+          if (this.#documents.get(id) === live) this.#documents.delete(id);
+          this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
+        },
         refused: (peer) =>
           this.channel.sendTo(peer.state.user.userId, {
             type: 'error',
@@ -572,13 +645,13 @@ export class Room {
 
   #markDirty(file: number, by: string | null): void {
     const now = this.#ports.now();
-    const [fresh] = this.#sql.all(
-      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO NOTHING RETURNING file',
+    const [dirty] = this.#sql.all<{ at: number }>(
+      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET by = excluded.by RETURNING at',
       file,
       by,
       now,
     );
-    if (fresh) this.#ports.schedule(now + limits.room.flushAfter);
+    if (dirty) this.#ports.schedule(dirty.at + limits.room.flushAfter);
   }
 
   /** Ends the sockets of a document whose file is gone or changed its nature. */
@@ -634,4 +707,14 @@ export class Room {
     if (due !== null) this.#ports.schedule(due);
     return result;
   }
+}
+
+/** Applies `text` as an edit of a past state, and merges that edit: what was typed since stays. */
+function mergeText(doc: Y.Doc, base: Uint8Array, text: string, by: string): void {
+  const past = new Y.Doc();
+  Y.applyUpdate(past, base);
+  const vector = Y.encodeStateVector(past);
+  applyText(past.getText('content'), text, by);
+  Y.applyUpdate(doc, Y.encodeStateAsUpdate(past, vector), by);
+  past.destroy();
 }

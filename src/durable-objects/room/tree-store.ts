@@ -84,8 +84,8 @@ export class TreeStore {
     return path === undefined ? undefined : this.#tree.get(path);
   }
 
-  /** Adds or replaces a file whose content is stored already. Throws the tree's typed errors. */
-  put(change: FileChange): StoredFile {
+  /** Adds or replaces a file whose content is kept. Throws the tree's typed errors; `isStored` as there. */
+  put(change: FileChange, isStored = false): StoredFile {
     const before = this.#tree.get(change.path);
     const file: Omit<StoredFile, 'id'> = {
       path: change.path,
@@ -99,7 +99,7 @@ export class TreeStore {
       seq: change.seq,
     };
     // Checked in memory first: a refusal leaves storage untouched.
-    this.#tree.put({ ...file, id: before?.id ?? 0 });
+    this.#tree.put({ ...file, id: before?.id ?? 0 }, isStored);
     const [row] = this.#sql.all<{ id: number }>(
       `INSERT INTO files (path, hash, size, mode, is_text, mime_type, updated_at, updated_by, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (path) DO UPDATE SET hash = excluded.hash, size = excluded.size, is_text = excluded.is_text, mime_type = excluded.mime_type,
@@ -116,7 +116,7 @@ export class TreeStore {
     );
     if (!row) throw new Error('an upsert returns its row');
     const stored = { ...file, id: row.id };
-    this.#tree.put(stored);
+    this.#tree.put(stored, true);
     this.#byId.set(row.id, file.path);
     this.#touchIndex(file.path, file.seq, false, file.updatedAt);
     return stored;

@@ -168,7 +168,8 @@ describe('[R1] Durable before seen', () => {
       const frames = two.peer.frames.length;
       one.type(0, 'lost? ');
       world.sql.failOnce(statement);
-      expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+      vi.advanceTimersByTime(commitWindow);
+      expect(world.logged).toContain('room.commit_failed');
       expect(two.peer.frames.length).toBe(frames);
       expect([one.peer.closed, two.peer.closed]).toEqual(['unavailable', 'unavailable']);
       expect(world.durable('a')).toBe('before');
@@ -181,7 +182,8 @@ describe('[R1] Durable before seen', () => {
     const two = await world.client(ids.editor, 'a');
     one.type(0, 'kept: ');
     world.sql.failOnce(/INSERT INTO document_log/);
-    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    vi.advanceTimersByTime(commitWindow);
+    expect(world.logged).toContain('room.commit_failed');
     for (const { peer } of [one, two]) await world.leave(peer);
     expect(await world.text('a')).toBe('before');
     await two.connect();
@@ -199,7 +201,8 @@ describe('[R1] Durable before seen', () => {
     const one = await world.client(ids.owner, 'a');
     one.type(0, 'x');
     world.sql.failOnce(/INSERT INTO document_log/);
-    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    vi.advanceTimersByTime(commitWindow);
+    expect(world.logged).toContain('room.commit_failed');
     await world.leave(one.peer);
     await write('a', 'written after the failure');
     expect(await world.text('a')).toBe('written after the failure');
@@ -268,7 +271,8 @@ describe('[R2] Acknowledgements', () => {
     const client = await world.client(ids.editor, 'a');
     client.type(0, 'x');
     world.sql.failOnce(/COMMIT/);
-    expect(() => vi.advanceTimersByTime(commitWindow)).toThrow('disk I/O error');
+    vi.advanceTimersByTime(commitWindow);
+    expect(world.logged).toContain('room.commit_failed');
     await vi.advanceTimersByTimeAsync(10 * limits.room.savedWindow);
     expect(channel.heard('saved')).toEqual([]);
   });
@@ -289,7 +293,8 @@ describe('[R3] The log', () => {
     const client = await world.client(ids.owner, 'a');
     const text = Array.from({ length: 900 }, (_, n) => `${n}`.padEnd(1000, '.')).join('\n');
     client.type(0, text);
-    client.type(0, text);
+    // The text itself is capped; beside it, one window makes the row longer than one chunk.
+    client.doc.getMap('root').set('long', text);
     await vi.advanceTimersByTimeAsync(commitWindow);
     expect(client.peer.closed).toBeNull();
     const sizes = world.sql
@@ -299,11 +304,11 @@ describe('[R3] The log', () => {
       .map(({ size }) => size);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.room.chunk);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(limits.room.chunk);
-    expect(world.durable('a')).toBe(text + text);
+    expect(world.durable('a')).toBe(text);
     const other = await new TestClient(world, ids.editor, 'a').connect();
     world.clients.push(other);
     await world.settle();
-    expect(other.content).toBe(text + text);
+    expect(other.content).toBe(text);
   });
 
   it('[R3] is compacted by count, in one transaction, and numbers go on', async () => {
@@ -311,7 +316,7 @@ describe('[R3] The log', () => {
     const client = await world.client(ids.owner, 'a');
     for (let n = 0; n < limits.room.logRows + 10; n += 1) {
       client.type(0, String(n % 10));
-      vi.advanceTimersByTime(commitWindow);
+      await vi.advanceTimersByTimeAsync(commitWindow);
     }
     expect(logRows()).toBeLessThan(limits.room.logRows);
     expect(world.sql.all('SELECT * FROM document_snapshots').length).toBeGreaterThan(0);
@@ -371,17 +376,16 @@ describe('[R3] The log', () => {
       const client = await world.client(ids.owner, 'a');
       for (let n = 0; n < limits.room.logRows - 2; n += 1) {
         client.type(0, String(n % 10));
-        vi.advanceTimersByTime(commitWindow);
+        await vi.advanceTimersByTimeAsync(commitWindow);
       }
       const before = world.durable('a');
       expect(before).toBe(client.content);
       world.sql.failOnce(statement);
-      expect(() => {
-        for (let n = 0; n < 5; n += 1) {
-          client.type(0, 'x');
-          vi.advanceTimersByTime(commitWindow);
-        }
-      }).toThrow('disk I/O error');
+      for (let n = 0; n < 5; n += 1) {
+        client.type(0, 'x');
+        await vi.advanceTimersByTimeAsync(commitWindow);
+      }
+      expect(world.logged).toContain('room.commit_failed');
       expect(world.durable('a').replace(/^x+/, '')).toBe(before);
       await world.leave(client.peer);
       await client.connect();
@@ -748,7 +752,9 @@ describe('[R9] Flush and recovery', () => {
       /COMMIT/,
     ]) {
       world.sql.failOnce(statement);
-      await expect(world.room.tick(), String(statement)).rejects.toThrow('disk I/O error');
+      world.logged.length = 0;
+      await world.room.tick();
+      expect(world.logged, String(statement)).toContain('room.flush_failed');
       expect(world.sql.all('SELECT * FROM files')).toEqual(before);
       expect(world.sql.all('SELECT file FROM dirty')).toHaveLength(1);
       expect(world.room.events(0).seq).toBe(1);

@@ -293,6 +293,7 @@ describe('[R11] Membership', () => {
     let asked = 0;
     const members = new Members(
       {
+        ...world.directory,
         access: (userId) => {
           asked += 1;
           return world.directory.access(userId);
@@ -319,6 +320,7 @@ describe('[R11] Membership', () => {
     let away = true;
     const members = new Members(
       {
+        ...world.directory,
         access: async (userId) => {
           if (away) throw new Error('the database is away');
           return await world.directory.access(userId);
@@ -336,6 +338,7 @@ describe('[R11] Membership', () => {
     let slow = true;
     const members = new Members(
       {
+        ...world.directory,
         access: async (userId) => {
           const seen = await world.directory.access(userId);
           if (slow) {

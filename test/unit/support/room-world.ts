@@ -264,6 +264,10 @@ export class World {
       const access = this.access.get(userId);
       return access ? { project: { ...project, role: access }, revision: 1, access } : null;
     },
+    accessOfAll: async (userIds) => {
+      await Promise.resolve();
+      return new Map([...this.access].filter(([userId]) => userIds.includes(userId)));
+    },
   };
   /** What the relational index was told. */
   readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
