@@ -176,6 +176,7 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
 
     build: async (request, onMessage) => {
       const outcome = Promise.withResolvers<void>();
+      let told = false;
       child.on('message', (value) => {
         const parsed = ChildMessageSchema.safeParse(value);
         if (!parsed.success) {
@@ -185,12 +186,14 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
           return;
         }
         const message = parsed.data;
+        if (message.type === 'success' || message.type === 'failure') told = true;
         if (message.type === 'success') outcome.resolve();
         else if (message.type === 'failure')
           outcome.reject(new BuildFailure(message.kind, message.code, message.message));
         else onMessage(message);
       });
-      end.then((ended) => outcome.reject(failureOf(ended)));
+      // A child that has said how it went may end as it likes.
+      end.then((ended) => told || outcome.reject(failureOf(ended)));
       child.send(request, (error) => {
         // A child that is gone is told of by its end.
         if (error !== null) log('warn', 'child.send_failed', { error: describeError(error) });

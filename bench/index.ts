@@ -1,0 +1,25 @@
+import { apiUsage, runApi } from './api.ts';
+import { cleanUp } from './lib/cleanup.ts';
+import { print } from './lib/print.ts';
+import { roomsUsage, runRooms } from './rooms.ts';
+
+const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
+  api: runApi,
+  rooms: runRooms,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const bench = benches[name];
+if (!bench || args.includes('--help')) {
+  print(`usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${roomsUsage}`);
+  process.exit(name === '' || bench ? 0 : 2);
+}
+let good = false;
+try {
+  good = await bench(args);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+} finally {
+  await cleanUp();
+}
+process.exit(good ? 0 : 1);

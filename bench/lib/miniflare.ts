@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inRoot, quietWrangler, root, wranglerEntry } from '../../scripts/lib/paths.ts';
+import { runCommand, stopGroup } from '../../scripts/lib/processes.ts';
+import { ensureSecrets, ensureWeb } from '../../scripts/lib/setup.ts';
+import { onEnd } from './cleanup.ts';
+
+export interface HostOrder {
+  /** The Worker's one module. */
+  readonly script: string;
+  readonly port: number;
+  readonly state: string;
+  readonly migrations: readonly string[];
+  /** False: without static assets, for which Miniflare puts Workers of its own in front of every request. */
+  readonly assets: boolean;
+  readonly inspect: boolean;
+  readonly verbose: boolean;
+}
+
+export type HostAnswer =
+  | { readonly ready: true; readonly inspector: string | null }
+  | { readonly ready: false; readonly reason: string };
+
+export interface ServerProcess {
+  readonly origin: string;
+  /** Head of the server's process tree. */
+  readonly pid: number;
+  /** Base URL of the inspector, when it was asked for. */
+  readonly inspector: string | null;
+  stop(): Promise<void>;
+}
+
+/** A port that is free now. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port was given')),
+      );
+    });
+  });
+
+function temporaryFolder(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'kiln-bench-'));
+  const remove = (): void => rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  onEnd(remove);
+  return { path, remove };
+}
+
+/** The Worker as it is deployed: wrangler's own bundle, in a temporary folder. */
+async function bundleKiln(folder: string): Promise<string> {
+  await runCommand(
+    process.execPath,
+    [wranglerEntry, 'deploy', '--dry-run', '--containers-rollout=none', '--outdir', folder],
+    { cwd: root, env: { ...process.env, ...quietWrangler } },
+  );
+  return join(folder, 'index.js');
+}
+
+async function ready(child: ChildProcess): Promise<Extract<HostAnswer, { ready: true }>> {
+  const answer = await new Promise<HostAnswer>((resolve) => {
+    child.once('message', (message) => resolve(message as HostAnswer));
+    child.once('exit', (code) => resolve({ ready: false, reason: `it ended with ${code}` }));
+  });
+  if (!answer.ready) throw new Error(`Miniflare did not start: ${answer.reason}`);
+  return answer;
+}
+
+/**
+ * Kiln, or the floor under it, on bare Miniflare with the options that wrangler makes of wrangler.toml:
+ * no `wrangler dev` in front, whose proxy costs ten times what Miniflare does. `bundle` is a Worker that
+ * was bundled before, of another revision perhaps; it runs on the options of this one.
+ */
+export async function startMiniflare(
+  worker: 'kiln' | 'floor',
+  options: {
+    readonly assets?: boolean;
+    readonly inspect?: boolean;
+    readonly verbose?: boolean;
+    readonly bundle?: string | undefined;
+  } = {},
+): Promise<ServerProcess> {
+  await ensureSecrets();
+  await ensureWeb();
+  const folder = temporaryFolder();
+  const script = worker === 'kiln' ? await bundleKiln(join(folder.path, 'bundle')) : inRoot('bench', 'lib', 'floor.ts');
+  const port = await freePort();
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', inRoot('bench', 'lib', 'miniflare-host.ts')],
+    {
+      cwd: root,
+      env: { ...process.env, ...quietWrangler },
+      detached: process.platform !== 'win32',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    },
+  );
+  const stop = async (): Promise<void> => {
+    if (child.connected) child.disconnect();
+    await stopGroup(child);
+    folder.remove();
+  };
+  onEnd(stop);
+  const order: HostOrder = {
+    script,
+    port,
+    state: join(folder.path, 'state'),
+    migrations:
+      worker === 'kiln'
+        ? globSync('migrations/*.sql', { cwd: root })
+            .sort()
+            .map((file) => inRoot(file))
+        : [],
+    assets: options.assets ?? true,
+    inspect: options.inspect ?? false,
+    verbose: options.verbose ?? false,
+  };
+  child.send(order);
+  const { inspector } = await ready(child);
+  if (child.pid === undefined) throw new Error('a running process has an id');
+  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, inspector, stop };
+}

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inRoot, root } from '../../scripts/lib/paths.ts';
+import { runCommand, stopGroup } from '../../scripts/lib/processes.ts';
+import { createClient, type KilnClient } from '../../src/client/api.ts';
+import { onEnd } from './cleanup.ts';
+import { freePort, startMiniflare } from './miniflare.ts';
+import { print } from './print.ts';
+import { type Dialect, hocuspocus, plain } from './room-client.ts';
+
+/** An empty document that clients can join. */
+export interface BenchDocument {
+  readonly dialect: Dialect;
+  /** A fresh URL for one socket of that client. */
+  url(client: number): Promise<string>;
+  /** The document's text as the server's own REST interface has it, where there is one. */
+  stored?(): Promise<string>;
+}
+
+export interface RoomServer {
+  readonly pid: number;
+  readonly inspector: string | null;
+  /** Whether a late joiner gets what was typed before; a relay keeps nothing. */
+  readonly remembers: boolean;
+  newDocument(): Promise<BenchDocument>;
+}
+
+export const serverNames = ['kiln', 'before', 'relay', 'y-websocket', 'y-websocket-leveldb', 'hocuspocus'] as const;
+export type ServerName = (typeof serverNames)[number];
+
+export interface RoomServerOptions {
+  /** Clients in one document. */
+  readonly clients: number;
+  readonly assets: boolean;
+  readonly inspect: boolean;
+  readonly verbose: boolean;
+  /** Kiln's bundle of another revision, for `before`. */
+  readonly against: string | undefined;
+}
+
+/** Sockets of one account, below the room's limit per user and such that 50 clients are several people. */
+const socketsPerAccount = 10;
+const path = 'src/bench.txt';
+
+async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomServer> {
+  const server = await startMiniflare('kiln', { ...options, bundle });
+  const accounts: KilnClient[] = [];
+  const ids: string[] = [];
+  for (let number = 0; number * socketsPerAccount < options.clients; number += 1) {
+    const client = createClient({ baseUrl: server.origin });
+    const username = `bench-${randomUUID().slice(0, 18)}`;
+    const { user } = await client.register({
+      username,
+      email: `${username}@bench.test`,
+      password: randomBytes(12).toString('base64url'),
+    });
+    accounts.push(client);
+    ids.push(user.id);
+  }
+  const [owner] = accounts;
+  if (!owner) throw new Error('a room needs a client');
+  return {
+    pid: server.pid,
+    inspector: server.inspector,
+    remembers: true,
+    newDocument: async () => {
+      const { project } = await owner.call('createProject', { body: { name: 'Bench' } });
+      const params = { id: project.id };
+      for (const userId of ids.slice(1))
+        await owner.call('addCollaborator', { params, body: { userId, role: 'editor' } });
+      await owner.call('putFile', { params: { ...params, path }, body: { content: '' } });
+      return {
+        dialect: plain,
+        url: async (client) => {
+          const account = accounts[client % accounts.length] ?? owner;
+          const { ticket } = await account.call('createTicket', { params });
+          return `${server.origin.replace('http', 'ws')}/api/projects/${project.id}/docs/${path}?ticket=${ticket}`;
+        },
+        stored: async () => {
+          const { file } = await owner.call('getFile', { params: { ...params, path } });
+          return file.content;
+        },
+      };
+    },
+  };
+}
+
+async function relay({ assets }: RoomServerOptions): Promise<RoomServer> {
+  const server = await startMiniflare('floor', { assets });
+  return {
+    pid: server.pid,
+    inspector: null,
+    remembers: false,
+    newDocument: () => {
+      const url = `${server.origin.replace('http', 'ws')}/relay/${randomUUID()}`;
+      return Promise.resolve({ dialect: plain, url: () => Promise.resolve(url) });
+    },
+  };
+}
+
+/** A Node server of bench/peers, in a process of its own; its packages are installed when it is first asked for. */
+async function peer(script: string, environment: Readonly<Record<string, string>> = {}): Promise<RoomServer> {
+  const folder = inRoot('bench', 'peers');
+  if (!existsSync(join(folder, 'node_modules'))) {
+    print('Installing bench/peers …');
+    await runCommand('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit'], {
+      cwd: folder,
+      shell: process.platform === 'win32',
+    });
+  }
+  const state = mkdtempSync(join(tmpdir(), 'kiln-bench-'));
+  onEnd(() => rmSync(state, { recursive: true, force: true }));
+  const port = await freePort();
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(folder, script)], {
+    cwd: root,
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: {
+      ...process.env,
+      ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace('$STATE', state)])),
+      NODE_ENV: 'production',
+      PORT: String(port),
+      STATE: state,
+    },
+  });
+  onEnd(() => stopGroup(child));
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error('a running process has an id');
+  return {
+    pid,
+    inspector: null,
+    remembers: true,
+    newDocument: () => {
+      const name = randomUUID();
+      const dialect = script.startsWith('hocuspocus') ? hocuspocus(name) : plain;
+      return Promise.resolve({ dialect, url: () => Promise.resolve(`ws://127.0.0.1:${port}/${name}`) });
+    },
+  };
+}
+
+export function startRoomServer(name: ServerName, options: RoomServerOptions): Promise<RoomServer> {
+  if (name === 'kiln') return kiln(options);
+  if (name === 'before') {
+    if (options.against === undefined) throw new Error('before: which revision? See --against');
+    return kiln({ ...options, inspect: false }, options.against);
+  }
+  if (name === 'relay') return relay(options);
+  if (name === 'hocuspocus') return peer('hocuspocus.mjs');
+  return peer('y-websocket.mjs', name === 'y-websocket-leveldb' ? { YPERSISTENCE: '$STATE/leveldb' } : {});
+}
