@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { inRoot, quietWrangler, root, wranglerEntry } from './lib/paths.ts';
 import { ensureSecrets, ensureWeb } from './lib/setup.ts';
 
-const layers = ['unit', 'workerd', 'runner', 'e2e', 'browser', 'faults'] as const;
+const layers = ['unit', 'data', 'workerd', 'runner', 'e2e', 'browser', 'faults'] as const;
 const chosen = process.argv.slice(2);
 for (const name of chosen)
   if (!layers.includes(name as (typeof layers)[number])) {

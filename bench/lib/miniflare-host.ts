@@ -26,6 +26,7 @@ async function start(order: HostOrder): Promise<void> {
       host: '127.0.0.1',
       port: order.port,
       resourcePersistencePath: order.state,
+      resourceTmpPath: `${order.state}-tmp`,
       cf: false,
       log: new Log(LogLevel.NONE),
       // One line per request, as everywhere; what it says is of no interest here.

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRoot, quietWrangler, root, wranglerEntry } from '../../scripts/lib/paths.ts';
-import { runCommand, stopGroup } from '../../scripts/lib/processes.ts';
+import { runCommand, sleep, stopGroup } from '../../scripts/lib/processes.ts';
 import { ensureSecrets, ensureWeb } from '../../scripts/lib/setup.ts';
 import { onEnd } from './cleanup.ts';
 
@@ -32,6 +32,9 @@ export interface ServerProcess {
   readonly inspector: string | null;
   stop(): Promise<void>;
 }
+
+/** Milliseconds. */
+const stopPatience = 5000;
 
 /** A port that is free now. */
 export const freePort = (): Promise<number> =>
@@ -89,7 +92,10 @@ export async function startMiniflare(
   await ensureSecrets();
   await ensureWeb();
   const folder = temporaryFolder();
-  const script = worker === 'kiln' ? await bundleKiln(join(folder.path, 'bundle')) : inRoot('bench', 'lib', 'floor.ts');
+  const script =
+    worker === 'floor'
+      ? inRoot('bench', 'lib', 'floor.ts')
+      : (options.bundle ?? (await bundleKiln(join(folder.path, 'bundle'))));
   const port = await freePort();
   const child = spawn(
     process.execPath,
@@ -101,8 +107,11 @@ export async function startMiniflare(
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     },
   );
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async (): Promise<void> => {
+    // The host lets go of workerd and ends by itself when its channel closes; whatever is left then is ended.
     if (child.connected) child.disconnect();
+    await Promise.race([gone, sleep(stopPatience)]);
     await stopGroup(child);
     folder.remove();
   };

@@ -108,7 +108,8 @@ function findRunner(): Runner {
   };
   if (process.platform === 'win32' || userInfo().uid !== 0) return plain;
   const id = idOf('nobody') ?? idOf('postgres');
-  if (!id) throw new Error('PostgreSQL does not run as root, and there is no user "nobody" or "postgres" to run it as.');
+  if (!id)
+    throw new Error('PostgreSQL does not run as root, and there is no user "nobody" or "postgres" to run it as.');
   const right = '+dac_override';
   const setpriv = [
     `--reuid=${id.uid}`,

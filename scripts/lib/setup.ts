@@ -24,9 +24,10 @@ function fingerprint(patterns: readonly string[]): string {
   return hash.digest('hex');
 }
 
-/** Runs `work` unless it ran before on the same input. */
-async function once(marker: string, input: string, work: () => Promise<void>): Promise<void> {
-  if (existsSync(marker) && readFileSync(marker, 'utf8') === input) return;
+/** Runs `work` unless it ran before on the same input, and what it made is still there. */
+async function once(marker: string, input: string, work: () => Promise<void>, product?: string): Promise<void> {
+  const done = existsSync(marker) && readFileSync(marker, 'utf8') === input;
+  if (done && (product === undefined || existsSync(product))) return;
   await work();
   writeFileSync(marker, input);
 }
@@ -55,20 +56,25 @@ export async function ensureWeb(): Promise<void> {
     'scripts/swagger-start.js',
     'package-lock.json',
   ]);
-  await once(join(dist, '.built'), input, async () => {
-    await runCommand(
-      process.execPath,
-      [inRoot('node_modules', 'vite', 'bin', 'vite.js'), 'build', 'web', '--logLevel', 'warn'],
-      {
-        cwd: root,
-      },
-    );
-    const swagger = join(dist, 'swagger');
-    mkdirSync(swagger, { recursive: true });
-    for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js'])
-      cpSync(inRoot('node_modules', 'swagger-ui-dist', name), join(swagger, name));
-    cpSync(inRoot('scripts', 'swagger-start.js'), join(swagger, 'start.js'));
-  });
+  await once(
+    inRoot('node_modules', '.kiln-web'),
+    input,
+    async () => {
+      await runCommand(
+        process.execPath,
+        [inRoot('node_modules', 'vite', 'bin', 'vite.js'), 'build', 'web', '--logLevel', 'warn'],
+        {
+          cwd: root,
+        },
+      );
+      const swagger = join(dist, 'swagger');
+      mkdirSync(swagger, { recursive: true });
+      for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js'])
+        cpSync(inRoot('node_modules', 'swagger-ui-dist', name), join(swagger, name));
+      cpSync(inRoot('scripts', 'swagger-start.js'), join(swagger, 'start.js'));
+    },
+    join(dist, 'swagger', 'start.js'),
+  );
 }
 
 /** Database schema and templates in a state directory, with PostgreSQL at `url` or D1. Safe to run on one that has data. */

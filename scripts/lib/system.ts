@@ -38,7 +38,8 @@ export class System {
 
   constructor(options: SystemOptions) {
     this.options = options;
-    this.postgres = options.db === 'postgres' ? new Postgres(join(options.state, 'postgres'), this.#log('postgres')) : null;
+    this.postgres =
+      options.db === 'postgres' ? new Postgres(join(options.state, 'postgres'), this.#log('postgres')) : null;
   }
 
   /** Connection string of PostgreSQL; null on D1. */

@@ -150,17 +150,26 @@ interface LooseArgs {
 const isRaw = (body: unknown): body is RawBody =>
   body instanceof Uint8Array || body instanceof ArrayBuffer || body instanceof Blob;
 
+const bookmarkHeader = 'x-kiln-bookmark';
+
+/** The later of two bookmarks: answers overtake each other. Bookmarks of one database sort by time, and are of one length. */
+const later = (known: string | undefined, next: string | null): string | undefined =>
+  next === null || (known?.length === next.length && known > next) ? known : next;
+
 /** Makes a client. It holds no connection, and may be shared by everything that acts for one user. */
 export const createClient = (options: ClientOptions): KilnClient => {
   const send = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const store = options.auth ?? memoryAuth();
   const cookies = options.cookies ?? 'document' in globalThis;
   let refreshing: Promise<Session> | undefined;
+  /** Where the database was after this client's last call: sent along, it keeps older copies of it from answering. */
+  let bookmark: string | undefined;
 
   const request = async (name: EndpointName, args: LooseArgs, accessToken: string | undefined): Promise<Response> => {
     const endpoint: Endpoint = endpoints[name];
     const headers = new Headers({ accept: 'application/json', ...args.headers });
     if (accessToken !== undefined) headers.set('authorization', `Bearer ${accessToken}`);
+    if (bookmark !== undefined) headers.set(bookmarkHeader, bookmark);
     if (args.idempotencyKey !== undefined) headers.set('idempotency-key', args.idempotencyKey);
     const init: RequestInit = { method: endpoint.method, headers };
     // Only where cookies matter: the Workers fetch knows no `credentials`.
@@ -174,6 +183,7 @@ export const createClient = (options: ClientOptions): KilnClient => {
       init.body = JSON.stringify(args.body);
     }
     const response = await send(buildUrl(options.baseUrl, endpoint, args.params, args.query), init);
+    bookmark = later(bookmark, response.headers.get(bookmarkHeader));
     if (response.ok || response.status === 304) return response;
     throw await errorFromResponse(response);
   };

@@ -18,7 +18,9 @@ export type AccessRule =
   /** A right on the project that the body's `projectId` names. */
   | { readonly kind: 'body-project'; readonly right: Right }
   /** The runner that holds the token of the build that `id` names. */
-  | { readonly kind: 'runner' };
+  | { readonly kind: 'runner' }
+  /** The operator: whoever can sign with the deployment's keys. */
+  | { readonly kind: 'system' };
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
 

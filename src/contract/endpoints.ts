@@ -4,6 +4,7 @@ import { pageQuery } from './common.ts';
 import { endpoint } from './endpoint.ts';
 import { FileContentEnvelope, FileEnvelope, FileList, FileListQuery, FileReadQuery, Tree, WriteFile } from './files.ts';
 import { EventAnswer, EventBatch, JobManifest } from './jobs.ts';
+import { BackupList, JobEnvelope, StartGc, StartRestore } from './maintenance.ts';
 import {
   AddCollaborator,
   CollaboratorEnvelope,
@@ -36,6 +37,7 @@ const project = (
 ) => ({ kind: 'project', right }) as const;
 const build = (right: 'build.read' | 'build.create' | 'build.cancel') => ({ kind: 'build', right }) as const;
 const runner = { kind: 'runner' } as const;
+const operator = { kind: 'system' } as const;
 
 /** Every HTTP endpoint of Kiln. The router, the OpenAPI document, the gate and the typed client are made from this. */
 export const endpoints = {
@@ -161,6 +163,14 @@ export const endpoints = {
     body: UpdateProject,
     responses: { 200: { description: 'The project', json: ProjectEnvelope } },
     errors: ['precondition_failed'],
+  }),
+  restoreProject: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/restore',
+    tag: 'Projects',
+    summary: 'Out of the trash',
+    access: project('project.manage'),
+    responses: { 200: { description: 'The project', json: ProjectEnvelope } },
   }),
   deleteProject: endpoint({
     method: 'DELETE',
@@ -302,7 +312,7 @@ export const endpoints = {
     path: '/api/projects/{id}/presence',
     tag: 'Collaboration',
     summary: 'Who is in the room',
-    access: project('project.read'),
+    access: project('project.join'),
     responses: { 200: { description: 'Users', json: PresenceList } },
   }),
   listEvents: endpoint({
@@ -310,7 +320,7 @@ export const endpoints = {
     path: '/api/projects/{id}/events',
     tag: 'Collaboration',
     summary: 'Events after a sequence number',
-    access: project('project.read'),
+    access: project('project.join'),
     query: EventQuery,
     responses: { 200: { description: 'Events', json: EventList } },
   }),
@@ -490,6 +500,56 @@ export const endpoints = {
     responses: {
       200: { description: 'JWK set', json: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }) },
     },
+  }),
+
+  // What the operator's commands call, with a token signed by the deployment's keys
+  startBackup: endpoint({
+    method: 'POST',
+    path: '/api/system/backups',
+    tag: 'Maintenance',
+    summary: 'Back everything up now',
+    access: operator,
+    description: 'One job runs at a time; a backup that is running already is answered.',
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['conflict'],
+  }),
+  listBackups: endpoint({
+    method: 'GET',
+    path: '/api/system/backups',
+    tag: 'Maintenance',
+    summary: 'Backups that can be restored, newest first',
+    access: operator,
+    responses: { 200: { description: 'The backups', json: BackupList } },
+  }),
+  startRestore: endpoint({
+    method: 'POST',
+    path: '/api/system/restore',
+    tag: 'Maintenance',
+    summary: 'Restore a backup',
+    access: operator,
+    description: 'Into a system without users and projects, or with `force` over what is there.',
+    body: StartRestore,
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['not_found', 'conflict'],
+  }),
+  startGc: endpoint({
+    method: 'POST',
+    path: '/api/system/gc',
+    tag: 'Maintenance',
+    summary: 'Collect objects that nothing refers to',
+    access: operator,
+    body: StartGc,
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['conflict'],
+  }),
+  getJob: endpoint({
+    method: 'GET',
+    path: '/api/system/jobs/{id}',
+    tag: 'Maintenance',
+    summary: 'How a backup, restore or collection goes, and its report',
+    access: operator,
+    responses: { 200: { description: 'The job', json: JobEnvelope } },
+    errors: ['not_found'],
   }),
 } as const;
 

@@ -265,6 +265,8 @@ export class KilnError extends Error {
   readonly issues: readonly Issue[] | undefined;
   /** Seconds until a retry makes sense. */
   readonly retryAfter: number | undefined;
+  /** Headers that the answer must have. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     code: ErrorCode,
@@ -272,6 +274,7 @@ export class KilnError extends Error {
       detail?: string | undefined;
       issues?: readonly Issue[] | undefined;
       retryAfter?: number | undefined;
+      headers?: Readonly<Record<string, string>> | undefined;
       cause?: unknown;
     } = {},
   ) {
@@ -281,5 +284,6 @@ export class KilnError extends Error {
     this.detail = options.detail;
     this.issues = options.issues;
     this.retryAfter = options.retryAfter;
+    this.headers = options.headers ?? {};
   }
 }

@@ -83,6 +83,8 @@ export const limits = {
     flushAfter: 1 * second,
     /** `saved` acknowledgements are batched this long. */
     savedWindow: 100,
+    /** Sockets go on so long after their last check when the database cannot be asked; then they end. */
+    memberGrace: 15 * second,
     /** SQLite in production refuses values over 2 MB; chunks stay well below. */
     chunk: 1 * MiB,
     /** The update log of a document is folded into a snapshot after so many rows … */
@@ -93,6 +95,8 @@ export const limits = {
     documentBytes: 16 * MiB,
     /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
     frameBytes: 4 * MiB,
+    /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
+    pendingBytes: 256 * KiB,
     /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
     framesPerSecond: 300,
     /** Size of one client's awareness state: a cursor, a selection, a name. */
@@ -121,6 +125,8 @@ export const limits = {
   },
 
   build: {
+    /** Container instances that share the work; equals `max_instances` in wrangler.toml. */
+    runners: 10,
     /** Two at a time per user; the rest waits in order. */
     runningPerUser: 2,
     queuedPerUser: 100,
@@ -162,6 +168,58 @@ export const limits = {
     slowStatement: 200,
     /** A reader that wrote longer ago than this may read a PostgreSQL replica. */
     replicaLag: 10 * second,
+  },
+
+  /** Backups of everything, into the bucket EXPORTS. */
+  backup: {
+    /** The newest backup of each of the last days that had one … */
+    dailyKept: 7,
+    /** … and the newest of each of the last ISO weeks that had one. */
+    weeklyKept: 4,
+    /** Rows of one table as NDJSON before they become an object: what a restore holds in memory at a time. */
+    partBytes: 4 * MiB,
+    /** Rows of the first chunk of a table; the next ones follow from how large these were. */
+    chunkRows: 200,
+    /** One read: D1 answers a statement whole, and an isolate has 128 MB. */
+    chunkBytes: 1 * MiB,
+    chunkRowsMax: 5000,
+    /** Changed rows that the closing batch reads again; more are caught up with in earlier rounds. */
+    closingChanges: 500,
+    /** Rows of one INSERT of a restore travel in one bound parameter, which D1 takes up to 2 MB. */
+    insertBytes: 512 * KiB,
+    /** Objects copied, or rooms asked, in one step: each step stays well below the subrequests of one invocation. */
+    stepItems: 40,
+    /** workerd holds six connections that wait for headers. */
+    parallel: 6,
+    /** Names of kept objects in one list. */
+    listItems: 10_000,
+    /** One alarm works so long, then the next goes on: progress is saved after each step anyway. */
+    alarmTime: 20 * second,
+    /** Subrequests of one alarm stay below the 1,000 that every plan has: steps of one alarm. */
+    alarmSteps: 8,
+    /** Pause after a step that failed; doubles. */
+    retryDelay: 1 * second,
+    /** A job whose step fails so often in a row has failed. */
+    stepAttempts: 6,
+    /** Ids that a report names of each kind; the rest is counted. */
+    reportItems: 100,
+    /** An operator's command signs a token for itself and polls with it; it makes a fresh one when it ends. */
+    tokenTtl: 15 * minute,
+  },
+
+  /** Collection of objects that nothing refers to. */
+  gc: {
+    /**
+     * Age from which an unreferenced object is set aside, and again from which one that was set aside is
+     * deleted. Longer than the 24 h for which a `blobs/missing` answer promises that a blob is there.
+     */
+    grace: 2 * day,
+    /** Objects of one listing (R2 answers at most 1000). */
+    listPage: 500,
+    /** Hashes that one room is asked about at a time: 0.3 MB of an RPC that may carry 32. */
+    confirmBatch: 5000,
+    /** Rows of one read while marking. */
+    markRows: 500,
   },
 
   outbox: {

@@ -8,7 +8,7 @@ export const Readiness = z
   .object({
     status: z.enum(['ready', 'unready']),
     version: z.string(),
-    checks: z.record(z.string(), part).meta({ description: 'database, storage, cache, rooms, queue, runner' }),
+    checks: z.record(z.string(), part).meta({ description: 'database, schema, storage, cache, rooms, queue, runner' }),
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof Readiness>;

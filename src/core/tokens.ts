@@ -16,12 +16,15 @@ const purposes = {
   room: { typ: 'room+jwt', audience: 'kiln:room' },
   /** Serves one attempt of one build. */
   build: { typ: 'build+jwt', audience: 'kiln:build' },
+  /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
+  system: { typ: 'system+jwt', audience: 'kiln:system' },
 } as const;
 
 interface Claims {
   access: { sub: string; sid: string };
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
+  system: { sub: string };
 }
 
 export type Purpose = keyof Claims;
@@ -32,6 +35,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   access: { sub: 'string', sid: 'string' },
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
+  system: { sub: 'string' },
 };
 
 interface Keys {

@@ -1,12 +1,12 @@
-import { and, asc, count, desc, eq, gt, inArray, lt, or, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, lt, notExists, or, sql } from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
-import type { ErrorCode } from '../contract/errors.ts';
+import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
-import { builds, outbox } from './schema/sqlite.ts';
+import { builds, outbox, projects, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 
 export type BuildRow = typeof builds.$inferSelect;
@@ -74,19 +74,49 @@ const fresh = (build: NewBuild): BuildRow => {
   };
 };
 
-/** The build and the message that will start it, in one transaction: neither exists without the other. */
+/**
+ * The build and the message that will start it, in one transaction: neither exists without the other.
+ * Throws `quota_exceeded` when the user has as many waiting as they may, also for requests that race.
+ */
 export async function createBuild(
   db: Database,
   build: NewBuild,
   message: { id: string; queue: string; body: unknown },
 ): Promise<BuildRow> {
   const row = fresh(build);
-  await db.batch('builds.create', (orm) => [
+  const [, , , refused] = await db.batch('builds.create', (orm) => [
+    // Takes the user's row: whoever else makes a build of this user waits here until this one is counted.
+    orm.update(users).set({ id: build.userId }).where(eq(users.id, build.userId)),
     orm.insert(builds).values(row),
     orm
       .insert(outbox)
       .values({ ...message, createdAt: build.now, claimedUntil: build.now + limits.outbox.claim, attempts: 1 }),
+    orm
+      .delete(builds)
+      .where(
+        and(
+          eq(builds.id, build.id),
+          gt(
+            orm
+              .select({ n: count() })
+              .from(builds)
+              .where(and(eq(builds.userId, build.userId), eq(builds.status, 'queued'))),
+            limits.build.queuedPerUser,
+          ),
+        ),
+      )
+      .returning({ id: builds.id }),
+    orm
+      .delete(outbox)
+      .where(
+        and(
+          eq(outbox.id, message.id),
+          notExists(orm.select({ id: builds.id }).from(builds).where(eq(builds.id, build.id))),
+        ),
+      ),
   ]);
+  if (refused.length > 0)
+    throw new KilnError('quota_exceeded', { detail: `At most ${limits.build.queuedPerUser} builds may wait.` });
   return row;
 }
 
@@ -164,26 +194,13 @@ export async function listBuilds(
           eq(builds.projectId, projectId),
           query.status ? eq(builds.status, query.status) : undefined,
           query.target ? eq(builds.target, query.target) : undefined,
-          query.cursor ? lt(builds.id, decodeCursor(query.cursor).id) : undefined,
+          query.cursor ? lt(builds.id, decodeCursor(query.cursor, 'number').id) : undefined,
         ),
       )
       .orderBy(desc(builds.id))
       .limit(query.limit + 1),
   );
   return page(rows, query.limit, (row) => ({ value: 0, id: row.id }));
-}
-
-/** How many builds of a user wait or run. */
-export async function pendingBuilds(db: Database, userId: string): Promise<{ queued: number; building: number }> {
-  const rows = await db.query('builds.pending', (orm) =>
-    orm
-      .select({ status: builds.status, n: count() })
-      .from(builds)
-      .where(and(eq(builds.userId, userId), inArray(builds.status, ['queued', 'building'])))
-      .groupBy(builds.status),
-  );
-  const of = (status: BuildStatus): number => rows.find((row) => row.status === status)?.n ?? 0;
-  return { queued: of('queued'), building: of('building') };
 }
 
 /**
@@ -194,7 +211,8 @@ export async function nextBuilds(
   db: Database,
   limit: number,
 ): Promise<{ id: string; userId: string; running: number }[]> {
-  const running = sql<number>`(SELECT count(*) FROM ${builds} AS other WHERE other.user_id = ${builds.userId} AND other.status = 'building')`;
+  // Names of columns, not columns: Drizzle would leave the outer table's name away, and a column that two tables have is the inner one's.
+  const running = sql<number>`(SELECT count(*) FROM builds AS other WHERE other.user_id = builds.user_id AND other.status = 'building')`;
   return await db.query('builds.next', (orm) =>
     orm
       .select({ id: builds.id, userId: builds.userId, running: running.as('running') })
@@ -242,8 +260,11 @@ const projected = [
 
 export type BuildProjection = Pick<BuildRow, (typeof projected)[number]>;
 
-export const projectionOf = (state: BuildProjection): BuildProjection =>
-  Object.fromEntries(projected.map((field) => [field, state[field]])) as unknown as BuildProjection;
+export const projectionOf = (state: BuildProjection): BuildProjection => ({
+  ...(Object.fromEntries(projected.map((field) => [field, state[field]])) as unknown as BuildProjection),
+  // What a tool printed may hold anything; the database takes no such character.
+  errorMessage: state.errorMessage?.replaceAll('\0', '\uFFFD') ?? null,
+});
 
 /** Writes the state of the BuildRun object; an older `seq` than the row's changes nothing. */
 export async function projectBuild(db: Database, id: string, state: BuildProjection): Promise<void> {
@@ -276,4 +297,28 @@ export async function outputIsShared(db: Database, build: BuildRow): Promise<boo
       .limit(2),
   );
   return rows.some((row) => row.id !== build.id);
+}
+
+/** Builds after `after`, by id, with the names of their projects: for a restore, which makes their objects anew. */
+export async function buildsAfter(
+  db: Database,
+  after: string,
+  limit: number,
+): Promise<{ row: BuildRow; projectName: string }[]> {
+  return await db.query('builds.after', (orm) =>
+    orm
+      .select({ row: builds, projectName: projects.name })
+      .from(builds)
+      .innerJoin(projects, eq(projects.id, builds.projectId))
+      .where(gt(builds.id, after))
+      .orderBy(asc(builds.id))
+      .limit(limit),
+  );
+}
+
+/** A build that was running when the backup was taken waits again: its runner is gone. Answers the row. */
+export async function requeueBuild(db: Database, row: BuildRow): Promise<BuildRow> {
+  const change = { status: 'queued', progress: 0, step: null, startedAt: null, seq: row.seq + 1 } as const;
+  await db.query('builds.requeue', (orm) => orm.update(builds).set(change).where(eq(builds.id, row.id)));
+  return { ...row, ...change };
 }

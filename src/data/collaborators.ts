@@ -1,4 +1,4 @@
-import { and, asc, count, eq } from 'drizzle-orm';
+import { and, asc, count, eq, gt } from 'drizzle-orm';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Collaborator } from '../contract/projects.ts';
@@ -43,17 +43,32 @@ export async function addCollaborator(
   member: { projectId: string; userId: string; role: MemberRole; addedBy: string; now: number },
 ): Promise<void> {
   const { now, ...row } = member;
-  const [total] = await db.query('collaborators.count', (orm) =>
-    orm.select({ n: count() }).from(collaborators).where(eq(collaborators.projectId, member.projectId)),
-  );
-  if ((total?.n ?? 0) >= limits.project.collaboratorsMax)
-    throw new KilnError('quota_exceeded', {
-      detail: `A project has at most ${limits.project.collaboratorsMax} members.`,
-    });
-  await db
-    .query('collaborators.add', (orm) => orm.insert(collaborators).values({ ...row, createdAt: now }))
+  const { projectId, userId } = member;
+  const [, , refused] = await db
+    .batch('collaborators.add', (orm) => [
+      // Takes the project's row: whoever else adds a member waits here until this one is counted.
+      orm.update(projects).set({ id: projectId }).where(eq(projects.id, projectId)),
+      orm.insert(collaborators).values({ ...row, createdAt: now }),
+      orm
+        .delete(collaborators)
+        .where(
+          and(
+            eq(collaborators.projectId, projectId),
+            eq(collaborators.userId, userId),
+            gt(
+              orm.select({ n: count() }).from(collaborators).where(eq(collaborators.projectId, projectId)),
+              limits.project.collaboratorsMax,
+            ),
+          ),
+        )
+        .returning({ userId: collaborators.userId }),
+    ])
     .catch((error: unknown) => {
       throw error instanceof UniqueViolation ? new KilnError('already_member') : error;
+    });
+  if (refused.length > 0)
+    throw new KilnError('quota_exceeded', {
+      detail: `A project has at most ${limits.project.collaboratorsMax} members.`,
     });
 }
 

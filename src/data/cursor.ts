@@ -11,16 +11,20 @@ export interface Cursor {
   readonly id: string;
 }
 
-const Shape = z.tuple([z.union([z.string().max(300), z.number()]), z.string().max(64)]);
+const Shape = z.tuple([z.union([z.string().max(300), z.int()]), z.string().max(64)]);
 
 export const encodeCursor = (cursor: Cursor): string =>
   Buffer.from(JSON.stringify([cursor.value, cursor.id])).toString('base64url');
 
-/** Throws `validation_failed` for anything that `encodeCursor` did not make. */
-export function decodeCursor(text: string): Cursor {
+/** Throws `validation_failed` for anything that `encodeCursor` did not make, and for the cursor of another sorting. */
+export function decodeCursor<V extends 'string' | 'number'>(
+  text: string,
+  kind: V,
+): { value: V extends 'string' ? string : number; id: string } {
   try {
     const [value, id] = Shape.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-    return { value, id };
+    if (typeof value !== kind) throw new TypeError('another column');
+    return { value: value as V extends 'string' ? string : number, id };
   } catch {
     throw new KilnError('validation_failed', {
       issues: [{ path: 'query.cursor', message: 'is not a cursor of this list' }],

@@ -1,5 +1,6 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { logEvent } from '../core/log.ts';
 import type { Dialect } from './dialects/dialect.ts';
@@ -60,6 +61,12 @@ export class Database {
     };
   }
 
+  /** Runs `work` with a database whose reads all see one moment; null where the engine has no such thing. */
+  snapshot<T>(work: (db: Database) => Promise<T>): Promise<T> | null {
+    const engine = this.#engine;
+    return engine.snapshot?.((run) => work(new Database({ ...engine, run }))) ?? null;
+  }
+
   /** Names of the migrations that the database has. */
   migrations(): Promise<string[]> {
     return this.#engine.migrations();
@@ -76,6 +83,7 @@ export class Database {
 
   #orm(name: string): Orm {
     const timed = async <T>(statements: readonly Statement[], work: () => Promise<T>): Promise<T> => {
+      for (const { params } of statements) refuseNul(params);
       const start = performance.now();
       try {
         return await work();
@@ -109,6 +117,12 @@ export class Database {
       : [];
     logEvent('database.slow', { name, ms: Math.round(ms), plan: first ? plans.flat().join('; ') : undefined }, 'warn');
   }
+}
+
+/** PostgreSQL has no text with a zero byte, and SQLite's functions end there: neither engine is asked. */
+function refuseNul(params: readonly unknown[]): void {
+  if (params.some((value) => typeof value === 'string' && value.includes('\0')))
+    throw new KilnError('validation_failed', { detail: 'Text must not contain the character U+0000.' });
 }
 
 /** Drizzle wraps what an engine throws, with the statement and its values; callers want the typed error, logs no values. */

@@ -18,6 +18,160 @@ const keys = {
   site: (buildId: string) => `build/${buildId}/outputs.json`,
 };
 
+/** Buckets of the working system; backups and exports are in a third. */
+export type StoreName = 'assets' | 'builds';
+
+/** An object of a working bucket, by its key there. */
+export interface ObjectRef {
+  readonly store: StoreName;
+  readonly key: string;
+}
+
+export const refs = {
+  blob: (hash: string): ObjectRef => ({ store: 'assets', key: keys.blob(hash) }),
+  tree: (hash: string): ObjectRef => ({ store: 'assets', key: keys.tree(hash) }),
+  /** Any object of ASSETS whose key a row keeps. */
+  asset: (key: string): ObjectRef => ({ store: 'assets', key }),
+  output: (hash: string): ObjectRef => ({ store: 'builds', key: keys.output(hash) }),
+  lock: (hash: string): ObjectRef => ({ store: 'builds', key: keys.lock(hash) }),
+  site: (buildId: string): ObjectRef => ({ store: 'builds', key: keys.site(buildId) }),
+} as const;
+
+/** What the collector sweeps, manifests before what they name. An object under another prefix is never touched. */
+export const swept = {
+  manifests: [
+    { store: 'assets', prefix: 'tree/' },
+    { store: 'builds', prefix: 'build/' },
+  ],
+  contents: [
+    { store: 'assets', prefix: 'blob/' },
+    { store: 'builds', prefix: 'output/' },
+    { store: 'builds', prefix: 'lock/' },
+  ],
+} as const satisfies Record<string, readonly { store: StoreName; prefix: string }[]>;
+
+/** The hash in the key of a blob or a tree; null for every other object. */
+export const hashOf = ({ store, key }: ObjectRef): string | null =>
+  store === 'assets' ? (/^(?:blob|tree)\/([0-9a-f]{64})$/.exec(key)?.[1] ?? null) : null;
+
+/** Whether an object names others. */
+export const isManifest = ({ store, key }: ObjectRef): boolean =>
+  swept.manifests.some((place) => place.store === store && key.startsWith(place.prefix));
+
+/** The objects that a manifest names. */
+export function namedBy({ store }: ObjectRef, text: string): ObjectRef[] {
+  return store === 'assets'
+    ? (JSON.parse(text) as ManifestEntry[]).map(({ hash }) => refs.blob(hash))
+    : (JSON.parse(text) as OutputFile[]).map(({ sha256 }) => refs.output(sha256));
+}
+
+/** Where the collector puts an object before it deletes it. */
+const aside = (key: string): string => `aside/${key}`;
+export const asidePrefix = aside('');
+
+/**
+ * Reads an object where it belongs, or where the collector set it aside: a reference that came about
+ * while it was being collected finds its bytes all the same.
+ */
+export async function getObject(bucket: R2Bucket, key: string, range?: ByteRange): Promise<R2ObjectBody | null> {
+  const options = range ? { range } : {};
+  // Between the first two looks it may have been put back.
+  return (
+    (await bucket.get(key, options)) ?? (await bucket.get(aside(key), options)) ?? (await bucket.get(key, options))
+  );
+}
+
+const headObject = async (bucket: R2Bucket, key: string): Promise<R2Object | null> =>
+  (await bucket.head(key)) ?? (await bucket.head(aside(key)));
+
+/** Copies bytes and type. R2 checks the copy against the hash of the original where it has one. */
+export async function copyObject(from: R2ObjectBody, bucket: R2Bucket, key: string): Promise<void> {
+  const { sha256 } = from.checksums;
+  await bucket.put(key, from.body, {
+    ...(from.httpMetadata && { httpMetadata: from.httpMetadata }),
+    ...(sha256 && { sha256 }),
+  });
+}
+
+/** Moves an object aside, unless somebody put it again since `before`. Reads never miss it on the way. */
+export async function setAside(bucket: R2Bucket, key: string, before: number): Promise<boolean> {
+  const object = await bucket.get(key);
+  if (!object) return false;
+  if (object.uploaded.getTime() > before) {
+    await object.body.cancel();
+    return false;
+  }
+  await copyObject(object, bucket, aside(key));
+  await bucket.delete(key);
+  return true;
+}
+
+/**
+ * Makes sure that a blob is in its place. Whoever names a blob that somebody else put, from a source
+ * that may stop naming it at any moment, asks here first; false: it is gone, and must be put.
+ */
+export async function ensureBlob(bucket: R2Bucket, hash: string): Promise<boolean> {
+  const key = keys.blob(hash);
+  if (await bucket.head(key)) return true;
+  const object = await bucket.get(aside(key));
+  // What is aside stays there: the collector may be about to remove what is in place.
+  if (object) await copyObject(object, bucket, key);
+  return object !== null;
+}
+
+/** Undoes `setAside`. For the collector alone, which does nothing else meanwhile. */
+export async function putBack(bucket: R2Bucket, key: string): Promise<void> {
+  if (!(await bucket.head(key))) {
+    const object = await bucket.get(aside(key));
+    if (!object) return;
+    await copyObject(object, bucket, key);
+  }
+  await bucket.delete(aside(key));
+}
+
+/** Ends an object that was set aside. */
+export const deleteAside = (bucket: R2Bucket, key: string): Promise<void> => bucket.delete(aside(key));
+
+export interface Listed {
+  readonly key: string;
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly uploaded: number;
+}
+
+/** One page of a bucket; `cursor` null at the end. */
+export async function listObjects(
+  bucket: R2Bucket,
+  prefix: string,
+  cursor: string | null,
+  limit: number,
+): Promise<{ objects: Listed[]; cursor: string | null }> {
+  const page = await bucket.list({ prefix, limit, ...(cursor !== null && { cursor }) });
+  return {
+    objects: page.objects.map(({ key, size, uploaded }) => ({ key, size, uploaded: uploaded.getTime() })),
+    cursor: page.truncated ? page.cursor : null,
+  };
+}
+
+/** Keys in EXPORTS. Sets are backups; the rest is shared between them, by hash, and pinned by their lists. */
+export const backupKeys = {
+  sets: 'backup/sets/',
+  set: (name: string) => `backup/sets/${name}/`,
+  manifest: (name: string) => `backup/sets/${name}/manifest.json`,
+  part: (name: string, part: string) => `backup/sets/${name}/${part}.ndjson.gz`,
+  /** Prefixes of what backups share. */
+  shared: ['backup/objects/', 'backup/rooms/', 'backup/documents/'] as readonly string[],
+  room: (hash: string) => `backup/rooms/${hash}`,
+  document: (hash: string) => `backup/documents/${hash}`,
+  object: ({ store, key }: ObjectRef) => `backup/objects/${store}/${key}`,
+} as const;
+
+/** The working object that an object of a backup is a copy of; null for rooms and documents. */
+export function copiedFrom(key: string): ObjectRef | null {
+  const match = /^backup\/objects\/(assets|builds)\/(.+)$/.exec(key);
+  return match?.[1] && match[2] ? { store: match[1] as StoreName, key: match[2] } : null;
+}
+
 const json = { httpMetadata: { contentType: 'application/json' } };
 
 /** Contents of project files, named by SHA-256. Who may read one is decided by the tree that names it. */
@@ -33,7 +187,7 @@ export interface ByteRange {
 }
 
 export const getBlob = (bucket: R2Bucket, hash: string, range?: ByteRange): Promise<R2ObjectBody | null> =>
-  bucket.get(keys.blob(hash), range ? { range } : {});
+  getObject(bucket, keys.blob(hash), range);
 
 /** A tree manifest. Written only after every blob that it names. */
 export async function putTree(bucket: R2Bucket, hash: string, entries: readonly ManifestEntry[]): Promise<void> {
@@ -45,7 +199,7 @@ export async function putTree(bucket: R2Bucket, hash: string, entries: readonly 
 }
 
 export async function getTree(bucket: R2Bucket, hash: string): Promise<ManifestEntry[] | null> {
-  const object = await bucket.get(keys.tree(hash));
+  const object = await getObject(bucket, keys.tree(hash));
   return object ? ((await object.json()) as ManifestEntry[]) : null;
 }
 
@@ -54,17 +208,18 @@ export async function putOutput(bucket: R2Bucket, hash: string, content: Readabl
   await bucket.put(keys.output(hash), content, { sha256: hash });
 }
 
-export const headOutput = (bucket: R2Bucket, hash: string): Promise<R2Object | null> => bucket.head(keys.output(hash));
+export const headOutput = (bucket: R2Bucket, hash: string): Promise<R2Object | null> =>
+  headObject(bucket, keys.output(hash));
 
 export const getOutput = (bucket: R2Bucket, hash: string, range?: ByteRange): Promise<R2ObjectBody | null> =>
-  bucket.get(keys.output(hash), range ? { range } : {});
+  getObject(bucket, keys.output(hash), range);
 
 export async function putOutputs(bucket: R2Bucket, buildId: string, outputs: readonly OutputFile[]): Promise<void> {
   await bucket.put(keys.site(buildId), JSON.stringify(outputs), json);
 }
 
 export async function getOutputs(bucket: R2Bucket, buildId: string): Promise<OutputFile[] | null> {
-  const object = await bucket.get(keys.site(buildId));
+  const object = await getObject(bucket, keys.site(buildId));
   return object ? ((await object.json()) as OutputFile[]) : null;
 }
 
@@ -76,5 +231,5 @@ export async function putLock(bucket: R2Bucket, hash: string, text: string): Pro
 }
 
 export async function getLock(bucket: R2Bucket, hash: string): Promise<string | null> {
-  return (await (await bucket.get(keys.lock(hash)))?.text()) ?? null;
+  return (await (await getObject(bucket, keys.lock(hash)))?.text()) ?? null;
 }

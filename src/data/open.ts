@@ -12,6 +12,9 @@ export interface Freshness {
   readonly replica?: boolean | undefined;
 }
 
+/** A D1 bookmark as `getBookmark` gives it. What a client sends may be of another engine, or nothing at all: then the primary answers. */
+const d1Bookmark = /^[0-9a-f]{8}(?:-[0-9a-f]{8}){2}-[0-9a-f]{32}$/;
+
 /** The one place that knows which engine a deployment has: PostgreSQL where Hyperdrive is bound, D1 otherwise. */
 function engineOf(env: Env, freshness: Freshness | undefined): Engine {
   if (env.HYPERDRIVE) {
@@ -22,7 +25,9 @@ function engineOf(env: Env, freshness: Freshness | undefined): Engine {
   }
   if (!env.DB) throw new Error('neither DB nor HYPERDRIVE is bound');
   if (!freshness) return d1Engine(env.DB);
-  return d1Engine(env.DB, freshness.bookmark ?? (freshness.replica ? 'first-unconstrained' : 'first-primary'));
+  const { bookmark, replica } = freshness;
+  if (bookmark !== undefined) return d1Engine(env.DB, d1Bookmark.test(bookmark) ? bookmark : 'first-primary');
+  return d1Engine(env.DB, replica ? 'first-unconstrained' : 'first-primary');
 }
 
 /** Opens the relational store; close it after use. Without `freshness` it reads the primary. */

@@ -3,6 +3,7 @@ import type { Access, Project, ProjectQuery, UpdateProject } from '../contract/p
 import { accessOf } from '../core/permissions.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
+import { foldCase } from './dialects/dialect.ts';
 import { builds, collaborators, invites, projectFiles, projects, publications } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 
@@ -93,6 +94,11 @@ export async function projectAccess(
   return { row: found.row, access };
 }
 
+/** Whatever state it is in. */
+export async function projectById(db: Database, id: string): Promise<ProjectRow | undefined> {
+  return (await db.query('projects.byId', (orm) => orm.select().from(projects).where(eq(projects.id, id))))[0];
+}
+
 /** How each of some people sees a project, in one question. */
 export async function projectAccessOfAll(
   db: Database,
@@ -118,9 +124,6 @@ export async function projectAccessOfAll(
   return seen;
 }
 
-/** Escapes what LIKE would read as a pattern; used with `ESCAPE '\'`. */
-const likePattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-
 /** Own and shared projects of a user, one page. */
 export async function listProjects(
   db: Database,
@@ -137,10 +140,10 @@ export async function listProjects(
       : query.role
         ? and(ne(projects.ownerId, userId), eq(collaborators.role, query.role))
         : or(eq(projects.ownerId, userId), isNotNull(collaborators.userId)),
-    query.q ? sql`lower(${projects.name}) LIKE ${likePattern(query.q.toLowerCase())} ESCAPE '\\'` : undefined,
+    query.q ? db.dialect.contains(sql`lower(${projects.name})`, foldCase(query.q)) : undefined,
   ];
   if (query.cursor) {
-    const { value, id } = decodeCursor(query.cursor);
+    const { value, id } = decodeCursor(query.cursor, query.sort === 'name' ? 'string' : 'number');
     const beyond = descending ? lt : gt;
     filters.push(or(beyond(column, value), and(eq(column, value), beyond(projects.id, id))));
   }
@@ -194,6 +197,18 @@ export async function trashProject(db: Database, id: string, now: number): Promi
       .set({ deletedAt: now, updatedAt: now, revision: sql`${projects.revision} + 1` })
       .where(and(eq(projects.id, id), isNull(projects.deletedAt))),
   );
+}
+
+/** Out of the trash. Idempotent. */
+export async function restoreProject(db: Database, id: string, now: number): Promise<ProjectRow | undefined> {
+  const rows = await db.query('projects.restore', (orm) =>
+    orm
+      .update(projects)
+      .set({ deletedAt: null, updatedAt: now, revision: sql`${projects.revision} + 1` })
+      .where(and(eq(projects.id, id), eq(projects.state, 'ready')))
+      .returning(),
+  );
+  return rows[0];
 }
 
 /** From here on the project is gone for everybody; what it left in other stores is removed next, by the request or the sweep. */
@@ -294,4 +309,17 @@ export async function indexFiles(
       })
       .where(eq(projects.id, projectId)),
   ]);
+}
+
+/** Ids of projects in any state, in their order, after `after`. */
+export async function projectIds(db: Database, after: string, limit: number): Promise<string[]> {
+  const rows = await db.query('projects.ids', (orm) =>
+    orm.select({ id: projects.id }).from(projects).where(gt(projects.id, after)).orderBy(asc(projects.id)).limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Forgets the index of one tree; the room writes it anew. */
+export async function eraseIndex(db: Database, projectId: string): Promise<void> {
+  await db.query('projects.eraseIndex', (orm) => orm.delete(projectFiles).where(eq(projectFiles.projectId, projectId)));
 }

@@ -1,4 +1,4 @@
-import { and, eq, exists, gt, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, exists, gt, inArray, isNull, lt, sql } from 'drizzle-orm';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
@@ -24,6 +24,7 @@ export async function createSession(db: Database, session: NewSession): Promise<
       lastUsedAt: now,
       expiresAt: now + limits.auth.sessionTtl,
       revokedAt: null,
+      endReason: null,
     }),
     orm.insert(refreshTokens).values({
       hash: session.tokenHash,
@@ -121,7 +122,7 @@ export async function rotateRefreshToken(
   // A loser of a race began before the winner was committed; a thief or a confused client comes later.
   const settled = seen.settledAt ?? seen.usedAt + settleTimeout;
   if (use.requestStarted <= settled) return { outcome: 'invalid' };
-  await revokeSession(db, seen.sessionId, now);
+  await revokeSession(db, seen.sessionId, now, 'token-reused');
   return { outcome: 'reused', sessionId: seen.sessionId, userId: seen.userId };
 }
 
@@ -137,12 +138,17 @@ async function settle(db: Database, hash: string, sessionId: string): Promise<{ 
   return owner[0];
 }
 
-/** Idempotent. */
-export async function revokeSession(db: Database, id: string, now: number): Promise<void> {
+/** Idempotent: the first reason stays. */
+export async function revokeSession(
+  db: Database,
+  id: string,
+  now: number,
+  reason: 'signed-out' | 'token-reused',
+): Promise<void> {
   await db.query('sessions.revoke', (orm) =>
     orm
       .update(sessions)
-      .set({ revokedAt: now })
+      .set({ revokedAt: now, endReason: reason })
       .where(and(eq(sessions.id, id), isNull(sessions.revokedAt))),
   );
 }
@@ -157,4 +163,42 @@ export async function sessionOfToken(db: Database, hash: string): Promise<{ id: 
         .where(eq(refreshTokens.hash, hash)),
     )
   )[0];
+}
+
+/**
+ * Removes tokens and sessions that ended before `before`, oldest first, at most `limit` of each: an
+ * expired token opens nothing, and whether it was used before has stopped to matter. Returns how many.
+ */
+export async function expireSessions(db: Database, before: number, limit: number): Promise<number> {
+  const [tokens, ended] = await db.batch('sessions.expire', (orm) => [
+    orm
+      .delete(refreshTokens)
+      .where(
+        inArray(
+          refreshTokens.hash,
+          orm
+            .select({ hash: refreshTokens.hash })
+            .from(refreshTokens)
+            .where(lt(refreshTokens.expiresAt, before))
+            .orderBy(asc(refreshTokens.expiresAt))
+            .limit(limit),
+        ),
+      )
+      .returning({ hash: refreshTokens.hash }),
+    orm
+      .delete(sessions)
+      .where(
+        inArray(
+          sessions.id,
+          orm
+            .select({ id: sessions.id })
+            .from(sessions)
+            .where(lt(sessions.expiresAt, before))
+            .orderBy(asc(sessions.expiresAt))
+            .limit(limit),
+        ),
+      )
+      .returning({ id: sessions.id }),
+  ]);
+  return tokens.length + ended.length;
 }

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, or, sql } from 'drizzle-orm';
 import type { Template } from '../contract/templates.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
+import { foldCase } from './dialects/dialect.ts';
 import { templates } from './schema/sqlite.ts';
 
 export type TemplateRow = typeof templates.$inferSelect;
@@ -34,8 +35,8 @@ export async function listTemplates(
   db: Database,
   query: { limit: number; cursor?: string | undefined; q?: string | undefined; tag?: string | undefined },
 ): Promise<{ rows: TemplateRow[]; nextCursor: string | null }> {
-  const after = query.cursor ? decodeCursor(query.cursor) : undefined;
-  const words = query.q?.toLowerCase();
+  const after = query.cursor ? decodeCursor(query.cursor, 'string') : undefined;
+  const words = query.q === undefined ? undefined : foldCase(query.q);
   const rows = await db.query('templates.list', (orm) =>
     orm
       .select()
@@ -43,10 +44,7 @@ export async function listTemplates(
       .where(
         and(
           after
-            ? or(
-                gt(templates.name, String(after.value)),
-                and(eq(templates.name, String(after.value)), gt(templates.id, after.id)),
-              )
+            ? or(gt(templates.name, after.value), and(eq(templates.name, after.value), gt(templates.id, after.id)))
             : undefined,
           words
             ? db.dialect.contains(

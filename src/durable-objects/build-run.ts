@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import type { Build, BuildLogLine } from '../contract/builds.ts';
+import type { Build } from '../contract/builds.ts';
 import type { EventBatch } from '../contract/jobs.ts';
 import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
@@ -21,6 +21,11 @@ export class BuildRun extends DurableObject<Env> {
 
   create(row: BuildRow, projectName: string) {
     return answer(() => this.#open().create(row, projectName));
+  }
+
+  /** Whether `create` has been called. */
+  exists(): boolean {
+    return this.#open().exists;
   }
 
   claim() {
@@ -56,9 +61,11 @@ export class BuildRun extends DurableObject<Env> {
     return answer(() => toBuild(this.#open().state, configOf(this.env)));
   }
 
-  logs(since: number, limit: number): Promise<{ logs: BuildLogLine[]; done: boolean }> {
-    const core = this.#open();
-    return Promise.resolve({ logs: core.logs(since, limit), done: hasEnded(core.state.status) });
+  logs(since: number, limit: number) {
+    return answer(() => {
+      const core = this.#open();
+      return { logs: core.logs(since, limit), done: hasEnded(core.state.status) };
+    });
   }
 
   /** Server-sent events; throws nothing after the first byte. `shown` is a cached build that repeats this one. */

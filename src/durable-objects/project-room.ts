@@ -9,6 +9,7 @@ import { describeError, logEvent } from '../core/log.ts';
 import { getBlob, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
+import { exportsVault } from '../data/vault.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import type { PeerTarget } from './room/peer.ts';
@@ -124,6 +125,27 @@ export class ProjectRoom extends DurableObject<Env> {
     return answer(() => this.#open().writeIndex());
   }
 
+  /** Puts what the room holds into EXPORTS, where that is not there already. */
+  backup() {
+    return answer(() => this.#open().backup(this.#projectId, exportsVault(this.env.EXPORTS)));
+  }
+
+  /** Takes over a state from EXPORTS. Idempotent; a room that is further than the backup keeps its own. */
+  restoreState(hash: string) {
+    return answer(async () => {
+      const restored = await this.#open().takeOver(hash, exportsVault(this.env.EXPORTS));
+      this.#room = null;
+      const room = this.#open();
+      const { hash: treeHash } = room.tree();
+      return { ...restored, treeHash };
+    });
+  }
+
+  /** Which of these blobs the room still needs. */
+  held(hashes: readonly string[]) {
+    return answer(() => this.#open().held(hashes));
+  }
+
   /** Removes everything that the room holds. Idempotent. */
   erase() {
     return answer(async () => {
@@ -213,6 +235,7 @@ export class ProjectRoom extends DurableObject<Env> {
     const peer = this.#peers.get(socket);
     if (!peer) return;
     this.#peers.delete(socket);
+    peer.answerClose(code);
     await room.leave(peer);
     logEvent('socket.closed', {
       project: this.#projectId,

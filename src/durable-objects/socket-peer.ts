@@ -2,6 +2,9 @@ import { type ErrorCode, errorSpec } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Peer, PeerState } from './room/peer.ts';
 
+/** Codes that say what happened to a connection and must not be sent (RFC 6455 §7.4.1). */
+const unsendable = new Set([1005, 1006, 1015]);
+
 /** A WebSocket as the room's core sees it; its state lives in the attachment, so hibernation loses nothing. */
 export class SocketPeer implements Peer {
   readonly state: PeerState;
@@ -32,6 +35,15 @@ export class SocketPeer implements Peer {
       this.#socket.close(errorSpec(code).close ?? 4500, code);
     } catch {
       // It is closed already.
+    }
+  }
+
+  /** The other half of a close that the client began: without it the client waits for its own time-out. */
+  answerClose(code: number): void {
+    try {
+      this.#socket.close(unsendable.has(code) ? 1000 : code);
+    } catch {
+      // The connection is gone already.
     }
   }
 

@@ -1,4 +1,5 @@
 import type { BuildRun } from './build-run.ts';
+import type { Maintenance } from './maintenance.ts';
 import type { ProjectRoom } from './project-room.ts';
 
 /**
@@ -17,6 +18,7 @@ type Lifecycle = 'fetch' | 'alarm' | 'webSocketMessage' | 'webSocketClose' | 'we
 
 export type RemoteRoom = Remote<ProjectRoom, Lifecycle>;
 export type RemoteBuild = Remote<BuildRun, Lifecycle>;
+export type RemoteMaintenance = Remote<Maintenance, Lifecycle>;
 
 /** The room of a project, created near `hint` when this is its first use. */
 export function projectRoom(env: Env, projectId: string, hint?: DurableObjectLocationHint): RemoteRoom {
@@ -26,3 +28,7 @@ export function projectRoom(env: Env, projectId: string, hint?: DurableObjectLoc
 
 export const buildRun = (env: Env, buildId: string): RemoteBuild =>
   env.BUILD_RUN.getByName(buildId) as unknown as RemoteBuild;
+
+/** The one object of a deployment that backs up, restores and collects. */
+export const maintenance = (env: Env): RemoteMaintenance =>
+  env.MAINTENANCE.getByName('maintenance') as unknown as RemoteMaintenance;

@@ -22,7 +22,14 @@ export interface DispatchDeps {
 export async function dispatch(deps: DispatchDeps): Promise<'started' | 'busy' | 'idle'> {
   for (const { id, running } of await deps.candidates()) {
     if (running >= limits.build.runningPerUser) continue;
-    const claim = await deps.claim(id);
+    let claim: Claim | null;
+    try {
+      claim = await deps.claim(id);
+    } catch (error) {
+      // One build that cannot be asked must not hold up those behind it; the sweep looks after it.
+      deps.log('build.claim_failed', { build: id, message: String(error) });
+      continue;
+    }
     if (!claim) continue;
     const outcome = await deps.handOver(claim);
     deps.log('build.dispatched', { build: id, attempt: claim.attempt, outcome });

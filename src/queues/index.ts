@@ -5,6 +5,7 @@ import { withDatabase } from '../data/open.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 import { dispatch } from './build-dispatch.ts';
+import { buildObject } from './build-object.ts';
 import { handOver } from './runner.ts';
 
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
@@ -16,7 +17,10 @@ async function startBuild(env: Env): Promise<string> {
   return await withDatabase(env, (db) =>
     dispatch({
       candidates: () => nextBuilds(db, candidates),
-      claim: (id) => unwrap(buildRun(env, id).claim()),
+      claim: async (id) => {
+        const run = await buildObject(env, db, id);
+        return run && (await unwrap(run.claim()));
+      },
       handOver: (claim) => handOver(env, claim),
       release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
       log: logEvent,
@@ -28,7 +32,7 @@ async function startBuild(env: Env): Promise<string> {
 export async function consume(batch: MessageBatch, env: Env): Promise<void> {
   for (const message of batch.messages) {
     const start = Date.now();
-    const fields = { queue: batch.queue, message: message.id, attempts: message.attempts };
+    const fields = { queue: batch.queue, messageId: message.id, attempts: message.attempts };
     const parsed = BuildMessage.safeParse(message.body);
     if (!parsed.success) {
       logEvent('queue.message', { ...fields, outcome: 'not understood' }, 'error');

@@ -7,8 +7,6 @@ import { signToken } from '../core/tokens.ts';
 import { getLock } from '../data/objects.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
 
-/** Container instances that share the work; equals `max_instances` in wrangler.toml. */
-const instances = 10;
 /** A runner that has not taken a job by now did not get it. A container may have to start first. Milliseconds. */
 const handOverTimeout = { process: 10_000, container: 60_000 };
 const healthTimeout = 2000;
@@ -23,7 +21,7 @@ async function ask(
   const ms = typeof timeout === 'number' ? timeout : runnerUrl ? timeout.process : timeout.container;
   const signal = AbortSignal.timeout(ms);
   if (runnerUrl) return await fetch(`${runnerUrl}${path}`, { ...init, signal });
-  const container = await getRandom(env.BUILD_RUNNER, instances);
+  const container = await getRandom(env.BUILD_RUNNER, limits.build.runners);
   return await container.fetch(new Request(`http://runner${path}`, { ...init, signal }));
 }
 

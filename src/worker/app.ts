@@ -14,6 +14,7 @@ import { buildRoutes } from './routes/builds.ts';
 import { collaborationRoutes } from './routes/collaboration.ts';
 import { collaboratorRoutes } from './routes/collaborators.ts';
 import { fileRoutes } from './routes/files.ts';
+import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { runnerRoutes } from './routes/runner.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -56,7 +57,7 @@ const workspacePolicy = (c: AppContext): string => {
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self' data:",
-    "connect-src 'self' ws: wss:",
+    `connect-src 'self' ${config.appOrigin.replace(/^http/, 'ws')}`,
     `frame-src ${content}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -68,6 +69,9 @@ const workspacePolicy = (c: AppContext): string => {
 /** Files of the workspace, and its page for every other path, so that its links can be reloaded. */
 async function serveWorkspace(c: AppContext): Promise<Response> {
   const asset = await c.env.WEB.fetch(c.req.raw);
+  // A file that is not there must not answer with the page: a stale tab would run it as a script.
+  const isFallback = (asset.headers.get('content-type') ?? '').startsWith('text/html') && /\.\w+$/.test(c.req.path);
+  if (isFallback && !c.req.path.endsWith('.html')) throw new KilnError('not_found');
   const response = new Response(asset.body, asset);
   response.headers.set('content-security-policy', workspacePolicy(c));
   response.headers.set('x-content-type-options', 'nosniff');
@@ -76,7 +80,8 @@ async function serveWorkspace(c: AppContext): Promise<Response> {
 }
 
 /** Plain paths outside the API's prefixes, in any case: a look-alike of a route is not a page. */
-const pagePath = /^\/(?!(?:api|cdn|preview|parties|\.well-known)(?:\/|$))(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/i;
+const pagePath =
+  /^\/(?!(?:api|cdn|docs|health|metrics|preview|parties|\.well-known)(?:\/|$))(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/i;
 
 /** Methods of a path, for `Allow`. */
 function methodsOf(path: string): string[] {
@@ -139,6 +144,7 @@ export function createApp(): Hono<AppEnv> {
   buildRoutes(app);
   templateRoutes(app);
   runnerRoutes(app);
+  maintenanceRoutes(app);
   docsPages(app);
 
   app.notFound(async (c) => {

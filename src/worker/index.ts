@@ -1,9 +1,10 @@
 import { consume } from '../queues/index.ts';
 import { createApp } from './app.ts';
-import { sweep } from './scheduled.ts';
+import { scheduled } from './scheduled.ts';
 
 export { BuildRun } from '../durable-objects/build-run.ts';
 export { BuildRunner } from '../durable-objects/build-runner.ts';
+export { Maintenance } from '../durable-objects/maintenance.ts';
 export { ProjectRoom } from '../durable-objects/project-room.ts';
 
 const app = createApp();
@@ -11,5 +12,5 @@ const app = createApp();
 export default {
   fetch: app.fetch,
   queue: (batch, env) => consume(batch, env),
-  scheduled: (controller, env) => sweep(env, controller.scheduledTime),
+  scheduled: (controller, env) => scheduled(controller, env),
 } satisfies ExportedHandler<Env>;

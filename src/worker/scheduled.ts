@@ -6,15 +6,34 @@ import { expireKeys } from '../data/idempotency.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects } from '../data/projects.ts';
+import { expireSessions } from '../data/sessions.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
-import { buildRun } from '../durable-objects/stubs.ts';
+import { maintenance } from '../durable-objects/stubs.ts';
+import { buildObject } from '../queues/build-object.ts';
 import { eraseProject } from './erase-project.ts';
 
 /** Things handled in one run of one sweep; the rest waits for the next minute. */
 const batch = 100;
 
+/** The cron that starts backup and collection; every other one sweeps. Equals the one in wrangler.toml. */
+export const daily = '17 3 * * *';
+
+export async function scheduled({ cron, scheduledTime }: ScheduledController, env: Env): Promise<void> {
+  if (cron === daily) await unwrap(maintenance(env).daily());
+  else await sweep(env, scheduledTime);
+}
+
 /** Every sweep may run twice, at any time, beside any request. One that fails does not stop the others. */
 export const sweep = (env: Env, now: number): Promise<void> => withDatabase(env, (db) => sweepWith(db, env, now));
+
+/** One thing that cannot be handled must not hide those behind it. */
+async function each(id: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    logEvent('sweep.item_failed', { id, ...describeError(error) }, 'error');
+  }
+}
 
 async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
   const sweeps: Record<string, () => Promise<number>> = {
@@ -28,20 +47,25 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
     },
     builds: async () => {
       const rows = await stalledBuilds(db, now, batch);
-      for (const { id } of rows) await unwrap(buildRun(env, id).check());
+      for (const { id } of rows)
+        await each(id, async () => {
+          const run = await buildObject(env, db, id);
+          if (run) await unwrap(run.check());
+        });
       return rows.length;
     },
     projects: async () => {
       const rows = await stalledProjects(db, now - limits.project.transitionTimeout, batch);
       // A project that was never finished has nothing that anybody saw: undoing it is erasing it.
-      for (const { id } of rows) await eraseProject(env, db, id, now);
+      for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
       return rows.length;
     },
     trash: async () => {
       const rows = await expiredTrash(db, now - limits.project.trashTtl, batch);
-      for (const { id } of rows) await eraseProject(env, db, id, now);
+      for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
       return rows.length;
     },
+    sessions: () => expireSessions(db, now, batch),
     idempotency: async () => {
       await expireKeys(db, now);
       return 0;

@@ -7,7 +7,7 @@ import './provided.ts';
 import { freePort } from './ports.ts';
 
 /** One whole system for a project of tests: real `wrangler dev`, real runner, a state directory of its own. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const state = mkdtempSync(join(tmpdir(), 'kiln-test-'));
   const system = new System({ port: await freePort(), runnerPort: await freePort(), state });
   await system.start();

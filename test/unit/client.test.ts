@@ -150,6 +150,36 @@ describe('call', () => {
   });
 });
 
+describe('bookmarks', () => {
+  it('of the last write go with every later call, so that a replica which is behind does not answer', async () => {
+    const answers = ['0001', null, '0003', '0002', null];
+    const sent: (string | null)[] = [];
+    const fetch = async (_url: string, init: RequestInit) => {
+      sent.push(new Headers(init.headers).get('x-kiln-bookmark'));
+      const bookmark = answers.shift() ?? null;
+      return json({ user }, 200, bookmark === null ? {} : { 'x-kiln-bookmark': bookmark });
+    };
+    const client = createClient({ baseUrl: base, fetch, auth: memoryAuth({ accessToken: 't' }) });
+    for (let n = 0; n < 5; n += 1) await client.call('getMe');
+    // The answer that said 0002 had been overtaken.
+    expect(sent).toEqual([null, '0001', '0001', '0003', '0003']);
+  });
+
+  it('are taken from refusals too, and those of another database replace them', async () => {
+    const sent: (string | null)[] = [];
+    const fetch = async (_url: string, init: RequestInit) => {
+      sent.push(new Headers(init.headers).get('x-kiln-bookmark'));
+      if (sent.length === 1) return problem('conflict', 409, {}, { 'x-kiln-bookmark': 'at-1795417272398' });
+      return json({ user }, 200, { 'x-kiln-bookmark': '0001' });
+    };
+    const client = createClient({ baseUrl: base, fetch, auth: memoryAuth({ accessToken: 't' }) });
+    await expect(client.call('getMe')).rejects.toBeInstanceOf(KilnApiError);
+    await client.call('getMe');
+    await client.call('getMe');
+    expect(sent).toEqual([null, 'at-1795417272398', '0001']);
+  });
+});
+
 describe('refreshing', () => {
   const server = () => {
     let valid = 2;

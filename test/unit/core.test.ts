@@ -58,7 +58,8 @@ describe('Cursors', () => {
         fc.oneof(fc.string({ unit: 'binary', maxLength: 120 }), fc.integer()),
         fc.string({ unit: 'grapheme', maxLength: 20 }),
         (value, id) => {
-          expect(decodeCursor(encodeCursor({ value, id }))).toEqual({ value, id });
+          const kind = typeof value === 'string' ? 'string' : 'number';
+          expect(decodeCursor(encodeCursor({ value, id }), kind)).toEqual({ value, id });
         },
       ),
     );
@@ -89,19 +90,26 @@ describe('Cursors', () => {
     btoa(encodeURIComponent(JSON.stringify(['a', 'i'.repeat(65)]))),
     btoa(encodeURIComponent('["a","b","c"]')),
   ])('that nobody made are refused as `validation_failed`: %j [hostile 34]', (text) => {
-    expect(() => decodeCursor(text)).toThrow(KilnError);
+    expect(() => decodeCursor(text, 'string')).toThrow(KilnError);
     try {
-      decodeCursor(text);
+      decodeCursor(text, 'string');
     } catch (error) {
       expect((error as KilnError).code).toBe('validation_failed');
     }
+  });
+
+  it('of another sorting are refused: no engine is asked whether a name is later than a time', () => {
+    expect(() => decodeCursor(encodeCursor({ value: 'name', id: 'x' }), 'number')).toThrow(KilnError);
+    expect(() => decodeCursor(encodeCursor({ value: 1, id: 'x' }), 'string')).toThrow(KilnError);
+    expect(() => decodeCursor(btoa('[1.5,"x"]'), 'number')).toThrow(KilnError);
+    expect(() => decodeCursor(btoa('[1e999,"x"]'), 'number')).toThrow(KilnError);
   });
 
   it('any text is a cursor or `validation_failed`', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String()), (text) => {
         try {
-          decodeCursor(text);
+          decodeCursor(text, 'string');
         } catch (error) {
           expect(error).toBeInstanceOf(KilnError);
         }

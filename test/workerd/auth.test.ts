@@ -130,6 +130,28 @@ describe('refresh tokens', () => {
   });
 });
 
+describe('#76 the refresh cookie', () => {
+  it('counts only from a page of ours, and needs no body', async () => {
+    const account = await signUp();
+    const cookie = `__Host-kiln_refresh=${account.refreshToken}`;
+    const refreshFrom = (headers: Record<string, string>) =>
+      call('POST', '/api/auth/refresh', { headers: { cookie, ...headers } });
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ])
+      expect(await expectProblem(await refreshFrom(headers), 403)).toBe('forbidden');
+    await expectJson(await refreshFrom({ origin: 'http://kiln.test', 'sec-fetch-site': 'same-origin' }), 200);
+  });
+
+  it('is not needed to sign out: the access token and nothing else will do', async () => {
+    const account = await signUp();
+    expect((await call('POST', '/api/auth/logout', { as: account })).status).toBe(204);
+  });
+});
+
 describe('credentials', () => {
   it('#7 are taken from one place in one form', async () => {
     const account = await signUp();
@@ -138,7 +160,6 @@ describe('credentials', () => {
       `Basic ${token}`,
       `Token ${token}`,
       token,
-      `bearer ${token}`,
       `Bearer ${token}, Bearer ${token}`,
       `Bearer  ${token}`,
       '',

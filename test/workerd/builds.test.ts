@@ -7,8 +7,10 @@ import type { OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { openDatabase } from '../../src/data/open.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
+import { buildObject } from '../../src/queues/build-object.ts';
 import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
 
 let world: World;
@@ -227,6 +229,58 @@ describe('a build', () => {
     await runDurableObjectAlarm(env.BUILD_RUN.getByName(build.id));
     const late = await (await runnerOf(build.id, first.attempt)).events([]);
     expect(await expectProblem(late, 409)).toBe('conflict');
+  });
+});
+
+describe('a build that lost something on the way', () => {
+  it('its object: it is made again from the row, and nobody behind it waits', async () => {
+    const row = await newBuild();
+    await unwrap(buildRun(env, row.id).erase());
+    const db = openDatabase(env);
+    const run = await buildObject(env, db, row.id);
+    expect(run && (await unwrap(run.claim()))).toMatchObject({ buildId: row.id, attempt: 1 });
+    expect(await buildObject(env, db, newId())).toBeNull();
+  });
+
+  it('the build that it repeats: the log of a cached build outlives the original', async () => {
+    const build = await newBuild();
+    await succeed(build.id, (await claim(build.id)).attempt);
+    const path = '/api/builds';
+    const again = await expectJson<{ build: Build }>(
+      await call('POST', path, { as: world.editor, json: { projectId: world.projectId } }),
+      200,
+    );
+    expect((await call('DELETE', `${path}/${build.id}`, { as: world.owner })).status).toBe(204);
+    await expectJson(await call('GET', `${path}/${again.build.id}/logs`, { as: world.viewer }), 200);
+    expect((await call('DELETE', `${path}/${again.build.id}`, { as: world.owner })).status).toBe(204);
+    // Nothing is left to repeat: the same tree is built anew.
+    const fresh = await call('POST', path, { as: world.editor, json: { projectId: world.projectId } });
+    await expectJson(fresh, 202);
+  });
+});
+
+describe('#27 a viewer', () => {
+  it('stops builds of their own, and removes nothing', async () => {
+    const ended = await newBuild();
+    await succeed(ended.id, (await claim(ended.id)).attempt);
+    expect(await expectProblem(await call('DELETE', `/api/builds/${ended.id}`, { as: world.viewer }), 403)).toBe(
+      'forbidden',
+    );
+    await expectJson(
+      await call('PUT', `/api/projects/${world.projectId}/files/other.txt`, {
+        as: world.owner,
+        json: { content: newId() },
+      }),
+      201,
+    );
+    const others = await expectJson<{ build: Build }>(
+      await call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } }),
+      202,
+    );
+    expect(await expectProblem(await call('DELETE', `/api/builds/${others.build.id}`, { as: world.viewer }), 403)).toBe(
+      'forbidden',
+    );
+    expect((await show(others.build.id)).status).toBe('queued');
   });
 });
 

@@ -121,6 +121,25 @@ describe('projects', () => {
     expect(await list('trashed=true')).toContain(project.id);
   });
 
+  it('in the trash are read and restored, and take no writes', async () => {
+    const project = await create('Back');
+    const path = `/api/projects/${project.id}`;
+    await expectJson(await call('PUT', `${path}/files/a.txt`, { as: owner, json: { content: 'x' } }), 201);
+    await call('DELETE', path, { as: owner });
+    expect(
+      await expectProblem(await call('PUT', `${path}/files/a.txt`, { as: owner, json: { content: 'y' } }), 409),
+    ).toBe('conflict');
+    expect(
+      await expectProblem(await call('POST', '/api/builds', { as: owner, json: { projectId: project.id } }), 409),
+    ).toBe('conflict');
+    expect(
+      (await expectJson<ProjectBody>(await call('GET', path, { as: owner }), 200)).project.deletedAt,
+    ).not.toBeNull();
+    const restored = await expectJson<ProjectBody>(await call('POST', `${path}/restore`, { as: owner }), 200);
+    expect(restored.project).toMatchObject({ deletedAt: null, fileCount: 1 });
+    await expectJson(await call('PUT', `${path}/files/a.txt`, { as: owner, json: { content: 'y' } }), 200);
+  });
+
   it('erased for good leave nothing in the database and nothing in the room', async () => {
     const project = await create('Erased');
     await expectJson(

@@ -16,3 +16,6 @@ export interface Dialect {
   /** Whether a text holds another, byte by byte. */
   contains(text: SQL, needle: string): SQL;
 }
+
+/** What `lower()` does to text in both engines: it knows the letters A–Z and no others. */
+export const foldCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());

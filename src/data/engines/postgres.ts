@@ -73,8 +73,7 @@ export function postgresEngine(connectionString: string): Engine {
   };
   const send = async (client: Client, { sql, params }: Statement): Promise<unknown[][]> => {
     if (!/^\s*(?:select|explain)\b/i.test(sql)) wrote = Date.now();
-    return (await client.query<unknown[]>({ text: postgresText(sql), values: [...params], rowMode: 'array' }))
-      .rows;
+    return (await client.query<unknown[]>({ text: postgresText(sql), values: [...params], rowMode: 'array' })).rows;
   };
   return {
     dialect: postgresDialect,
@@ -90,6 +89,15 @@ export function postgresEngine(connectionString: string): Engine {
         } catch (error) {
           await client.query('ROLLBACK').catch(() => undefined);
           throw error;
+        }
+      }),
+    snapshot: (work) =>
+      exclusively(async (client) => {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        try {
+          return await work((statement) => send(client, statement));
+        } finally {
+          await client.query('ROLLBACK').catch(() => undefined);
         }
       }),
     explain: (statement) =>

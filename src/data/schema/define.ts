@@ -60,6 +60,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       /** Absolute end; rotation does not move it. */
       expiresAt: time('expires_at').notNull(),
       revokedAt: time('revoked_at'),
+      /** Why it was revoked; null for one that was not, or by a release that did not say (before migration 0001). */
+      endReason: text('end_reason').$type<'signed-out' | 'token-reused'>(),
     },
     (table) => [
       index('sessions_user').on(table.userId, table.revokedAt),
@@ -81,7 +83,10 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       /** Hash of the token that replaced it. */
       successor: text('successor'),
     },
-    (table) => [index('refresh_tokens_session').on(table.sessionId)],
+    (table) => [
+      index('refresh_tokens_session').on(table.sessionId),
+      index('refresh_tokens_expires').on(table.expiresAt),
+    ],
   );
 
   const apiKeys = table(

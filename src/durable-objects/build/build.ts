@@ -85,6 +85,10 @@ export class BuildCore {
     this.#state = row ? (JSON.parse(row.json) as BuildState) : null;
   }
 
+  get exists(): boolean {
+    return this.#state !== null;
+  }
+
   /** Throws `not_found` before `create` and after `erase`. */
   get state(): BuildState {
     if (!this.#state) throw new KilnError('not_found');

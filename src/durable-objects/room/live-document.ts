@@ -204,6 +204,16 @@ export class LiveDocument {
     // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
     if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
     Y.applyUpdate(this.doc, payload, peer);
+    const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
+    if (waiting + (this.doc.store.pendingDs?.length ?? 0) > limits.room.pendingBytes) this.#purge(peer);
+  }
+
+  /** Lets go of what a client made to wait for ever: it is in memory only. The others come back to a clean document. */
+  #purge(peer: Peer): void {
+    peer.close('payload_too_large');
+    this.commit();
+    this.dissolve('unavailable');
+    this.#events.failed(this, new Error('too much waits for updates that never came'));
   }
 
   /** Whether the text would be larger than text may be. Exact only near the limit, where it matters. */

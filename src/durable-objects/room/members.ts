@@ -17,6 +17,9 @@ export interface Directory {
   accessOfAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>>;
 }
 
+/** What an owner may still do with a project in the trash; nobody else sees it. */
+const inTrash: ReadonlySet<Right> = new Set(['project.read', 'project.manage', 'members.read', 'build.read']);
+
 export interface Entry {
   readonly project: Project;
   readonly revision: number;
@@ -45,6 +48,8 @@ export class Members {
     const entry = await this.look(caller.userId);
     if (!entry) throw new KilnError('not_found');
     if (!allows(entry.access, right)) throw new KilnError('forbidden');
+    if (entry.project.deletedAt !== null && !inTrash.has(right))
+      throw new KilnError('conflict', { detail: 'The project is in the trash.' });
     return entry;
   }
 

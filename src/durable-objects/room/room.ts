@@ -11,6 +11,7 @@ import { applyText } from '../../core/text-diff.ts';
 import { nest, sha256 } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import { bytesOf, type Sql } from '../sql.ts';
+import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
 import { DocumentLog } from './document-log.ts';
 import { EventLog } from './event-log.ts';
@@ -154,9 +155,15 @@ export class Room {
   /** A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. [R11] */
   #recheckSockets(): Promise<void> | null {
     if (this.#ports.now() - this.#socketsCheckedAt < limits.room.memberCacheTtl) return null;
-    this.#checking ??= this.#checkSockets().finally(() => {
-      this.#checking = null;
-    });
+    this.#checking ??= this.#checkSockets()
+      .catch((error: unknown) => {
+        // The database may be away for a moment; for longer nobody goes on without being looked at.
+        if (this.#ports.now() - this.#socketsCheckedAt > limits.room.memberGrace) throw error;
+        this.#ports.log('room.check_failed', { message: String(error) }, 'warn');
+      })
+      .finally(() => {
+        this.#checking = null;
+      });
     return this.#checking;
   }
 
@@ -170,9 +177,9 @@ export class Room {
   // ── Project ─────────────────────────────────────────────────────────────────────────────────────
 
   /** The project with the totals of this moment; those in the database follow later. */
-  project({ project, revision }: Entry): { project: Project; revision: number } {
+  project({ project, revision }: Entry): { project: Project; revision: number; seq: number } {
     const { tree } = this.#files;
-    return { project: { ...project, fileCount: tree.count, totalSize: tree.size }, revision };
+    return { project: { ...project, fileCount: tree.count, totalSize: tree.size }, revision, seq: this.#events.seq };
   }
 
   /** The first tree of a new project. Every blob that it names is stored; a second call changes nothing. */
@@ -261,6 +268,58 @@ export class Room {
       this.#snapshots -= 1;
     }
     return snapshot;
+  }
+
+  // ── Backup ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts the room of this moment into the vault: nothing is copied that has not changed. Null for a room that never was. */
+  async backup(projectId: string, vault: RoomVault): Promise<RoomBackup | null> {
+    this.flushAll();
+    if (this.#events.seq === 0) return null;
+    const last = lastBackup(this.#sql, projectId, this.#events.seq);
+    const kept = last !== null && (await vault.hasRoom(last.hash));
+    // Somebody may have typed while the vault was asked.
+    this.flushAll();
+    if (kept && lastBackup(this.#sql, projectId, this.#events.seq)?.hash === last.hash) return last;
+    const captured = capture(
+      this.#sql,
+      {
+        projectId,
+        seq: this.#events.seq,
+        treeHash: this.#files.tree.hash(),
+        load: (file) => this.#log.load(file),
+      },
+      !kept,
+    );
+    // Texts of this tree that are in the room alone go into the blob store, where the backup finds them.
+    this.#snapshots += 1;
+    try {
+      await this.#store(this.#files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
+    } finally {
+      this.#snapshots -= 1;
+    }
+    for (const { hash, data } of captured.documents) await vault.putDocument(hash, data);
+    await vault.putRoom(captured.result.hash, captured.state);
+    captured.remember();
+    return captured.result;
+  }
+
+  /**
+   * Takes over the state that a backup kept, unless the room has gone on since: then it keeps what it
+   * has. The caller opens the room anew afterwards, for everything in memory is out of date.
+   */
+  async takeOver(hash: string, vault: RoomVault): Promise<{ outcome: 'restored' | 'newer'; seq: number }> {
+    const state = await verifyState(vault, hash);
+    this.flushAll();
+    if (this.#events.seq > state.seq) return { outcome: 'newer', seq: this.#events.seq };
+    this.closeAll('unavailable');
+    await restoreState(this.#sql, vault, state);
+    return { outcome: 'restored', seq: state.seq };
+  }
+
+  /** Which of these blobs the room still needs. Asked by the collector before it touches them. */
+  held(hashes: readonly string[]): string[] {
+    return held(this.#sql, hashes);
   }
 
   // ── Events ──────────────────────────────────────────────────────────────────────────────────────
@@ -372,6 +431,9 @@ export class Room {
     const idle = this.#files.pendingContents(now - limits.room.blobIdle, 200);
     if (idle.length) await this.#store(idle);
     if (this.#snapshots === 0) this.#files.sweepContents(now - limits.room.blobIdle);
+    this.#sql.run('DELETE FROM revisions WHERE at <= ?', now - limits.room.revisionTtl);
+    const [revision] = this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM revisions');
+    if (revision?.at != null) this.#ports.schedule(revision.at + limits.room.revisionTtl);
     const oldest = this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await this.writeIndex();
     if (this.#sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);

@@ -4,7 +4,7 @@ import type { AppContext, Principal } from '../http/context.ts';
 
 /** The bearer token; one scheme, one place. Several Authorization headers arrive joined by a comma and match nothing. */
 function bearer(c: AppContext): string {
-  const match = /^Bearer ([\w~+/.-]+=*)$/.exec(c.req.header('authorization') ?? '');
+  const match = /^Bearer ([\w~+/.-]+=*)$/i.exec(c.req.header('authorization') ?? '');
   if (!match?.[1]) throw new KilnError('unauthenticated');
   return match[1];
 }
@@ -21,4 +21,9 @@ export async function authenticateRunner(c: AppContext, buildId: string): Promis
   const claims = await verifyToken(c.var.config, 'build', bearer(c));
   if (!claims || claims.sub !== buildId) throw new KilnError('unauthenticated');
   return claims;
+}
+
+/** The operator, by a token that only a holder of the signing keys can make. */
+export async function authenticateSystem(c: AppContext): Promise<void> {
+  if (!(await verifyToken(c.var.config, 'system', bearer(c)))) throw new KilnError('unauthenticated');
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Session, User } from '../../contract/users.ts';
 import { signToken } from '../../core/tokens.ts';
@@ -15,8 +16,21 @@ export const newRefreshToken = (): string => randomBytes(32).toString('base64url
 
 export const hashRefreshToken = (token: string): string => sha256(token);
 
-export const refreshTokenOf = (c: AppContext, body: { refreshToken?: string | undefined }): string | undefined =>
-  body.refreshToken ?? getCookie(c, cookieName, 'host') ?? undefined;
+/**
+ * The refresh token of a request: from the body, else from the cookie. A cookie comes along with any
+ * request that a browser makes, so it only counts from a page of ours (hostile pages are cross-site).
+ */
+export function refreshTokenOf(c: AppContext, body: { refreshToken?: string | undefined }): string | undefined {
+  if (body.refreshToken !== undefined) return body.refreshToken;
+  const cookie = getCookie(c, cookieName, 'host');
+  if (!cookie) return undefined;
+  const origin = c.req.header('origin');
+  const site = c.req.header('sec-fetch-site') ?? 'none';
+  const ours =
+    origin === undefined ? site === 'same-origin' || site === 'none' : c.var.config.allowedOrigins.has(origin);
+  if (!ours) throw new KilnError('forbidden', { detail: 'This origin may not use the cookie.' });
+  return cookie;
+}
 
 /** The body of every successful sign-in, and its cookie. */
 export async function sessionReply(

@@ -1,6 +1,7 @@
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
+import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
 import { claimKey, finishKey, releaseKey } from '../../data/idempotency.ts';
 import type { AppContext } from './context.ts';
@@ -35,12 +36,16 @@ export async function idempotently(
         'idempotency-replayed': 'true',
       },
     });
+  let response: Response;
   try {
-    const response = await respond();
-    await finishKey(c.var.db, { userId, key, status: response.status, body: await response.clone().text() });
-    return response;
+    response = await respond();
   } catch (error) {
     await releaseKey(c.var.db, { userId, key });
     throw error;
   }
+  // Done is done: when its answer cannot be kept, the key stays taken rather than free for a second time.
+  await finishKey(c.var.db, { userId, key, status: response.status, body: await response.clone().text() }).catch(
+    (error: unknown) => logEvent('idempotency.not_kept', describeError(error), 'error'),
+  );
+  return response;
 }

@@ -5,15 +5,18 @@ import type { z } from 'zod';
 import type { BodyOf, Endpoint, ParamsOf, QueryOf } from '../../contract/endpoint.ts';
 import { type Issue, KilnError } from '../../contract/errors.ts';
 import { Id, Sha256 } from '../../contract/ids.ts';
+import { limits } from '../../contract/limits.ts';
+import type { Access } from '../../contract/projects.ts';
 import type { Verified } from '../../core/tokens.ts';
 import { type BuildRow, buildById } from '../../data/builds.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
-import { authenticate, authenticateRunner } from '../auth/authenticate.ts';
-import { mediaType, readJson } from './body.ts';
+import { authenticate, authenticateRunner, authenticateSystem } from '../auth/authenticate.ts';
+import { mediaType, readBytes, readJson } from './body.ts';
 import type { AppContext, AppEnv, Principal } from './context.ts';
 import { GatedRoom } from './gated-room.ts';
 import { idempotently } from './idempotency.ts';
 import { continentHint } from './location.ts';
+import { problemResponse } from './problem.ts';
 
 type Kind<E extends Endpoint> = E['access']['kind'];
 
@@ -23,9 +26,11 @@ export interface Input<E extends Endpoint> {
   readonly query: QueryOf<E>;
   /** Undefined when the endpoint takes raw bytes and got them. */
   readonly body: E extends { rawBody: true } ? BodyOf<E> | undefined : BodyOf<E>;
-  readonly user: Kind<E> extends 'public' | 'runner' ? null : Principal;
+  readonly user: Kind<E> extends 'public' | 'runner' | 'system' ? null : Principal;
   readonly room: Kind<E> extends 'project' | 'body-project' ? GatedRoom : null;
   readonly build: Kind<E> extends 'build' ? BuildRow : null;
+  /** How the caller sees the project of the build. */
+  readonly access: Kind<E> extends 'build' ? Access : null;
   readonly job: Kind<E> extends 'runner' ? Verified<'build'> : null;
 }
 
@@ -59,6 +64,16 @@ const queryValidator = (schema: z.ZodObject): MiddlewareHandler =>
     if (!result.success) throw new KilnError('validation_failed', { issues: issuesOf('query', result.error) });
   });
 
+/** What the access rule proved of a request, before anything else of it was read. */
+interface Proof {
+  readonly params: Record<string, string>;
+  readonly user: Principal | null;
+  readonly job: Verified<'build'> | null;
+  readonly build: BuildRow | null;
+  readonly access: Access | null;
+  room: GatedRoom | null;
+}
+
 /**
  * Puts an endpoint of the contract on the router, below /api and /api/v1. The order is fixed: who
  * are you, may you, is your input valid, was this done before, then the handler.
@@ -67,56 +82,78 @@ export function mount<const E extends Endpoint>(app: Hono<AppEnv>, endpoint: E, 
   const template = endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1');
   const pattern = endpoint.catchAll ? `${template}{.+}` : template;
   const patterns = pattern.startsWith('/api/') ? [pattern, pattern.replace('/api/', '/api/v1/')] : [pattern];
+  const proofs = new WeakMap<Request, Proof>();
+  const identify: MiddlewareHandler<AppEnv> = async (c, next) => {
+    const proof = await prove(c, endpoint);
+    proofs.set(c.req.raw, proof);
+    await next();
+    // The gate of a project is in its room, on the way of the handler. Whoever failed before it gets its
+    // answer first: a stranger must not learn from a complaint about the input that the project exists.
+    if (!c.error || !proof.room || proof.room.entered) return;
+    await proof.room.enter().catch((refusal: unknown) => {
+      const response = problemResponse(refusal, c.var.requestId, c.var.config.appOrigin);
+      c.res = undefined;
+      c.res = response;
+    });
+  };
   const validators: MiddlewareHandler[] = endpoint.query ? [queryValidator(endpoint.query)] : [];
-  app.on(endpoint.method, patterns, ...validators, (c) => run(c, endpoint, handler));
+  app.on(endpoint.method, patterns, identify, ...validators, async (c) => {
+    const proof = proofs.get(c.req.raw);
+    if (!proof) throw new Error('the proof comes first');
+    return await respond(c, endpoint, proof, handler);
+  });
 }
 
-async function run<E extends Endpoint>(c: AppContext, endpoint: E, handler: Handler<E>): Promise<Response> {
-  const { access } = endpoint;
-  const user = access.kind === 'public' || access.kind === 'runner' ? null : await authenticate(c);
-  const params = readParams(c, endpoint);
-  const job = access.kind === 'runner' ? await authenticateRunner(c, params.id ?? '') : null;
-  if (user) c.var.fields.user = user.userId;
+function roomOf(c: AppContext, { access }: Endpoint, user: Principal | null, projectId: string): GatedRoom {
+  if (!user || !('right' in access)) throw new Error('a room is entered by a user with a right');
+  c.var.fields.project = projectId;
+  const room = projectRoom(c.env, projectId, continentHint(c));
+  return new GatedRoom(projectId, room, { userId: user.userId }, access.right);
+}
 
-  // A project's gate is in its room and needs no body; where the body names the project, it is read first.
+async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
+  const { kind } = endpoint.access;
+  const user = kind === 'public' || kind === 'runner' || kind === 'system' ? null : await authenticate(c);
+  if (kind === 'system') await authenticateSystem(c);
+  if (user) c.var.fields.user = user.userId;
+  const params = readParams(c, endpoint);
+  const job = kind === 'runner' ? await authenticateRunner(c, params.id ?? '') : null;
   let build: BuildRow | null = null;
-  let room: GatedRoom | null = null;
-  const roomOf = (projectId: string): GatedRoom => {
-    if (!user || !('right' in access)) throw new Error('a room is entered by a user with a right');
-    c.var.fields.project = projectId;
-    return new GatedRoom(
-      projectId,
-      projectRoom(c.env, projectId, continentHint(c)),
-      { userId: user.userId },
-      access.right,
-    );
-  };
-  if (access.kind === 'project') room = roomOf(params.id ?? '');
-  if (access.kind === 'build') {
+  let access: Access | null = null;
+  if (kind === 'build') {
     build = (await buildById(c.var.db, params.id ?? '')) ?? null;
     if (!build) throw new KilnError('not_found');
     c.var.fields.build = build.id;
-    await roomOf(build.projectId).enter();
+    access = (await roomOf(c, endpoint, user, build.projectId).enter()).access;
   }
-
-  const body = await readBody(c, endpoint);
-  if (access.kind === 'body-project') room = roomOf((body as { projectId: string }).projectId);
-
-  const input = {
+  return {
     params,
-    query: endpoint.query ? c.req.valid('query' as never) : undefined,
-    body,
     user,
-    room,
-    build,
     job,
-  } as unknown as Input<E>;
-  const respond = async (): Promise<Response> => {
-    const reply = await handler(c, input);
-    if (room && !room.entered) throw new Error(`${endpoint.method} ${endpoint.path} answered without passing the gate`);
+    build,
+    access,
+    room: kind === 'project' ? roomOf(c, endpoint, user, params.id ?? '') : null,
+  };
+}
+
+async function respond<E extends Endpoint>(
+  c: AppContext,
+  endpoint: E,
+  proof: Proof,
+  handler: Handler<E>,
+): Promise<Response> {
+  const body = await readBody(c, endpoint);
+  const { user } = proof;
+  if (endpoint.access.kind === 'body-project')
+    proof.room = roomOf(c, endpoint, user, (body as { projectId: string }).projectId);
+  const query = endpoint.query ? c.req.valid('query' as never) : undefined;
+  const work = async (): Promise<Response> => {
+    const reply = await handler(c, { ...proof, query, body } as unknown as Input<E>);
+    if (proof.room && !proof.room.entered)
+      throw new Error(`${endpoint.method} ${endpoint.path} answered without passing the gate`);
     return 'raw' in reply ? reply.raw : toResponse(c, reply);
   };
-  return endpoint.idempotent && user ? await idempotently(c, user.userId, body, respond) : await respond();
+  return endpoint.idempotent && user ? await idempotently(c, user.userId, body, work) : await work();
 }
 
 function readParams(c: AppContext, endpoint: Endpoint): Record<string, string> {
@@ -143,8 +180,9 @@ async function readBody(c: AppContext, endpoint: Endpoint): Promise<unknown> {
   if (!endpoint.body) return undefined;
   const request = c.req.raw;
   if (endpoint.rawBody && mediaType(request) !== 'application/json') return undefined;
-  const emptyAllowed = request.body === null && endpoint.body.safeParse({}).success;
-  const parsed = endpoint.body.safeParse(emptyAllowed ? {} : await readJson(request));
+  // Where nothing needs to be said, saying nothing will do.
+  const nothing = mediaType(request) === '' && (await readBytes(request.clone(), limits.http.jsonBody)).length === 0;
+  const parsed = endpoint.body.safeParse(nothing ? {} : await readJson(request));
   if (!parsed.success) throw new KilnError('validation_failed', { issues: issuesOf('body', parsed.error) });
   return parsed.data;
 }

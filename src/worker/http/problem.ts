@@ -4,9 +4,28 @@ import type { Problem } from '../../contract/problem.ts';
 /** Seconds to wait when an error is worth a retry and says nothing more exact. */
 const defaultRetryAfter = 1;
 
+/** What the platform says of its own faults: a full or ailing disk below an object, a fault that it keeps to itself, R2's codes for "try again". */
+const platformFault = /\bSQLITE_(?:FULL|IOERR|BUSY|CANTOPEN)|^internal error; reference = |\((?:10001|10043|10058)\)$/;
+
+/**
+ * Whether a store or an object was away for reasons that pass: it was reset, moved or overloaded
+ * (developers.cloudflare.com, Durable Objects, "Error handling"), or the platform below it failed.
+ */
+const isPassing = (error: unknown): boolean =>
+  error instanceof Error &&
+  (('retryable' in error && error.retryable === true) ||
+    ('overloaded' in error && error.overloaded === true) ||
+    platformFault.test(error.message));
+
+/** The typed error of whatever was thrown: what is not one already is `unavailable` where it passes, else `internal`. */
+function typed(error: unknown): KilnError {
+  if (error instanceof KilnError) return error;
+  return new KilnError(isPassing(error) ? 'unavailable' : 'internal', { cause: error });
+}
+
 /** The problem document of an error. What is not a KilnError answers `internal` and says nothing of itself. */
 export function problemResponse(error: unknown, requestId: string, appOrigin: string): Response {
-  const known = error instanceof KilnError ? error : new KilnError('internal');
+  const known = typed(error);
   const { status, title, retryable } = errorSpec(known.code);
   const problem: Problem = {
     type: `${appOrigin}/docs/errors#${known.code}`,
@@ -17,7 +36,11 @@ export function problemResponse(error: unknown, requestId: string, appOrigin: st
     requestId,
     ...(known.issues && { issues: known.issues.map(({ path, message }) => ({ path, message })) }),
   };
-  const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
+  const headers = new Headers({
+    ...known.headers,
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+  });
   if (retryable && (status === 429 || status === 503))
     headers.set('retry-after', String(known.retryAfter ?? defaultRetryAfter));
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="kiln"');

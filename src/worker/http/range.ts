@@ -35,7 +35,11 @@ function requestedRange(request: Request, source: ByteSource): { start: number; 
   const ifRange = request.headers.get('if-range');
   if (header === null || (ifRange !== null && ifRange !== source.etag)) return null;
   const ranges = parseRange(source.size, header, { combine: true });
-  if (ranges === -1) throw new KilnError('range_not_satisfiable', { detail: `The content has ${source.size} bytes.` });
+  if (ranges === -1)
+    throw new KilnError('range_not_satisfiable', {
+      detail: `The content has ${source.size} bytes.`,
+      headers: { 'content-range': `bytes */${source.size}` },
+    });
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null;
   return ranges[0] ?? null;
 }

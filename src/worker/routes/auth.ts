@@ -80,7 +80,7 @@ export function authRoutes(app: Hono<AppEnv>): void {
     const sessionId =
       claims?.sid ?? (token ? (await sessionOfToken(c.var.db, hashRefreshToken(token)))?.id : undefined);
     if (!sessionId) throw new KilnError('unauthenticated');
-    await revokeSession(c.var.db, sessionId, c.var.started);
+    await revokeSession(c.var.db, sessionId, c.var.started, 'signed-out');
     clearRefreshCookie(c);
     return { status: 204 };
   });

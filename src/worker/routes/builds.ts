@@ -7,6 +7,9 @@ import { buildKey } from '../../core/build-key.ts';
 import { hasEnded } from '../../core/build-lifecycle.ts';
 import { etag } from '../../core/etag.ts';
 import { artifactUrl } from '../../core/links.ts';
+import { describeError, logEvent } from '../../core/log.ts';
+import { decodePath } from '../../core/paths.ts';
+import { allows } from '../../core/permissions.ts';
 import {
   createBuild,
   createCachedBuild,
@@ -14,11 +17,10 @@ import {
   finishedBuild,
   listBuilds,
   outputIsShared,
-  pendingBuilds,
   recentLock,
   toBuild,
 } from '../../data/builds.ts';
-import { deleteOutputs, getOutput } from '../../data/objects.ts';
+import { deleteOutputs, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
@@ -50,23 +52,25 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     c.var.fields.build = build.id;
 
     const finished = await finishedBuild(db, projectId, key);
-    if (finished)
+    // Its output may be on its way out at this moment.
+    if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id)))
       return { status: 200, body: { build: toBuild(await createCachedBuild(db, build, finished), config) } };
 
-    const pending = await pendingBuilds(db, user.userId);
-    if (pending.queued >= limits.build.queuedPerUser)
-      throw new KilnError('quota_exceeded', {
-        detail: `${pending.queued} builds are waiting; at most ${limits.build.queuedPerUser} may.`,
-      });
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
     const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
     const row = await createBuild(db, build, message);
-    await unwrap(buildRun(c.env, build.id).create(row, snapshot.projectName));
-    await c.env.BUILD_QUEUE.send(message.body);
-    await settleOutbox(db, message.id);
-    await room.tell((stub) =>
-      stub.record('build.queued', user.userId, { buildId: build.id, target, status: 'queued' }),
-    );
+    // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
+    // makes the object that is missing. Failing here would have the client build twice.
+    try {
+      await unwrap(buildRun(c.env, build.id).create(row, snapshot.projectName));
+      await c.env.BUILD_QUEUE.send(message.body);
+      await settleOutbox(db, message.id);
+      await room.tell((stub) =>
+        stub.record('build.queued', user.userId, { buildId: build.id, target, status: 'queued' }),
+      );
+    } catch (error) {
+      logEvent('build.left_to_sweep', { build: build.id, ...describeError(error) }, 'warn');
+    }
     return { status: 202, body: { build: toBuild(row, config) } };
   });
 
@@ -85,7 +89,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.getBuildLogs, async (c, { build }) => {
     const run = buildRun(c.env, build.outputOf ?? build.id);
     if (!(c.req.header('accept') ?? '').includes('text/event-stream'))
-      return { status: 200, body: await run.logs(0, wholeLog) };
+      return { status: 200, body: await unwrap(run.logs(0, wholeLog)) };
     const since = Number(c.req.header('last-event-id') ?? 0);
     return {
       raw: new Response(
@@ -115,7 +119,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
   }));
 
   mount(app, endpoints.getArtifact, async (c, { build, params }) => {
-    const name = decodeURIComponent(params.name);
+    const name = decodePath(params.name);
     const artifact = build.artifacts.find((one) => one.name === name);
     if (!artifact) throw new KilnError('not_found');
     return {
@@ -140,12 +144,18 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.deleteBuild, async (c, { build }) => {
+  mount(app, endpoints.deleteBuild, async (c, { build, access, user }) => {
+    const ended = hasEnded(build.status);
+    // A viewer may stop a build of their own; what is finished belongs to the project.
+    if (!allows(access, 'project.write') && (ended || build.userId !== user.userId)) throw new KilnError('forbidden');
     const run = buildRun(c.env, build.id);
-    if (!hasEnded(build.status) && (await unwrap(run.cancel()))) return { status: 204 };
-    if (!(await outputIsShared(c.var.db, build))) await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
+    if (!ended && (await unwrap(run.cancel()))) return { status: 204 };
+    // The row first: from then on nobody is shown what the next steps remove.
     await deleteBuildRow(c.var.db, build.id);
-    await unwrap(run.erase());
+    if (await outputIsShared(c.var.db, build)) return { status: 204 };
+    await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
+    await unwrap(buildRun(c.env, build.outputOf ?? build.id).erase());
+    if (build.outputOf !== null && build.outputOf !== build.id) await unwrap(run.erase());
     return { status: 204 };
   });
 

@@ -6,7 +6,15 @@ import type { Project, UpdateProject } from '../../contract/projects.ts';
 import { etag, matches, matchesWeakly } from '../../core/etag.ts';
 import { audit } from '../../data/audit.ts';
 import { getTree } from '../../data/objects.ts';
-import { createProject, listProjects, markReady, toProject, trashProject, updateProject } from '../../data/projects.ts';
+import {
+  createProject,
+  listProjects,
+  markReady,
+  restoreProject,
+  toProject,
+  trashProject,
+  updateProject,
+} from '../../data/projects.ts';
 import { templateByRef } from '../../data/templates.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
@@ -67,7 +75,8 @@ async function update(
 ): Promise<{ project: Project; revision: number }> {
   const { project, revision } = await room.call((stub, caller, right) => stub.project(caller, right));
   const ifMatch = c.req.header('if-match');
-  if (ifMatch !== undefined && !matches(ifMatch, etag(revision))) throw new KilnError('precondition_failed');
+  if (ifMatch !== undefined && !matches(ifMatch.replaceAll(/-\d+"/g, '"'), etag(revision)))
+    throw new KilnError('precondition_failed');
   const row = await updateProject(
     c.var.db,
     room.projectId,
@@ -109,8 +118,9 @@ export function projectRoutes(app: Hono<AppEnv>): void {
   }));
 
   mount(app, endpoints.getProject, async (c, { room }) => {
-    const { project, revision } = await room.call((stub, caller, right) => stub.project(caller, right));
-    const tag = etag(revision);
+    const { project, revision, seq } = await room.call((stub, caller, right) => stub.project(caller, right));
+    // Totals follow the files, so the tag follows both; a change of the project compares its own part.
+    const tag = etag(`${revision}-${seq}`);
     const ifNoneMatch = c.req.header('if-none-match');
     if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, tag)) return { status: 304, headers: { etag: tag } };
     return { status: 200, headers: { etag: tag }, body: { project } };
@@ -124,6 +134,22 @@ export function projectRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.updateProject, async (c, { room, user, body }) => {
     const { project, revision } = await update(c, room, user.userId, body);
     return { status: 200, headers: { etag: etag(revision) }, body: { project } };
+  });
+
+  mount(app, endpoints.restoreProject, async (c, { room, user }) => {
+    const { project } = await room.call((stub, caller, right) => stub.project(caller, right));
+    const row = await restoreProject(c.var.db, room.projectId, c.var.started);
+    if (!row) throw new KilnError('not_found');
+    await room.tell((stub) => stub.membersChanged());
+    await audit(c.var.db, {
+      actorId: user.userId,
+      projectId: room.projectId,
+      action: 'project.restored',
+      requestId: c.var.requestId,
+      now: c.var.started,
+    });
+    const { fileCount, totalSize } = project;
+    return { status: 200, body: { project: { ...toProject(row, project.role), fileCount, totalSize } } };
   });
 
   mount(app, endpoints.deleteProject, async (c, { room, user, query }) => {

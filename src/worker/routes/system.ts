@@ -2,7 +2,9 @@ import { sql } from 'drizzle-orm';
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import type { Readiness } from '../../contract/system.ts';
+import { describeSchema } from '../../core/migrations.ts';
 import { publicKeys } from '../../core/tokens.ts';
+import { schemaState } from '../../data/migrations.ts';
 import { oldestOutbox } from '../../data/outbox.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
 import { runnerHealth } from '../../queues/runner.ts';
@@ -10,7 +12,12 @@ import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { version } from '../version.ts';
 
-type Check = () => Promise<string | undefined>;
+/** What is wrong with a part, or what an operator should know of one that is well; undefined when there is nothing to say. */
+type Finding = string | { ok: boolean; detail: string } | undefined;
+type Check = () => Promise<Finding>;
+
+/** Set when this isolate has seen the schema of its own release: a database never goes back. */
+let schemaSeen = false;
 
 /** A part that has not answered by now is away. Milliseconds. */
 const patience = 3000;
@@ -21,8 +28,9 @@ async function check(work: Check): Promise<Readiness['checks'][string]> {
   const start = Date.now();
   const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer in time')), patience));
   try {
-    const detail = await Promise.race([work(), late]);
-    return { ok: detail === undefined, ms: Date.now() - start, ...(detail !== undefined && { detail }) };
+    const found = await Promise.race([work(), late]);
+    const told = typeof found === 'string' ? { ok: false, detail: found } : (found ?? { ok: true });
+    return { ...told, ms: Date.now() - start };
   } catch {
     return { ok: false, ms: Date.now() - start, detail: 'does not answer' };
   }
@@ -32,6 +40,13 @@ const checksOf = (c: AppContext): Record<string, Check> => ({
   database: async () => {
     await c.var.db.query('system.ping', (orm) => orm.get(sql`SELECT count(*) FROM templates`));
     return undefined;
+  },
+  schema: async () => {
+    if (schemaSeen) return undefined;
+    const schema = await schemaState(c.var.db);
+    schemaSeen = schema.state === 'same';
+    const detail = describeSchema(schema);
+    return detail === undefined ? undefined : { ok: schema.state !== 'behind', detail };
   },
   storage: async () => {
     await Promise.all([c.env.ASSETS.head('health'), c.env.BUILDS.head('health'), c.env.EXPORTS.head('health')]);

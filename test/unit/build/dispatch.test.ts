@@ -103,14 +103,29 @@ describe('dispatch', () => {
     expect(done).toEqual(['claim a']);
   });
 
-  it('lets a failure through, so that the message comes again', async () => {
-    const { deps } = fake([{ id: 'a', running: 0 }]);
+  it('lets a failure to ask for builds through, so that the message comes again', async () => {
+    const { deps } = fake([]);
     const broken: DispatchDeps = {
       ...deps,
-      claim: async () => {
-        throw new Error('the object is away');
+      candidates: async () => {
+        throw new Error('the database is away');
       },
     };
-    await expect(dispatch(broken)).rejects.toThrow('the object is away');
+    await expect(dispatch(broken)).rejects.toThrow('the database is away');
+  });
+
+  it('is not held up by a build that cannot be asked', async () => {
+    const { deps } = fake([
+      { id: 'a', running: 0 },
+      { id: 'b', running: 0 },
+    ]);
+    const broken: DispatchDeps = {
+      ...deps,
+      claim: async (id) => {
+        if (id === 'a') throw new Error('the object is away');
+        return await deps.claim(id);
+      },
+    };
+    expect(await dispatch(broken)).toBe('started');
   });
 });

@@ -918,3 +918,28 @@ describe('[R12] What is not the protocol', () => {
     expect(honest.peer.closed).toBeNull();
   });
 });
+
+describe('[R12] Updates that wait for others', () => {
+  it('[R12] are held up to a limit; over it their sender is closed, and the others come back to a clean document', async () => {
+    await write('a', 'text');
+    const honest = await world.client(ids.owner, 'a');
+    const attacker = await world.client(ids.editor, 'a');
+    for (let n = 0; n < 20 && attacker.peer.closed === null; n += 1) {
+      // The second update of a document whose first never comes.
+      const doc = new Y.Doc();
+      doc.getText('content').insert(0, 'x');
+      const before = Y.encodeStateVector(doc);
+      doc.getText('content').insert(1, 'y'.repeat(100_000));
+      await world.send(attacker.peer, updateOf(Y.encodeStateAsUpdate(doc, before)));
+      await world.settle();
+    }
+    expect(attacker.peer.closed).toBe('payload_too_large');
+    expect(honest.peer.closed).toBe('unavailable');
+    expect(await world.text('a')).toBe('text');
+    await honest.connect();
+    await world.settle();
+    honest.type(0, 'still ');
+    await world.settle();
+    expect(await world.text('a')).toBe('still text');
+  });
+});

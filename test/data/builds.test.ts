@@ -1,0 +1,179 @@
+import { eq } from 'drizzle-orm';
+import { expect, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
+import {
+  type BuildRow,
+  buildById,
+  createBuild,
+  createCachedBuild,
+  deleteBuildRow,
+  finishedBuild,
+  listBuilds,
+  nextBuilds,
+  outputIsShared,
+  projectBuild,
+  projectionOf,
+  recentLock,
+  stalledBuilds,
+} from '../../src/data/builds.ts';
+import type { Database } from '../../src/data/database.ts';
+import { claimOutbox, oldestOutbox, settleOutbox } from '../../src/data/outbox.ts';
+import { builds, outbox } from '../../src/data/schema/sqlite.ts';
+import { newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
+import { onBothEngines } from './support/stores.ts';
+
+async function move(db: Database, id: string, change: Partial<BuildRow>): Promise<void> {
+  const row = await buildById(db, id);
+  if (!row) throw new Error('no such build');
+  await projectBuild(db, id, projectionOf({ ...row, seq: row.seq + 1, ...change }));
+}
+
+onBothEngines('Builds', (store) => {
+  it('come with their message or not at all', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const message = { id: newId(), queue: 'builds', body: { v: 1 } };
+    const first = await createBuild(db, newBuild(projectId, userId), message);
+    expect(await buildById(db, first.id)).toEqual(first);
+    const twin = newBuild(projectId, userId);
+    await expect(createBuild(db, twin, message)).rejects.toThrow();
+    expect(await buildById(db, twin.id)).toBeUndefined();
+    await deleteBuildRow(db, first.id);
+  });
+
+  it('never wait in larger number than a user may have waiting, also when asked for at once', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const free = 3;
+    for (let n = 0; n < limits.build.queuedPerUser - free; n += 1) await someBuild(db, projectId, userId);
+    const wanted = Array.from({ length: 10 }, () => newBuild(projectId, userId));
+    const results = await Promise.allSettled(
+      wanted.map((build) => createBuild(store().open(), build, { id: newId(), queue: 'race', body: build.id })),
+    );
+    expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(free);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'quota_exceeded' });
+    const messages = await db.query('test', (orm) => orm.select().from(outbox).where(eq(outbox.queue, 'race')));
+    expect(messages).toHaveLength(free);
+    for (const { body } of messages) expect(await buildById(db, String(body))).toBeDefined();
+    await db.query('test', (orm) => orm.delete(builds).where(eq(builds.userId, userId)));
+  });
+
+  it('are started in turn: users with the fewest running builds first, then the oldest', async () => {
+    const db = store().open();
+    const [busy, idle] = [await someUser(db), await someUser(db)];
+    const [theirs, other] = [await someProject(db, busy), await someProject(db, idle)];
+    const running = await someBuild(db, theirs, busy);
+    await move(db, running, { status: 'building', startedAt: now });
+    const waiting = [
+      await someBuild(db, theirs, busy),
+      await someBuild(db, other, idle),
+      await someBuild(db, other, idle),
+    ];
+    expect(await nextBuilds(db, 10)).toEqual([
+      { id: waiting[1], userId: idle, running: 0 },
+      { id: waiting[2], userId: idle, running: 0 },
+      { id: waiting[0], userId: busy, running: 1 },
+    ]);
+    expect(await nextBuilds(db, 1)).toHaveLength(1);
+    for (const id of [running, ...waiting]) await deleteBuildRow(db, id);
+  });
+
+  it('take a newer state and never an older one', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const id = await someBuild(db, await someProject(db, userId), userId);
+    const artifacts = [{ name: 'game.zip', size: 5e9, sha256: 'f'.repeat(64), mimeType: 'application/zip' }];
+    await move(db, id, { status: 'success', seq: 7, artifacts, timings: { total: 1.5 }, errorMessage: 'a\0b' });
+    await move(db, id, { status: 'building', seq: 6 });
+    await move(db, id, { status: 'building', seq: 7 });
+    expect(await buildById(db, id)).toMatchObject({
+      status: 'success',
+      seq: 7,
+      artifacts,
+      timings: { total: 1.5 },
+      errorMessage: 'a\uFFFDb',
+    });
+  });
+
+  it('that finished are found by key and lend their output and lock; the newest counts', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const [old, fresh] = [await someBuild(db, projectId, userId), await someBuild(db, projectId, userId)];
+    await move(db, old, { status: 'success', lockHash: 'old' });
+    await move(db, fresh, { status: 'success', lockHash: 'fresh' });
+    const key = `key of ${projectId}`;
+    const source = await finishedBuild(db, projectId, key);
+    expect(source?.id).toBe(fresh);
+    expect(await finishedBuild(db, projectId, 'another')).toBeUndefined();
+    expect(await recentLock(db, projectId, now - 1)).toBe('fresh');
+    expect(await recentLock(db, projectId, now)).toBeNull();
+    if (!source) throw new Error('no source');
+    expect(await outputIsShared(db, source)).toBe(false);
+    const cached = await createCachedBuild(db, newBuild(projectId, userId), source);
+    expect(await buildById(db, cached.id)).toMatchObject({ cached: true, outputOf: fresh, status: 'success' });
+    expect(await outputIsShared(db, source)).toBe(true);
+  });
+
+  it('list in pages, newest first, filtered, stable while others are made', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n += 1) ids.push(await someBuild(db, projectId, userId));
+    await move(db, ids[2] ?? '', { status: 'failed' });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listBuilds(db, projectId, { limit: 3, cursor });
+      seen.push(...page.rows.map(({ id }) => id));
+      cursor = page.nextCursor ?? undefined;
+      await someBuild(db, projectId, userId);
+    } while (cursor !== undefined);
+    expect(seen).toEqual([...ids].reverse());
+    const failed = await listBuilds(db, projectId, { limit: 3, status: 'failed', target: 'web' });
+    expect(failed.rows.map(({ id }) => id)).toEqual([ids[2]]);
+    expect(failed.nextCursor).toBeNull();
+  });
+
+  it('that should have moved are found', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const long = now - 365 * 86_400_000;
+    const [waits, hangs, young] = [
+      await someBuild(db, projectId, userId, long),
+      await someBuild(db, projectId, userId, now),
+      await someBuild(db, projectId, userId, now),
+    ];
+    await move(db, hangs, { status: 'building', startedAt: long });
+    await move(db, young, { status: 'building', startedAt: now });
+    expect((await stalledBuilds(db, now, 100)).map(({ id }) => id).sort()).toEqual([waits, hangs].sort());
+  });
+});
+
+onBothEngines('The outbox', (store) => {
+  it('gives each promised message to one of many workers, and again when the claim lapses', async () => {
+    const db = store().open();
+    expect(await oldestOutbox(db)).toBeNull();
+    const ids = Array.from({ length: 20 }, () => newId());
+    for (const id of ids)
+      await db.query('test', (orm) =>
+        orm
+          .insert(outbox)
+          .values({ id, queue: 'q', body: { id, n: [1] }, createdAt: now, claimedUntil: 0, attempts: 0 }),
+      );
+    expect(await oldestOutbox(db)).toBe(now);
+    const claims = (await Promise.all(Array.from({ length: 5 }, () => claimOutbox(store().open(), now)))).flat();
+    expect(claims.map(({ id }) => id).sort()).toEqual([...ids].sort());
+    for (const claim of claims) expect(claim).toMatchObject({ queue: 'q', body: { id: claim.id, n: [1] } });
+    expect(await claimOutbox(db, now + 1)).toEqual([]);
+    for (const id of ids.slice(1)) await settleOutbox(db, id);
+    const again = await claimOutbox(db, now + limits.outbox.claim + 1);
+    expect(again.map(({ id }) => id)).toEqual([ids[0]]);
+  });
+});

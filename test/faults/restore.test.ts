@@ -1,0 +1,164 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Operator } from '../../scripts/lib/operator.ts';
+import { System } from '../../scripts/lib/system.ts';
+import { createClient, joinProject, type KilnClient } from '../../src/client/index.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { until } from '../support/people.ts';
+import { freePort } from '../support/ports.ts';
+
+const state = mkdtempSync(join(tmpdir(), 'kiln-restore-'));
+let system: System;
+let operator: Operator;
+/** What the first test leaves for the second. */
+let moved: { id: string; tree: string; text: string };
+const account = { email: `ada-${newId()}@kiln.test`, password: 'correct horse battery' };
+
+beforeAll(async () => {
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  await system.start();
+  operator = new Operator(system.address, system.origin);
+});
+
+afterAll(async () => {
+  await system.kill();
+  rmSync(state, { recursive: true, force: true });
+});
+
+/** The bucket of the backups, and nothing else, as the state of another system. */
+function takeExports(from: string, to: string): void {
+  const kept = mkdtempSync(join(tmpdir(), 'kiln-exports-'));
+  const r2 = (directory: string): string => join(directory, 'wrangler', 'v3', 'r2');
+  // The simulator keeps bytes in a folder of each bucket, and what it knows of them in a database of each.
+  for (const name of ['kiln-exports', 'miniflare-R2BucketObject'])
+    cpSync(join(r2(from), name), join(kept, name), { recursive: true });
+  const known = join(kept, 'miniflare-R2BucketObject');
+  for (const name of readdirSync(known)) {
+    if (!name.endsWith('.sqlite') || name === 'metadata.sqlite') continue;
+    const database = new DatabaseSync(join(known, name));
+    const isExports = database.prepare("SELECT 1 FROM _mf_objects WHERE key LIKE 'backup/%' LIMIT 1").get();
+    database.close();
+    if (!isExports) for (const part of ['', '-wal', '-shm']) rmSync(join(known, `${name}${part}`), { force: true });
+  }
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(r2(to), { recursive: true });
+  cpSync(kept, r2(to), { recursive: true });
+  rmSync(kept, { recursive: true, force: true });
+  for (const name of ['kiln-assets', 'kiln-builds']) expect(existsSync(join(r2(to), name))).toBe(false);
+}
+
+interface Progress {
+  readonly status: string;
+  readonly error: string | null;
+  readonly report: Record<string, unknown>;
+}
+
+/** A job of the operator to its end, with something that happens right after its start. */
+async function finish(
+  by: Operator,
+  path: string,
+  body: object | undefined,
+  meanwhile: () => Promise<void>,
+): Promise<Progress> {
+  const { job } = await by.call<{ job: { id: string } }>('POST', path, body);
+  await meanwhile();
+  const look = async (): Promise<Progress> => (await by.call<{ job: Progress }>('GET', `jobs/${job.id}`)).job;
+  await until(async () => (await look()).status !== 'running');
+  return await look();
+}
+
+const powerCut = async (): Promise<void> => {
+  await system.kill();
+  await system.start();
+};
+
+const treeOf = async (client: KilnClient, id: string): Promise<string> =>
+  (await client.call('getTree', { params: { id } })).hash;
+
+it('fault 13: database, rooms and buckets lost: the last backup brings everybody back, over a kill -9 of backup and restore', async () => {
+  const ada = createClient({ baseUrl: system.origin });
+  await ada.register({ ...account, username: `ada-${newId().slice(-8)}` });
+  const { project } = await ada.call('createFromTemplate', {
+    params: { templateId: 'canvas-arcade' },
+    body: { name: 'Arcade' },
+  });
+  await ada.call('putFile', { params: { id: project.id, path: 'notes.md' }, body: { content: '' } });
+  const room = joinProject(ada, project.id);
+  const document = room.openDocument('notes.md');
+  await document.synced;
+  for (let n = 0; n < 50; n += 1) document.text.insert(document.text.length, `line ${n}\n`);
+  await until(() => !document.dirty);
+  const text = document.text.toString();
+  document.close();
+  room.leave();
+  const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
+  await until(async () => {
+    const { status } = (await ada.call('getBuild', { params: { id: build.id } })).build;
+    return status !== 'queued' && status !== 'building';
+  });
+  const tree = await treeOf(ada, project.id);
+
+  // Killed on the way, the backup goes on after the restart.
+  const saved = await finish(operator, 'backups', undefined, powerCut);
+  expect(saved, JSON.stringify(saved)).toMatchObject({ status: 'done', report: { missingCount: 0 } });
+  const [backup] = (await operator.backups()).backups;
+
+  await system.kill();
+  takeExports(state, state);
+  await system.start();
+  await expect(ada.call('getProject', { params: { id: project.id } })).rejects.toThrow();
+
+  const job = await finish(operator, 'restore', { from: 'latest' }, powerCut);
+  expect(job, JSON.stringify(job)).toMatchObject({
+    status: 'done',
+    report: { name: backup?.name, rooms: { restored: 1, different: [] }, objectsMissing: [] },
+  });
+
+  const back = createClient({ baseUrl: system.origin });
+  await back.login(account);
+  expect(await treeOf(back, project.id)).toBe(tree);
+  const { file } = await back.call('getFile', { params: { id: project.id, path: 'notes.md' } });
+  expect(file.content).toBe(text);
+  const again = joinProject(back, project.id);
+  const reopened = again.openDocument('notes.md');
+  await reopened.synced;
+  expect(reopened.text.toString()).toBe(text);
+  reopened.close();
+  again.leave();
+  expect((await back.call('getBuild', { params: { id: build.id } })).build.treeHash).toBe(build.treeHash);
+  moved = { id: project.id, tree, text };
+});
+
+it('a backup of D1 restores into PostgreSQL: that is the way from one to the other', async () => {
+  await system.kill();
+  const other = mkdtempSync(join(tmpdir(), 'kiln-moved-'));
+  takeExports(state, other);
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state: other, db: 'postgres' });
+  try {
+    await system.start();
+    const job = await finish(new Operator(system.address, system.origin), 'restore', { from: 'latest' }, powerCut);
+    expect(job, JSON.stringify(job)).toMatchObject({
+      status: 'done',
+      report: { from: 'sqlite', rooms: { restored: 1, different: [] }, objectsMissing: [] },
+    });
+    const ada = createClient({ baseUrl: system.origin });
+    await ada.login(account);
+    expect(await treeOf(ada, moved.id)).toBe(moved.tree);
+    expect((await ada.call('getFile', { params: { id: moved.id, path: 'notes.md' } })).file.content).toBe(moved.text);
+    expect((await ada.call('listProjects')).projects.map(({ id }) => id)).toEqual([moved.id]);
+    // PostgreSQL's own backup, read in one transaction.
+    const saved = await finish(
+      new Operator(system.address, system.origin),
+      'backups',
+      undefined,
+      async () => undefined,
+    );
+    expect(saved, JSON.stringify(saved)).toMatchObject({ status: 'done', report: { missingCount: 0, rooms: 1 } });
+  } finally {
+    await system.kill();
+    rmSync(other, { recursive: true, force: true });
+  }
+});

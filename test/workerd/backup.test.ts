@@ -1,0 +1,485 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import type { Job } from '../../src/contract/maintenance.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
+import { sha256 } from '../../src/core/tree.ts';
+import { readChanges, readRows, startCapture, stopCapture, tables } from '../../src/data/dump.ts';
+import { getBlob, putBlob } from '../../src/data/objects.ts';
+import { openDatabase } from '../../src/data/open.ts';
+import { getManifest, getPart } from '../../src/data/vault.ts';
+import { BackupWork, firstState as firstOfBackup } from '../../src/durable-objects/maintenance/backup.ts';
+import { firstState, GcWork } from '../../src/durable-objects/maintenance/gc.ts';
+import { stores } from './maintenance-stores.ts';
+import { type Account, call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
+import { until, YjsClient } from './yjs-client.ts';
+
+let token: string;
+beforeAll(async () => {
+  token = await signToken(configOf(env), 'system', { sub: 'operator' }, 600_000);
+});
+
+const operate = (method: string, path: string, json?: unknown): Promise<Response> =>
+  call(method, `/api/system/${path}`, { headers: { authorization: `Bearer ${token}` }, json });
+
+/** A job from its start to its end. */
+async function finish(started: Response): Promise<Job> {
+  let { job } = await expectJson<{ job: Job }>(started, 202);
+  await until(async () => {
+    ({ job } = await expectJson<{ job: Job }>(await operate('GET', `jobs/${job.id}`), 200));
+    return job.status !== 'running';
+  });
+  return job;
+}
+
+async function backUp(): Promise<Job> {
+  const job = await finish(await operate('POST', 'backups', {}));
+  expect(job, JSON.stringify(job)).toMatchObject({ status: 'done' });
+  return job;
+}
+
+const restore = async (from: string, force = false): Promise<Job> =>
+  await finish(await operate('POST', 'restore', { from, force }));
+
+async function emptyBucket(bucket: R2Bucket): Promise<void> {
+  for (;;) {
+    const { objects } = await bucket.list();
+    if (objects.length === 0) return;
+    await bucket.delete(objects.map(({ key }) => key));
+  }
+}
+
+/** The database, the working buckets and every room: all but EXPORTS. */
+async function wipe(projectIds: readonly string[]): Promise<void> {
+  for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
+  await emptyBucket(env.ASSETS);
+  await emptyBucket(env.BUILDS);
+  for (const id of projectIds) await expectOk(roomStub(id).erase());
+}
+
+async function expectOk(pending: PromiseLike<{ ok: boolean }>): Promise<void> {
+  expect((await pending).ok).toBe(true);
+}
+
+const treeOf = async (world: World, as: Account): Promise<string> =>
+  (await expectJson<{ hash: string }>(await call('GET', `/api/projects/${world.projectId}/tree`, { as }), 200)).hash;
+
+/** Text with every event of the room, and one binary file. */
+async function makeProject(): Promise<World> {
+  const world = await makeWorld({ 'src/main.ts': 'let x = 1;\n', 'notes.md': 'notes' });
+  await expectJson(
+    await call('PUT', `/api/projects/${world.projectId}/files/image.bin`, {
+      as: world.owner,
+      body: new Uint8Array([0, 1, 2, 255, 254]),
+    }),
+    201,
+  );
+  const client = await YjsClient.open(world.owner, world.projectId, 'notes.md');
+  client.text.insert(0, 'typed ');
+  await until(
+    async () =>
+      (
+        await expectJson<{ file: { content: string } }>(
+          await call('GET', `/api/projects/${world.projectId}/files/notes.md`, { as: world.owner }),
+          200,
+        )
+      ).file.content === 'typed notes',
+  );
+  client.close();
+  return world;
+}
+
+async function login(account: Account): Promise<Account> {
+  const session = await expectJson<{ accessToken: string }>(
+    await call('POST', '/api/auth/login', {
+      json: { email: account.email, password: `correct horse ${account.username}` },
+    }),
+    200,
+  );
+  return { ...account, token: session.accessToken };
+}
+
+describe('the routes of the operator', () => {
+  it('take a system token and nothing else', async () => {
+    const { owner } = await makeWorld();
+    for (const [method, path, json] of [
+      ['POST', 'backups', {}],
+      ['GET', 'backups', undefined],
+      ['POST', 'restore', { from: 'latest' }],
+      ['POST', 'gc', {}],
+      ['GET', `jobs/${newId()}`, undefined],
+    ] as const) {
+      expect(await expectProblem(await call(method, `/api/system/${path}`, { json }), 401)).toBe('unauthenticated');
+      expect(await expectProblem(await call(method, `/api/system/${path}`, { json, as: owner }), 401)).toBe(
+        'unauthenticated',
+      );
+    }
+    const access = await call('GET', '/api/auth/me', { headers: { authorization: `Bearer ${token}` } });
+    expect(await expectProblem(access, 401)).toBe('unauthenticated');
+    expect(await expectProblem(await operate('GET', `jobs/${newId()}`), 404)).toBe('not_found');
+    expect(await expectProblem(await operate('POST', 'restore', { from: '20260101T000000Z-00000000' }), 404)).toBe(
+      'not_found',
+    );
+  });
+});
+
+describe('backup and restore', () => {
+  it('fault 13: after everything but EXPORTS was wiped: people log in; trees, documents, events and bytes are equal', async () => {
+    const world = await makeProject();
+    const before = {
+      tree: await treeOf(world, world.owner),
+      events: await (await call('GET', `/api/projects/${world.projectId}/events?since=0`, { as: world.owner })).text(),
+    };
+    const backup = await backUp();
+    expect(backup.report).toMatchObject({ missingCount: 0 });
+    const name = String(backup.report.name);
+    const manifest = await getManifest(env.EXPORTS, name);
+
+    await wipe([world.projectId]);
+    expect((await call('GET', `/api/projects/${world.projectId}`, { as: world.owner })).status).toBe(404);
+    const job = await restore('latest');
+    expect(job, JSON.stringify(job)).toMatchObject({
+      status: 'done',
+      report: { name, rooms: { newer: 0, gone: 0, different: [] }, objectsMissing: [], younger: {} },
+    });
+    // The index of the trees is written anew from the rooms, and follows them, not the rows of the backup.
+    for (const { name: table, rows } of (manifest?.tables ?? []).filter(({ name: one }) => one !== 'project_files'))
+      expect(await database.prepare(`SELECT count(*) AS n FROM ${table}`).first('n'), table).toBe(rows);
+
+    const owner = await login(world.owner);
+    expect(await treeOf(world, owner)).toBe(before.tree);
+    expect(await (await call('GET', `/api/projects/${world.projectId}/events?since=0`, { as: owner })).text()).toBe(
+      before.events,
+    );
+    const bytes = await call('GET', `/api/projects/${world.projectId}/files/image.bin?raw=1`, { as: owner });
+    expect(new Uint8Array(await bytes.arrayBuffer())).toEqual(new Uint8Array([0, 1, 2, 255, 254]));
+    for (const [path, content] of [
+      ['notes.md', 'typed notes'],
+      ['src/main.ts', 'let x = 1;\n'],
+    ]) {
+      const read = await call('GET', `/api/projects/${world.projectId}/files/${path}`, { as: owner });
+      expect((await expectJson<{ file: { content: string } }>(read, 200)).file.content).toBe(content);
+    }
+    // The document, with its history: somebody joins it and types on.
+    const client = await YjsClient.open(owner, world.projectId, 'notes.md');
+    expect(client.text.toString()).toBe('typed notes');
+    client.text.insert(0, 'again ');
+    await until(async () => (await treeOf(world, owner)) !== before.tree);
+    client.close();
+  });
+
+  it('keeps a room whose state it restored under the same hash, and copies nothing twice', async () => {
+    const world = await makeProject();
+    const first = await backUp();
+    const stateOf = async (job: Job): Promise<{ rooms: string[]; keys: number }> => ({
+      rooms: (await getManifest(env.EXPORTS, String(job.report.name)))?.rooms.map(({ sha256: hash }) => hash) ?? [],
+      keys: (await env.EXPORTS.list({ prefix: 'backup/rooms/' })).objects.length,
+    });
+    const before = await stateOf(first);
+    const second = await backUp();
+    expect(await stateOf(second)).toEqual(before);
+    await wipe([world.projectId]);
+    const job = await restore(String(second.report.name));
+    expect(job, JSON.stringify(job)).toMatchObject({ status: 'done' });
+    await evictDurableObject(roomStub(world.projectId));
+    const again = await roomStub(world.projectId).backup();
+    const [line] = await roomLines(String(second.report.name), world.projectId);
+    expect(again.ok && again.value?.hash).toBe(line?.hash);
+  });
+
+  const roomLines = async (name: string, projectId: string): Promise<{ projectId: string; hash: string }[]> => {
+    const manifest = await getManifest(env.EXPORTS, name);
+    const lines = (await Promise.all((manifest?.rooms ?? []).map((part) => getPart(env.EXPORTS, part)))).flat();
+    return lines.map((line) => JSON.parse(line)).filter((line) => line.projectId === projectId);
+  };
+
+  it('refuses a system that is in use, and by force names what is younger instead of losing it', async () => {
+    const world = await makeProject();
+    const name = String((await backUp()).report.name);
+    expect(await expectProblem(await operate('POST', 'restore', { from: name }), 409)).toBe('conflict');
+    const { project } = await expectJson<{ project: { id: string } }>(
+      await call('POST', '/api/projects', { as: world.owner, json: { name: 'Younger' } }),
+      201,
+    );
+    await expectJson(
+      await call('PUT', `/api/projects/${world.projectId}/files/later.txt`, {
+        as: world.owner,
+        json: { content: 'x' },
+      }),
+      201,
+    );
+    const tree = await treeOf(world, world.owner);
+    const job = await restore(name, true);
+    expect(job, JSON.stringify(job)).toMatchObject({ status: 'done' });
+    const report = job.report as unknown as { younger: Record<string, { names: string[] }> };
+    expect(report.younger.projects?.names).toContain(project.id);
+    expect(report.younger.rooms?.names.join()).toContain(world.projectId);
+    expect(await treeOf(world, world.owner)).toBe(tree);
+    expect((await call('GET', `/api/projects/${project.id}`, { as: world.owner })).status).toBe(200);
+  });
+
+  it('refuses a damaged part by its checksum before anything is written', async () => {
+    const world = await makeProject();
+    const name = String((await backUp()).report.name);
+    const manifest = await getManifest(env.EXPORTS, name);
+    const part = manifest?.tables.find((table) => table.name === 'users')?.parts[0];
+    const data = new Uint8Array(await ((await env.EXPORTS.get(part?.key ?? ''))?.arrayBuffer() ?? new ArrayBuffer(0)));
+    data[data.length >> 1] = (data[data.length >> 1] ?? 0) ^ 1;
+    await env.EXPORTS.put(part?.key ?? '', data);
+    await wipe([world.projectId]);
+    const job = await restore(name);
+    expect(job.status).toBe('failed');
+    expect(job.error).toContain('users.0');
+    for (const { name: table } of tables)
+      expect(await database.prepare(`SELECT count(*) AS n FROM ${table}`).first('n'), table).toBe(0);
+    expect((await env.ASSETS.list()).objects).toEqual([]);
+    // With the part as it was, it goes.
+    data[data.length >> 1] = (data[data.length >> 1] ?? 0) ^ 1;
+    await env.EXPORTS.put(part?.key ?? '', data);
+    expect(await restore(name)).toMatchObject({ status: 'done' });
+    await login(world.owner);
+  });
+
+  it('goes on where it was after the object died at any step', async () => {
+    const world = await makeProject();
+    const tree = await treeOf(world, world.owner);
+    const maintenance = env.MAINTENANCE.getByName('maintenance');
+    const dying = async (started: Response): Promise<Job> => {
+      let { job } = await expectJson<{ job: Job }>(started, 202);
+      await until(async () => {
+        await evictDurableObject(maintenance);
+        ({ job } = await expectJson<{ job: Job }>(await operate('GET', `jobs/${job.id}`), 200));
+        return job.status !== 'running';
+      });
+      return job;
+    };
+    const backup = await dying(await operate('POST', 'backups', {}));
+    expect(backup, JSON.stringify(backup)).toMatchObject({ status: 'done' });
+    await wipe([world.projectId]);
+    const job = await dying(await operate('POST', 'restore', { from: 'latest' }));
+    expect(job, JSON.stringify(job)).toMatchObject({ status: 'done', report: { name: backup.report.name } });
+    expect(await treeOf(world, await login(world.owner))).toBe(tree);
+  });
+});
+
+describe('the daily run', () => {
+  it('does nothing in a system that is empty: there all would look unused; else it backs up, then collects', async () => {
+    const maintenance = env.MAINTENANCE.getByName('maintenance');
+    for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
+    expect(await maintenance.daily()).toEqual({ ok: true, value: null });
+    await makeWorld();
+    const started = await maintenance.daily();
+    if (!started.ok || !started.value) throw new Error('not started');
+    expect(started.value.kind).toBe('backup');
+    const kinds = (): Promise<unknown[]> =>
+      runInDurableObject(maintenance, (_object, state) =>
+        [...state.storage.sql.exec<{ json: string }>('SELECT json FROM jobs ORDER BY id DESC LIMIT 2')].map(
+          ({ json }) => {
+            const { kind, status } = JSON.parse(json) as Job;
+            return { kind, status };
+          },
+        ),
+      );
+    const wanted = [
+      { kind: 'gc', status: 'done' },
+      { kind: 'backup', status: 'done' },
+    ];
+    await until(async () => JSON.stringify(await kinds()) === JSON.stringify(wanted));
+  });
+});
+
+describe('the dump of D1', () => {
+  const sessions = tables.find(({ name }) => name === 'sessions');
+  const tokens = tables.find(({ name }) => name === 'refresh_tokens');
+  if (!sessions || !tokens) throw new Error('the tables have other names');
+
+  /** Session `n` moves to a new id, and its token with it: in one batch, so no reader ever sees one without the other. */
+  async function move(from: string, to: string): Promise<void> {
+    await database.batch([
+      database
+        .prepare(
+          'INSERT INTO sessions (id, user_id, user_agent, created_at, last_used_at, expires_at) VALUES (?, ?, ?, 1, 1, 1)',
+        )
+        .bind(to, 'u', 'a'),
+      database
+        .prepare('INSERT INTO refresh_tokens (hash, session_id, created_at, expires_at) VALUES (?, ?, 1, 1)')
+        .bind(`t-${to}`, to),
+      database.prepare('DELETE FROM refresh_tokens WHERE session_id = ?').bind(from),
+      database.prepare('DELETE FROM sessions WHERE id = ?').bind(from),
+    ]);
+  }
+
+  it('is one moment, though it is read in pieces while others write; a plain scan is not', async () => {
+    for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
+    const db = openDatabase(env);
+    const count = 60;
+    const ids = Array.from({ length: count }, (_, n) => `s-${String(n).padStart(3, '0')}-0`);
+    for (const id of ids) await move('none', id);
+
+    await startCapture(db);
+    const scanned = new Map<string, Map<string, unknown>>();
+    let generation = 0;
+    for (const table of [sessions, tokens]) {
+      const rows = new Map<string, unknown>();
+      scanned.set(table.name, rows);
+      for (let after: readonly (string | number | null)[] | null = null; ; ) {
+        const page = await readRows(db, table, after, 7);
+        for (const row of page) rows.set(String(row[table.key[0] ?? '']), row);
+        const last = page.at(-1);
+        if (!last) break;
+        after = [last[table.key[0] ?? ''] ?? null];
+        // Between two pieces, rows appear, vanish and move past the reader on both sides of where it is.
+        generation += 1;
+        for (const n of [0, 13, 29, 44, 59]) {
+          const from = ids[n] ?? '';
+          const to = `s-${String((n * 7 + generation * 11) % 100).padStart(3, '0')}-${n}-${generation}`;
+          await move(from, to);
+          ids[n] = to;
+        }
+      }
+    }
+    const orphans = (tables: Map<string, Map<string, unknown>>): string[] => {
+      const known = tables.get('sessions') ?? new Map();
+      return [...(tables.get('refresh_tokens')?.values() ?? [])]
+        .map((row) => String((row as { session_id: string }).session_id))
+        .filter((id) => !known.has(id));
+    };
+    expect(orphans(scanned).length).toBeGreaterThan(0);
+
+    const [changes] = await Promise.all([
+      readChanges(db, 0, null),
+      // At the very moment of the closing batch, too.
+      ...ids.slice(20, 25).map((id, n) => move(id, `s-999-${n}`)),
+    ]);
+    await stopCapture(db);
+    expect(changes.whole).toBe(true);
+    for (const table of [sessions, tokens])
+      for (const { key, row } of changes.rows.get(table.name) ?? [])
+        if (row) scanned.get(table.name)?.set(String(key[0]), row);
+        else scanned.get(table.name)?.delete(String(key[0]));
+    expect(orphans(scanned)).toEqual([]);
+    expect(scanned.get('sessions')?.size).toBe(count);
+    expect(scanned.get('refresh_tokens')?.size).toBe(count);
+    expect(changes.counts.get('sessions')).toBe(count);
+  });
+
+  it('of the whole job is one moment, over rounds of catching up, and is restored as that', async () => {
+    for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
+    const ids = Array.from({ length: 50 }, (_, n) => `m-${n}-0`);
+    for (const id of ids) await move('none', id);
+    let moves = 0;
+    const disturb = async (): Promise<void> => {
+      for (let n = 0; n < 60; n += 1) {
+        moves += 1;
+        const at = (moves * 17) % ids.length;
+        const to = `${String.fromCharCode(97 + (moves % 26))}-${at}-${moves}`;
+        await move(ids[at] ?? '', to);
+        ids[at] = to;
+      }
+    };
+    const report = await runInDurableObject(env.MAINTENANCE.getByName('disturbed'), async (_object, state) => {
+      const work = new BackupWork(stores(state));
+      let now = firstOfBackup('20260101T000000Z-00000001');
+      let rounds = 0;
+      while (now.stage !== 'done') {
+        const { stage } = now;
+        now = await work.step(now);
+        if (stage === 'changes') rounds += 1;
+        // As many as there are between two of the first tables: more than one round catches up with.
+        if (now.stage === 'tables' && now.table % 5 === 0) await disturb();
+        if (now.stage === 'release') await disturb();
+      }
+      return { rounds, changedMeanwhile: now.report.changedMeanwhile };
+    });
+    expect(report.rounds).toBeGreaterThan(1);
+    expect(report.changedMeanwhile).toBeGreaterThan(50);
+
+    for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
+    expect(await restore('20260101T000000Z-00000001')).toMatchObject({ status: 'done' });
+    const count = async (sql: string): Promise<unknown> => await database.prepare(sql).first('n');
+    expect(await count('SELECT count(*) AS n FROM sessions')).toBe(50);
+    expect(await count('SELECT count(*) AS n FROM refresh_tokens')).toBe(50);
+    expect(
+      await count(
+        'SELECT count(*) AS n FROM refresh_tokens LEFT JOIN sessions ON sessions.id = session_id WHERE sessions.id IS NULL',
+      ),
+    ).toBe(0);
+  });
+
+  it('leaves no trigger and no table behind, and says when it was not watching all the time', async () => {
+    const db = openDatabase(env);
+    await startCapture(db);
+    await database.prepare('DROP TRIGGER backup_capture_users_UPDATE').run();
+    expect((await readChanges(db, 0, null)).whole).toBe(false);
+    await startCapture(db);
+    expect((await readChanges(db, 0, null)).whole).toBe(true);
+    await stopCapture(db);
+    await stopCapture(db);
+    const left = await database.prepare("SELECT name FROM sqlite_master WHERE name LIKE 'backup%'").all();
+    expect(left.results).toEqual([]);
+  });
+
+  it('knows the key and the columns of every table that the migrations make', async () => {
+    for (const table of tables) {
+      const { results } = await database
+        .prepare(`PRAGMA table_info("${table.name}")`)
+        .all<{ name: string; pk: number }>();
+      expect(results.map(({ name }) => name).sort(), table.name).toEqual(Object.keys(table.columns).sort());
+      const key = results.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
+      expect(
+        key.map(({ name }) => name),
+        table.name,
+      ).toEqual(table.key);
+    }
+  });
+});
+
+describe('the garbage collector', () => {
+  it('sets aside, then deletes, what nothing names; keeps what a room, a row or a tree names', async () => {
+    await emptyBucket(env.ASSETS);
+    const world = await makeProject();
+    const orphan = new Uint8Array([0, 9, 255]);
+    const hash = sha256(orphan);
+    await putBlob(env.ASSETS, hash, orphan);
+    const gc = async (dryRun = false): Promise<Job> => {
+      const job = await finish(await operate('POST', 'gc', { dryRun }));
+      expect(job, JSON.stringify(job)).toMatchObject({ status: 'done' });
+      return job;
+    };
+    // Everything is young: nothing happens.
+    expect((await gc()).report).toMatchObject({ setAside: 0, deleted: 0 });
+    expect(await env.ASSETS.head(`blob/${hash}`)).not.toBeNull();
+
+    // What the clock does in two days, the run is told.
+    const later = async (days: number): Promise<Job> => {
+      return await runInDurableObject(env.MAINTENANCE.getByName('collector'), async (_object, state) => {
+        const work = new GcWork(stores(state));
+        let now = firstState(false, Date.now() + days * 86_400_000);
+        while (now.stage !== 'done') now = await work.step(now);
+        return now as unknown as Job;
+      });
+    };
+    expect((await later(3)).report).toMatchObject({ setAside: 1, deleted: 0 });
+    expect(await env.ASSETS.head(`blob/${hash}`)).toBeNull();
+    // Readers do not notice.
+    expect(new Uint8Array((await (await getBlob(env.ASSETS, hash))?.arrayBuffer()) ?? [])).toEqual(orphan);
+    // Named after all: it comes back.
+    await expectJson(
+      await call('PUT', `/api/projects/${world.projectId}/files/orphan.bin`, { as: world.owner, body: orphan }),
+      201,
+    );
+    await env.ASSETS.delete(`blob/${hash}`);
+    expect((await later(3)).report).toMatchObject({ putBack: 1, deleted: 0 });
+    expect(await env.ASSETS.head(`blob/${hash}`)).not.toBeNull();
+    // Not any more: aside, and after another grace period gone.
+    await call('DELETE', `/api/projects/${world.projectId}/files/orphan.bin`, { as: world.owner });
+    await roomStub(world.projectId).flushIndex();
+    expect((await later(3)).report).toMatchObject({ setAside: 1 });
+    expect((await later(6)).report).toMatchObject({ deleted: 1 });
+    expect(await getBlob(env.ASSETS, hash)).toBeNull();
+    const image = await call('GET', `/api/projects/${world.projectId}/files/image.bin?raw=1`, { as: world.owner });
+    expect(image.status).toBe(200);
+  });
+});
