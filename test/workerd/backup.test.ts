@@ -12,6 +12,7 @@ import { openDatabase } from '../../src/data/open.ts';
 import { getManifest, getPart } from '../../src/data/vault.ts';
 import { BackupWork, firstState as firstOfBackup } from '../../src/durable-objects/maintenance/backup.ts';
 import { firstState, GcWork } from '../../src/durable-objects/maintenance/gc.ts';
+import { maintenance } from '../../src/durable-objects/stubs.ts';
 import { stores } from './maintenance-stores.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { until, YjsClient } from './yjs-client.ts';
@@ -245,11 +246,11 @@ describe('backup and restore', () => {
   it('goes on where it was after the object died at any step', async () => {
     const world = await makeProject();
     const tree = await treeOf(world, world.owner);
-    const maintenance = env.MAINTENANCE.getByName('maintenance');
+    const maintenance = theMaintenance(env);
     const dying = async (started: Response): Promise<Job> => {
       let { job } = await expectJson<{ job: Job }>(started, 202);
       await until(async () => {
-        await evictDurableObject(maintenance);
+        await evictDurableObject(object);
         ({ job } = await expectJson<{ job: Job }>(await operate('GET', `jobs/${job.id}`), 200));
         return job.status !== 'running';
       });
@@ -266,15 +267,15 @@ describe('backup and restore', () => {
 
 describe('the daily run', () => {
   it('does nothing in a system that is empty: there all would look unused; else it backs up, then collects', async () => {
-    const maintenance = env.MAINTENANCE.getByName('maintenance');
+    const maintenance = theMaintenance(env);
     for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
-    expect(await maintenance.daily()).toEqual({ ok: true, value: null });
+    expect(await daily()).toEqual({ ok: true, value: null });
     await makeWorld();
-    const started = await maintenance.daily();
+    const started = await daily();
     if (!started.ok || !started.value) throw new Error('not started');
     expect(started.value.kind).toBe('backup');
     const kinds = (): Promise<unknown[]> =>
-      runInDurableObject(maintenance, (_object, state) =>
+      runInDurableObject(env.MAINTENANCE.getByName('maintenance'), (_object, state) =>
         [...state.storage.sql.exec<{ json: string }>('SELECT json FROM jobs ORDER BY id DESC LIMIT 2')].map(
           ({ json }) => {
             const { kind, status } = JSON.parse(json) as Job;
