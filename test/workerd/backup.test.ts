@@ -246,7 +246,7 @@ describe('backup and restore', () => {
   it('goes on where it was after the object died at any step', async () => {
     const world = await makeProject();
     const tree = await treeOf(world, world.owner);
-    const maintenance = theMaintenance(env);
+    const object = env.MAINTENANCE.getByName('maintenance');
     const dying = async (started: Response): Promise<Job> => {
       let { job } = await expectJson<{ job: Job }>(started, 202);
       await until(async () => {
@@ -267,7 +267,7 @@ describe('backup and restore', () => {
 
 describe('the daily run', () => {
   it('does nothing in a system that is empty: there all would look unused; else it backs up, then collects', async () => {
-    const maintenance = theMaintenance(env);
+    const daily = () => maintenance(env).daily();
     for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
     expect(await daily()).toEqual({ ok: true, value: null });
     await makeWorld();
