@@ -19,3 +19,6 @@ export function cleanUp(): Promise<void> {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+
+// A reader such as `head` that has had enough.
+process.stdout.on('error', () => void cleanUp().finally(() => process.exit(1)));

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { Template } from '../contract/templates.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
@@ -31,34 +31,38 @@ export async function templateByRef(db: Database, ref: string): Promise<Template
   )[0];
 }
 
+/**
+ * By name; a search puts those first that have the words in their name, then in their tags, then in
+ * their description.
+ */
 export async function listTemplates(
   db: Database,
   query: { limit: number; cursor?: string | undefined; q?: string | undefined; tag?: string | undefined },
 ): Promise<{ rows: TemplateRow[]; nextCursor: string | null }> {
   const after = query.cursor ? decodeCursor(query.cursor, 'string') : undefined;
   const words = query.q === undefined ? undefined : foldCase(query.q);
-  const rows = await db.query('templates.list', (orm) =>
+  const has = (text: SQLWrapper, sought: string): SQL => db.dialect.contains(sql`lower(${text})`, sought);
+  const order = words
+    ? sql<string>`CASE WHEN ${has(templates.name, words)} THEN '0' WHEN ${has(templates.tags, words)} THEN '1' ELSE '2' END || ${templates.name}`
+    : sql<string>`${templates.name}`;
+  const found = await db.query('templates.list', (orm) =>
     orm
-      .select()
+      .select({ row: templates, order: order.as('sort_order') })
       .from(templates)
       .where(
         and(
-          after
-            ? or(gt(templates.name, after.value), and(eq(templates.name, after.value), gt(templates.id, after.id)))
-            : undefined,
+          after ? or(gt(order, after.value), and(eq(order, after.value), gt(templates.id, after.id))) : undefined,
           words
-            ? db.dialect.contains(
-                sql`lower(${templates.name} || ' ' || ${templates.description} || ' ' || ${templates.tags})`,
-                words,
-              )
+            ? has(sql`${templates.name} || ' ' || ${templates.description} || ' ' || ${templates.tags}`, words)
             : undefined,
           query.tag ? db.dialect.hasElement(templates.tags, query.tag) : undefined,
         ),
       )
-      .orderBy(asc(templates.name), asc(templates.id))
+      .orderBy(asc(order), asc(templates.id))
       .limit(query.limit + 1),
   );
-  return page(rows, query.limit, (row) => ({ value: row.name, id: row.id }));
+  const cut = page(found, query.limit, ({ row, order: value }) => ({ value, id: row.id }));
+  return { rows: cut.rows.map(({ row }) => row), nextCursor: cut.nextCursor };
 }
 
 /** Adds a template or brings it up to date; the id and slug stay. */

@@ -57,6 +57,19 @@ onBothEngines('Templates', (store) => {
     expect(await slugs(db, { tag: '2d', q: 'jump' })).toEqual(['platformer']);
   });
 
+  it('that have the words in their name come first, then in their tags, then in their description, page by page', async () => {
+    const db = store().open();
+    for (const row of [
+      template('described', 'A quiet one', ['zen'], 'Nothing of a kraken in its name'),
+      template('tagged', 'B deep sea', ['kraken']),
+      template('named-late', 'Zz Kraken', []),
+      template('named', 'Kraken', []),
+      template('other', 'Kr aken', []),
+    ])
+      await upsertTemplate(db, row);
+    expect(await slugs(db, { q: 'kraken' })).toEqual(['named', 'named-late', 'tagged', 'described']);
+  });
+
   it('are brought up to date under their slug, and keep their id', async () => {
     const db = store().open();
     const first = template('kept', 'Kept', ['old']);
