@@ -15,6 +15,8 @@ export const limits = {
     accessTokenTtl: 15 * minute,
     /** Idle limit of a session: a refresh token unused for so long is dead. */
     refreshTokenTtl: 14 * day,
+    /** A refresh that won and has not said by now that it is committed has died. */
+    settleTimeout: 30 * second,
     /** Absolute limit of a session; rotation never outlives it (ASVS 7.3.2). */
     sessionTtl: 30 * day,
     /** Leeway for clocks of other machines (RFC 8725 §3.8 advises "a few minutes at most"; hostile case 5 says 60 s). */
@@ -42,6 +44,12 @@ export const limits = {
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
+    /** A first request that never finished (its Worker died) frees its key after this. */
+    idempotencyAbandoned: minute,
+    /** A part that has not answered a readiness check by now is away. */
+    readinessPatience: 3 * second,
+    /** A removed build is gone from an isolate's memory, and so from its play origin, after this. */
+    siteAge: 30 * second,
     /** A cursor holds a sort value: a name of 120 characters has up to 480 bytes, and base64 takes a third more. */
     cursorMax: 1000,
   },
@@ -127,6 +135,12 @@ export const limits = {
   build: {
     /** Container instances that share the work; equals `max_instances` in wrangler.toml. */
     runners: 10,
+    /** A runner that has not taken a job by now did not get it; a container may have to start first. */
+    handOver: { process: 10 * second, container: 60 * second },
+    /** The runner's answer to a readiness check. */
+    runnerHealth: 2 * second,
+    /** Builds looked at for one wake-up: more than others may claim at the same moment. */
+    candidates: 20,
     /** Two at a time per user; the rest waits in order. */
     runningPerUser: 2,
     queuedPerUser: 100,
@@ -226,5 +240,9 @@ export const limits = {
     /** A row is claimed so long by one worker before another may take it. */
     claim: 30 * second,
     batch: 50,
+    /** A promised message older than this says that the queue takes none. */
+    overdue: 2 * minute,
+    /** Things handled in one run of one sweep; the rest waits for the next minute. */
+    sweep: 100,
   },
 } as const;

@@ -10,9 +10,6 @@ export type Claim =
   | { readonly outcome: 'running' }
   | { readonly outcome: 'other-request' };
 
-/** A first request that never finished (its Worker died) frees the key after this. */
-const abandonedAfter = 60_000;
-
 /** Claims a key for the first request that names it; says what became of that one otherwise. */
 export async function claimKey(
   db: Database,
@@ -24,7 +21,13 @@ export async function claimKey(
     orm.delete(idempotencyKeys).where(and(mine, lt(idempotencyKeys.createdAt, now - limits.http.idempotencyTtl))),
     orm
       .delete(idempotencyKeys)
-      .where(and(mine, isNull(idempotencyKeys.status), lt(idempotencyKeys.createdAt, now - abandonedAfter))),
+      .where(
+        and(
+          mine,
+          isNull(idempotencyKeys.status),
+          lt(idempotencyKeys.createdAt, now - limits.http.idempotencyAbandoned),
+        ),
+      ),
   ]);
   try {
     await db.query('idempotency.claim', (orm) =>

@@ -120,14 +120,11 @@ export async function rotateRefreshToken(
   );
   if (!seen || seen.usedAt === null) return { outcome: 'invalid' };
   // A loser of a race began before the winner was committed; a thief or a confused client comes later.
-  const settled = seen.settledAt ?? seen.usedAt + settleTimeout;
+  const settled = seen.settledAt ?? seen.usedAt + limits.auth.settleTimeout;
   if (use.requestStarted <= settled) return { outcome: 'invalid' };
   await revokeSession(db, seen.sessionId, now, 'token-reused');
   return { outcome: 'reused', sessionId: seen.sessionId, userId: seen.userId };
 }
-
-/** A winner that has not said by now that it is committed has died. Milliseconds. */
-const settleTimeout = 30_000;
 
 /** Notes when the winner was committed, before its client hears of it; whoever comes later reuses. */
 async function settle(db: Database, hash: string, sessionId: string): Promise<{ userId: string } | undefined> {

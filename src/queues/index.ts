@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { nextBuilds } from '../data/builds.ts';
 import { withDatabase } from '../data/open.ts';
@@ -10,13 +11,10 @@ import { handOver } from './runner.ts';
 
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
 
-/** Builds looked at for one wake-up: more than may be claimed by others at the same moment. */
-const candidates = 20;
-
 async function startBuild(env: Env): Promise<string> {
   return await withDatabase(env, (db) =>
     dispatch({
-      candidates: () => nextBuilds(db, candidates),
+      candidates: () => nextBuilds(db, limits.build.candidates),
       claim: async (id) => {
         const run = await buildObject(env, db, id);
         return run && (await unwrap(run.claim()));

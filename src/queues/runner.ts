@@ -7,15 +7,11 @@ import { signToken } from '../core/tokens.ts';
 import { getLock } from '../data/objects.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
 
-/** A runner that has not taken a job by now did not get it. A container may have to start first. Milliseconds. */
-const handOverTimeout = { process: 10_000, container: 60_000 };
-const healthTimeout = 2000;
-
 async function ask(
   env: Env,
   path: string,
   init: RequestInit,
-  timeout: typeof handOverTimeout | number,
+  timeout: typeof limits.build.handOver | number,
 ): Promise<Response> {
   const { runnerUrl } = configOf(env);
   const ms = typeof timeout === 'number' ? timeout : runnerUrl ? timeout.process : timeout.container;
@@ -44,7 +40,7 @@ export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
       env,
       '/jobs',
       { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(job) },
-      handOverTimeout,
+      limits.build.handOver,
     );
     await response.body?.cancel();
     if (response.status === 202) return 'taken';
@@ -57,7 +53,7 @@ export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
 /** What is wrong with the runner; undefined when it is well. Containers start on demand and are not woken for this. */
 export async function runnerHealth(env: Env): Promise<string | undefined> {
   if (!configOf(env).runnerUrl) return undefined;
-  const response = await ask(env, '/health', {}, healthTimeout).catch((cause: unknown) => {
+  const response = await ask(env, '/health', {}, limits.build.runnerHealth).catch((cause: unknown) => {
     throw new KilnError('unavailable', { cause });
   });
   await response.body?.cancel();

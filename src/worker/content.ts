@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { KilnError } from '../contract/errors.ts';
 import { Id } from '../contract/ids.ts';
 import type { OutputFile } from '../contract/jobs.ts';
+import { limits } from '../contract/limits.ts';
 import { etag } from '../core/etag.ts';
 import { decodePath } from '../core/paths.ts';
 import { buildById } from '../data/builds.ts';
@@ -11,9 +12,7 @@ import { serveBytes } from './http/range.ts';
 
 type Site = ReadonlyMap<string, OutputFile>;
 
-/** A build's files never change; a removed build is gone from here after this many milliseconds. */
-const siteAge = 30_000;
-const sites = new LRUCache<string, Site>({ max: 200, ttl: siteAge });
+const sites = new LRUCache<string, Site>({ max: 200, ttl: limits.http.siteAge });
 
 /** The label below the content host that a request is for; null when it is for the app. */
 export function contentLabel(host: string, contentHost: string): string | null {

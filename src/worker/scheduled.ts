@@ -12,9 +12,6 @@ import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
 import { eraseProject } from './erase-project.ts';
 
-/** Things handled in one run of one sweep; the rest waits for the next minute. */
-const batch = 100;
-
 /** The cron that starts backup and collection; every other one sweeps. Equals the one in wrangler.toml. */
 export const daily = '17 3 * * *';
 
@@ -46,7 +43,7 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       return rows.length;
     },
     builds: async () => {
-      const rows = await stalledBuilds(db, now, batch);
+      const rows = await stalledBuilds(db, now, limits.outbox.sweep);
       for (const { id } of rows)
         await each(id, async () => {
           const run = await buildObject(env, db, id);
@@ -55,17 +52,17 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       return rows.length;
     },
     projects: async () => {
-      const rows = await stalledProjects(db, now - limits.project.transitionTimeout, batch);
+      const rows = await stalledProjects(db, now - limits.project.transitionTimeout, limits.outbox.sweep);
       // A project that was never finished has nothing that anybody saw: undoing it is erasing it.
       for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
       return rows.length;
     },
     trash: async () => {
-      const rows = await expiredTrash(db, now - limits.project.trashTtl, batch);
+      const rows = await expiredTrash(db, now - limits.project.trashTtl, limits.outbox.sweep);
       for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
       return rows.length;
     },
-    sessions: () => expireSessions(db, now, batch),
+    sessions: () => expireSessions(db, now, limits.outbox.sweep),
     idempotency: async () => {
       await expireKeys(db, now);
       return 0;

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
+import { limits } from '../../contract/limits.ts';
 import type { Readiness } from '../../contract/system.ts';
 import { describeSchema } from '../../core/migrations.ts';
 import { publicKeys } from '../../core/tokens.ts';
@@ -19,14 +20,11 @@ type Check = () => Promise<Finding>;
 /** Set when this isolate has seen the schema of its own release: a database never goes back. */
 let schemaSeen = false;
 
-/** A part that has not answered by now is away. Milliseconds. */
-const patience = 3000;
-/** A promised message older than this says that the queue takes none. Milliseconds. */
-const outboxAge = 120_000;
-
 async function check(work: Check): Promise<Readiness['checks'][string]> {
   const start = Date.now();
-  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no answer in time')), patience));
+  const late = new Promise<never>((_, reject) =>
+    setTimeout(() => reject(new Error('no answer in time')), limits.http.readinessPatience),
+  );
   try {
     const found = await Promise.race([work(), late]);
     const told = typeof found === 'string' ? { ok: false, detail: found } : (found ?? { ok: true });
@@ -59,7 +57,7 @@ const checksOf = (c: AppContext): Record<string, Check> => ({
   rooms: async () => ((await projectRoom(c.env, 'health').ping()) ? undefined : 'does not answer'),
   queue: async () => {
     const oldest = await oldestOutbox(c.var.db);
-    return oldest !== null && oldest < Date.now() - outboxAge ? 'messages are not taken' : undefined;
+    return oldest !== null && oldest < Date.now() - limits.outbox.overdue ? 'messages are not taken' : undefined;
   },
   runner: () => runnerHealth(c.env),
 });
