@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { ArtifactList, BuildEnvelope, BuildList, BuildLogs, BuildStatus, BuildTarget, CreateBuild } from '../builds.ts';
+import { pageQuery } from '../common.ts';
+import { endpoint } from '../endpoint.ts';
+import { build, project } from './access.ts';
+
+/** Builds and their artifacts. */
+export const buildEndpoints = {
+  createBuild: endpoint({
+    method: 'POST',
+    path: '/api/builds',
+    tag: 'Builds',
+    summary: 'Build a project',
+    access: { kind: 'body-project', right: 'build.create' },
+    idempotent: true,
+    body: CreateBuild,
+    responses: {
+      200: { description: 'The same was built before', json: BuildEnvelope },
+      202: { description: 'Queued', json: BuildEnvelope },
+    },
+    errors: ['quota_exceeded'],
+  }),
+  getBuild: endpoint({
+    method: 'GET',
+    path: '/api/builds/{id}',
+    tag: 'Builds',
+    summary: 'One build',
+    access: build('build.read'),
+    responses: { 200: { description: 'The build', json: BuildEnvelope } },
+  }),
+  listBuilds: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/builds',
+    tag: 'Builds',
+    summary: "A project's builds, newest first",
+    access: project('build.read'),
+    query: z.object({ ...pageQuery, status: BuildStatus.optional(), target: BuildTarget.optional() }),
+    responses: { 200: { description: 'One page', json: BuildList } },
+  }),
+  getBuildLogs: endpoint({
+    method: 'GET',
+    path: '/api/builds/{id}/logs',
+    tag: 'Builds',
+    summary: 'The log of a build',
+    access: build('build.read'),
+    description:
+      'JSON; with `Accept: text/event-stream` events `log`, `status` and `done`, resumable by `Last-Event-ID`.',
+    responses: { 200: { description: 'The log so far', json: BuildLogs } },
+  }),
+  listArtifacts: endpoint({
+    method: 'GET',
+    path: '/api/builds/{id}/artifacts',
+    tag: 'Builds',
+    summary: 'What a build made',
+    access: build('build.read'),
+    responses: { 200: { description: 'Artifacts', json: ArtifactList } },
+  }),
+  getArtifact: endpoint({
+    method: 'GET',
+    path: '/api/builds/{id}/artifacts/{name}',
+    tag: 'Builds',
+    summary: 'The bytes of an artifact',
+    access: build('build.read'),
+    responses: {
+      200: { description: 'The bytes', contentType: 'application/octet-stream' },
+      206: { description: 'A range of the bytes' },
+      304: { description: 'Not changed' },
+    },
+    errors: ['range_not_satisfiable'],
+  }),
+  deleteBuild: endpoint({
+    method: 'DELETE',
+    path: '/api/builds/{id}',
+    tag: 'Builds',
+    summary: 'Cancel a running build, remove an ended one',
+    access: build('build.cancel'),
+    responses: { 204: { description: 'Done' } },
+  }),
+  retryBuild: endpoint({
+    method: 'POST',
+    path: '/api/builds/{id}/retry',
+    tag: 'Builds',
+    summary: 'Build the same snapshot again',
+    access: build('build.create'),
+    responses: { 202: { description: 'Queued', json: BuildEnvelope } },
+    errors: ['conflict'],
+  }),
+} as const;

@@ -1,0 +1,55 @@
+import { endpoint } from '../endpoint.ts';
+import { BackupList, JobEnvelope, StartGc, StartRestore } from '../maintenance.ts';
+import { operator } from './access.ts';
+
+/** What the operator's commands call, with a token signed by the deployment's keys. */
+export const operatorEndpoints = {
+  startBackup: endpoint({
+    method: 'POST',
+    path: '/api/system/backups',
+    tag: 'Maintenance',
+    summary: 'Back everything up now',
+    access: operator,
+    description: 'One job runs at a time; a backup that is running already is answered.',
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['conflict'],
+  }),
+  listBackups: endpoint({
+    method: 'GET',
+    path: '/api/system/backups',
+    tag: 'Maintenance',
+    summary: 'Backups that can be restored, newest first',
+    access: operator,
+    responses: { 200: { description: 'The backups', json: BackupList } },
+  }),
+  startRestore: endpoint({
+    method: 'POST',
+    path: '/api/system/restore',
+    tag: 'Maintenance',
+    summary: 'Restore a backup',
+    access: operator,
+    description: 'Into a system without users and projects, or with `force` over what is there.',
+    body: StartRestore,
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['not_found', 'conflict'],
+  }),
+  startGc: endpoint({
+    method: 'POST',
+    path: '/api/system/gc',
+    tag: 'Maintenance',
+    summary: 'Collect objects that nothing refers to',
+    access: operator,
+    body: StartGc,
+    responses: { 202: { description: 'Started', json: JobEnvelope } },
+    errors: ['conflict'],
+  }),
+  getJob: endpoint({
+    method: 'GET',
+    path: '/api/system/jobs/{id}',
+    tag: 'Maintenance',
+    summary: 'How a backup, restore or collection goes, and its report',
+    access: operator,
+    responses: { 200: { description: 'The job', json: JobEnvelope } },
+    errors: ['not_found'],
+  }),
+} as const;

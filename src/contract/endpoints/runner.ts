@@ -1,0 +1,43 @@
+import { endpoint } from '../endpoint.ts';
+import { EventAnswer, EventBatch, JobManifest } from '../jobs.ts';
+import { runner } from './access.ts';
+
+/** What the build runner calls, with the token of its job. */
+export const runnerEndpoints = {
+  runnerManifest: endpoint({
+    method: 'GET',
+    path: '/api/runner/builds/{id}/manifest',
+    tag: 'Runner',
+    summary: 'The snapshot to build',
+    access: runner,
+    responses: { 200: { description: 'The manifest', json: JobManifest } },
+  }),
+  runnerBlob: endpoint({
+    method: 'GET',
+    path: '/api/runner/builds/{id}/blobs/{hash}',
+    tag: 'Runner',
+    summary: 'A file of the snapshot',
+    access: runner,
+    responses: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+  }),
+  runnerOutput: endpoint({
+    method: 'PUT',
+    path: '/api/runner/builds/{id}/outputs/{hash}',
+    tag: 'Runner',
+    summary: 'Store a file of the result',
+    access: runner,
+    rawBody: true,
+    description: 'Raw bytes, verified against the hash in the path.',
+    responses: { 200: { description: 'Was there already' }, 201: { description: 'Stored' } },
+  }),
+  runnerEvents: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/events',
+    tag: 'Runner',
+    summary: 'Report log, progress and outcome',
+    access: runner,
+    body: EventBatch,
+    responses: { 200: { description: 'Taken', json: EventAnswer } },
+    errors: ['conflict'],
+  }),
+} as const;
