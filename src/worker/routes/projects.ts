@@ -1,70 +1,35 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
-import { newId } from '../../contract/ids.ts';
 import type { Project, UpdateProject } from '../../contract/projects.ts';
 import { etag, matches, matchesWeakly } from '../../core/etag.ts';
 import { audit } from '../../data/audit.ts';
 import { getTree } from '../../data/objects.ts';
-import {
-  createProject,
-  listProjects,
-  markReady,
-  restoreProject,
-  toProject,
-  trashProject,
-  updateProject,
-} from '../../data/projects.ts';
+import { listProjects, restoreProject, toProject, trashProject, updateProject } from '../../data/projects.ts';
 import { templateByRef } from '../../data/templates.ts';
-import { unwrap } from '../../durable-objects/rpc.ts';
-import { projectRoom } from '../../durable-objects/stubs.ts';
 import { eraseProject } from '../erase-project.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
-import { continentHint } from '../http/location.ts';
 import { mount } from '../http/mount.ts';
+import { type NewProjectInput, newProject } from '../new-project.ts';
 
-interface NewProjectInput {
-  readonly name: string;
-  readonly description?: string | undefined;
-  readonly isPublic?: boolean | undefined;
-  readonly settings?: Record<string, unknown> | undefined;
-  readonly templateId?: string | undefined;
-}
-
-/** Row `creating` → tree in the room → row `ready`. A crash in between leaves a row that the sweep removes. */
-async function create(c: AppContext, ownerId: string, input: NewProjectInput): Promise<Project> {
-  const { db, started: now } = c.var;
-  const template = input.templateId === undefined ? undefined : await templateByRef(db, input.templateId);
-  if (input.templateId !== undefined && !template)
-    throw new KilnError('not_found', { detail: 'There is no such template.' });
+/** A project from a template, or an empty one. */
+async function create(
+  c: AppContext,
+  ownerId: string,
+  { templateId, ...input }: Omit<NewProjectInput, 'entries' | 'origin'>,
+): Promise<Project> {
+  const template = templateId == null ? undefined : await templateByRef(c.var.db, templateId);
+  if (templateId != null && !template) throw new KilnError('not_found', { detail: 'There is no such template.' });
   const entries = template ? await getTree(c.env.ASSETS, template.treeHash) : [];
   if (!entries) throw new KilnError('unavailable', { detail: 'The template could not be read.' });
-
-  const id = newId();
-  c.var.fields.project = id;
-  await createProject(db, {
-    id,
-    ownerId,
-    name: input.name,
-    description: input.description ?? template?.description ?? '',
-    isPublic: input.isPublic ?? false,
-    settings: input.settings ?? {},
-    templateId: template?.id ?? null,
-    now,
+  return await newProject(c, ownerId, {
+    ...input,
+    description: input.description ?? template?.description,
+    templateId: template?.id,
+    entries,
+    origin: { template: template?.slug ?? null },
   });
-  const tree = await unwrap(projectRoom(c.env, id, continentHint(c)).adopt(entries, ownerId));
-  const row = await markReady(db, id, tree);
-  if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
-  await audit(db, {
-    actorId: ownerId,
-    projectId: id,
-    action: 'project.created',
-    data: { template: template?.slug ?? null },
-    requestId: c.var.requestId,
-    now,
-  });
-  return toProject(row, 'owner');
 }
 
 async function update(
