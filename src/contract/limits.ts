@@ -236,6 +236,35 @@ export const limits = {
     markRows: 500,
   },
 
+  /** Three-way merges. Work is counted and never timed, so that the same trees always give the same answer. */
+  merge: {
+    /**
+     * Work of aligning two texts, in comparisons of lines (about 2 ns): half a second at the worst. It finds 2,200
+     * lines that were moved within a file of any common size. Lines that only one text has cost nothing.
+     */
+    textWork: 200_000_000,
+    /**
+     * Work of one merge over all its files, four seconds at the worst: the room serves nobody else meanwhile. It
+     * reads 20 MB of texts that both sides changed.
+     */
+    work: 2_000_000_000,
+    /** JSON nested deeper is merged by line: the field merge recurses. */
+    jsonDepth: 100,
+    /** Rounds of finding what the hierarchies of a scene disagree about; an honest scene takes one or two. */
+    scenePasses: 8,
+    /** A text of a conflict is shown up to this size; a larger one is read as a file … */
+    shownText: 128 * KiB,
+    /** … and so is what comes after this much in one answer. */
+    shownBytes: 4 * MiB,
+  },
+
+  /** Patches between two trees. */
+  diff: {
+    /** Lines and bytes of all patches of one answer; what does not fit has none. A patch is for reading. */
+    lines: 10_000,
+    bytes: 2 * MiB,
+  },
+
   outbox: {
     /** A row is claimed so long by one worker before another may take it. */
     claim: 30 * second,
