@@ -77,8 +77,9 @@ export function reconcileScene(
     for (const circle of circles(merged)) {
       if ([o, t].some((side) => circle.every((id) => side.get(id) === merged.get(id)))) continue;
       for (const id of circle) {
-        if (o.get(id) !== merged.get(id)) kept.add(id);
-        if (o.get(id) !== b.get(id) || t.get(id) !== b.get(id)) disputed.add(id);
+        if (o.get(id) === b.get(id) && t.get(id) === b.get(id)) continue;
+        kept.add(id);
+        disputed.add(id);
       }
       isSettled = false;
     }
