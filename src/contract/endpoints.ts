@@ -2,6 +2,7 @@ import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
 import { fileEndpoints } from './endpoints/files.ts';
+import { historyEndpoints } from './endpoints/history.ts';
 import { operatorEndpoints } from './endpoints/operator.ts';
 import { projectEndpoints } from './endpoints/projects.ts';
 import { runnerEndpoints } from './endpoints/runner.ts';
@@ -15,6 +16,7 @@ export const endpoints = {
   ...projectEndpoints,
   ...sharingEndpoints,
   ...fileEndpoints,
+  ...historyEndpoints,
   ...collaborationEndpoints,
   ...buildEndpoints,
   ...templateEndpoints,

@@ -156,10 +156,16 @@ export const errors = spec({
   },
   conflict: {
     status: 409,
-    close: 4409,
     retryable: true,
     title: 'The state does not allow that now',
     help: 'The detail says which state the thing is in.',
+  },
+  moved: {
+    status: 409,
+    close: 4409,
+    retryable: false,
+    title: 'The file has another path now',
+    help: 'The `file.moved` event of the project says where; open the document there.',
   },
   not_a_document: {
     status: 415,

@@ -79,6 +79,43 @@ export const limits = {
     sizeMax: 25 * MiB,
   },
 
+  /** Many changes of a tree in one request. */
+  batch: {
+    /** One transaction of the room's object holds up everybody else in it: a thousand writes take some 50 ms. */
+    operationsMax: 1000,
+    messageMax: 500,
+  },
+
+  /** Blobs that a sync client uploads before it names them. */
+  blob: {
+    /** What `blobs/missing` says is there stays there so long. */
+    lease: day,
+    /** Hashes of one question: all files of the largest project. */
+    hashesMax: 5000,
+    /** Uploaded and not named yet; as many as a project may have files. */
+    leasesMax: 5000,
+  },
+
+  /** The history of a project. */
+  checkpoint: {
+    nameMax: 120,
+    messageMax: 2000,
+    /** Named ones are kept for ever, so they are counted. */
+    namedMax: 1000,
+    /** Work is kept on its own so long after the first change since the newest checkpoint. */
+    automaticAfter: 10 * minute,
+    /** All of so long stay … */
+    allFor: day,
+    /** … and one of each day of so long. */
+    dailyFor: 30 * day,
+    /** A state that cannot be stored now is tried again so much later. */
+    retryDelay: minute,
+    /** A restore or merge that others overtook is planned anew so often. */
+    landAttempts: 5,
+    /** Trees let go of in one go: each is one manifest read. */
+    forgetBatch: 20,
+  },
+
   /** The project room. */
   room: {
     /** A ticket opens one socket, once, within a minute. */
@@ -128,6 +165,8 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
+    handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
     indexDelay: 30 * second,
   },

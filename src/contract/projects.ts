@@ -31,6 +31,8 @@ export const Project = z
     role: Access.meta({ description: "The caller's" }),
     fileCount: z.int(),
     totalSize: z.int(),
+    forkedFrom: Id.nullable().meta({ description: 'The project that this is a fork of' }),
+    forkedCheckpointId: Id.nullable().meta({ description: 'Its state that the fork left from' }),
     createdAt: Timestamp,
     updatedAt: Timestamp,
     deletedAt: Timestamp.nullable(),
@@ -56,6 +58,11 @@ export const UpdateProject = z.strictObject({
   settings: Settings.optional(),
 });
 export type UpdateProject = z.infer<typeof UpdateProject>;
+
+export const DuplicateProject = z.strictObject({
+  name: name.optional(),
+  fork: z.boolean().default(false).meta({ description: 'Remember where it came from, so that the two can be merged' }),
+});
 
 export const FromTemplate = z.strictObject({ name });
 

@@ -6,6 +6,7 @@ export const Right = z.enum([
   'project.join',
   'project.write',
   'project.manage',
+  'history.read',
   'members.read',
   'members.leave',
   'build.read',

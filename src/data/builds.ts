@@ -47,6 +47,7 @@ export interface NewBuild {
   readonly options: BuildOptions;
   readonly key: string;
   readonly treeHash: string;
+  readonly checkpointId: string | null;
   readonly lockHash: string | null;
   readonly now: number;
 }
@@ -59,7 +60,6 @@ const fresh = (build: NewBuild): BuildRow => {
     status: 'queued',
     progress: 0,
     step: null,
-    checkpointId: null,
     cached: false,
     attempt: 0,
     seq: 0,

@@ -21,6 +21,8 @@ export const toProject = (row: ProjectRow, role: Access): Project => ({
   role,
   fileCount: row.fileCount,
   totalSize: row.totalSize,
+  forkedFrom: row.forkedFrom,
+  forkedCheckpointId: row.forkedCheckpoint,
   createdAt: iso(row.createdAt),
   updatedAt: iso(row.updatedAt),
   deletedAt: isoOrNull(row.deletedAt),
@@ -34,6 +36,8 @@ export interface NewProject {
   readonly isPublic: boolean;
   readonly settings: Record<string, unknown>;
   readonly templateId: string | null;
+  readonly forkedFrom: string | null;
+  readonly forkedCheckpoint: string | null;
   readonly now: number;
 }
 
@@ -46,8 +50,6 @@ export async function createProject(db: Database, project: NewProject): Promise<
       thumbnailUrl: null,
       state: 'creating',
       revision: 1,
-      forkedFrom: null,
-      forkedCheckpoint: null,
       fileCount: 0,
       totalSize: 0,
       treeHash: null,

@@ -130,6 +130,31 @@ export class TreeStore {
     this.#touchIndex(file.path, seq, true, at);
   }
 
+  /** Gives files other paths, all at once: a directory may change its spelling, two files may swap. Throws the tree's typed errors. */
+  move(pairs: readonly { file: StoredFile; to: string }[], by: string | null, seq: number, at: number): void {
+    for (const { file } of pairs) {
+      this.#tree.delete(file.path);
+      // Paths are unique in storage at every moment; no file is called like this one.
+      this.#sql.run('UPDATE files SET path = ? WHERE id = ?', `/${file.id}`, file.id);
+      this.#touchIndex(file.path, seq, true, at);
+    }
+    for (const { file, to } of pairs) {
+      const mimeType = mimeTypeOf(to, file.isText);
+      this.#tree.put({ ...file, path: to, mimeType, updatedAt: at, updatedBy: by, seq }, true);
+      this.#sql.run(
+        'UPDATE files SET path = ?, mime_type = ?, updated_at = ?, updated_by = ?, seq = ? WHERE id = ?',
+        to,
+        mimeType,
+        at,
+        by,
+        seq,
+        file.id,
+      );
+      this.#byId.set(file.id, to);
+      this.#touchIndex(to, seq, false, at);
+    }
+  }
+
   /** Keeps text under its hash, which is returned with its size. */
   keepText(text: string, at: number): { hash: string; size: number } {
     const data = encoder.encode(text);
@@ -142,6 +167,16 @@ export class TreeStore {
       at,
     );
     return { hash, size: data.length };
+  }
+
+  /** Keeps text that is in no blob store yet under the hash that it is known to have. */
+  keepPending(hash: string, data: Uint8Array, at: number): void {
+    this.#sql.run(
+      'INSERT INTO contents (hash, data, stored, at) VALUES (?, ?, 0, ?) ON CONFLICT (hash) DO NOTHING',
+      hash,
+      data,
+      at,
+    );
   }
 
   /** Keeps bytes that came from R2, so that the next read is local. */

@@ -11,9 +11,10 @@ import type { ServerMessage } from '../../../src/contract/room.ts';
 import { colorOf } from '../../../src/core/color.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
+import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
-import { type BlobStore, Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
+import { Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
 import { NodeSql } from './node-sql.ts';
 
 /** Immutable bytes in memory. Refuses what R2 refuses, and what the room must never do. */
@@ -45,6 +46,11 @@ export class MemoryBlobs implements BlobStore {
       if (!this.blobs.has(entry.hash)) throw new Error(`the tree names ${entry.path}, which is not stored`);
     this.trees.set(hash, entries);
     this.order.push(`tree ${hash}`);
+  }
+
+  async getTree(hash: string): Promise<readonly ManifestEntry[] | null> {
+    await Promise.resolve();
+    return this.trees.get(hash) ?? null;
   }
 
   /** Text that another project stored, as `adopt` takes it over. */
@@ -241,6 +247,8 @@ const project: Project = {
   role: 'owner',
   fileCount: 0,
   totalSize: 0,
+  forkedFrom: null,
+  forkedCheckpointId: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   updatedAt: '2026-01-01T00:00:00.000Z',
   deletedAt: null,
