@@ -10,10 +10,12 @@ import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
 import { authRoutes } from './routes/auth.ts';
+import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { collaborationRoutes } from './routes/collaboration.ts';
 import { collaboratorRoutes } from './routes/collaborators.ts';
 import { fileRoutes } from './routes/files.ts';
+import { historyRoutes } from './routes/history.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { runnerRoutes } from './routes/runner.ts';
@@ -139,7 +141,10 @@ export function createApp(): Hono<AppEnv> {
   authRoutes(app);
   projectRoutes(app);
   collaboratorRoutes(app);
+  // Before the files, whose paths take everything.
+  batchRoutes(app);
   fileRoutes(app);
+  historyRoutes(app);
   collaborationRoutes(app);
   buildRoutes(app);
   templateRoutes(app);

@@ -1,9 +1,11 @@
+import type { Checkpoint } from '../contract/checkpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
 import { audit } from '../data/audit.ts';
 import type { ManifestEntry } from '../data/objects.ts';
 import { createProject, markReady, toProject } from '../data/projects.ts';
+import type { HotText } from '../durable-objects/room/contents.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom } from '../durable-objects/stubs.ts';
 import type { AppContext } from './http/context.ts';
@@ -15,8 +17,12 @@ export interface NewProjectInput {
   readonly isPublic?: boolean | undefined;
   readonly settings?: Record<string, unknown> | undefined;
   readonly templateId?: string | null | undefined;
-  /** Its first tree; every blob that it names is stored. */
+  /** Its first tree; every blob that it names is stored, or among `texts`. */
   readonly entries: readonly ManifestEntry[];
+  /** Of those, texts that are in no blob store yet. */
+  readonly texts?: readonly HotText[] | undefined;
+  /** The project that it is a fork of, as of that checkpoint. */
+  readonly fork?: { readonly projectId: string; readonly checkpoint: Checkpoint } | undefined;
   /** Where it came from, for the audit log. */
   readonly origin: Record<string, unknown>;
 }
@@ -37,9 +43,19 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
     isPublic: input.isPublic ?? false,
     settings: input.settings ?? {},
     templateId: input.templateId ?? null,
+    forkedFrom: input.fork?.projectId ?? null,
+    forkedCheckpoint: input.fork?.checkpoint.id ?? null,
     now,
   });
-  const tree = await unwrap(projectRoom(c.env, id, continentHint(c)).adopt(input.entries, ownerId));
+  const { fork } = input;
+  const tree = await unwrap(
+    projectRoom(c.env, id, continentHint(c)).adopt(
+      input.entries,
+      ownerId,
+      input.texts ?? [],
+      fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
+    ),
+  );
   const row = await markReady(db, id, tree);
   if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
   await audit(db, {
