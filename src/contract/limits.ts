@@ -184,6 +184,20 @@ export const limits = {
     replicaLag: 10 * second,
   },
 
+  /** How long an answer is waited for where the platform itself would wait for ever; after it `unavailable`. */
+  patience: {
+    /** R2, KV, a queue: they answer within 100 ms, and nobody waits longer for them than for the database. */
+    store: 10 * second,
+    /** On top for the bytes of a call, at this rate at the least: 25 s for the largest file, which takes one or two. */
+    bytesPerSecond: 1 * MiB,
+    /** A store that takes a stream waits for whoever fills it: 1 GiB on a line of 10 Mbit/s. */
+    stream: 15 * minute,
+    /** A Durable Object, which asks stores itself: a snapshot of 5,000 new texts puts them into R2 in 80 s. */
+    object: 2 * minute,
+    /** A room that writes its backup or takes one over: 5,000 documents, one after the other. Twice fits into an alarm of 15 min. */
+    roomBackup: 5 * minute,
+  },
+
   /** Backups of everything, into the bucket EXPORTS. */
   backup: {
     /** The newest backup of each of the last days that had one … */
