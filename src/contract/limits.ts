@@ -198,6 +198,28 @@ export const limits = {
     roomBackup: 5 * minute,
   },
 
+  /** The typed client: how it waits, asks and tries again. */
+  client: {
+    /** First delay before connecting again; doubles, with jitter. A room that moved is back within a second. */
+    retryFirst: 250,
+    /** Longest delay between two attempts: what a person bears to wait after the network is back. */
+    retryMax: 15 * second,
+    /** A connection that lived so long counts as a success; shorter ones keep the delay growing. */
+    stable: 5 * second,
+    /** Between two pings: NATs and proxies forget a silent connection after 30 s and more. */
+    ping: 25 * second,
+    /** A channel that has said nothing so long after a ping is dead: half-open sockets never say so. */
+    pong: 10 * second,
+    /** An unanswered question to the room is given up after this, and the socket with it. */
+    answer: 10 * second,
+    /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
+    cursor: 150,
+    /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
+    typingPause: 150,
+    /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
+    surelyCovered: 1 * second,
+  },
+
   /** Backups of everything, into the bucket EXPORTS. */
   backup: {
     /** The newest backup of each of the last days that had one … */
