@@ -161,13 +161,18 @@ export class Postgres {
     return `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`;
   }
 
+  /** False also for a server that ended by itself. */
+  get running(): boolean {
+    return this.#server !== null && this.#server.exitCode === null && this.#server.signalCode === null;
+  }
+
   get #data(): string {
     return join(this.#folder, 'data');
   }
 
   /** Starts the server, making it on the first call; resolves when it takes connections. */
   async start(): Promise<void> {
-    if (this.#server) return;
+    if (this.running) return;
     const binaries = await findBinaries();
     const runner = findRunner();
     mkdirSync(this.#folder, { recursive: true });
