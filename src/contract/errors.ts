@@ -247,7 +247,7 @@ export const errors = spec({
     close: 1012,
     retryable: true,
     title: 'A part of the system is away',
-    help: 'Nothing was changed. Try again after the seconds in `Retry-After`.',
+    help: 'Try again after the seconds in `Retry-After`. Nothing was changed; only where the detail says that a part does not answer, it may still do what it was asked: look before you ask again.',
   },
 });
 

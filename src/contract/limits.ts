@@ -223,6 +223,42 @@ export const limits = {
     replicaLag: 10 * second,
   },
 
+  /** How long an answer is waited for where the platform itself would wait for ever; after it `unavailable`. */
+  patience: {
+    /** R2, KV, a queue: they answer within 100 ms, and nobody waits longer for them than for the database. */
+    store: 10 * second,
+    /** On top for the bytes of a call, at this rate at the least: 25 s for the largest file, which takes one or two. */
+    bytesPerSecond: 1 * MiB,
+    /** A store that takes a stream waits for whoever fills it: 1 GiB on a line of 10 Mbit/s. */
+    stream: 15 * minute,
+    /** A Durable Object, which asks stores itself: a snapshot of 5,000 new texts puts them into R2 in 80 s. */
+    object: 2 * minute,
+    /** A room that writes its backup or takes one over: 5,000 documents, one after the other. Twice fits into an alarm of 15 min. */
+    roomBackup: 5 * minute,
+  },
+
+  /** The typed client: how it waits, asks and tries again. */
+  client: {
+    /** First delay before connecting again; doubles, with jitter. A room that moved is back within a second. */
+    retryFirst: 250,
+    /** Longest delay between two attempts: what a person bears to wait after the network is back. */
+    retryMax: 15 * second,
+    /** A connection that lived so long counts as a success; shorter ones keep the delay growing. */
+    stable: 5 * second,
+    /** Between two pings: NATs and proxies forget a silent connection after 30 s and more. */
+    ping: 25 * second,
+    /** A channel that has said nothing so long after a ping is dead: half-open sockets never say so. */
+    pong: 10 * second,
+    /** An unanswered question to the room is given up after this, and the socket with it. */
+    answer: 10 * second,
+    /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
+    cursor: 150,
+    /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
+    typingPause: 150,
+    /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
+    surelyCovered: 1 * second,
+  },
+
   /** Backups of everything, into the bucket EXPORTS. */
   backup: {
     /** The newest backup of each of the last days that had one … */

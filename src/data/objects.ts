@@ -1,5 +1,7 @@
 import type { OutputFile } from '../contract/jobs.ts';
 import type { TreeEntry } from '../core/tree.ts';
+import { noAnswer, within } from '../core/within.ts';
+import { timeFor } from './bounded.ts';
 
 /** A line of a manifest: what a tree needs to take the file in without reading its bytes. */
 export interface ManifestEntry extends TreeEntry {
@@ -87,10 +89,12 @@ const headObject = async (bucket: R2Bucket, key: string): Promise<R2Object | nul
 /** Copies bytes and type. R2 checks the copy against the hash of the original where it has one. */
 export async function copyObject(from: R2ObjectBody, bucket: R2Bucket, key: string): Promise<void> {
   const { sha256 } = from.checksums;
-  await bucket.put(key, from.body, {
+  const copied = bucket.put(key, from.body, {
     ...(from.httpMetadata && { httpMetadata: from.httpMetadata }),
     ...(sha256 && { sha256 }),
   });
+  // From store to store: no sender is slow here, so the size says how long it may take.
+  await within(timeFor(from.size), copied, () => noAnswer('The object store'));
 }
 
 /** Moves an object aside, unless somebody put it again since `before`. Reads never miss it on the way. */

@@ -7,6 +7,7 @@ import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { boundedEnv } from '../data/bounded.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
@@ -52,7 +53,7 @@ export class ProjectRoom extends DurableObject<Env> {
   readonly #clock = new AlarmClock(this.ctx);
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, boundedEnv(env));
     this.#projectId = ctx.id.name ?? '';
     this.#members = new Members(this.#directory(), Date.now);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"type":"ping"}', '{"type":"pong"}'));

@@ -4,6 +4,7 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { type Config, configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { boundedEnv } from '../data/bounded.ts';
 import { type Freshness, openDatabase } from '../data/open.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
@@ -101,6 +102,7 @@ export function createApp(): Hono<AppEnv> {
 
   app.use(async (c, next) => {
     const started = Date.now();
+    c.env = boundedEnv(c.env);
     const sent = c.req.header('x-request-id');
     c.set('requestId', sent !== undefined && saneRequestId.test(sent) ? sent : newId());
     c.set('config', configOf(c.env));

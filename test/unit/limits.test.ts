@@ -4,7 +4,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, build, file, http, project, room, outbox } = limits;
+const { auth, backup, build, client, database, file, http, patience, project, room, outbox } = limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -95,6 +95,25 @@ describe('Limits fit together', () => {
     expect(file.sizeMax).toBeLessThan(project.totalSize);
     expect(file.segmentBytes).toBeLessThan(file.pathMax);
     expect(http.pageDefault).toBeLessThanOrEqual(http.pageMax);
+  });
+
+  it('the client knows what is acknowledged later than the room says it, and does not flood the room', () => {
+    expect(client.surelyCovered).toBeGreaterThan(room.commitWindow + room.savedWindow);
+    expect(1000 / client.cursor).toBeLessThan(room.framesPerSecond);
+    expect(client.retryFirst).toBeLessThan(client.retryMax);
+    expect(client.stable).toBeLessThan(client.retryMax);
+    expect(client.pong).toBeLessThan(client.ping);
+  });
+
+  it('who waits for others waits longer than they do, and an alarm outlives the longest wait, twice', () => {
+    expect(database.connectTimeout).toBeLessThan(database.statementTimeout);
+    expect(http.readinessPatience).toBeLessThan(Math.min(patience.store, database.statementTimeout));
+    // An object asks the database, and a store for three places of one blob.
+    expect(patience.object).toBeGreaterThan(database.statementTimeout + 3 * patience.store);
+    expect(patience.store + (file.sizeMax / patience.bytesPerSecond) * 1000).toBeLessThan(patience.object);
+    const alarm = 15 * 60_000;
+    expect(2 * patience.roomBackup + backup.alarmTime).toBeLessThan(alarm);
+    expect(patience.stream).toBeLessThanOrEqual(alarm);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

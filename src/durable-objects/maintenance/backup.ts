@@ -288,7 +288,8 @@ export class BackupWork implements Work {
 
   /** A room's own work; tried once more, since an object may be moving. */
   #saveRoom(projectId: string): Promise<RoomBackup | null> {
-    const ask = (): Promise<RoomBackup | null> => unwrap(this.#stores.room(projectId).backup());
+    const ask = (): Promise<RoomBackup | null> =>
+      unwrap(this.#stores.room(projectId).backup(), limits.patience.roomBackup);
     return ask().catch(ask);
   }
 
