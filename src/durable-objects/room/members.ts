@@ -18,7 +18,13 @@ export interface Directory {
 }
 
 /** What an owner may still do with a project in the trash; nobody else sees it. */
-const inTrash: ReadonlySet<Right> = new Set(['project.read', 'project.manage', 'members.read', 'build.read']);
+const inTrash: ReadonlySet<Right> = new Set([
+  'project.read',
+  'project.manage',
+  'members.read',
+  'activity.read',
+  'build.read',
+]);
 
 export interface Entry {
   readonly project: Project;
