@@ -10,8 +10,10 @@ const policy: Readonly<Record<Right, string>> = {
   'project.join': 'owner editor viewer',
   'project.write': 'owner editor',
   'project.manage': 'owner',
+  'project.share': 'owner',
   'members.read': 'owner editor viewer',
   'members.leave': 'owner editor viewer',
+  'activity.read': 'owner editor viewer',
   'build.read': 'owner editor viewer',
   'build.create': 'owner editor viewer',
   'build.cancel': 'owner editor viewer',
@@ -45,7 +47,7 @@ describe('Rights', () => {
 
 describe('Writing endpoints', () => {
   it('never ask for a mere right to read', () => {
-    const reading: readonly Right[] = ['project.read', 'members.read', 'build.read'];
+    const reading: readonly Right[] = ['project.read', 'members.read', 'activity.read', 'build.read'];
     for (const [name, { access, method }] of Object.entries(endpoints))
       if (method !== 'GET' && 'right' in access) expect(reading, name).not.toContain(access.right);
   });
