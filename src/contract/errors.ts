@@ -126,6 +126,12 @@ export const errors = spec({
     title: 'There is nothing here',
     help: 'The id is unknown, or it belongs to a private project that you are not a member of.',
   },
+  invite_invalid: {
+    status: 404,
+    retryable: false,
+    title: 'That invitation does not work',
+    help: 'It is unknown, expired, used up or withdrawn, or meant for another account. Check which account you are signed in with, and ask for a new one.',
+  },
   already_member: { status: 409, retryable: false, title: 'Already a member', help: 'Change the role by PUT instead.' },
   owner_required: {
     status: 409,

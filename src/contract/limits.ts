@@ -65,8 +65,23 @@ export const limits = {
     /** Sum of the sizes of the files in one tree. */
     totalSize: 1024 * MiB,
     collaboratorsMax: 200,
+    /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
+    perUser: 100,
     /** How long a `creating` or `deleting` project may take before the sweep finishes or undoes it. */
     transitionTimeout: 5 * minute,
+  },
+
+  /** Invitations to a project. */
+  invite: {
+    /** Bytes of randomness in a token: twice what hostile case 32 asks for. */
+    tokenBytes: 32,
+    /** Unless the invite says otherwise: long enough for a holiday, short enough for a link in a chat. */
+    ttl: 7 * day,
+    ttlMax: 90 * day,
+    /** Uses of a link that does not say how many. */
+    uses: 25,
+    /** Open at one time in a project: their list is one page. */
+    openMax: 100,
   },
 
   file: {

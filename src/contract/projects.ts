@@ -92,16 +92,17 @@ export const Collaborator = z
   .meta({ id: 'Collaborator' });
 export type Collaborator = z.infer<typeof Collaborator>;
 
-const memberRole = z.enum(['editor', 'viewer']);
+/** What somebody can be made. */
+export const MemberRole = z.enum(['editor', 'viewer']);
 
 export const AddCollaborator = z
-  .strictObject({ userId: Id.optional(), email: Email.optional(), username: Username.optional(), role: memberRole })
+  .strictObject({ userId: Id.optional(), email: Email.optional(), username: Username.optional(), role: MemberRole })
   .refine(
     (body) => [body.userId, body.email, body.username].filter((value) => value !== undefined).length === 1,
     'exactly one of userId, email, username',
   );
 export type AddCollaborator = z.infer<typeof AddCollaborator>;
 
-export const UpdateCollaborator = z.strictObject({ role: memberRole });
+export const UpdateCollaborator = z.strictObject({ role: MemberRole });
 export const CollaboratorEnvelope = z.object({ collaborator: Collaborator });
 export const CollaboratorList = z.object({ collaborators: z.array(Collaborator), nextCursor });

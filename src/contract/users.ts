@@ -34,6 +34,12 @@ export const User = z
   .meta({ id: 'User' });
 export type User = z.infer<typeof User>;
 
+/** A user as others see them: never with an address. */
+export const Person = z
+  .object({ userId: Id, username: z.string(), displayName: z.string(), avatarUrl: z.string().nullable() })
+  .meta({ id: 'Person' });
+export type Person = z.infer<typeof Person>;
+
 export const RegisterBody = z.strictObject({
   email: Email,
   username: Username,

@@ -4,6 +4,9 @@ import type { Config } from './config.ts';
 export const artifactUrl = (config: Config, buildId: string, name: string): string =>
   `${config.appOrigin}/api/builds/${buildId}/artifacts/${encodeURIComponent(name)}`;
 
+/** Where a person with an invite goes. */
+export const inviteUrl = (config: Config, token: string): string => `${config.appOrigin}/invite/${token}`;
+
 /** Every build is an origin of its own, so one game cannot touch another's storage. */
 export const playUrl = (config: Config, buildId: string): string =>
   `${config.contentScheme}://${buildId}.${config.contentHost}/`;

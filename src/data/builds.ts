@@ -1,13 +1,17 @@
-import { and, asc, count, desc, eq, gt, lt, notExists, or, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, lt, notExists, or, type SQL, sql } from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
 import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
+import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts';
+import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
-import type { Database } from './database.ts';
-import { builds, outbox, projects, users } from './schema/sqlite.ts';
+import type { Database, Orm } from './database.ts';
+import { takeProject } from './projects.ts';
+import { auditLog, builds, outbox, projects } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
+import { takeUser } from './users.ts';
 
 export type BuildRow = typeof builds.$inferSelect;
 
@@ -74,6 +78,22 @@ const fresh = (build: NewBuild): BuildRow => {
   };
 };
 
+const isThere = (orm: Orm, id: string): SQL => has(orm, builds, eq(builds.id, id));
+
+/** What somebody did to a build, for the audit log. */
+export const buildEntry = (
+  build: Pick<BuildRow, 'id' | 'projectId' | 'target'>,
+  action: 'build.created' | 'build.cancelled' | 'build.retried' | 'build.deleted',
+  actor: Actor,
+): AuditRow =>
+  auditRow({
+    ...actor,
+    projectId: build.projectId,
+    action,
+    subject: `build:${build.id}`,
+    data: { target: build.target },
+  });
+
 /**
  * The build and the message that will start it, in one transaction: neither exists without the other.
  * Throws `quota_exceeded` when the user has as many waiting as they may, also for requests that race.
@@ -82,11 +102,11 @@ export async function createBuild(
   db: Database,
   build: NewBuild,
   message: { id: string; queue: string; body: unknown },
+  actor: Actor,
 ): Promise<BuildRow> {
   const row = fresh(build);
   const [, , , refused] = await db.batch('builds.create', (orm) => [
-    // Takes the user's row: whoever else makes a build of this user waits here until this one is counted.
-    orm.update(users).set({ id: build.userId }).where(eq(users.id, build.userId)),
+    takeUser(orm, build.userId),
     orm.insert(builds).values(row),
     orm
       .insert(outbox)
@@ -114,6 +134,7 @@ export async function createBuild(
           notExists(orm.select({ id: builds.id }).from(builds).where(eq(builds.id, build.id))),
         ),
       ),
+    decide(orm, buildEntry(row, 'build.created', actor), isThere(orm, build.id)),
   ]);
   if (refused.length > 0)
     throw new KilnError('quota_exceeded', { detail: `At most ${limits.build.queuedPerUser} builds may wait.` });
@@ -121,7 +142,12 @@ export async function createBuild(
 }
 
 /** A build that repeats a finished one: success at once, with that one's output. */
-export async function createCachedBuild(db: Database, build: NewBuild, source: BuildRow): Promise<BuildRow> {
+export async function createCachedBuild(
+  db: Database,
+  build: NewBuild,
+  source: BuildRow,
+  actor: Actor,
+): Promise<BuildRow> {
   const row: BuildRow = {
     ...fresh(build),
     status: 'success',
@@ -133,7 +159,10 @@ export async function createCachedBuild(db: Database, build: NewBuild, source: B
     startedAt: build.now,
     completedAt: build.now,
   };
-  await db.query('builds.createCached', (orm) => orm.insert(builds).values(row));
+  await db.batch('builds.createCached', (orm) => [
+    orm.insert(builds).values(row),
+    orm.insert(auditLog).values(buildEntry(row, 'build.created', actor)),
+  ]);
   return row;
 }
 
@@ -266,14 +295,20 @@ export const projectionOf = (state: BuildProjection): BuildProjection => ({
   errorMessage: state.errorMessage?.replaceAll('\0', '\uFFFD') ?? null,
 });
 
-/** Writes the state of the BuildRun object; an older `seq` than the row's changes nothing. */
-export async function projectBuild(db: Database, id: string, state: BuildProjection): Promise<void> {
-  await db.query('builds.project', (orm) =>
+/** Writes the state of the BuildRun object, and who brought it about; an older `seq` than the row's changes nothing. Idempotent. */
+export async function projectBuild(
+  db: Database,
+  id: string,
+  state: BuildProjection,
+  entries: readonly AuditRow[] = [],
+): Promise<void> {
+  await db.batch('builds.project', (orm) => [
     orm
       .update(builds)
       .set(state)
       .where(and(eq(builds.id, id), lt(builds.seq, state.seq))),
-  );
+    ...entries.map((entry) => orm.insert(auditLog).values(entry).onConflictDoNothing()),
+  ]);
 }
 
 /** Every build of a project, for its removal. */
@@ -283,6 +318,17 @@ export async function allBuilds(db: Database, projectId: string): Promise<{ id: 
   );
 }
 
+/** Somebody removes a build that has ended. Idempotent. */
+export async function removeBuild(db: Database, build: BuildRow, actor: Actor): Promise<void> {
+  const entry = buildEntry(build, 'build.deleted', actor);
+  await db.batch('builds.remove', (orm) => [
+    takeProject(orm, build.projectId),
+    decide(orm, entry, isThere(orm, build.id)),
+    orm.delete(builds).where(and(eq(builds.id, build.id), decided(orm, entry))),
+  ]);
+}
+
+/** The row of a build that has no object and never will. */
 export async function deleteBuildRow(db: Database, id: string): Promise<void> {
   await db.query('builds.delete', (orm) => orm.delete(builds).where(eq(builds.id, id)));
 }

@@ -1,11 +1,24 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
+import { KilnError } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
 import type { Access, Project, ProjectQuery, UpdateProject } from '../contract/projects.ts';
 import { accessOf } from '../core/permissions.ts';
+import { type Actor, auditRow, decide, decided } from './audit.ts';
+import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
-import type { Database } from './database.ts';
+import type { Database, Orm } from './database.ts';
 import { foldCase } from './dialects/dialect.ts';
-import { builds, collaborators, invites, projectFiles, projects, publications } from './schema/sqlite.ts';
+import {
+  builds,
+  collaborators,
+  inviteExclusions,
+  invites,
+  projectFiles,
+  projects,
+  publications,
+} from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
+import { takeUser } from './users.ts';
 
 export type ProjectRow = typeof projects.$inferSelect;
 
@@ -41,37 +54,76 @@ export interface NewProject {
   readonly now: number;
 }
 
-/** The row in state `creating`: nobody sees it until `markReady`, and the sweep undoes it when that never comes. */
+/** Holds a project until the batch ends: whoever else changes it, its members or its invites waits, and what is counted stays counted. */
+export const takeProject = (orm: Orm, id: string) => orm.update(projects).set({ id }).where(eq(projects.id, id));
+
+/** The project, as long as whoever acts on it owns it; the platform may always. */
+const managed = (id: string, actorId: string | null): SQL | undefined =>
+  and(eq(projects.id, id), eq(projects.state, 'ready'), actorId === null ? undefined : eq(projects.ownerId, actorId));
+
+/** That there is such a project, for `decide`. */
+export const isManaged = (orm: Orm, id: string, actorId: string | null, more?: SQL): SQL =>
+  has(orm, projects, and(managed(id, actorId), more));
+
+/** That a user may own one more project. Those in the trash count, for their bytes are kept. */
+export const hasRoom = (orm: Orm, ownerId: string): SQL =>
+  lt(
+    orm
+      .select({ n: count() })
+      .from(projects)
+      .where(and(eq(projects.ownerId, ownerId), ne(projects.state, 'deleting'))),
+    limits.project.perUser,
+  );
+
+export const tooManyProjects = (whose: string): KilnError =>
+  new KilnError('quota_exceeded', {
+    detail: `${whose} ${limits.project.perUser} projects, those in the trash included.`,
+  });
+
+/**
+ * The row in state `creating`: nobody sees it until `markReady`, and the sweep undoes it when that never comes.
+ * Throws `quota_exceeded`, also for requests that race.
+ */
 export async function createProject(db: Database, project: NewProject): Promise<void> {
   const { now, ...fields } = project;
-  await db.query('projects.create', (orm) =>
-    orm.insert(projects).values({
-      ...fields,
-      thumbnailUrl: null,
-      state: 'creating',
-      revision: 1,
-      fileCount: 0,
-      totalSize: 0,
-      treeHash: null,
-      createdAt: now,
-      updatedAt: now,
-      deletedAt: null,
-    }),
-  );
+  const row: ProjectRow = {
+    ...fields,
+    thumbnailUrl: null,
+    state: 'creating',
+    revision: 1,
+    fileCount: 0,
+    totalSize: 0,
+    treeHash: null,
+    createdAt: now,
+    updatedAt: now,
+    deletedAt: null,
+  };
+  const [, made] = await db.batch('projects.create', (orm) => [
+    takeUser(orm, row.ownerId),
+    insertWhere(orm, projects, row, hasRoom(orm, row.ownerId)).returning({ id: projects.id }),
+  ]);
+  if (made.length === 0) throw tooManyProjects('You may have at most');
 }
 
+/** From here on its owner sees it. Undefined when the sweep was faster. */
 export async function markReady(
   db: Database,
   id: string,
   tree: { fileCount: number; totalSize: number; treeHash: string },
+  actor: Actor,
+  origin: Record<string, unknown> = {},
 ): Promise<ProjectRow | undefined> {
-  const rows = await db.query('projects.markReady', (orm) =>
+  const entry = auditRow({ ...actor, projectId: id, action: 'project.created', data: origin });
+  const creating = and(eq(projects.id, id), eq(projects.state, 'creating'));
+  const [, , rows] = await db.batch('projects.markReady', (orm) => [
+    takeProject(orm, id),
+    decide(orm, entry, has(orm, projects, creating)),
     orm
       .update(projects)
       .set({ state: 'ready', ...tree })
-      .where(and(eq(projects.id, id), eq(projects.state, 'creating')))
+      .where(creating)
       .returning(),
-  );
+  ]);
   return rows[0];
 }
 
@@ -166,51 +218,93 @@ export async function listProjects(
   };
 }
 
-/** Changes a project at the revision given, or at any; undefined when it has another revision by now. */
+const changed = (now: number) => ({ updatedAt: now, revision: sql`${projects.revision} + 1` });
+
+/** Changes a project at the revision given, or at any; undefined when it has another revision, or another owner, by now. */
 export async function updateProject(
   db: Database,
   id: string,
   change: UpdateProject,
   revision: number | null,
-  now: number,
+  actor: Actor,
 ): Promise<ProjectRow | undefined> {
   const set = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-  const rows = await db.query('projects.update', (orm) =>
+  const { isPublic } = change;
+  const data = { fields: Object.keys(set), ...(isPublic !== undefined && { isPublic }) };
+  const entry = auditRow({ ...actor, projectId: id, action: 'project.updated', data });
+  const [, , rows] = await db.batch('projects.update', (orm) => [
+    takeProject(orm, id),
+    decide(
+      orm,
+      entry,
+      isManaged(orm, id, actor.actorId, revision === null ? undefined : eq(projects.revision, revision)),
+    ),
     orm
       .update(projects)
-      .set({ ...set, updatedAt: now, revision: sql`${projects.revision} + 1` })
-      .where(
-        and(
-          eq(projects.id, id),
-          eq(projects.state, 'ready'),
-          revision === null ? undefined : eq(projects.revision, revision),
-        ),
-      )
+      .set({ ...set, ...changed(actor.now) })
+      .where(and(eq(projects.id, id), decided(orm, entry)))
       .returning(),
-  );
+  ]);
   return rows[0];
 }
 
-/** Idempotent: a second call keeps the first time. */
-export async function trashProject(db: Database, id: string, now: number): Promise<void> {
-  await db.query('projects.trash', (orm) =>
+/** Into the trash, and its invites with it for good. Idempotent: a second call keeps the first time. False for who does not own it. */
+export async function trashProject(db: Database, id: string, actor: Actor): Promise<boolean> {
+  const { now, actorId } = actor;
+  const entry = auditRow({ ...actor, projectId: id, action: 'project.trashed' });
+  const [, , , , rows] = await db.batch('projects.trash', (orm) => [
+    takeProject(orm, id),
+    decide(orm, entry, isManaged(orm, id, actorId, isNull(projects.deletedAt))),
     orm
       .update(projects)
-      .set({ deletedAt: now, updatedAt: now, revision: sql`${projects.revision} + 1` })
-      .where(and(eq(projects.id, id), isNull(projects.deletedAt))),
-  );
+      .set({ deletedAt: now, ...changed(now) })
+      .where(and(eq(projects.id, id), decided(orm, entry))),
+    endInvites(orm, id, now, decided(orm, entry)),
+    orm.select({ id: projects.id }).from(projects).where(managed(id, actorId)),
+  ]);
+  return rows.length > 0;
 }
 
-/** Out of the trash. Idempotent. */
-export async function restoreProject(db: Database, id: string, now: number): Promise<ProjectRow | undefined> {
-  const rows = await db.query('projects.restore', (orm) =>
+/** Withdraws every invite of a project. */
+export const endInvites = (orm: Orm, projectId: string, now: number, where: SQL) =>
+  orm
+    .update(invites)
+    .set({ revokedAt: now })
+    .where(and(eq(invites.projectId, projectId), isNull(invites.revokedAt), where));
+
+/** Out of the trash. Idempotent. Undefined for who does not own it. */
+export async function restoreProject(db: Database, id: string, actor: Actor): Promise<ProjectRow | undefined> {
+  const entry = auditRow({ ...actor, projectId: id, action: 'project.restored' });
+  const [, , , rows] = await db.batch('projects.restore', (orm) => [
+    takeProject(orm, id),
+    decide(orm, entry, isManaged(orm, id, actor.actorId, isNotNull(projects.deletedAt))),
     orm
       .update(projects)
-      .set({ deletedAt: null, updatedAt: now, revision: sql`${projects.revision} + 1` })
-      .where(and(eq(projects.id, id), eq(projects.state, 'ready')))
-      .returning(),
-  );
+      .set({ deletedAt: null, ...changed(actor.now) })
+      .where(and(eq(projects.id, id), decided(orm, entry))),
+    orm.select().from(projects).where(managed(id, actor.actorId)),
+  ]);
   return rows[0];
+}
+
+/** The first step of erasing a project that somebody saw: it is gone for everybody. False for who does not own it. */
+export async function startErasing(
+  db: Database,
+  id: string,
+  actor: Actor,
+  data: Record<string, unknown> = {},
+): Promise<boolean> {
+  const entry = auditRow({ ...actor, projectId: id, action: 'project.erased', data });
+  const [, , rows] = await db.batch('projects.startErasing', (orm) => [
+    takeProject(orm, id),
+    decide(orm, entry, isManaged(orm, id, actor.actorId)),
+    orm
+      .update(projects)
+      .set({ state: 'deleting', updatedAt: actor.now })
+      .where(and(eq(projects.id, id), decided(orm, entry)))
+      .returning({ id: projects.id }),
+  ]);
+  return rows.length > 0;
 }
 
 /** From here on the project is gone for everybody; what it left in other stores is removed next, by the request or the sweep. */
@@ -223,7 +317,16 @@ export async function markDeleting(db: Database, id: string, now: number): Promi
 /** The last step of erasing: every row that names the project. */
 export async function eraseProjectRows(db: Database, id: string): Promise<void> {
   await db.batch('projects.erase', (orm) => [
+    takeProject(orm, id),
     orm.delete(collaborators).where(eq(collaborators.projectId, id)),
+    orm
+      .delete(inviteExclusions)
+      .where(
+        inArray(
+          inviteExclusions.inviteId,
+          orm.select({ id: invites.id }).from(invites).where(eq(invites.projectId, id)),
+        ),
+      ),
     orm.delete(invites).where(eq(invites.projectId, id)),
     orm.delete(projectFiles).where(eq(projectFiles.projectId, id)),
     orm.delete(publications).where(eq(publications.projectId, id)),

@@ -1,8 +1,9 @@
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, isNull, type SQL } from 'drizzle-orm';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { User } from '../contract/users.ts';
-import type { Database } from './database.ts';
+import { has } from './conditional.ts';
+import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
 import { users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
@@ -52,7 +53,21 @@ export async function createUser(db: Database, user: NewUser): Promise<User> {
   return toUser(row);
 }
 
+/** Columns of what others see of a user: a `Person`. */
+export const person = {
+  userId: users.id,
+  username: users.username,
+  displayName: users.displayName,
+  avatarUrl: users.avatarUrl,
+};
+
 const live = and(isNull(users.deletedAt), isNull(users.disabledAt));
+
+/** That there is such an account and it is in use, for `decide`. */
+export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), live));
+
+/** Holds a user's row until the batch ends: what is counted for one user stays counted. */
+export const takeUser = (orm: Orm, id: string) => orm.update(users).set({ id }).where(eq(users.id, id));
 
 export async function userById(db: Database, id: string): Promise<Row | undefined> {
   return (

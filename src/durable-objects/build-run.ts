@@ -4,6 +4,7 @@ import type { EventBatch } from '../contract/jobs.ts';
 import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
 import { logEvent } from '../core/log.ts';
+import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
 import { headOutput, putLock, putOutputs } from '../data/objects.ts';
@@ -45,12 +46,12 @@ export class BuildRun extends DurableObject<Env> {
     return answer(() => this.#open().events(batch));
   }
 
-  cancel() {
-    return answer(() => this.#open().cancel());
+  cancel(by: Actor) {
+    return answer(() => this.#open().cancel(by));
   }
 
-  retry() {
-    return answer(() => this.#open().retry());
+  retry(by: Actor) {
+    return answer(() => this.#open().retry(by));
   }
 
   /** Whether this attempt may still fetch and store: the runner's token outlives a cancelled build. */
@@ -108,7 +109,8 @@ export class BuildRun extends DurableObject<Env> {
       wake: async (buildId, attempt) => {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
-      project: ({ id, ...state }) => withDatabase(env, (db) => projectBuild(db, id, projectionOf(state))),
+      project: ({ id, entries, ...state }) =>
+        withDatabase(env, (db) => projectBuild(db, id, projectionOf(state), entries)),
       announce: async (state) => {
         const room = projectRoom(env, state.projectId);
         await unwrap(

@@ -10,6 +10,7 @@ import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
+import { activityRoutes } from './routes/activity.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
@@ -17,6 +18,7 @@ import { collaborationRoutes } from './routes/collaboration.ts';
 import { collaboratorRoutes } from './routes/collaborators.ts';
 import { fileRoutes } from './routes/files.ts';
 import { historyRoutes } from './routes/history.ts';
+import { inviteRoutes } from './routes/invites.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { runnerRoutes } from './routes/runner.ts';
@@ -33,6 +35,9 @@ function rawPath(request: Request): string {
 
 /** A request id that a client may choose: anything harmless in a header and a log. */
 const saneRequestId = /^[\w.:-]{8,100}$/;
+
+/** The path for the log: a token of an invite, of the API or of the page, opens a project. */
+const loggedPath = (path: string): string => path.replace(/^((?:\/api(?:\/v1)?\/invites|\/invite)\/)[^/]+/i, '$1…');
 
 /** A client that sends back what it last got reads its own writes, also from a replica. */
 const bookmarkHeader = 'x-kiln-bookmark';
@@ -116,7 +121,7 @@ export function createApp(): Hono<AppEnv> {
     logEvent('request', {
       requestId: c.var.requestId,
       method: c.req.method,
-      path: c.req.path,
+      path: loggedPath(c.req.path),
       status: c.res.status,
       ms: Date.now() - started,
       queries: stats.count,
@@ -145,6 +150,8 @@ export function createApp(): Hono<AppEnv> {
   collaboratorRoutes(app);
   // Before the files, whose paths take everything.
   batchRoutes(app);
+  inviteRoutes(app);
+  activityRoutes(app);
   fileRoutes(app);
   historyRoutes(app);
   collaborationRoutes(app);
@@ -171,7 +178,7 @@ export function createApp(): Hono<AppEnv> {
     else
       logEvent(
         'request.failed',
-        { requestId: c.var.requestId, method: c.req.method, path: c.req.path, ...describeError(error) },
+        { requestId: c.var.requestId, method: c.req.method, path: loggedPath(c.req.path), ...describeError(error) },
         'error',
       );
     // Without a valid configuration there is no origin to link to; everything else is as ever.

@@ -2,13 +2,12 @@ import type { Checkpoint } from '../contract/checkpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
-import { audit } from '../data/audit.ts';
 import type { ManifestEntry } from '../data/objects.ts';
 import { createProject, markReady, toProject } from '../data/projects.ts';
 import type { HotText } from '../durable-objects/room/contents.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom } from '../durable-objects/stubs.ts';
-import type { AppContext } from './http/context.ts';
+import { type AppContext, actorOf } from './http/context.ts';
 import { continentHint } from './http/location.ts';
 
 export interface NewProjectInput {
@@ -56,15 +55,7 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
       fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
     ),
   );
-  const row = await markReady(db, id, tree);
+  const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);
   if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
-  await audit(db, {
-    actorId: ownerId,
-    projectId: id,
-    action: 'project.created',
-    data: input.origin,
-    requestId: c.var.requestId,
-    now,
-  });
   return toProject(row, 'owner');
 }

@@ -3,9 +3,10 @@ import { describeError, logEvent } from '../core/log.ts';
 import { stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
+import { expireInvites } from '../data/invites.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
-import { expiredTrash, stalledProjects } from '../data/projects.ts';
+import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
 import { expireSessions } from '../data/sessions.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
@@ -59,9 +60,14 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
     },
     trash: async () => {
       const rows = await expiredTrash(db, now - limits.project.trashTtl, limits.outbox.sweep);
-      for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
+      for (const { id } of rows)
+        await each(id, async () => {
+          await startErasing(db, id, { actorId: null, now }, { expired: true });
+          await eraseProject(env, db, id, now);
+        });
       return rows.length;
     },
+    invites: () => expireInvites(db, now, limits.outbox.sweep),
     sessions: () => expireSessions(db, now, limits.outbox.sweep),
     idempotency: async () => {
       await expireKeys(db, now);

@@ -20,7 +20,7 @@ import {
 import type { Database } from '../../src/data/database.ts';
 import { claimOutbox, oldestOutbox, settleOutbox } from '../../src/data/outbox.ts';
 import { builds, outbox } from '../../src/data/schema/sqlite.ts';
-import { newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
+import { by, newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
 
 async function move(db: Database, id: string, change: Partial<BuildRow>): Promise<void> {
@@ -35,10 +35,10 @@ onBothEngines('Builds', (store) => {
     const userId = await someUser(db);
     const projectId = await someProject(db, userId);
     const message = { id: newId(), queue: 'builds', body: { v: 1 } };
-    const first = await createBuild(db, newBuild(projectId, userId), message);
+    const first = await createBuild(db, newBuild(projectId, userId), message, by(userId));
     expect(await buildById(db, first.id)).toEqual(first);
     const twin = newBuild(projectId, userId);
-    await expect(createBuild(db, twin, message)).rejects.toThrow();
+    await expect(createBuild(db, twin, message, by(userId))).rejects.toThrow();
     expect(await buildById(db, twin.id)).toBeUndefined();
     await deleteBuildRow(db, first.id);
   });
@@ -51,7 +51,9 @@ onBothEngines('Builds', (store) => {
     for (let n = 0; n < limits.build.queuedPerUser - free; n += 1) await someBuild(db, projectId, userId);
     const wanted = Array.from({ length: 10 }, () => newBuild(projectId, userId));
     const results = await Promise.allSettled(
-      wanted.map((build) => createBuild(store().open(), build, { id: newId(), queue: 'race', body: build.id })),
+      wanted.map((build) =>
+        createBuild(store().open(), build, { id: newId(), queue: 'race', body: build.id }, by(userId)),
+      ),
     );
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(free);
     for (const result of results)
@@ -114,7 +116,7 @@ onBothEngines('Builds', (store) => {
     expect(await recentLock(db, projectId, now)).toBeNull();
     if (!source) throw new Error('no source');
     expect(await outputIsShared(db, source)).toBe(false);
-    const cached = await createCachedBuild(db, newBuild(projectId, userId), source);
+    const cached = await createCachedBuild(db, newBuild(projectId, userId), source, by(userId));
     expect(await buildById(db, cached.id)).toMatchObject({ cached: true, outputOf: fresh, status: 'success' });
     expect(await outputIsShared(db, source)).toBe(true);
   });

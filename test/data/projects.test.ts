@@ -19,7 +19,7 @@ import {
   updateProject,
 } from '../../src/data/projects.ts';
 import { collaborators, projectFiles, projects } from '../../src/data/schema/sqlite.ts';
-import { now, someProject, someUser } from './support/rows.ts';
+import { by, now, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
 
 const query = (fields: Record<string, unknown> = {}) => ProjectQuery.parse(fields);
@@ -61,19 +61,19 @@ onBothEngines('Projects', (store) => {
     };
     await createProject(db, { ...fields, settings });
     expect(await projectAccess(db, id, owner)).toBeNull();
-    const ready = await markReady(db, id, { fileCount: 2, totalSize: 3_000_000_000, treeHash: 'h' });
+    const ready = await markReady(db, id, { fileCount: 2, totalSize: 3_000_000_000, treeHash: 'h' }, by(owner));
     expect(ready).toMatchObject({ state: 'ready', totalSize: 3_000_000_000, isPublic: false, settings });
-    expect(await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' })).toBeUndefined();
-    await addCollaborator(db, { projectId: id, userId: editor, role: 'editor', addedBy: owner, now });
+    expect(await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(owner))).toBeUndefined();
+    await addCollaborator(db, { projectId: id, userId: editor, role: 'editor' }, by(owner));
     expect((await projectAccess(db, id, owner))?.access).toBe('owner');
     expect((await projectAccess(db, id, editor))?.access).toBe('editor');
     expect(await projectAccess(db, id, stranger)).toBeNull();
-    await updateProject(db, id, { isPublic: true }, null, now);
+    await updateProject(db, id, { isPublic: true }, null, by(owner));
     expect(await projectAccess(db, id, stranger)).toMatchObject({
       access: 'public',
       row: { isPublic: true, settings },
     });
-    await trashProject(db, id, now);
+    await trashProject(db, id, by(owner));
     expect(await projectAccess(db, id, editor)).toBeNull();
     expect((await projectAccess(db, id, owner))?.row.deletedAt).toBe(now);
   });
@@ -82,7 +82,7 @@ onBothEngines('Projects', (store) => {
     const db = store().open();
     const id = await someProject(db, await someUser(db));
     const results = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => updateProject(store().open(), id, { name: `name ${n}` }, 1, now)),
+      Array.from({ length: 10 }, (_, n) => updateProject(store().open(), id, { name: `name ${n}` }, 1, by(null))),
     );
     expect(results.filter((row) => row !== undefined)).toHaveLength(1);
     expect(results.find((row) => row !== undefined)?.revision).toBe(2);
@@ -142,8 +142,8 @@ onBothEngines('Projects', (store) => {
     const shared = await someProject(db, grace, 'shared');
     const trashed = await someProject(db, ada, 'trashed');
     await someProject(db, grace, 'hidden');
-    await addCollaborator(db, { projectId: shared, userId: ada, role: 'viewer', addedBy: grace, now });
-    await trashProject(db, trashed, now);
+    await addCollaborator(db, { projectId: shared, userId: ada, role: 'viewer' }, by(grace));
+    await trashProject(db, trashed, by(ada));
     expect(await allPages(db, ada, { sort: 'name' })).toEqual(['own', 'shared']);
     expect(await allPages(db, ada, { role: 'owner' })).toEqual(['own']);
     expect(await allPages(db, ada, { role: 'viewer' })).toEqual(['shared']);
@@ -157,10 +157,10 @@ onBothEngines('Projects', (store) => {
     const owner = await someUser(db);
     const [gone, old] = [await someProject(db, owner), await someProject(db, owner)];
     await markDeleting(db, gone, now - 10_000);
-    await trashProject(db, old, now - 10_000);
+    await trashProject(db, old, { actorId: owner, now: now - 10_000 });
     expect((await stalledProjects(db, now, 100)).map(({ id }) => id)).toContain(gone);
     expect((await expiredTrash(db, now, 100)).map(({ id }) => id)).toEqual([old]);
-    await addCollaborator(db, { projectId: old, userId: owner, role: 'viewer', addedBy: owner, now });
+    await addCollaborator(db, { projectId: old, userId: await someUser(db), role: 'viewer' }, by(owner));
     for (const id of [gone, old]) await eraseProjectRows(db, id);
     expect(await db.query('test', (orm) => orm.select().from(projects).where(eq(projects.id, old)))).toEqual([]);
     expect(await listCollaborators(db, old)).toEqual([]);
@@ -174,7 +174,7 @@ onBothEngines('Collaborators', (store) => {
     const projectId = await someProject(db, owner);
     const results = await Promise.allSettled(
       Array.from({ length: 10 }, () =>
-        addCollaborator(store().open(), { projectId, userId: member, role: 'editor', addedBy: owner, now }),
+        addCollaborator(store().open(), { projectId, userId: member, role: 'editor' }, by(owner)),
       ),
     );
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
@@ -205,7 +205,7 @@ onBothEngines('Collaborators', (store) => {
       );
     const results = await Promise.allSettled(
       Array.from({ length: 10 }, (_, n) =>
-        addCollaborator(store().open(), { projectId, userId: `late-${n}`, role: 'editor', addedBy: owner, now }),
+        addCollaborator(store().open(), { projectId, userId: `late-${n}`, role: 'editor' }, by(owner)),
       ),
     );
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(free);
@@ -223,15 +223,15 @@ onBothEngines('Collaborators', (store) => {
     const projectId = await someProject(db, owner);
     for (let round = 0; round < 5; round += 1) {
       const member = await someUser(db);
-      await addCollaborator(db, { projectId, userId: member, role: 'editor', addedBy: owner, now });
+      await addCollaborator(db, { projectId, userId: member, role: 'editor' }, by(owner));
       const [, removed, twice] = await Promise.all([
-        setRole(store().open(), projectId, member, 'viewer'),
-        removeCollaborator(store().open(), projectId, member),
-        removeCollaborator(store().open(), projectId, member),
+        setRole(store().open(), { projectId, userId: member, role: 'viewer' }, by(owner)),
+        removeCollaborator(store().open(), { projectId, userId: member }, by(owner)),
+        removeCollaborator(store().open(), { projectId, userId: member }, by(owner)),
       ]);
       expect([removed, twice].sort()).toEqual([false, true]);
       expect((await projectAccess(db, projectId, member))?.access).toBeUndefined();
-      expect(await setRole(db, projectId, member, 'editor')).toBe(false);
+      expect(await setRole(db, { projectId, userId: member, role: 'editor' }, by(owner))).toBe(false);
     }
   });
 
@@ -239,10 +239,12 @@ onBothEngines('Collaborators', (store) => {
     const db = store().open();
     const [owner, member] = [await someUser(db), await someUser(db)];
     const projectId = await someProject(db, owner);
-    await addCollaborator(db, { projectId, userId: member, role: 'editor', addedBy: owner, now });
+    await addCollaborator(db, { projectId, userId: member, role: 'editor' }, by(owner));
     const roles = ['editor', 'viewer'] as const;
     const done = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => setRole(store().open(), projectId, member, roles[n % 2] ?? 'editor')),
+      Array.from({ length: 10 }, (_, n) =>
+        setRole(store().open(), { projectId, userId: member, role: roles[n % 2] ?? 'editor' }, by(owner)),
+      ),
     );
     expect(done).toEqual(Array(10).fill(true));
     expect(roles).toContain((await projectAccess(db, projectId, member))?.access);

@@ -4,7 +4,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, backup, build, client, database, file, http, patience, project, room, outbox } = limits;
+const { auth, backup, build, client, database, file, http, invite, patience, project, room, outbox } = limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -48,6 +48,13 @@ describe('Limits fit together', () => {
     const bytes = Buffer.byteLength(JSON.stringify(state)) + room.awarenessClients * (room.awarenessBytes + 500);
     expect(bytes).toBeLessThan(room.attachmentBytes);
     expect(room.attachmentBytes).toBeLessThanOrEqual(16_384);
+  });
+
+  it('an invite cannot be guessed, lets no more people in than a project takes, and all open ones fit into one page', () => {
+    expect(invite.tokenBytes * 8).toBeGreaterThanOrEqual(128);
+    expect(invite.ttl).toBeLessThanOrEqual(invite.ttlMax);
+    expect(invite.uses).toBeLessThanOrEqual(project.collaboratorsMax);
+    expect(invite.openMax).toBeLessThanOrEqual(http.pageMax);
   });
 
   it('a runner reports several times within its lease, and a lease ends well within the timeout', () => {

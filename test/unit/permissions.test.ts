@@ -11,8 +11,10 @@ const policy: Readonly<Record<Right, string>> = {
   'project.write': 'owner editor',
   'project.manage': 'owner',
   'history.read': 'owner editor viewer',
+  'project.share': 'owner',
   'members.read': 'owner editor viewer',
   'members.leave': 'owner editor viewer',
+  'activity.read': 'owner editor viewer',
   'build.read': 'owner editor viewer',
   'build.create': 'owner editor viewer',
   'build.cancel': 'owner editor viewer',
@@ -46,7 +48,7 @@ describe('Rights', () => {
 
 describe('Writing endpoints', () => {
   it('never ask for a mere right to read', () => {
-    const reading: readonly Right[] = ['project.read', 'history.read', 'members.read', 'build.read'];
+    const reading: readonly Right[] = ['project.read', 'history.read', 'members.read', 'activity.read', 'build.read'];
     // It writes into a project that the reader gets for themself.
     const { duplicateProject: _, ...others } = endpoints;
     for (const [name, { access, method }] of Object.entries(others))

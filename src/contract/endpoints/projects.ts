@@ -22,7 +22,7 @@ export const projectEndpoints = {
     idempotent: true,
     body: CreateProject,
     responses: { 201: { description: 'Created', json: ProjectEnvelope } },
-    errors: ['not_found'],
+    errors: ['not_found', 'quota_exceeded'],
   }),
   listProjects: endpoint({
     method: 'GET',
@@ -43,7 +43,7 @@ export const projectEndpoints = {
     description: '`templateId` is the id or the slug of a template.',
     body: FromTemplate,
     responses: { 201: { description: 'Created', json: ProjectEnvelope } },
-    errors: ['not_found'],
+    errors: ['not_found', 'quota_exceeded'],
   }),
   getProject: endpoint({
     method: 'GET',

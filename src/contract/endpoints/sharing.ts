@@ -1,6 +1,22 @@
 import { endpoint } from '../endpoint.ts';
-import { AddCollaborator, CollaboratorEnvelope, CollaboratorList, UpdateCollaborator } from '../projects.ts';
-import { project } from './access.ts';
+import {
+  AddCollaborator,
+  CollaboratorEnvelope,
+  CollaboratorList,
+  ProjectEnvelope,
+  UpdateCollaborator,
+} from '../projects.ts';
+import {
+  ActivityList,
+  ActivityQuery,
+  CreateInvite,
+  InviteList,
+  InvitePreviewEnvelope,
+  NewInvite,
+  TransferProject,
+  UsageEnvelope,
+} from '../sharing.ts';
+import { project, signedIn } from './access.ts';
 
 /** Who may work on a project. */
 export const sharingEndpoints = {
@@ -41,5 +57,84 @@ export const sharingEndpoints = {
     description: 'A member may remove themself; an owner may remove anyone but the owner.',
     responses: { 204: { description: 'Removed' } },
     errors: ['owner_required'],
+  }),
+  transferProject: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/transfer',
+    tag: 'Sharing',
+    summary: 'Make a member the owner',
+    access: project('project.share'),
+    description: 'The owner becomes an editor. Open invites die with the ownership of who made them.',
+    body: TransferProject,
+    responses: { 200: { description: 'The project, as the editor sees it', json: ProjectEnvelope } },
+    errors: ['conflict', 'quota_exceeded'],
+  }),
+  listInvites: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/invites',
+    tag: 'Sharing',
+    summary: 'Invites that can still be used',
+    access: project('project.share'),
+    responses: { 200: { description: 'The invites, newest first', json: InviteList } },
+    errors: ['conflict'],
+  }),
+  createInvite: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/invites',
+    tag: 'Sharing',
+    summary: 'Invite by a link, or one person by their address',
+    access: project('project.share'),
+    description:
+      'The answer has the token and the link, this once: nothing is sent. An addressed invite is good for one use by the account with that address.',
+    body: CreateInvite,
+    responses: { 201: { description: 'The invite and its token', json: NewInvite } },
+    errors: ['already_member', 'conflict', 'quota_exceeded'],
+  }),
+  withdrawInvite: endpoint({
+    method: 'DELETE',
+    path: '/api/projects/{id}/invites/{inviteId}',
+    tag: 'Sharing',
+    summary: 'Withdraw an invite',
+    access: project('project.share'),
+    responses: { 204: { description: 'It opens nothing any more' } },
+    errors: ['conflict'],
+  }),
+  previewInvite: endpoint({
+    method: 'GET',
+    path: '/api/invites/{token}',
+    tag: 'Sharing',
+    summary: 'What an invite leads to',
+    access: signedIn,
+    responses: { 200: { description: 'The project, the role and who invites', json: InvitePreviewEnvelope } },
+    errors: ['invite_invalid'],
+  }),
+  acceptInvite: endpoint({
+    method: 'POST',
+    path: '/api/invites/{token}/accept',
+    tag: 'Sharing',
+    summary: 'Join a project',
+    access: signedIn,
+    description:
+      'A member gets the role of the invite where it gives more, and loses nothing. Accepting twice is harmless.',
+    responses: { 200: { description: 'The project, as its new member sees it', json: ProjectEnvelope } },
+    errors: ['invite_invalid', 'quota_exceeded'],
+  }),
+  listActivity: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/activity',
+    tag: 'Sharing',
+    summary: 'Who did what, newest first',
+    access: project('activity.read'),
+    description: 'Changes of the project, its members, invites and builds. Changes of files are events of the room.',
+    query: ActivityQuery,
+    responses: { 200: { description: 'One page', json: ActivityList } },
+  }),
+  getUsage: endpoint({
+    method: 'GET',
+    path: '/api/usage',
+    tag: 'Sharing',
+    summary: 'What you have used and may use',
+    access: signedIn,
+    responses: { 200: { description: 'The numbers', json: UsageEnvelope } },
   }),
 } as const;

@@ -166,7 +166,18 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       expiresAt: time('expires_at').notNull(),
       revokedAt: time('revoked_at'),
     },
-    (table) => [uniqueIndex('invites_hash').on(table.hash), index('invites_project').on(table.projectId)],
+    (table) => [
+      uniqueIndex('invites_hash').on(table.hash),
+      index('invites_project').on(table.projectId),
+      index('invites_expires').on(table.expiresAt),
+    ],
+  );
+
+  /** Who was removed or demoted while an invite was open: it is not the way back for them. */
+  const inviteExclusions = table(
+    'invite_exclusions',
+    { inviteId: text('invite_id').notNull(), userId: text('user_id').notNull() },
+    (table) => [primaryKey({ columns: [table.inviteId, table.userId] })],
   );
 
   /** The index of each room's tree: listings, quotas and recovery read it, a request for a file never does. */
@@ -283,6 +294,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       index('builds_project').on(table.projectId, table.id),
       index('builds_key').on(table.projectId, table.key, table.status),
       index('builds_user').on(table.userId, table.status),
+      index('builds_user_created').on(table.userId, table.createdAt),
       index('builds_status').on(table.status, table.createdAt),
     ],
   );
@@ -430,6 +442,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     projects,
     collaborators,
     invites,
+    inviteExclusions,
     projectFiles,
     assets,
     assetVersions,

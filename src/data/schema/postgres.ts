@@ -11,6 +11,7 @@ export const {
   projects,
   collaborators,
   invites,
+  inviteExclusions,
   projectFiles,
   assets,
   assetVersions,

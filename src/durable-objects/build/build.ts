@@ -9,7 +9,8 @@ import { cutBytes } from '../../core/bytes.ts';
 import type { LogFields } from '../../core/log.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
-import type { BuildRow } from '../../data/builds.ts';
+import type { Actor, AuditRow } from '../../data/audit.ts';
+import { type BuildRow, buildEntry } from '../../data/builds.ts';
 import type { Sql } from '../sql.ts';
 
 /** The truth about a build; the row in the database is a projection of the part that it shares. */
@@ -31,6 +32,8 @@ export interface BuildState extends BuildRow {
   /** Whether the database has this state. */
   projected: boolean;
   projectedAt: number;
+  /** What people did to it, for the audit log: goes there with the row. Absent in builds of a release that kept none. */
+  entries?: readonly AuditRow[];
 }
 
 export interface BuildPorts {
@@ -201,18 +204,22 @@ export class BuildCore {
   }
 
   /** Queued or running → cancelled; the runner hears of it at its next report. False when it has ended. */
-  async cancel(): Promise<boolean> {
+  async cancel(by: Actor): Promise<boolean> {
     if (!canBecome(this.state.status, 'cancelled')) return false;
-    await this.#end('cancelled', { errorCode: 'build_cancelled', errorMessage: null });
+    const entries = this.#noted('build.cancelled', by);
+    await this.#end('cancelled', { errorCode: 'build_cancelled', errorMessage: null, entries });
     return true;
   }
 
   /** Failed or cancelled → queued again, on the same snapshot. Throws `conflict` otherwise. */
-  async retry(): Promise<void> {
+  async retry(by: Actor): Promise<void> {
     if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
       throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
-    this.#save({ ...this.state, failures: 0, misses: 0, queuedAt: this.#ports.now() });
-    this.#requeue(0);
+    const entries = this.#noted('build.retried', by);
+    this.#atomically(() => {
+      this.#save({ ...this.state, failures: 0, misses: 0, queuedAt: this.#ports.now() });
+      this.#requeue(0, { entries });
+    });
     await this.#project();
     await this.#announce();
     await this.#ports.wake(this.state.id, this.state.attempt + 1);
@@ -352,6 +359,10 @@ export class BuildCore {
     this.#scheduleNext();
   }
 
+  #noted(action: 'build.cancelled' | 'build.retried', by: Actor): AuditRow[] {
+    return [...(this.state.entries ?? []), buildEntry(this.state, action, by)];
+  }
+
   async #end(status: BuildStatus, change: Partial<BuildState> & { errorCode?: ErrorCode }): Promise<void> {
     const now = this.#ports.now();
     this.#become(status, {
@@ -405,6 +416,7 @@ export class BuildCore {
     const current = this.state;
     this.#save({
       ...current,
+      entries: (current.entries ?? []).filter(({ id }) => !state.entries?.some((written) => written.id === id)),
       projectedAt: at,
       projected: current.attempt === state.attempt && current.seq === state.seq && current.status === state.status,
     });

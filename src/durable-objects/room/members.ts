@@ -23,6 +23,7 @@ const inTrash: ReadonlySet<Right> = new Set([
   'project.manage',
   'history.read',
   'members.read',
+  'activity.read',
   'build.read',
 ]);
 

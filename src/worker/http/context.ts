@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Config } from '../../core/config.ts';
 import type { LogFields } from '../../core/log.ts';
+import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
 
 /** The signed-in user behind a request. */
@@ -23,3 +24,10 @@ export interface AppEnv {
 }
 
 export type AppContext = Context<AppEnv>;
+
+/** A user as the audit log names who did something by this request. */
+export const actorOf = (c: AppContext, actorId: string): Actor & { actorId: string } => ({
+  actorId,
+  requestId: c.var.requestId,
+  now: c.var.started,
+});

@@ -13,18 +13,18 @@ import { allows } from '../../core/permissions.ts';
 import {
   createBuild,
   createCachedBuild,
-  deleteBuildRow,
   finishedBuild,
   listBuilds,
   outputIsShared,
   recentLock,
+  removeBuild,
   toBuild,
 } from '../../data/builds.ts';
 import { deleteOutputs, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
-import type { AppEnv } from '../http/context.ts';
+import { type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
 
@@ -60,11 +60,14 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     const finished = await finishedBuild(db, projectId, key);
     // Its output may be on its way out at this moment.
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id)))
-      return { status: 200, body: { build: toBuild(await createCachedBuild(db, build, finished), config) } };
+      return {
+        status: 200,
+        body: { build: toBuild(await createCachedBuild(db, build, finished, actorOf(c, user.userId)), config) },
+      };
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
     const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
-    const row = await createBuild(db, build, message);
+    const row = await createBuild(db, build, message, actorOf(c, user.userId));
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
     try {
@@ -155,9 +158,9 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     // A viewer may stop a build of their own; what is finished belongs to the project.
     if (!allows(access, 'project.write') && (ended || build.userId !== user.userId)) throw new KilnError('forbidden');
     const run = buildRun(c.env, build.id);
-    if (!ended && (await unwrap(run.cancel()))) return { status: 204 };
+    if (!ended && (await unwrap(run.cancel(actorOf(c, user.userId))))) return { status: 204 };
     // The row first: from then on nobody is shown what the next steps remove.
-    await deleteBuildRow(c.var.db, build.id);
+    await removeBuild(c.var.db, build, actorOf(c, user.userId));
     if (await outputIsShared(c.var.db, build)) return { status: 204 };
     await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
     await unwrap(buildRun(c.env, build.outputOf ?? build.id).erase());
@@ -165,9 +168,9 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     return { status: 204 };
   });
 
-  mount(app, endpoints.retryBuild, async (c, { build }) => {
+  mount(app, endpoints.retryBuild, async (c, { build, user }) => {
     const run = buildRun(c.env, build.id);
-    await unwrap(run.retry());
+    await unwrap(run.retry(actorOf(c, user.userId)));
     return { status: 202, body: { build: await unwrap(run.show()) } };
   });
 }

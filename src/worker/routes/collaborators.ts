@@ -2,13 +2,19 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import type { AddCollaborator, Collaborator } from '../../contract/projects.ts';
-import { audit } from '../../data/audit.ts';
-import { addCollaborator, listCollaborators, removeCollaborator, setRole } from '../../data/collaborators.ts';
+import {
+  addCollaborator,
+  listCollaborators,
+  removeCollaborator,
+  setRole,
+  transferProject,
+} from '../../data/collaborators.ts';
 import type { Database } from '../../data/database.ts';
+import { toProject } from '../../data/projects.ts';
 import { userByEmail, userById, userByUsername } from '../../data/users.ts';
-import type { AppContext, AppEnv } from '../http/context.ts';
-import type { GatedRoom } from '../http/gated-room.ts';
+import { type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
+import { tellRoom } from '../tell-room.ts';
 
 async function findUser(db: Database, body: AddCollaborator): Promise<{ id: string }> {
   const found =
@@ -27,28 +33,6 @@ async function memberOf(db: Database, projectId: string, userId: string): Promis
   return member;
 }
 
-/** The database has the change; now the room acts on it and the log remembers it. */
-async function tellMembers(
-  c: AppContext,
-  room: GatedRoom,
-  actorId: string,
-  action: string,
-  userId: string,
-  role: string | null,
-): Promise<void> {
-  await room.tell((stub) => stub.membersChanged());
-  await room.tell((stub) => stub.record(action, actorId, { userId, role }));
-  await audit(c.var.db, {
-    actorId,
-    projectId: room.projectId,
-    action,
-    subject: `user:${userId}`,
-    data: { role },
-    requestId: c.var.requestId,
-    now: c.var.started,
-  });
-}
-
 export function collaboratorRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.listCollaborators, async (c, { room }) => {
     await room.enter();
@@ -63,22 +47,26 @@ export function collaboratorRoutes(app: Hono<AppEnv>): void {
     const { id } = await findUser(c.var.db, body);
     // Only the owner gets here, and an owner who adds themself is a member already.
     if (id === user.userId) throw new KilnError('already_member');
-    await addCollaborator(c.var.db, {
-      projectId: room.projectId,
-      userId: id,
-      role: body.role,
-      addedBy: user.userId,
-      now: c.var.started,
+    const member = { projectId: room.projectId, userId: id, role: body.role };
+    await addCollaborator(c.var.db, member, actorOf(c, user.userId));
+    await tellRoom(c, room.projectId, {
+      type: 'member.added',
+      by: user.userId,
+      data: { userId: id, role: body.role },
     });
-    await tellMembers(c, room, user.userId, 'member.added', id, body.role);
     return { status: 201, body: { collaborator: await memberOf(c.var.db, room.projectId, id) } };
   });
 
   mount(app, endpoints.updateCollaborator, async (c, { room, user, params, body }) => {
     await room.enter();
     if (params.userId === user.userId) throw new KilnError('owner_required');
-    if (!(await setRole(c.var.db, room.projectId, params.userId, body.role))) throw new KilnError('not_found');
-    await tellMembers(c, room, user.userId, 'member.changed', params.userId, body.role);
+    const member = { projectId: room.projectId, userId: params.userId, role: body.role };
+    if (!(await setRole(c.var.db, member, actorOf(c, user.userId)))) throw new KilnError('not_found');
+    await tellRoom(c, room.projectId, {
+      type: 'member.changed',
+      by: user.userId,
+      data: { userId: params.userId, role: body.role },
+    });
     return { status: 200, body: { collaborator: await memberOf(c.var.db, room.projectId, params.userId) } };
   });
 
@@ -87,8 +75,27 @@ export function collaboratorRoutes(app: Hono<AppEnv>): void {
     const self = params.userId === user.userId;
     if (access === 'owner' && self) throw new KilnError('owner_required');
     if (access !== 'owner' && !self) throw new KilnError('forbidden');
-    if (!(await removeCollaborator(c.var.db, room.projectId, params.userId))) throw new KilnError('not_found');
-    await tellMembers(c, room, user.userId, 'member.removed', params.userId, null);
+    const member = { projectId: room.projectId, userId: params.userId };
+    if (!(await removeCollaborator(c.var.db, member, actorOf(c, user.userId)))) throw new KilnError('not_found');
+    await tellRoom(c, room.projectId, {
+      type: 'member.removed',
+      by: user.userId,
+      data: { userId: params.userId, role: null },
+    });
     return { status: 204 };
+  });
+
+  mount(app, endpoints.transferProject, async (c, { room, user, body }) => {
+    await room.enter();
+    if (body.userId === user.userId)
+      throw new KilnError('validation_failed', { issues: [{ path: 'body.userId', message: 'is the owner already' }] });
+    const change = { projectId: room.projectId, from: user.userId, to: body.userId };
+    const row = await transferProject(c.var.db, change, actorOf(c, user.userId));
+    await tellRoom(c, room.projectId, {
+      type: 'project.transferred',
+      by: user.userId,
+      data: { from: user.userId, to: body.userId },
+    });
+    return { status: 200, body: { project: toProject(row, 'editor') } };
   });
 }

@@ -4,15 +4,22 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Project, UpdateProject } from '../../contract/projects.ts';
 import { etag, matches, matchesWeakly } from '../../core/etag.ts';
-import { audit } from '../../data/audit.ts';
 import { getTree, type ManifestEntry } from '../../data/objects.ts';
-import { listProjects, restoreProject, toProject, trashProject, updateProject } from '../../data/projects.ts';
+import {
+  listProjects,
+  restoreProject,
+  startErasing,
+  toProject,
+  trashProject,
+  updateProject,
+} from '../../data/projects.ts';
 import { templateByRef } from '../../data/templates.ts';
 import { eraseProject } from '../erase-project.ts';
-import type { AppContext, AppEnv } from '../http/context.ts';
+import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
 import { type NewProjectInput, newProject } from '../new-project.ts';
+import { tellRoom } from '../tell-room.ts';
 
 async function treeOf(c: AppContext, treeHash: string): Promise<ManifestEntry[]> {
   const entries = await getTree(c.env.ASSETS, treeHash);
@@ -53,19 +60,10 @@ async function update(
     room.projectId,
     change,
     ifMatch === undefined ? null : revision,
-    c.var.started,
+    actorOf(c, userId),
   );
   if (!row) throw new KilnError('precondition_failed');
-  await room.tell((stub) => stub.membersChanged());
-  await room.tell((stub) => stub.record('project.updated', userId, { fields: Object.keys(change) }));
-  await audit(c.var.db, {
-    actorId: userId,
-    projectId: room.projectId,
-    action: 'project.updated',
-    data: { fields: Object.keys(change) },
-    requestId: c.var.requestId,
-    now: c.var.started,
-  });
+  await tellRoom(c, room.projectId, { type: 'project.updated', by: userId, data: { fields: Object.keys(change) } });
   return {
     project: { ...toProject(row, project.role), fileCount: project.fileCount, totalSize: project.totalSize },
     revision: row.revision,
@@ -109,16 +107,9 @@ export function projectRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.restoreProject, async (c, { room, user }) => {
     const { project } = await room.call((stub, caller, right) => stub.project(caller, right));
-    const row = await restoreProject(c.var.db, room.projectId, c.var.started);
+    const row = await restoreProject(c.var.db, room.projectId, actorOf(c, user.userId));
     if (!row) throw new KilnError('not_found');
-    await room.tell((stub) => stub.membersChanged());
-    await audit(c.var.db, {
-      actorId: user.userId,
-      projectId: room.projectId,
-      action: 'project.restored',
-      requestId: c.var.requestId,
-      now: c.var.started,
-    });
+    await tellRoom(c, room.projectId, null);
     const { fileCount, totalSize } = project;
     return { status: 200, body: { project: { ...toProject(row, project.role), fileCount, totalSize } } };
   });
@@ -148,18 +139,11 @@ export function projectRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.deleteProject, async (c, { room, user, query }) => {
     await room.enter();
     const { projectId } = room;
-    await audit(c.var.db, {
-      actorId: user.userId,
-      projectId,
-      action: query.permanent ? 'project.erased' : 'project.trashed',
-      requestId: c.var.requestId,
-      now: c.var.started,
-    });
-    if (query.permanent) await eraseProject(c.env, c.var.db, projectId, c.var.started);
-    else {
-      await trashProject(c.var.db, projectId, c.var.started);
-      await room.tell((stub) => stub.closeAll('not_found'));
-    }
+    const actor = actorOf(c, user.userId);
+    const change = query.permanent ? startErasing : trashProject;
+    if (!(await change(c.var.db, projectId, actor))) throw new KilnError('forbidden');
+    if (query.permanent) await eraseProject(c.env, c.var.db, projectId, actor.now);
+    else await room.tell((stub) => stub.closeAll('not_found'));
     return { status: 204 };
   });
 }

@@ -1,4 +1,5 @@
 import { newId } from '../../../src/contract/ids.ts';
+import type { Actor } from '../../../src/data/audit.ts';
 import { createBuild, type NewBuild } from '../../../src/data/builds.ts';
 import type { Database } from '../../../src/data/database.ts';
 import { createProject, markReady } from '../../../src/data/projects.ts';
@@ -6,6 +7,9 @@ import { createUser } from '../../../src/data/users.ts';
 
 /** A moment that every row of a test can be told by. Milliseconds. */
 export const now = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** Somebody who does something at that moment. */
+export const by = <A extends string | null>(actorId: A): Actor & { actorId: A } => ({ actorId, now });
 
 let count = 0;
 
@@ -36,7 +40,7 @@ export async function someProject(db: Database, ownerId: string, name = 'Project
     forkedCheckpoint: null,
     now: at,
   });
-  await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' });
+  await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(ownerId));
   return id;
 }
 
@@ -56,6 +60,7 @@ export const newBuild = (projectId: string, userId: string, at = now): NewBuild 
 /** A queued build with its promised message; returns the id. */
 export async function someBuild(db: Database, projectId: string, userId: string, at = now): Promise<string> {
   const build = newBuild(projectId, userId, at);
-  await createBuild(db, build, { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } });
+  const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
+  await createBuild(db, build, message, by(userId));
   return build.id;
 }

@@ -4,7 +4,18 @@ import { KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { buildKey } from '../../../src/core/build-key.ts';
 import { sha256 } from '../../../src/core/tree.ts';
-import { BuildWorld, batch, buildId, failure, log, output, progress, row, success } from '../support/build-world.ts';
+import {
+  BuildWorld,
+  batch,
+  buildId,
+  failure,
+  log,
+  output,
+  progress,
+  row,
+  someone,
+  success,
+} from '../support/build-world.ts';
 
 const { build } = limits;
 const [hashA, hashB] = ['a'.repeat(64), 'b'.repeat(64)];
@@ -134,7 +145,7 @@ describe('A claim', () => {
     await world.create().claim();
     await world.core.release(7, false);
     expect(world.core.state.status).toBe('building');
-    await world.core.cancel();
+    await world.core.cancel(someone);
     await world.core.release(1, false);
     expect(world.core.state.status).toBe('cancelled');
   });
@@ -320,7 +331,7 @@ describe('Success', () => {
     world.stored.set(hashA, 1);
     world.beforeSize = async () => {
       world.beforeSize = () => undefined;
-      expect(await world.core.cancel()).toBe(true);
+      expect(await world.core.cancel(someone)).toBe(true);
     };
     expect(await world.core.events(batch(1, 1, success(output('a', 1, hashA))))).toEqual({ cancelled: true });
     expect(world.core.state).toMatchObject({ status: 'cancelled', errorCode: 'build_cancelled', artifacts: [] });
@@ -354,8 +365,8 @@ describe('Success', () => {
   it('cannot be cancelled or retried', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, success()));
-    expect(await world.core.cancel()).toBe(false);
-    expect(await codeOf(world.core.retry())).toBe('conflict');
+    expect(await world.core.cancel(someone)).toBe(false);
+    expect(await codeOf(world.core.retry(someone))).toBe('conflict');
     expect(world.core.state.status).toBe('success');
   });
 });
@@ -400,7 +411,7 @@ describe('Failure', () => {
   it('can be retried by a person: same build, fresh count of failures, next attempt', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, failure('user')));
-    await world.core.retry();
+    await world.core.retry(someone);
     expect(world.core.state).toMatchObject({
       status: 'queued',
       failures: 0,
@@ -410,22 +421,69 @@ describe('Failure', () => {
     });
     expect(world.wakes.at(-1)).toBe(`${buildId} 2`);
     expect((await world.claim()).attempt).toBe(2);
-    expect(await codeOf(world.core.retry())).toBe('conflict');
+    expect(await codeOf(world.core.retry(someone))).toBe('conflict');
+  });
+});
+
+describe('What people did to a build', () => {
+  const written = () => world.projected.flatMap(({ entries }) => entries ?? []);
+
+  it('goes into the audit log with the row that shows it, once', async () => {
+    world.create();
+    await world.core.cancel(someone);
+    await world.core.retry({ ...someone, requestId: 'request-2' });
+    expect(written()).toMatchObject([
+      { action: 'build.cancelled', actorId: someone.actorId, subject: `build:${buildId}`, data: { target: 'web' } },
+      { action: 'build.retried', requestId: 'request-2' },
+    ]);
+    expect(world.projected.find(({ entries }) => entries?.length)?.status).toBe('cancelled');
+    await world.claim();
+    expect(written()).toHaveLength(2);
+  });
+
+  it('is not lost when the database is away, nor when the object dies before it is told', async () => {
+    world.create();
+    world.projectionFails = true;
+    await world.core.cancel(someone);
+    expect(written()).toEqual([]);
+    world.restart();
+    world.projectionFails = false;
+    await world.core.tick();
+    expect(written()).toHaveLength(1);
+    await world.core.tick();
+    expect(written()).toHaveLength(1);
+  });
+
+  it('is nothing when nothing came of it', async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, success()));
+    await world.core.cancel(someone);
+    await codeOf(world.core.retry(someone));
+    expect(written()).toEqual([]);
+  });
+
+  it('is kept of builds that an earlier release made', async () => {
+    world.create();
+    const { entries: _entries, ...state } = world.core.state;
+    world.sql.run('UPDATE state SET json = ?', JSON.stringify(state));
+    world.restart();
+    await world.core.cancel(someone);
+    expect(written()).toHaveLength(1);
   });
 });
 
 describe('Cancel', () => {
   it('of a queued build ends it, and it is not claimed any more', async () => {
     world.create();
-    expect(await world.core.cancel()).toBe(true);
+    expect(await world.core.cancel(someone)).toBe(true);
     expect(await world.core.claim()).toBeNull();
     expect(lastProjected()?.status).toBe('cancelled');
-    expect(await world.core.cancel()).toBe(false);
+    expect(await world.core.cancel(someone)).toBe(false);
   });
 
   it('of a running build is told to its runner at the next report, whatever attempt it is', async () => {
     await world.create().claim();
-    await world.core.cancel();
+    await world.core.cancel(someone);
     expect(await world.core.events(batch(1, 1, log('late')))).toEqual({ cancelled: true });
     expect(await world.core.events(batch(9, 1, success()))).toEqual({ cancelled: true });
     expect(world.core.state.status).toBe('cancelled');
@@ -434,7 +492,7 @@ describe('Cancel', () => {
 
   it('is not undone by the lease', async () => {
     await world.create().claim();
-    await world.core.cancel();
+    await world.core.cancel(someone);
     await world.pass(build.lease);
     await world.core.tick();
     expect(world.core.state.status).toBe('cancelled');
@@ -592,7 +650,7 @@ describe('What nobody else looks after', () => {
   it('a projection that failed is tried again until the database has the state', async () => {
     world.create();
     world.projectionFails = true;
-    await world.core.cancel();
+    await world.core.cancel(someone);
     expect(world.projected).toEqual([]);
     expect(world.core.state).toMatchObject({ status: 'cancelled', projected: false });
     expect(world.logged.map(({ event }) => event)).toContain('build.projection_failed');
@@ -626,8 +684,8 @@ describe('What nobody else looks after', () => {
       }
       await world.pass(build.lease);
     }
-    await world.core.cancel();
-    await world.core.retry();
+    await world.core.cancel(someone);
+    await world.core.retry(someone);
     await world.claim();
     const order = world.projected.map(({ seq }) => seq);
     expect(order.length).toBeGreaterThan(8);
@@ -646,7 +704,7 @@ describe('What nobody else looks after', () => {
     listen();
     await world.claim();
     await world.core.events(batch(1, 1, log('x')));
-    await world.core.cancel();
+    await world.core.cancel(someone);
     expect(heard).toBe(3);
   });
 });

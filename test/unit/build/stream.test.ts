@@ -4,7 +4,7 @@ import { limits } from '../../../src/contract/limits.ts';
 import { parseConfig } from '../../../src/core/config.ts';
 import { toBuild } from '../../../src/data/builds.ts';
 import { logStream } from '../../../src/durable-objects/build/stream.ts';
-import { BuildWorld, batch, failure, log, progress } from '../support/build-world.ts';
+import { BuildWorld, batch, failure, log, progress, someone } from '../support/build-world.ts';
 
 const config = parseConfig({
   KILN_ENV: 'production',
@@ -104,7 +104,7 @@ describe('A followed log', () => {
       await world.core.events(
         batch(1, n, ...Array.from({ length: limits.build.eventsPerBatch }, (_, i) => log(`${n}.${i}`))),
       );
-    await world.core.cancel();
+    await world.core.cancel(someone);
     const follower = follow();
     await settle();
     const numbers = follower.got.filter((frame) => frame.includes(' log ')).map((frame) => Number.parseInt(frame, 10));

@@ -1,11 +1,15 @@
 import { type BuildOptions, BuildOptions as Options } from '../../../src/contract/builds.ts';
 import type { EventBatch, OutputFile, RunnerEvent } from '../../../src/contract/jobs.ts';
 import type { LogFields } from '../../../src/core/log.ts';
+import type { Actor } from '../../../src/data/audit.ts';
 import type { BuildRow } from '../../../src/data/builds.ts';
 import { BuildCore, type BuildState } from '../../../src/durable-objects/build/build.ts';
 import { NodeSql } from './node-sql.ts';
 
 export const buildId = '0192f0c1-2a3b-7c4d-8e5f-00000000b001';
+
+/** Somebody who cancels and tries again. */
+export const someone: Actor = { actorId: '0192f0c1-2a3b-7c4d-8e5f-00000000d001', now: 1_000_000 };
 
 export const row = (change: Partial<BuildRow> = {}): BuildRow => ({
   id: buildId,
