@@ -10,7 +10,7 @@ import { decodePath } from '../../core/paths.ts';
 import { audit } from '../../data/audit.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
-import type { AppContext, AppEnv } from '../http/context.ts';
+import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
@@ -36,14 +36,19 @@ async function bytesOf(c: AppContext, hash: string): Promise<Uint8Array> {
   return new Uint8Array(await object.arrayBuffer());
 }
 
+/** What happened to the history is the room's; the project's activity says so too. */
+const note = (c: AppContext, room: GatedRoom, action: string, subject: string, data: Record<string, unknown> = {}) =>
+  audit(c.var.db, { ...actorOf(c, room.caller.userId), projectId: room.projectId, action, subject, data });
+
 const checkpointOf = async (room: GatedRoom, id: string) =>
   (await room.call((stub, caller, right) => stub.getCheckpoint(caller, right, id))).checkpoint;
 
 export function historyRoutes(app: Hono<AppEnv>): void {
-  mount(app, endpoints.createCheckpoint, async (_c, { room, body }) => {
+  mount(app, endpoints.createCheckpoint, async (c, { room, body }) => {
     const { checkpoint } = await room.call((stub, caller, right) =>
       stub.checkpoint(caller, right, { kind: 'manual', ...body }),
     );
+    await note(c, room, 'checkpoint.created', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
     return { status: 201, body: { checkpoint } };
   });
 
@@ -58,25 +63,17 @@ export function historyRoutes(app: Hono<AppEnv>): void {
     return { status: 200, body: { checkpoint: { ...checkpoint, files } } };
   });
 
-  mount(app, endpoints.updateCheckpoint, async (_c, { room, params, body }) => ({
-    status: 200,
-    body: {
-      checkpoint: await room.call((stub, caller, right) =>
-        stub.updateCheckpoint(caller, right, params.checkpointId, body),
-      ),
-    },
-  }));
+  mount(app, endpoints.updateCheckpoint, async (c, { room, params, body }) => {
+    const checkpoint = await room.call((stub, caller, right) =>
+      stub.updateCheckpoint(caller, right, params.checkpointId, body),
+    );
+    await note(c, room, 'checkpoint.updated', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
+    return { status: 200, body: { checkpoint } };
+  });
 
-  mount(app, endpoints.deleteCheckpoint, async (c, { room, user, params }) => {
+  mount(app, endpoints.deleteCheckpoint, async (c, { room, params }) => {
     await room.call((stub, caller, right) => stub.deleteCheckpoint(caller, right, params.checkpointId));
-    await audit(c.var.db, {
-      actorId: user.userId,
-      projectId: room.projectId,
-      action: 'checkpoint.deleted',
-      subject: `checkpoint:${params.checkpointId}`,
-      requestId: c.var.requestId,
-      now: c.var.started,
-    });
+    await note(c, room, 'checkpoint.deleted', `checkpoint:${params.checkpointId}`);
     return { status: 204 };
   });
 
@@ -141,18 +138,13 @@ export function historyRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.restoreCheckpoint, async (c, { room, user, params }) => {
+  mount(app, endpoints.restoreCheckpoint, async (c, { room, params }) => {
     const restored = await room.call((stub, caller, right) =>
       stub.restoreCheckpoint(caller, right, params.checkpointId),
     );
-    await audit(c.var.db, {
-      actorId: user.userId,
-      projectId: room.projectId,
-      action: 'checkpoint.restored',
-      subject: `checkpoint:${params.checkpointId}`,
-      data: { changed: restored.changed, before: restored.checkpoint.id },
-      requestId: c.var.requestId,
-      now: c.var.started,
+    await note(c, room, 'checkpoint.restored', `checkpoint:${params.checkpointId}`, {
+      changed: restored.changed,
+      before: restored.checkpoint.id,
     });
     return { status: 200, body: restored };
   });
@@ -179,14 +171,9 @@ export function historyRoutes(app: Hono<AppEnv>): void {
       }),
     );
     if (merged.applied)
-      await audit(c.var.db, {
-        actorId: user.userId,
-        projectId: room.projectId,
-        action: 'project.merged',
-        subject: `project:${from}`,
-        data: { changes: merged.changes.length, checkpoint: merged.checkpoint?.id },
-        requestId: c.var.requestId,
-        now: c.var.started,
+      await note(c, room, 'project.merged', `project:${from}`, {
+        changes: merged.changes.length,
+        checkpoint: merged.checkpoint?.id,
       });
     return { status: 200, body: merged };
   });
