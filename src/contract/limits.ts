@@ -335,14 +335,14 @@ export const limits = {
     textWork: 200_000_000,
     /**
      * Work of one merge over all its files, four seconds at the worst: the room serves nobody else meanwhile. It
-     * reads 20 MB of texts that both sides changed.
+     * reads 13 million characters of texts that both sides changed.
      */
     work: 2_000_000_000,
     /** JSON nested deeper is merged by line: the field merge recurses. */
     jsonDepth: 100,
     /** Rounds of finding what the hierarchies of a scene disagree about; an honest scene takes one or two. */
     scenePasses: 8,
-    /** A text of a conflict is shown up to this size; a larger one is read as a file … */
+    /** A text of a conflict, and the fields of one, are shown up to this size; a larger one is read as a file … */
     shownText: 128 * KiB,
     /** … and so is what comes after this much in one answer. */
     shownBytes: 4 * MiB,

@@ -4,7 +4,8 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, backup, build, client, database, file, http, invite, patience, project, room, outbox } = limits;
+const { auth, backup, build, client, database, diff, file, http, invite, merge, patience, project, room, outbox } =
+  limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -121,6 +122,15 @@ describe('Limits fit together', () => {
     const alarm = 15 * 60_000;
     expect(2 * patience.roomBackup + backup.alarmTime).toBeLessThan(alarm);
     expect(patience.stream).toBeLessThanOrEqual(alarm);
+  });
+
+  it('one text cannot use up the work of a merge, and what a merge or a diff shows fits into an answer', () => {
+    expect(merge.textWork * 4).toBeLessThanOrEqual(merge.work);
+    expect(merge.shownText).toBeLessThan(file.textMax);
+    expect(merge.shownText * 4).toBeLessThan(merge.shownBytes);
+    // An RPC may carry 32 MiB.
+    expect(merge.shownBytes + diff.bytes).toBeLessThan(32 * 1024 * 1024);
+    expect(http.jsonDepth).toBeLessThan(merge.jsonDepth);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

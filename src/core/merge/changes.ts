@@ -31,7 +31,6 @@ export function orderChanges(steps: readonly Step[]): MergeChange[] {
   }
 
   const moves: MergeChange[] = [];
-  waiting.sort((a, b) => compare(a.from, b.from));
   while (waiting.length > 0) {
     const stuck = waiting.filter(({ from, before, merged: { file } }) => {
       tree.delete(from);

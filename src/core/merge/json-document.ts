@@ -50,48 +50,60 @@ export interface JsonDocument {
 /** Numbers values, so that comparing any two takes one comparison of numbers. */
 export class Interner {
   readonly #ids = new Map<string, number>();
+  readonly #keys = new Map<string, number>();
 
   scalar(text: string): number {
     // Strings are the same whatever their escapes; numbers are not the same for being the same double.
-    return this.#number(text.includes('\\') ? JSON.stringify(JSON.parse(text)) : text);
+    return numberIn(this.#ids, text.includes('\\') ? JSON.stringify(JSON.parse(text)) : text);
   }
 
   array(items: readonly Item[]): number {
-    return this.#number(`[${items.map(({ value }) => value.id).join()}`);
+    return numberIn(this.#ids, `[${items.map(({ value }) => value.id).join()}`);
   }
 
   object(members: ReadonlyMap<string, Member>): number {
-    const keys = [...members.keys()].sort();
-    return this.#number(`{${keys.map((key) => `${JSON.stringify(key)}${members.get(key)?.value.id}`).join()}`);
-  }
-
-  #number(identity: string): number {
-    const id = this.#ids.get(identity) ?? this.#ids.size;
-    this.#ids.set(identity, id);
-    return id;
+    const fields: { readonly key: number; readonly value: number }[] = [];
+    for (const [key, { value }] of members) fields.push({ key: numberIn(this.#keys, key), value: value.id });
+    fields.sort((a, b) => a.key - b.key);
+    return numberIn(this.#ids, `{${fields.map(({ key, value }) => `${key}:${value}`).join()}`);
   }
 }
 
-export function arrayOf(items: readonly Item[], tail: string, interner: Interner): JsonArray {
+function numberIn(numbers: Map<string, number>, identity: string): number {
+  const known = numbers.get(identity);
+  if (known !== undefined) return known;
+  numbers.set(identity, numbers.size);
+  return numbers.size - 1;
+}
+
+/** A value that was put together is compared with nothing any more, so it is the same as none. */
+const noId = Number.NaN;
+
+export function arrayOf(items: readonly Item[], tail: string): JsonArray {
   const text = `[${items.map(({ lead, value }) => lead + value.text).join()}${tail}]`;
-  return { kind: 'array', text, id: interner.array(items), items, tail };
+  return { kind: 'array', text, id: noId, items, tail };
 }
 
-export function objectOf(members: ReadonlyMap<string, Member>, tail: string, interner: Interner): JsonObject {
+export function objectOf(members: ReadonlyMap<string, Member>, tail: string): JsonObject {
   const text = `{${Array.from(members.values(), ({ lead, name, value }) => lead + name + value.text).join()}${tail}}`;
-  return { kind: 'object', text, id: interner.object(members), members, tail };
+  return { kind: 'object', text, id: noId, members, tail };
 }
-
-/** Complete for text that is known to be JSON: white space, then a string, a sign, or a number or literal. */
-const tokens = /([\t\n\r ]*)("[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]|[^\t\n\r {}[\]:,"]+|$)/y;
 
 class Unmergeable extends Error {}
 
+const isSpace = (character = ''): boolean =>
+  character === ' ' || character === '\n' || character === '\r' || character === '\t';
+const isSign = (character: string): boolean => character !== '' && '{}[]:,'.includes(character);
+const isDelimiter = (character = ''): boolean => isSpace(character) || isSign(character);
+
+/** Reads text that is known to be JSON, so it only has to find the parts. */
 class Reader {
   readonly #source: string;
   readonly #interner: Interner;
   #at = 0;
+  /** White space before the current token. */
   lead = '';
+  /** A string, a sign, a number or a literal; nothing at the end. */
   token = '';
 
   constructor(source: string, interner: Interner) {
@@ -101,11 +113,21 @@ class Reader {
   }
 
   next(): void {
-    tokens.lastIndex = this.#at;
-    const match = tokens.exec(this.#source);
-    if (!match) throw new Unmergeable();
-    [, this.lead = '', this.token = ''] = match;
-    this.#at = tokens.lastIndex;
+    const start = this.#at;
+    while (isSpace(this.#source[this.#at])) this.#at += 1;
+    this.lead = this.#source.slice(start, this.#at);
+    const from = this.#at;
+    const first = this.#source[from] ?? '';
+    if (first === '"') this.#toEndOfString();
+    else if (isSign(first)) this.#at += 1;
+    else while (this.#at < this.#source.length && !isDelimiter(this.#source[this.#at])) this.#at += 1;
+    this.token = this.#source.slice(from, this.#at);
+  }
+
+  #toEndOfString(): void {
+    for (this.#at += 1; this.#source[this.#at] !== '"'; this.#at += 1)
+      if (this.#source[this.#at] === '\\') this.#at += 1;
+    this.#at += 1;
   }
 
   /** Reads the value that the current token begins, and goes to the token behind it. */
@@ -161,7 +183,6 @@ export function parseDocument(text: string, interner: Interner): JsonDocument | 
   const mark = text.startsWith('\uFEFF') ? '\uFEFF' : '';
   const source = text.slice(mark.length);
   try {
-    // The judge of what is JSON, and of string escapes; the reader below only has to find the parts.
     JSON.parse(source);
     const reader = new Reader(source, interner);
     const head = mark + reader.lead;

@@ -86,11 +86,9 @@ function arrange<K>(skeleton: Iterable<K>, other: Iterable<K>, isKept: (key: K) 
 
 class Merger {
   readonly fields: FieldConflict[] = [];
-  readonly #interner: Interner;
   readonly #style: Style;
 
-  constructor(interner: Interner, style: Style) {
-    this.#interner = interner;
+  constructor(style: Style) {
     this.#style = style;
   }
 
@@ -127,8 +125,13 @@ class Merger {
     const inner = this.#innerIndent(ours, indent);
     const merged = new Map<string, Json>();
     for (const key of new Set([...ours.members.keys(), ...theirs.members.keys()])) {
-      const [b, o, t] = [base, ours, theirs].map((side) => side?.members.get(key)?.value);
-      const value = this.merge(b, o, t, pointerTo(pointer, key), inner);
+      const value = this.merge(
+        base?.members.get(key)?.value,
+        ours.members.get(key)?.value,
+        theirs.members.get(key)?.value,
+        pointerTo(pointer, key),
+        inner,
+      );
       if (value) merged.set(key, value);
     }
     const order = arrange(ours.members.keys(), theirs.members.keys(), (key) => merged.has(key));
@@ -141,7 +144,7 @@ class Merger {
       const name = (ours.members.get(key) ?? theirs.members.get(key))?.name;
       if (value && name !== undefined) members.set(key, { lead: leads[index] ?? '', name, value });
     }
-    return objectOf(members, this.#tail(ours, members.size, leads[0], indent), this.#interner);
+    return objectOf(members, this.#tail(ours, members.size, leads[0], indent));
   }
 
   /** Lists of things with an identity, element by element. Null when these are not such, or both sides sorted them differently. */
@@ -198,7 +201,7 @@ class Merger {
       const value = merged.get(id);
       return value ? [{ lead: leads[index] ?? '', value }] : [];
     });
-    return arrayOf(items, this.#tail(list, items.length, leads[0], indent), this.#interner);
+    return arrayOf(items, this.#tail(list, items.length, leads[0], indent));
   }
 
   #innerIndent(container: JsonObject | JsonArray, indent: string): string {
@@ -239,8 +242,8 @@ class Merger {
       value: this.#adopt(item.value, indentOf(item.lead) === null ? indent : inner),
     });
     const tail = adapt(json.tail, indent);
-    if (json.kind === 'array') return arrayOf(json.items.map(adopt), tail, this.#interner);
-    return objectOf(new Map(Array.from(json.members, ([key, member]) => [key, adopt(member)])), tail, this.#interner);
+    if (json.kind === 'array') return arrayOf(json.items.map(adopt), tail);
+    return objectOf(new Map(Array.from(json.members, ([key, member]) => [key, adopt(member)])), tail);
   }
 }
 
@@ -276,8 +279,8 @@ export function mergeJson(
   const [b, o, t] = [base ?? '{}', ours, theirs].map((text) => parseDocument(text, interner));
   if (!b || !o || !t) return null;
   const before = base === null ? undefined : b.root;
-  const merger = new Merger(interner, styleOf(o, t));
-  const scene = options.isScene ? reconcileScene(before, o.root, t.root, interner) : null;
+  const merger = new Merger(styleOf(o, t));
+  const scene = options.isScene ? reconcileScene(before, o.root, t.root) : null;
   const merged = merger.merge(before, o.root, scene?.theirs ?? t.root, '', '');
   const fields = [...(scene?.fields ?? []), ...merger.fields];
   return { text: o.head + (merged ?? o.root).text + o.tail, fields };

@@ -47,7 +47,7 @@ export interface MergeConflict {
   readonly theirs: Side | null;
   /** text: the merged text with diff3 conflict markers; json: what could be merged, with ours in the conflicting fields. */
   readonly merged?: string | undefined;
-  /** json: the fields in conflict, with their three values. */
+  /** json: the fields in conflict, with their three values, as far as they are small enough to show. */
   readonly fields?: readonly FieldConflict[] | undefined;
   /** What the kind alone does not say. */
   readonly reason?: string | undefined;
@@ -285,6 +285,15 @@ async function shown(conflicts: readonly MergeConflict[], text: TextLoader): Pro
   };
   const side = async (file: TreeFile | null): Promise<Side | null> =>
     file?.isText && take(file.size) ? { ...file, content: await text(file.hash) } : file;
+  const fitting = (fields: readonly FieldConflict[]): FieldConflict[] => {
+    let room: number = limits.merge.shownText;
+    return fields.filter((field) => {
+      const bytes = byteLength(JSON.stringify(field));
+      if (bytes > room || !take(bytes)) return false;
+      room -= bytes;
+      return true;
+    });
+  };
   const filled: MergeConflict[] = [];
   for (const { base, ours, theirs, merged, fields, ...conflict } of conflicts)
     filled.push({
@@ -293,7 +302,7 @@ async function shown(conflicts: readonly MergeConflict[], text: TextLoader): Pro
       ours: await side(ours),
       theirs: await side(theirs),
       ...(merged !== undefined && take(byteLength(merged)) && { merged }),
-      ...(fields && take(byteLength(JSON.stringify(fields))) && { fields }),
+      ...(fields && { fields: fitting(fields) }),
     });
   return filled;
 }

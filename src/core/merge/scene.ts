@@ -1,6 +1,6 @@
 import { limits } from '../../contract/limits.ts';
 import { type FieldConflict, fieldConflict, pointerTo } from './field-conflict.ts';
-import { type Interner, type Json, type JsonObject, type Member, objectOf } from './json-document.ts';
+import { type Json, type JsonObject, type Member, objectOf } from './json-document.ts';
 
 /** Node → the node it hangs on; null for one that hangs on none. */
 type Hierarchy = ReadonlyMap<string, string | null>;
@@ -48,12 +48,7 @@ function circles(hierarchy: Hierarchy): string[][] {
  * when merged field by field: a node that one side deleted is the parent of another that the other side put
  * there, or two nodes were hung on each other. Then ours stays, and the fields are in conflict.
  */
-export function reconcileScene(
-  base: Json | undefined,
-  ours: Json,
-  theirs: Json,
-  interner: Interner,
-): ReconciledScene | null {
+export function reconcileScene(base: Json | undefined, ours: Json, theirs: Json): ReconciledScene | null {
   const nodesMember = memberOf(theirs, 'nodes');
   if (theirs.kind !== 'object' || nodesMember?.value.kind !== 'object') return null;
   const [b, o, t] = [hierarchyOf(base), hierarchyOf(ours), hierarchyOf(theirs)];
@@ -94,7 +89,7 @@ export function reconcileScene(
     if (!our) nodes.delete(id);
     else if (!their) nodes.set(id, memberOf(baseNodes, id) ?? our);
     else if (their.value.kind === 'object')
-      nodes.set(id, { ...their, value: withMember(their.value, 'parent', memberOf(our.value, 'parent'), interner) });
+      nodes.set(id, { ...their, value: withMember(their.value, 'parent', memberOf(our.value, 'parent')) });
   }
   const fields = Array.from(disputed, (id) => {
     const [baseNode, ourNode, theirNode] = [baseNodes, ourNodes, theirNodes].map((side) => memberOf(side, id)?.value);
@@ -103,8 +98,8 @@ export function reconcileScene(
     const [before, our, their] = [baseNode, ourNode, theirNode].map((side) => memberOf(side, 'parent')?.value);
     return fieldConflict(`${pointer}/parent`, before, our, their);
   });
-  const reconciled = { ...nodesMember, value: objectOf(nodes, theirNodes.tail, interner) };
-  return { theirs: withMember(theirs, 'nodes', reconciled, interner), fields };
+  const reconciled = { ...nodesMember, value: objectOf(nodes, theirNodes.tail) };
+  return { theirs: withMember(theirs, 'nodes', reconciled), fields };
 }
 
 /** Which nodes there will be, and on what they will hang. Of the nodes in `kept`, ours decides. */
@@ -118,9 +113,9 @@ function mergedHierarchy(base: Hierarchy, ours: Hierarchy, theirs: Hierarchy, ke
   return merged;
 }
 
-function withMember(object: JsonObject, key: string, part: Member | undefined, interner: Interner): JsonObject {
+function withMember(object: JsonObject, key: string, part: Member | undefined): JsonObject {
   const members = new Map(object.members);
   if (part) members.set(key, part);
   else members.delete(key);
-  return objectOf(members, object.tail, interner);
+  return objectOf(members, object.tail);
 }

@@ -3,7 +3,7 @@ import { limits } from '../../contract/limits.ts';
 /** One step of Myers' algorithm (a diagonal in one round) costs as much as comparing so many lines; measured. */
 const stepCost = 40;
 /** Splitting or parsing one character, likewise: most in JSON that is all signs and digits. */
-const characterCost = 100;
+const characterCost = 150;
 
 /**
  * What comparing may still cost. Finding D edits between texts of N lines takes D rounds over at most D

@@ -161,7 +161,7 @@ describe('The work of a merge by line', () => {
     expect(work.editsWithin(1000)).toBe(0);
     expect(mergeLines('a\nb\n', 'b\na\n', 'a\nb\n', work)).toBeNull();
     expect(work.read(1)).toBe(false);
-  });
+  }, 60_000);
 
   it('is enough for a thousand edits in a hundred thousand lines', () => {
     const base = numbered(100_000, 'line');
@@ -169,7 +169,7 @@ describe('The work of a merge by line', () => {
     const theirs = base.map((each, index) => (index % 200 === 100 ? `theirs ${index}\n` : each));
     const expected = ours.map((each, index) => (index % 200 === 0 ? each : theirs[index]));
     expect(lines(base.join(''), ours.join(''), theirs.join(''))).toEqual({ text: expected.join(''), isClean: true });
-  });
+  }, 60_000);
 
   it('does not grow with what is inserted or deleted as a whole', () => {
     const block = numbered(50_000, 'block').join('');
@@ -181,7 +181,7 @@ describe('The work of a merge by line', () => {
     const empty = '\n'.repeat(1_000_000);
     expect(lines(empty, `${empty}a`, `b${empty}`)).toEqual({ text: `b${empty}a`, isClean: true });
     expect(lines('a'.repeat(limits.file.textMax), 'b', 'c').isClean).toBe(false);
-  });
+  }, 60_000);
 
   it('is counted, so that each answer can be had again', () => {
     const answers = Array.from({ length: 2 }, () => {

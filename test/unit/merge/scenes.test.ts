@@ -143,7 +143,7 @@ describe('A merge of scenes', () => {
     const merged = trees(flat, chain(1), chain(-1));
     expect(merged.fields).not.toEqual([]);
     expect(isForest(treeIn(merged.text))).toBe(true);
-  });
+  }, 60_000);
 
   it('of two forests is a forest, with ours where they disagree, and no conflict that only one side made', () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
