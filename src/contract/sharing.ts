@@ -57,6 +57,7 @@ export const InvitePreview = z
     currentRole: Role.nullable().meta({ description: 'What the reader is in the project already' }),
   })
   .meta({ id: 'InvitePreview' });
+export type InvitePreview = z.infer<typeof InvitePreview>;
 export const InvitePreviewEnvelope = z.object({ invite: InvitePreview });
 
 export const TransferProject = z.strictObject({ userId: Id });

@@ -14,7 +14,9 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
   if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large');
   if (access.kind !== 'public') codes.push('unauthenticated');
-  if ('right' in access) codes.push('not_found', 'forbidden');
+  if (endpoint.path.includes('{')) codes.push('not_found');
+  // A project in the trash is a conflict for whoever wants to do something with it.
+  if ('right' in access) codes.push('not_found', 'forbidden', 'conflict');
   if (endpoint.idempotent) codes.push('idempotency_key_reused', 'conflict');
   return [...new Set(codes)];
 }

@@ -1,175 +1,346 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/contract/endpoint.ts';
+import type { AccessRule, Endpoint } from '../../src/contract/endpoint.ts';
 import { endpoints } from '../../src/contract/endpoints.ts';
 import { newId } from '../../src/contract/ids.ts';
-import type { Access } from '../../src/contract/projects.ts';
+import { Problem } from '../../src/contract/problem.ts';
 import { allows } from '../../src/core/permissions.ts';
-import { type Account, call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { type Schema, sampleOf } from './sample.ts';
+import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
+
+/** What of an OpenAPI document the walk reads. */
+interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { name: string; in: string; required?: boolean; schema?: Schema }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { schema: Schema }>> };
+  readonly responses: Readonly<Record<string, unknown>>;
+}
+interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+const document = await expectJson<OpenApi>(await call('GET', '/openapi.json'), 200);
+const components = document.components.schemas;
+
+/** Every operation of the document, beside the entry of the table that says who may call it. */
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => {
+    const endpoint = (endpoints as Readonly<Record<string, Endpoint>>)[operation.operationId];
+    if (!endpoint) throw new Error(`${method} ${path} is in the document and not in the table of endpoints`);
+    return { name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation, endpoint };
+  }),
+);
+type Walked = (typeof operations)[number];
+
+const actors = ['anonymous', 'stranger', 'public', 'viewer', 'editor', 'owner'] as const;
+type Actor = (typeof actors)[number];
+
+/** What an endpoint owes somebody. */
+type Due = 'answer' | 'sign in' | 'nothing here' | 'forbidden';
+
+/** The policy: the endpoint's rule and the table of rights, and nothing else. */
+function dueTo(actor: Actor, access: AccessRule): Due {
+  switch (access.kind) {
+    case 'public':
+      return 'answer';
+    case 'user':
+      return actor === 'anonymous' ? 'sign in' : 'answer';
+    case 'runner':
+    case 'system':
+      return 'sign in';
+    case 'project':
+    case 'build':
+    case 'body-project':
+      if (actor === 'anonymous') return 'sign in';
+      if (actor === 'stranger') return 'nothing here';
+      return allows(actor, access.right) ? 'answer' : 'forbidden';
+    default:
+      throw new Error(
+        `This walk knows no access rule “${(access satisfies never as AccessRule).kind}”: say in dueTo() what it owes to whom, and in Place how to name what it guards.`,
+      );
+  }
+}
 
 let world: World;
+/** A public project of the same owner, which nobody has joined. */
 let openProject: string;
+
+/** A private project with its members and a file, and a public one. */
+async function places(): Promise<{ closed: string; open: string }> {
+  const make = async (isPublic: boolean): Promise<string> => {
+    const created = await call('POST', '/api/projects', { as: world.owner, json: { name: 'Walked', isPublic } });
+    const { id } = (await expectJson<{ project: { id: string } }>(created, 201)).project;
+    const file = await call('PUT', `/api/projects/${id}/files/index.html`, { as: world.owner, json: { content: 'x' } });
+    await expectJson(file, 201);
+    return id;
+  };
+  const [closed, open] = [await make(false), await make(true)];
+  for (const role of ['viewer', 'editor'] as const) {
+    const json = { userId: world[role].id, role };
+    await expectJson(await call('POST', `/api/projects/${closed}/collaborators`, { as: world.owner, json }), 201);
+  }
+  return { closed, open };
+}
 
 beforeAll(async () => {
   world = await makeWorld({ 'index.html': '<p>hi</p>' });
-  const created = await call('POST', '/api/projects', { as: world.owner, json: { name: 'Open', isPublic: true } });
-  openProject = (await expectJson<{ project: { id: string } }>(created, 201)).project.id;
+  openProject = (await places()).open;
 });
 
-const projectEndpoints = (Object.values(endpoints) as Endpoint[]).filter(
-  (endpoint) => endpoint.access.kind === 'project',
-);
+const accountOf = (actor: Actor): Account | undefined =>
+  actor === 'anonymous' ? undefined : world[actor === 'public' ? 'stranger' : actor];
 
-/** A request to an endpoint that is well formed as far as the gate needs. */
-function request(endpoint: Endpoint, projectId: string, as: Account | undefined, version = ''): Promise<Response> {
-  const path = endpoint.path
+/** Values of path parameters. A child of a project is one that exists for `path`, the caller for `userId`, else one that does not exist. */
+const paramOf = (name: string, id: string, as: Account | undefined): string =>
+  ({ id, path: 'index.html', userId: as?.id ?? newId(), hash: 'a'.repeat(64), token: 'x'.repeat(43) })[name] ?? newId();
+
+interface Request {
+  /** Of the project or the build that the rule is about. */
+  readonly id: string;
+  readonly as: Account | undefined;
+  readonly version?: string;
+}
+
+/** One request, well-formed by what the document says. */
+async function send(
+  { method, path, operation, endpoint }: Walked,
+  { id, as, version = '' }: Request,
+): Promise<Response> {
+  const url = path
     .replace('/api/', `/api${version}/`)
-    .replace('{id}', projectId)
-    .replace('{path}', 'nothing-here.txt')
-    .replace('{userId}', newId());
-  const body = endpoint.body ? { name: 'x', content: 'x', role: 'viewer', userId: newId() } : undefined;
-  const fitting =
-    endpoint.body && body
-      ? Object.fromEntries(
-          Object.entries(body).filter(
-            ([key]) =>
-              endpoint.body?.safeParse({ ...required(endpoint), [key]: body[key as keyof typeof body] }).success,
-          ),
-        )
-      : undefined;
-  return call(endpoint.method, path, { as, json: endpoint.body ? { ...required(endpoint), ...fitting } : undefined });
+    .replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, id, as));
+  const query = new URLSearchParams();
+  for (const parameter of operation.parameters ?? [])
+    if (parameter.in === 'query' && parameter.required)
+      query.set(parameter.name, String(sampleOf(parameter.schema ?? {}, components, `query.${parameter.name}`)));
+  const body = operation.requestBody?.content['application/json']?.schema;
+  if (!body) return await call(method, `${url}?${query}`, { as });
+  const sample = sampleOf(body, components);
+  const json = endpoint.access.kind === 'body-project' ? { ...(sample as object), projectId: id } : sample;
+  return await call(method, `${url}?${query}`, { as, json });
 }
 
-/** The smallest body that the endpoint's schema takes. */
-function required(endpoint: Endpoint): Record<string, unknown> {
-  for (const candidate of [{}, { content: 'x' }, { role: 'viewer' }, { userId: newId(), role: 'viewer' }])
-    if (endpoint.body?.safeParse(candidate).success) return candidate;
-  throw new Error(`no body known for ${endpoint.path}`);
+/** What is true of every answer: it is one of the document's, it says no more than its schema, and gives nobody's address away. */
+async function inspect(
+  walked: Walked,
+  answer: Response,
+  as: Account | undefined,
+): Promise<{ code: string | undefined; text: string }> {
+  const { name, operation, endpoint } = walked;
+  const text = await answer.text();
+  const said = `${name} answered ${answer.status} ${text.slice(0, 300)}`;
+  expect(
+    Object.keys(operation.responses),
+    `${said}, which the document does not have: name its code in \`errors\``,
+  ).toContain(String(answer.status));
+  for (const account of Object.values(world))
+    if (typeof account === 'object' && account.id !== as?.id) expect(text, said).not.toContain(account.email);
+  if (answer.status >= 400 && !(answer.status in endpoint.responses)) {
+    expect(answer.status, said).toBeLessThan(500);
+    const problem = JSON.parse(text) as Problem;
+    expect(Problem.strict().parse(problem), said).toEqual(problem);
+    return { code: problem.code, text };
+  }
+  const schema = endpoint.responses[answer.status]?.json;
+  // A parsed object has the fields of its schema and no others.
+  if (schema) expect(schema.parse(JSON.parse(text)), said).toEqual(JSON.parse(text));
+  return { code: undefined, text };
 }
 
-describe('#25 every route of a project', () => {
-  it('asks for credentials first', async () => {
-    for (const endpoint of projectEndpoints)
-      expect(await expectProblem(await request(endpoint, world.projectId, undefined), 401)).toBe('unauthenticated');
+async function expectDue(due: Due, walked: Walked, answer: Response, as: Account | undefined): Promise<void> {
+  const { name, method, path, endpoint } = walked;
+  const { status } = answer;
+  const { code, text } = await inspect(walked, answer, as);
+  const said = `${name}: ${status} ${text.slice(0, 300)}`;
+  switch (due) {
+    case 'sign in':
+      return expect([status, code], said).toEqual([401, 'unauthenticated']);
+    case 'forbidden':
+      return expect([status, code], said).toEqual([403, 'forbidden']);
+    case 'nothing here':
+      return expect([status, code], said).toEqual([404, 'not_found']);
+    case 'answer':
+      // Signing in may fail for reasons of its own, which such an endpoint declares.
+      if (status === 401) return expect(endpoint.errors ?? [], said).toContain(code);
+      expect(status, said).not.toBe(403);
+      // What is asked for is there, unless the path names more than the project or its file.
+      if (method === 'GET' && 'right' in endpoint.access && /^[^{]*\{id\}(?:\/[a-z]+)*(?:\/\{path\})?$/.test(path))
+        expect(status, said).not.toBe(404);
+  }
+}
+
+async function newBuild(as: Account, projectId: string): Promise<string> {
+  const made = await call('POST', '/api/builds', { as, json: { projectId } });
+  return (await expectJson<{ build: { id: string } }>(made, 202)).build.id;
+}
+
+/** What the rule guards, as somebody would name it: something of their own where they can have it. */
+async function guarded(
+  actor: Actor,
+  { access }: Endpoint,
+  { closed, open }: { closed: string; open: string },
+): Promise<string> {
+  const projectId = actor === 'public' ? open : closed;
+  if (access.kind !== 'build') return projectId;
+  const maker = actor === 'viewer' || actor === 'editor' ? world[actor] : world.owner;
+  return await newBuild(maker, projectId);
+}
+
+const ofProjects = operations.filter(({ endpoint }) => 'right' in endpoint.access);
+const others = operations.filter(({ endpoint }) => !('right' in endpoint.access));
+
+describe('#25 every operation of the OpenAPI document', () => {
+  it('is walked: those that guard a project, and the others', () => {
+    expect(ofProjects.length).toBeGreaterThan(30);
+    expect(others.length).toBeGreaterThan(15);
   });
 
-  it('tells a stranger the same as of a project that does not exist', async () => {
-    for (const endpoint of projectEndpoints) {
-      const real = await expectJson<Record<string, unknown>>(
-        await request(endpoint, world.projectId, world.stranger),
-        404,
-      );
-      const unknown = await expectJson<Record<string, unknown>>(await request(endpoint, newId(), world.stranger), 404);
-      expect({ ...real, requestId: '' }).toEqual({ ...unknown, requestId: '' });
-    }
-  });
-
-  it('answers 403 exactly where the table of rights says no', async () => {
-    const roles: [Access, Account, string][] = [
-      ['viewer', world.viewer, world.projectId],
-      ['editor', world.editor, world.projectId],
-      ['public', world.stranger, openProject],
-    ];
-    for (const endpoint of projectEndpoints) {
-      if (endpoint.access.kind !== 'project') continue;
-      for (const [access, account, projectId] of roles) {
-        const answer = await request(endpoint, projectId, account, '/v1');
-        const refused = answer.status === 403;
-        // Leaving is a right of members, but only for themselves: the handler refuses the rest.
-        const expected = !allows(access, endpoint.access.right) || endpoint.access.right === 'members.leave';
-        expect(refused, `${endpoint.method} ${endpoint.path} as ${access}: ${answer.status}`).toBe(expected);
-        await answer.body?.cancel();
+  it.each(ofProjects)('$name owes everybody what the table of rights says', async (walked) => {
+    const { endpoint, method } = walked;
+    const reads = method === 'GET';
+    const place = reads ? { closed: world.projectId, open: openProject } : await places();
+    for (const actor of actors) {
+      const as = accountOf(actor);
+      const due = dueTo(actor, endpoint.access);
+      const id = await guarded(actor, endpoint, place);
+      for (const version of due === 'answer' ? [''] : ['', '/v1']) {
+        const answer = await send(walked, { id, as, version });
+        if (due === 'nothing here') {
+          const unknown = await (await send(walked, { id: newId(), as, version })).json<object>();
+          const real = await answer.clone().json<object>();
+          expect({ ...real, requestId: '' }, 'a stranger learns that there is something').toEqual({
+            ...unknown,
+            requestId: '',
+          });
+        }
+        await expectDue(due, walked, answer, as).catch((error: Error) => {
+          throw new Error(`as ${actor} (${due}): ${error.message}`, { cause: error });
+        });
       }
     }
+    if (!reads)
+      for (const id of [place.closed, place.open])
+        await call('DELETE', `/api/projects/${id}?permanent=true`, { as: world.owner });
   });
-});
 
-describe('#27 a viewer', () => {
-  it('changes nothing by any writing route', async () => {
-    const hash = async () =>
-      (
-        await expectJson<{ hash: string }>(
-          await call('GET', `/api/projects/${world.projectId}/tree`, { as: world.owner }),
-          200,
-        )
-      ).hash;
-    const before = await hash();
-    const files = `/api/projects/${world.projectId}/files`;
-    for (const [method, path, json] of [
-      ['PUT', `${files}/index.html`, { content: 'x' }],
-      ['POST', `${files}/new.txt`, { content: 'x' }],
-      ['DELETE', `${files}/index.html`, undefined],
-      ['PATCH', `/api/projects/${world.projectId}`, { name: 'Mine' }],
-      ['DELETE', `/api/projects/${world.projectId}?permanent=true`, undefined],
-    ] as const)
-      expect(await expectProblem(await call(method, path, { as: world.viewer, json }), 403)).toBe('forbidden');
-    expect(await hash()).toBe(before);
-  });
-});
-
-describe('#29 extra fields', () => {
-  it('are refused on create and update, and prototypes stay clean', async () => {
-    for (const field of ['ownerId', 'id', 'role', 'createdAt', 'state', 'revision']) {
-      const json = JSON.parse(`{"name":"x","${field}":"y"}`);
-      expect(await expectProblem(await call('POST', '/api/projects', { as: world.owner, json }), 422)).toBe(
-        'validation_failed',
+  it.each(others)('$name asks for a sign-in exactly where its rule does', async (walked) => {
+    const { endpoint, method } = walked;
+    // What such an endpoint changes is the account itself.
+    const accounts =
+      method === 'GET'
+        ? actors.map((actor) => [actor, accountOf(actor)] as const)
+        : ([
+            ['anonymous', undefined],
+            ['stranger', await signUp('walker')],
+          ] as const);
+    for (const [actor, as] of accounts)
+      await expectDue(dueTo(actor, endpoint.access), walked, await send(walked, { id: newId(), as }), as).catch(
+        (error: Error) => {
+          throw new Error(`as ${actor}: ${error.message}`, { cause: error });
+        },
       );
-      expect(
-        await expectProblem(await call('PATCH', `/api/projects/${world.projectId}`, { as: world.owner, json }), 422),
-      ).toBe('validation_failed');
+  });
+});
+
+/** All that a project shows its owner. */
+async function shown(id: string): Promise<Record<string, string>> {
+  const reads = ofProjects.filter(
+    ({ method, path }) => method === 'GET' && /^\/api\/projects\/\{id\}(?:\/[a-z]+)*$/.test(path),
+  );
+  const answers: Record<string, string> = {};
+  for (const walked of reads) answers[walked.name] = await (await send(walked, { id, as: world.owner })).text();
+  return answers;
+}
+
+describe('#27 who may not', () => {
+  it('changes nothing by any operation that changes something', async () => {
+    const { closed, open } = await places();
+    const writes = ofProjects.filter(({ method, endpoint }) => method !== 'GET' && endpoint.access.kind !== 'build');
+    const before = [await shown(closed), await shown(open)];
+    expect(Object.keys(before[0] ?? {}).length).toBeGreaterThan(6);
+    let refused = 0;
+    for (const actor of ['anonymous', 'stranger', 'public', 'viewer', 'editor'] as const)
+      for (const walked of writes) {
+        const due = dueTo(actor, walked.endpoint.access);
+        if (due === 'answer') continue;
+        const answer = await send(walked, { id: actor === 'public' ? open : closed, as: accountOf(actor) });
+        await expectDue(due, walked, answer, accountOf(actor));
+        refused += 1;
+      }
+    expect(refused).toBeGreaterThan(30);
+    expect([await shown(closed), await shown(open)]).toEqual(before);
+  });
+});
+
+describe('#29 fields that an operation does not know', () => {
+  const taking = operations.filter(
+    ({ operation, endpoint }) =>
+      operation.requestBody?.content['application/json'] && !['runner', 'system'].includes(endpoint.access.kind),
+  );
+
+  it.each(taking)('have no place in the body of $name', ({ operation }) => {
+    const open: string[] = [];
+    const seen = new Set<Schema>();
+    const visit = (named: Schema, where: string): void => {
+      const schema = components[named.$ref?.split('/').at(-1) ?? ''] ?? named;
+      if (seen.has(schema)) return;
+      seen.add(schema);
+      if (schema.properties && schema.additionalProperties !== false) open.push(where);
+      for (const [name, inner] of Object.entries(schema.properties ?? {})) visit(inner, `${where}.${name}`);
+      for (const inner of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) visit(inner, where);
+      if (schema.items) visit(schema.items, `${where}[]`);
+    };
+    visit(operation.requestBody?.content['application/json']?.schema ?? {}, 'body');
+    expect(open, 'make it a z.strictObject').toEqual([]);
+  });
+
+  it.each(taking)('are refused by $name', async ({ method, path, operation }) => {
+    const sample = sampleOf(operation.requestBody?.content['application/json']?.schema ?? {}, components) as object;
+    const url = path.replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, world.projectId, world.owner));
+    for (const field of ['ownerId', 'id', 'createdAt', 'deletedAt', 'state', 'revision', 'storageKey', 'isAdmin']) {
+      const json = { ...sample, ...(path === '/api/builds' && { projectId: world.projectId }), [field]: 'x' };
+      const answer = await call(method, url, { as: world.owner, json });
+      expect(await expectProblem(answer, 422), field).toBe('validation_failed');
     }
-    const body = '{"name":"x","settings":{"__proto__":{"polluted":true}}}';
-    await call('PATCH', `/api/projects/${world.projectId}`, {
-      as: world.owner,
-      body,
-      headers: { 'content-type': 'application/json' },
-    });
+    for (const field of ['__proto__', 'constructor', 'prototype']) {
+      const body = `{"${field}":{"polluted":true},${JSON.stringify(sample).slice(1)}`.replace(',}', '}');
+      const answer = await call(method, url, { body, headers: { 'content-type': 'application/json' } });
+      await answer.body?.cancel();
+      expect(answer.status).toBeLessThan(500);
+    }
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 });
 
-describe('#30 a member', () => {
-  it('who is removed is a stranger at the next request', async () => {
-    const { projectId } = world;
-    await expectJson(await call('GET', `/api/projects/${projectId}/tree`, { as: world.editor }), 200);
-    expect(
-      (await call('DELETE', `/api/projects/${projectId}/collaborators/${world.editor.id}`, { as: world.owner })).status,
-    ).toBe(204);
-    expect(await expectProblem(await call('GET', `/api/projects/${projectId}/tree`, { as: world.editor }), 404)).toBe(
-      'not_found',
-    );
-    const { projects } = await expectJson<{ projects: { id: string }[] }>(
-      await call('GET', '/api/projects', { as: world.editor }),
-      200,
-    );
-    expect(projects.map((project) => project.id)).not.toContain(projectId);
-    await expectJson(
-      await call('POST', `/api/projects/${projectId}/collaborators`, {
-        as: world.owner,
-        json: { username: world.editor.username, role: 'editor' },
-      }),
-      201,
-    );
+describe('#34 pages', () => {
+  const lists = operations.filter(({ operation }) => operation.parameters?.some(({ name }) => name === 'cursor'));
+
+  it('are what several lists come in', () => {
+    expect(lists.length).toBeGreaterThanOrEqual(4);
   });
 
-  it('may leave, and may not remove anybody else; the owner stays', async () => {
-    const path = `/api/projects/${world.projectId}/collaborators`;
-    expect(await expectProblem(await call('DELETE', `${path}/${world.viewer.id}`, { as: world.editor }), 403)).toBe(
-      'forbidden',
-    );
-    expect(await expectProblem(await call('DELETE', `${path}/${world.owner.id}`, { as: world.owner }), 409)).toBe(
-      'owner_required',
-    );
-    expect((await call('DELETE', `${path}/${world.viewer.id}`, { as: world.viewer })).status).toBe(204);
-    await expectJson(
-      await call('POST', path, { as: world.owner, json: { email: world.viewer.email, role: 'viewer' } }),
-      201,
-    );
-    expect(
-      await expectProblem(
-        await call('POST', path, { as: world.owner, json: { userId: world.viewer.id, role: 'editor' } }),
-        409,
-      ),
-    ).toBe('already_member');
+  it.each(lists)('of $name take no limit and no cursor that they did not give', async ({ method, path }) => {
+    const url = path.replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, world.projectId, world.owner));
+    for (const query of [
+      'limit=0',
+      'limit=-1',
+      'limit=201',
+      'limit=1e9',
+      'limit=1.5',
+      'limit=x',
+      'limit[]=1',
+      'cursor=x',
+      'cursor=%00',
+      `cursor=${btoa('["x"]')}`,
+      `cursor=${btoa('{"id":1}')}`,
+      `cursor=${btoa(`["1","${newId()}","more"]`)}`,
+      `cursor=${'A'.repeat(5000)}`,
+    ]) {
+      const answer = await call(method, `${url}?${query}`, { as: world.owner });
+      // A name that no list knows is no limit.
+      if (query.startsWith('limit[]')) await expectJson(answer, 200);
+      else expect(await expectProblem(answer, 422), query).toBe('validation_failed');
+    }
   });
 });
 
