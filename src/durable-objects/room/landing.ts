@@ -71,6 +71,16 @@ export class Landing {
 
   /** Throws the tree's typed errors, `not_found`, `file_exists`, `precondition_failed`, `payload_too_large`. */
   apply(operation: Operation): Landed {
+    try {
+      return this.#apply(operation);
+    } catch (error) {
+      // Judged while a text before it was missing, which is no judgement.
+      if (this.#needed.size > 0) throw new TextsNeeded(this.#needed);
+      throw error;
+    }
+  }
+
+  #apply(operation: Operation): Landed {
     switch (operation.op) {
       case 'put':
       case 'create':
@@ -144,7 +154,8 @@ export class Landing {
 
   #delete(path: string, ifMatch: string | undefined): Landed {
     const file = this.#store.files.tree.get(path);
-    if (file) this.#require(ifMatch, file);
+    // Also where a directory stands by now: whoever names a version means a file.
+    this.#require(ifMatch, file);
     const doomed = file ? [file] : this.#below(path);
     if (doomed.length === 0) throw missing(path);
     const seq = this.#store.emit('file.deleted', this.#by, file ? { path } : { path, files: doomed.length });
@@ -159,7 +170,7 @@ export class Landing {
   /** Documents hang on the file, not on its path: whoever has one open goes on typing. */
   #move(from: string, to: string): Landed {
     const { files } = this.#store;
-    const pairs = this.#pairs(from, to);
+    const pairs = this.#pairs(from, to, true);
     if (from === to) return { path: to, file: files.tree.get(to) ?? null, created: false, files: 0 };
     const single = pairs.length === 1 && pairs[0]?.file.path === from;
     const seq = this.#store.emit('file.moved', this.#by, {
@@ -172,8 +183,7 @@ export class Landing {
   }
 
   #copy(from: string, to: string): Landed {
-    const pairs = this.#pairs(from, to);
-    if (from === to) throw new KilnError('file_exists', { detail: `There is a file "${to}".` });
+    const pairs = this.#pairs(from, to, false);
     const written = pairs.map(({ file: { hash, size, isText }, to: path }) =>
       this.#write(path, { hash, size, isText }, undefined),
     );
@@ -181,15 +191,15 @@ export class Landing {
     return { path: to, file: single ? (written[0] ?? null) : null, created: true, files: written.length };
   }
 
-  /** The file, or the files of the directory, at `from`, each with where it would go. Nothing may be there yet. */
-  #pairs(from: string, to: string): { file: StoredFile; to: string }[] {
+  /** The file, or the files of the directory, at `from`, each with where it would go. Nothing may be there, but what goes itself. */
+  #pairs(from: string, to: string, leaving: boolean): { file: StoredFile; to: string }[] {
     const { tree } = this.#store.files;
     const file = tree.get(from);
     const sources = file ? [file] : this.#below(from);
     if (sources.length === 0) throw missing(from);
     if (!file && below(to).startsWith(below(from)) && to !== from)
       throw new KilnError('path_conflict', { detail: `"${from}" cannot go into itself.` });
-    const moving = new Set(sources.map(({ path }) => path));
+    const moving = new Set(leaving ? sources.map(({ path }) => path) : []);
     return sources.map((source) => {
       const target = validPath(to + source.path.slice(from.length));
       if (tree.get(target) && !moving.has(target))
