@@ -60,13 +60,19 @@ export class RoomStore {
     const { seq } = this.events;
     this.#inside = true;
     let result: T;
+    let due: number | null = null;
     try {
-      result = this.sql.transaction(work);
+      result = this.sql.transaction(() => {
+        const done = work();
+        // In here: nothing that can fail comes after the commit.
+        due = this.#untold.length ? this.files.nextDue() : null;
+        return done;
+      });
     } catch (error) {
       this.#untold = [];
       this.#effects = [];
       this.events.reset(seq);
-      this.files.reload();
+      this.files.forget();
       this.log.forgetAll();
       throw error;
     } finally {
@@ -78,7 +84,6 @@ export class RoomStore {
     this.#effects = [];
     for (const effect of effects) effect();
     for (const event of told) this.tell(event);
-    const due = told.length ? this.files.nextDue() : null;
     if (due !== null) this.schedule(due);
     return result;
   }
