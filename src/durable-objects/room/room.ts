@@ -231,9 +231,9 @@ export class Room {
     options: WriteOptions = {},
   ): Promise<{ file: FileInfo; created: boolean }> {
     const op = options.createOnly ? 'create' : 'put';
-    const { file, created } = await this.#land(by, (landing) =>
-      landing.apply({ op, path, content, ifMatch: options.ifMatch }),
-    );
+    const operation = { op, path, content, ifMatch: options.ifMatch } as const;
+    await this.#keepWhatIsOpen([operation], by);
+    const { file, created } = await this.#land(by, (landing) => landing.apply(operation));
     if (!file) throw new Error('a write has its file');
     return { file: toInfo(file), created };
   }
@@ -492,20 +492,38 @@ export class Room {
     });
   }
 
-  /** What somebody has open may hold what they just typed: before it goes, the state is kept. */
+  /** What somebody has open may hold what they just typed: before it goes, or becomes bytes, the state is kept. */
   async #keepWhatIsOpen(operations: readonly Operation[], by: string): Promise<void> {
-    const doomed = operations.flatMap((operation) => (operation.op === 'delete' ? [operation.path] : []));
-    const files = this.#files.tree.list();
-    const isOpen = doomed.some((path) =>
-      files.some((file) => (file.path === path || file.path.startsWith(`${path}/`)) && this.#documents.isOpen(file.id)),
+    const ends = (operation: Operation): boolean =>
+      operation.op === 'delete' || ('content' in operation && 'hash' in operation.content && !operation.content.isText);
+    if (!operations.some(ends)) return;
+    // What is moved may go under its new name.
+    const doomed = operations.flatMap((operation) =>
+      operation.op === 'move' ? [operation.from] : ends(operation) && 'path' in operation ? [operation.path] : [],
     );
-    if (isOpen) await this.history.checkpoint({ kind: 'auto', message: 'Before open files were deleted', by });
+    let kept = '';
+    for (let attempt = 0; attempt < limits.checkpoint.landAttempts; attempt += 1) {
+      this.#documents.flushAll();
+      const open = this.#files.tree
+        .list()
+        .filter(
+          ({ id, path }) =>
+            doomed.some((one) => path === one || path.startsWith(`${one}/`)) && this.#documents.isOpen(id),
+        )
+        .map(({ path, hash }) => `${hash} ${path}`)
+        .join();
+      // Somebody may have typed while it was being kept.
+      if (open === kept) return;
+      kept = open;
+      await this.history.checkpoint({ kind: 'auto', message: 'Before open files were deleted', by });
+    }
   }
 
   #movedFrom(path: string): boolean {
     return (
       this.#store.sql.all(
-        "SELECT 1 FROM events WHERE type = 'file.moved' AND json_extract(data, '$.from') = ? LIMIT 1",
+        `SELECT 1 FROM (SELECT json_extract(data, '$.from') AS origin, json_extract(data, '$.files') AS files FROM events WHERE type = 'file.moved')
+         WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') LIMIT 1`,
         path,
       ).length > 0
     );
