@@ -94,7 +94,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   missing(caller: Caller, right: Right, hashes: readonly string[]) {
-    return this.#guarded(caller, right, (room) => ({ missing: room.missing(hashes) }));
+    return this.#guarded(caller, right, async (room) => ({ missing: await room.missing(hashes) }));
   }
 
   uploaded(caller: Caller, right: Right, blob: KnownBlob) {

@@ -94,12 +94,14 @@ export class Contents {
 
   /** Puts every text of the tree of this moment that is in the room alone into the blob store. */
   async storeTexts(): Promise<void> {
-    this.#snapshots += 1;
-    try {
-      await this.#put(this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
-    } finally {
-      this.#snapshots -= 1;
-    }
+    await this.#keeping(this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
+  }
+
+  /** As `storeTexts`, those of these hashes. */
+  async store(hashes: readonly string[]): Promise<void> {
+    const wanted = new Set(hashes);
+    const pending = this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
+    await this.#keeping(pending.filter((hash) => wanted.has(hash)));
   }
 
   /** A tree that is not the room's own, with texts that nobody stored yet. */
@@ -126,6 +128,16 @@ export class Contents {
     const text = decodeText(data);
     if (text === null || sha256(data) !== hash) throw new Error(`blob ${hash} is not the text it was`);
     return { data, text };
+  }
+
+  /** As `#put`; nothing is swept meanwhile, though no file names it any more. */
+  async #keeping(hashes: readonly string[]): Promise<void> {
+    this.#snapshots += 1;
+    try {
+      await this.#put(hashes);
+    } finally {
+      this.#snapshots -= 1;
+    }
   }
 
   async #put(hashes: readonly string[]): Promise<void> {

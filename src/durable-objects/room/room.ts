@@ -265,8 +265,10 @@ export class Room {
   }
 
   /** Those of the hashes that a client has to upload; the others stay for as long as a lease lasts. [R17] */
-  missing(hashes: readonly string[]): string[] {
+  async missing(hashes: readonly string[]): Promise<string[]> {
     const known = this.#leases.known(hashes);
+    // A text that is in the room alone would go with its file.
+    await this.#contents.store(known.map(({ hash }) => hash));
     if (known.length) this.#leases.add(known);
     const there = new Set(known.map(({ hash }) => hash));
     return hashes.filter((hash) => !there.has(hash));
