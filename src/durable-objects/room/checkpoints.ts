@@ -67,8 +67,11 @@ export class Checkpoints {
     this.#store = store;
   }
 
-  /** Inside or outside of a transaction. Throws `quota_exceeded` for one more named checkpoint than are kept. */
-  add(tree: StoredTree, checkpoint: NewCheckpoint): Checkpoint {
+  /**
+   * Inside or outside of a transaction. `newest` is the last change of this project's own tree that
+   * it has. Throws `quota_exceeded` for one more named checkpoint than are kept.
+   */
+  add(tree: StoredTree, checkpoint: NewCheckpoint, newest = tree.seq): Checkpoint {
     const { sql } = this.#store;
     return this.#store.transaction(() => {
       const id = newId();
@@ -92,7 +95,7 @@ export class Checkpoints {
         this.#store.now(),
         tree.fileCount,
         tree.totalSize,
-        tree.seq,
+        newest,
       );
       return this.get(id);
     });
@@ -147,9 +150,10 @@ export class Checkpoints {
     });
   }
 
-  /** The blobs of its tree are let go of by `forgetTrees`, later. */
+  /** The blobs of its tree are let go of by `forget`, soon. */
   delete(id: string, by: string): void {
     this.get(id);
+    this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
     this.#store.transaction(() => {
       this.#store.sql.run('DELETE FROM checkpoints WHERE id = ?', id);
       this.#store.emit('checkpoint.deleted', by, { id });
@@ -164,10 +168,11 @@ export class Checkpoints {
     return row?.at == null ? null : row.at + limits.checkpoint.automaticAfter;
   }
 
-  /** Removes what has aged. The trees of what went are forgotten by `forgetTrees`. */
+  /** Removes what has aged, and asks to be called again while something ages. The trees of what went are let go of by `forget`. */
   prune(): number {
     const { sql } = this.#store;
     const rows = sql.all<{ id: string; at: number }>('SELECT id, at FROM checkpoints WHERE name IS NULL');
+    if (rows.length > 1) this.#store.schedule(this.#store.now() + limits.checkpoint.allFor);
     const gone = expired(
       rows.map(({ id, at }) => ({ name: id, at })),
       this.#store.now(),

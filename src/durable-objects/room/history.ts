@@ -3,6 +3,7 @@ import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { MergeAnswer, MergeResolution } from '../../contract/merge.ts';
 import { etag } from '../../core/etag.ts';
+import type { LogFields } from '../../core/log.ts';
 import { type MergeChange, mergeTrees } from '../../core/merge/merge-trees.ts';
 import { defaultMode, hashTree, sha256 } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
@@ -17,6 +18,7 @@ export interface HistoryPorts {
   flush(): void;
   /** One transaction of changes. */
   land<T>(by: string, work: (landing: Landing) => T): Promise<T>;
+  log(event: string, fields: LogFields, level: 'error'): void;
 }
 
 export interface MergeOrder {
@@ -86,17 +88,7 @@ export class History {
         message: `Before going back to ${target.name ?? target.createdAt}`,
         by,
       });
-      const wanted = new Map(entries.map((entry) => [entry.path, entry]));
-      const operations: Operation[] = before.entries
-        .filter(({ path }) => !wanted.has(path))
-        .map(({ path, hash }) => ({ op: 'delete', path, ifMatch: etag(hash) }));
-      const current = new Map(before.entries.map((entry) => [entry.path, entry]));
-      for (const { path, hash, size, isText } of entries) {
-        const now = current.get(path);
-        if (now?.hash === hash && now.isText === isText) continue;
-        const content = { hash, size, isText };
-        operations.push(now ? { op: 'put', path, content, ifMatch: etag(now.hash) } : { op: 'create', path, content });
-      }
+      const operations = toTree(before.entries, entries);
       await this.#ports.land(by, (landing) => {
         for (const operation of operations) landing.apply(operation);
         this.#store.emit('checkpoint.restored', by, { id, treeHash: target.treeHash, changed: operations.length });
@@ -161,8 +153,16 @@ export class History {
       await this.checkpoint({ kind: 'auto', by: null });
     }
     this.checkpoints.prune();
-    for (const hash of this.checkpoints.unused(limits.checkpoint.forgetBatch))
-      this.checkpoints.forget(hash, await this.#contents.tree(hash));
+    const unused = this.checkpoints.unused(limits.checkpoint.forgetBatch);
+    if (unused.length === limits.checkpoint.forgetBatch)
+      this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
+    for (const hash of unused)
+      try {
+        this.checkpoints.forget(hash, await this.#contents.tree(hash));
+      } catch (error) {
+        // What it names stays counted, which loses nothing, and the others go on.
+        this.#ports.log('room.forget_failed', { tree: hash, message: String(error) }, 'error');
+      }
   }
 
   /** The merged tree, stored, without a change of this one. */
@@ -190,7 +190,8 @@ export class History {
     await this.#contents.storeTree(treeHash, entries, texts);
     const totalSize = entries.reduce((sum, { size }) => sum + size, 0);
     const tree = { treeHash, seq: ours.seq, fileCount: entries.length, totalSize, entries };
-    return this.checkpoints.add(tree, { kind: 'auto', message, by });
+    // It has nothing of what this project did since its newest checkpoint.
+    return this.checkpoints.add(tree, { kind: 'auto', message, by }, 0);
   }
 
   /** Plans are made on a state that may have gone on when they are to be landed; then they are made anew. */
@@ -208,6 +209,26 @@ export class History {
       }
     }
   }
+}
+
+/** What makes one tree of another, each step with what it was planned on. What takes room comes last. */
+function toTree(from: readonly ManifestEntry[], to: readonly ManifestEntry[]): Operation[] {
+  const wanted = new Set(to.map(({ path }) => path));
+  const current = new Map(from.map((entry) => [entry.path, entry]));
+  const steps: { growth: number; operation: Operation }[] = from
+    .filter(({ path }) => !wanted.has(path))
+    .map(({ path, hash, size }) => ({ growth: -size, operation: { op: 'delete', path, ifMatch: etag(hash) } }));
+  for (const { path, hash, size, isText } of to) {
+    const now = current.get(path);
+    if (now?.hash === hash && now.isText === isText) continue;
+    const content = { hash, size, isText };
+    steps.push(
+      now
+        ? { growth: size - now.size, operation: { op: 'put', path, content, ifMatch: etag(now.hash) } }
+        : { growth: size, operation: { op: 'create', path, content } },
+    );
+  }
+  return steps.sort((a, b) => a.growth - b.growth).map(({ operation }) => operation);
 }
 
 /** Each change with what it was made on, so that it lands on nothing else. */

@@ -113,6 +113,7 @@ export class Room {
     this.history = new History(this.#store, this.#contents, {
       flush: () => this.#documents.flushAll(),
       land: (by, work) => this.#land(by, work),
+      log: ports.log,
     });
     this.#documents.recover();
   }
