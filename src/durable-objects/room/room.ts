@@ -4,7 +4,7 @@ import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
 import type { Presence, RoomEvent } from '../../contract/room.ts';
 import type { LogFields } from '../../core/log.ts';
-import { nest } from '../../core/tree.ts';
+import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
@@ -188,7 +188,10 @@ export class Room {
   adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin): Snapshot {
     if (this.#store.events.seq === 0) {
       this.#store.transaction(() => {
-        const seq = this.#store.emit('project.created', by, { fileCount: entries.length });
+        const seq = this.#store.emit('project.created', by, {
+          fileCount: entries.length,
+          treeHash: hashTree(entries),
+        });
         const at = this.#ports.now();
         for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
         for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
