@@ -8,6 +8,7 @@ import { bytesOf } from '../sql.ts';
 import type { Channel } from './channel.ts';
 import { LiveDocument } from './live-document.ts';
 import type { Peer } from './peer.ts';
+import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
 
@@ -144,7 +145,12 @@ export class Documents {
     if (log.needsCompaction(file)) log.compact(file, Y.encodeStateAsUpdate(staged.doc));
     sql.run('DELETE FROM dirty WHERE file = ?', file);
     this.#keepRevision(file, hash, staged.doc);
-    this.#store.afterwards(() => this.#live.get(file)?.incorporate(update));
+    this.#store.afterwards(() => {
+      const live = this.#live.get(file);
+      if (live) live.incorporate(update);
+      // After a sleep the document is not in memory before somebody says something; its sockets are.
+      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
+    });
   }
 
   /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */

@@ -361,6 +361,18 @@ describe('[R8] A batch and an open document', () => {
     world.sql.run('DELETE FROM contents WHERE hash = ?', sha256('cold'));
   });
 
+  it('reach those who have it open, also after a sleep in which the room forgot the document', async () => {
+    await write('a', 'one');
+    const [ada, grace] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+    world.hibernate([ada.peer, grace.peer]);
+    await run([put('a', 'one two')]);
+    await world.settle();
+    expect([ada.content, grace.content]).toEqual(['one two', 'one two']);
+    grace.type(7, ' three');
+    await world.settle();
+    expect([ada.content, grace.content, await world.text('a')]).toEqual(Array(3).fill('one two three'));
+  });
+
   it('copy what was typed up to now; then each goes its own way', async () => {
     await write('a', '');
     const client = await world.client(ids.editor, 'a');
