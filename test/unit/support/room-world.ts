@@ -162,7 +162,8 @@ export class TestClient {
   readonly awareness = new Awareness(this.doc);
   readonly world: World;
   readonly userId: string;
-  readonly path: string;
+  /** Where its file is; whoever moves it says so. */
+  path: string;
   peer: TestPeer;
   #read = 0;
   /** Whether local edits are sent as they happen. */
