@@ -672,7 +672,7 @@ describe('[R16] A restore', () => {
     await write('new/0', 'changed');
     expect((await restore(id)).changed).toBe(2 * limits.project.filesMax);
     expect(world.room.list().files.every(({ path }) => path.startsWith('old/'))).toBe(true);
-  });
+  }, 20_000);
 
   it('lands in open documents as a minimal change: cursors stay, sockets stay, what is added goes', async () => {
     await write('a', 'one two three');
@@ -961,7 +961,15 @@ describe('[R17] Blobs that a client uploads before it names them', () => {
     await name('x');
     expect(await codeOf(() => world.room.uploaded(blob('z', 1)))).toBe('done');
     vi.setSystemTime(Date.now() + limits.blob.lease);
-    for (let n = 0; n < limits.blob.leasesMax; n += 1) world.room.uploaded(blob(`small ${n}`));
+    world.sql.transaction(() => {
+      for (let n = 1; n < limits.blob.leasesMax; n += 1)
+        world.sql.run(
+          'INSERT INTO blob_leases (hash, size, is_text, expires) VALUES (?, 1, 0, ?)',
+          sha256(`small ${n}`),
+          Date.now() + limits.blob.lease,
+        );
+    });
+    world.room.uploaded(blob('the last'));
     expect(await codeOf(() => world.room.uploaded(blob('one more')))).toBe('quota_exceeded');
     // Those that have run out make room.
     vi.setSystemTime(Date.now() + limits.blob.lease);
@@ -1032,7 +1040,7 @@ describe('[R18] A fork', () => {
     expect(texts).toEqual([]);
     expect(entries).toHaveLength(count);
     for (const { hash } of entries) expect(world.blobs.blobs.has(hash)).toBe(true);
-  });
+  }, 20_000);
 });
 
 describe('[R8] Conditions and history', () => {

@@ -124,6 +124,7 @@ describe('A room', () => {
           expect(world.room.list().files.map((file) => file.path)).toEqual([...model.keys()].sort());
         }
 
+        await world.settle();
         expect(world.refusals).toEqual([]);
         // At the end everything can be stored, and the index knows the tree.
         const snapshot = await world.room.history.snapshot();
