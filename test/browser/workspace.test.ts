@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { newId } from '../../src/contract/ids.ts';
 import { launchBrowser } from './chromium.ts';
+import { person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -10,40 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
-const pictures = process.env.SCREENSHOTS;
-async function picture(page: Page, name: string): Promise<void> {
-  if (!pictures) return;
-  mkdirSync(pictures, { recursive: true });
-  await page.screenshot({ path: `${pictures}/${name}.png` });
-}
-
-/** A person with a browser of their own: cookies are not shared. */
-async function person(name: string): Promise<{ page: Page; username: string; complaints: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    // Whether somebody is signed in is asked at start; "no" is an answer, not a fault.
-    if (message.type() === 'error' && !/401/.test(message.text())) complaints.push(message.text());
-  });
-  const username = `${name}-${newId().slice(-10)}`;
-  await page.goto(inject('origin'));
-  await page.getByTestId('switch-register').click();
-  await page.getByTestId('email').fill(`${username}@kiln.test`);
-  await page.getByTestId('username').fill(username);
-  await page.getByTestId('password').fill('correct horse battery');
-  await picture(page, `sign-up-${name}`);
-  await page.getByTestId('submit-register').click();
-  await page.getByTestId('new-project').first().waitFor();
-  return { page, username, complaints };
-}
-
 describe('the workspace', () => {
   it('takes two people from sign-up to a game that they wrote together and play', async () => {
-    const ada = await person('ada');
-    const grace = await person('grace');
+    const ada = await person(browser, 'ada');
+    const grace = await person(browser, 'grace');
 
     await ada.page.getByTestId('new-project').first().click();
     await ada.page.getByTestId('template-canvas-arcade').click();

@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { route } from './router.ts';
 import { AuthScreen } from './screens/auth.tsx';
+import { InviteScreen } from './screens/invite.tsx';
 import { NotFound } from './screens/not-found.tsx';
 import { ProjectsScreen } from './screens/projects.tsx';
 import { restoreSession, session } from './state/session.ts';
@@ -45,9 +46,10 @@ const Screen = () => {
   const place = route.value;
   if (state === 'restoring') return <Splash />;
   if (state === 'unreachable') return <Unreachable />;
-  if (state === 'signed-out') return <AuthScreen />;
+  if (state === 'signed-out') return <AuthScreen invited={place.name === 'invite'} />;
   if (place.name === 'project') return <LazyWorkspace projectId={place.id} />;
   if (place.name === 'projects') return <ProjectsScreen />;
+  if (place.name === 'invite') return <InviteScreen key={place.token} token={place.token} />;
   return <NotFound />;
 };
 

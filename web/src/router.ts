@@ -1,6 +1,10 @@
 import { computed, signal } from '@preact/signals';
 
-export type Route = { name: 'projects' } | { name: 'project'; id: string } | { name: 'unknown' };
+export type Route =
+  | { name: 'projects' }
+  | { name: 'project'; id: string }
+  | { name: 'invite'; token: string }
+  | { name: 'unknown' };
 
 const pathname = signal(location.pathname);
 window.addEventListener('popstate', () => {
@@ -9,15 +13,18 @@ window.addEventListener('popstate', () => {
 
 const parse = (path: string): Route => {
   if (path === '/') return { name: 'projects' };
+  const token = /^\/invite\/([\w-]+)\/?$/.exec(path)?.[1];
+  if (token !== undefined) return { name: 'invite', token };
   const id = /^\/p\/([^/]+)\/?$/.exec(path)?.[1];
   return id === undefined ? { name: 'unknown' } : { name: 'project', id: decodeURIComponent(id) };
 };
 
-/** Where the user is: `/` or `/p/:id`. */
+/** Where the user is: `/`, `/p/:id` or `/invite/:token`. */
 export const route = computed(() => parse(pathname.value));
 
-export const navigate = (to: string): void => {
-  if (to !== location.pathname) history.pushState(null, '', to);
+/** `replace`: the place that is left is not one to come back to. */
+export const navigate = (to: string, replace = false): void => {
+  if (to !== location.pathname) history[replace ? 'replaceState' : 'pushState'](null, '', to);
   pathname.value = location.pathname;
 };
 

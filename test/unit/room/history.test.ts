@@ -160,7 +160,7 @@ describe('[R16] A checkpoint', () => {
     world.sql.transaction(() => {
       for (let n = 0; n < limits.checkpoint.namedMax; n += 1)
         world.sql.run(
-          "INSERT INTO checkpoints (id, seq, tree_hash, kind, name, at, file_count, total_size, event) VALUES (?, 1, ?, 'manual', ?, 0, 1, 1, 1)",
+          "INSERT INTO checkpoints (id, seq, tree_hash, kind, name, at, file_count, total_size, newest) VALUES (?, 1, ?, 'manual', ?, 0, 1, 1, 1)",
           `0192f0c1-0000-7000-8000-${String(n).padStart(12, '0')}`,
           plain.treeHash,
           `n${n}`,

@@ -53,7 +53,8 @@ const Field = ({ label, name, hint, fault, ...rest }: FieldProps) => {
   );
 };
 
-export const AuthScreen = () => {
+/** `invited`: whoever signs in here follows an invitation, and finds it afterwards. */
+export const AuthScreen = ({ invited }: { invited: boolean }) => {
   const mode = useSignal<'login' | 'register'>('login');
   const busy = useSignal(false);
   const fault = useSignal<Fault | undefined>(undefined);
@@ -97,6 +98,11 @@ export const AuthScreen = () => {
             <Mark size={34} /> Kiln
           </div>
           <h1>{registering ? 'Create your account' : 'Welcome back'}</h1>
+          {invited && (
+            <p class="auth-note" data-testid="auth-invited">
+              You are invited to a project. {registering ? 'Create an account' : 'Sign in'} to see it.
+            </p>
+          )}
           <Field
             label="Email"
             name="email"

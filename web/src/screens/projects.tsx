@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import { linkTo, projectPath } from '../router.ts';
 import { client } from '../state/session.ts';
@@ -16,7 +17,13 @@ const roleNames = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer', public: 
 const glazes = ['shino', 'celadon', 'cobalt', 'oxblood', 'tenmoku', 'jun'] as const;
 const glazeOf = (id: string) => glazes[hashOf(id) % glazes.length] ?? 'shino';
 
-const ProjectCard = ({ project, onDelete }: { project: Project; onDelete: () => void }) => {
+interface ProjectCardProps {
+  project: Project;
+  onDelete: () => void;
+  onRestore: () => void;
+}
+
+const ProjectCard = ({ project, onDelete, onRestore }: ProjectCardProps) => {
   const trashed = project.deletedAt !== null;
   const cover = (
     <div class={`cover glaze-${glazeOf(project.id)}`} aria-hidden="true">
@@ -39,12 +46,23 @@ const ProjectCard = ({ project, onDelete }: { project: Project; onDelete: () => 
           </time>
         </p>
       </div>
-      {project.role === 'owner' && (
+      {trashed && (
+        <div class="card-actions">
+          <button type="button" class="button small" data-testid={`restore-${project.id}`} onClick={onRestore}>
+            <Icon name="reload" size={13} /> Restore
+          </button>
+          <button type="button" class="button small" data-testid={`erase-${project.id}`} onClick={onDelete}>
+            <Icon name="trash" size={13} /> Erase for good
+          </button>
+        </div>
+      )}
+      {!trashed && project.role === 'owner' && (
         <button
           type="button"
           class="icon-button card-action"
-          aria-label={trashed ? `Erase ${project.name} for good` : `Move ${project.name} to the trash`}
-          title={trashed ? 'Erase for good' : 'Move to trash'}
+          aria-label={`Move ${project.name} to the trash`}
+          title="Move to trash"
+          data-testid={`trash-${project.id}`}
           onClick={onDelete}
         >
           <Icon name="trash" />
@@ -135,6 +153,13 @@ export const ProjectsScreen = () => {
     });
   };
 
+  const restore = (project: Project) =>
+    attempt(async () => {
+      await client.call('restoreProject', { params: { id: project.id } });
+      toast({ kind: 'success', title: 'Restored', detail: project.name });
+      await load();
+    });
+
   const current = page.value;
   return (
     <div class="page">
@@ -164,6 +189,7 @@ export const ProjectsScreen = () => {
               type="button"
               class="button"
               aria-pressed={trashed.value}
+              data-testid="trash"
               onClick={() => {
                 page.value = { state: 'loading' };
                 trashed.value = !trashed.value;
@@ -183,6 +209,11 @@ export const ProjectsScreen = () => {
             </button>
           </div>
         </div>
+        {trashed.value && (
+          <p class="projects-note">
+            What is in the trash is erased {limits.project.trashTtl / 86_400_000} days after it was deleted.
+          </p>
+        )}
         {current.state === 'loading' && (
           <div class="cards" role="status" aria-label="Loading projects">
             {[1, 2, 3].map((key) => (
@@ -227,7 +258,12 @@ export const ProjectsScreen = () => {
           <>
             <div class="cards">
               {current.projects.map((project) => (
-                <ProjectCard key={project.id} project={project} onDelete={() => void remove(project)} />
+                <ProjectCard
+                  key={project.id}
+                  project={project}
+                  onDelete={() => void remove(project)}
+                  onRestore={() => void restore(project)}
+                />
               ))}
             </div>
             {current.nextCursor !== null && (

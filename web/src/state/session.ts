@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { createClient, memoryAuth } from '../../../src/client/api.ts';
 import { KilnApiError } from '../../../src/client/errors.ts';
 import type { Session, User } from '../../../src/contract/users.ts';
+import { navigate } from '../router.ts';
 import { toast } from './toasts.ts';
 
 export type SessionState =
@@ -60,9 +61,10 @@ export const signUp = async (body: {
   displayName?: string;
 }): Promise<void> => signedIn(await client.register(body));
 
-export const signOut = async (): Promise<void> => {
+/** `to`: where whoever signs in next goes on. */
+export const signOut = async (to = '/'): Promise<void> => {
   signedOut();
-  history.replaceState(null, '', '/');
+  navigate(to, true);
   await client.logout().catch(() => undefined);
 };
 

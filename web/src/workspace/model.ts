@@ -269,7 +269,7 @@ export class Workspace {
       if (tab !== undefined) tab.version.value += 1;
     } else if (type.startsWith('file.') || type.startsWith('checkpoint.')) this.#reloadTree();
     else if (type.startsWith('build.')) this.#reloadBuilds();
-    else if (type.startsWith('member.')) {
+    else if (type.startsWith('member.') || type === 'project.transferred') {
       this.membersVersion.value += 1;
       this.#reloadProject();
     } else if (type.startsWith('project.')) this.#reloadProject();

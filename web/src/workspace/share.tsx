@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
 import type { Collaborator } from '../../../src/contract/projects.ts';
+import { navigate } from '../router.ts';
 import { session } from '../state/session.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Avatar } from '../ui/avatar.tsx';
@@ -8,31 +9,12 @@ import { confirm } from '../ui/confirm.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { hashOf } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { ActivityPanel } from './activity.tsx';
 import { useWorkspace } from './context.ts';
+import { Invites } from './invites.tsx';
+import { type MemberRole, RoleSelect } from './role-select.tsx';
 
-type MemberRole = 'editor' | 'viewer';
-
-const RoleSelect = ({
-  value,
-  label,
-  onChange,
-}: {
-  value: MemberRole;
-  label: string;
-  onChange: (role: MemberRole) => void;
-}) => (
-  <select
-    class="select"
-    aria-label={label}
-    value={value}
-    onChange={(event) => onChange(event.currentTarget.value === 'viewer' ? 'viewer' : 'editor')}
-  >
-    <option value="editor">Editor</option>
-    <option value="viewer">Viewer</option>
-  </select>
-);
-
-export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
+const People = () => {
   const workspace = useWorkspace();
   const { client, id } = workspace;
   const members = useSignal<readonly Collaborator[] | undefined>(undefined);
@@ -86,13 +68,26 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
       await load();
     }).then(() => load().catch(() => undefined));
 
+  const transfer = async (member: Collaborator) => {
+    const yes = await confirm({
+      title: `Make ${member.displayName} the owner?`,
+      text: 'You become an editor, and open invitations end. Only they can give the project back.',
+      action: 'Transfer the project',
+    });
+    if (!yes) return;
+    await attempt(async () => {
+      await client.call('transferProject', { params: { id }, body: { userId: member.userId } });
+      await load();
+    });
+  };
+
   const remove = async (member: Collaborator) => {
     const leaving = member.userId === me;
     const yes = await confirm(
       leaving
         ? {
             title: 'Leave this project?',
-            text: 'You can come back when an owner adds you again.',
+            text: 'You can come back when the owner adds or invites you again.',
             action: 'Leave',
           }
         : { title: `Remove ${member.displayName}?`, text: 'They lose access at once.', action: 'Remove' },
@@ -100,7 +95,9 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
     if (!yes) return;
     await attempt(async () => {
       await client.call('removeCollaborator', { params: { id, userId: member.userId } });
-      if (!leaving) await load();
+      if (!leaving) return load();
+      toast({ kind: 'success', title: 'You left the project', detail: workspace.project.value?.name });
+      navigate('/');
     });
   };
 
@@ -110,7 +107,7 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
     `hsl(${hashOf(member.userId) % 360} 45% 62%)`;
 
   return (
-    <Dialog title="Share" lead={workspace.project.value?.name ?? ''} onClose={onClose}>
+    <>
       {canManage && (
         <form class="share-add" onSubmit={(event) => void add(event)}>
           <input
@@ -166,17 +163,24 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
               <RoleSelect
                 value={member.role}
                 label={`Role of ${member.displayName}`}
+                testId={`role-${member.username}`}
                 onChange={(next) => void change(member, next)}
+                onOwner={() => void transfer(member)}
               />
             )}
-            {member.role !== 'owner' && (canManage || member.userId === me) ? (
+            {canManage && member.role !== 'owner' ? (
               <button
                 type="button"
                 class="icon-button"
-                aria-label={member.userId === me ? 'Leave' : `Remove ${member.displayName}`}
+                aria-label={`Remove ${member.displayName}`}
+                data-testid={`remove-${member.username}`}
                 onClick={() => void remove(member)}
               >
                 <Icon name="close" size={14} />
+              </button>
+            ) : member.role !== 'owner' && member.userId === me ? (
+              <button type="button" class="button small" data-testid="leave" onClick={() => void remove(member)}>
+                <Icon name="exit" size={13} /> Leave
               </button>
             ) : (
               <span class="icon-gap" />
@@ -185,6 +189,44 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
         ))}
         {members.value === undefined && <li class="member skeleton" />}
       </ul>
+      {canManage && (members.value?.length ?? 0) > 1 && (
+        <p class="share-note">To leave, make somebody else the owner first.</p>
+      )}
+    </>
+  );
+};
+
+const views = { people: 'People', invites: 'Invitations', activity: 'Activity' } as const;
+type View = keyof typeof views;
+
+/** Who may work on the project, how others get in, and who changed what. */
+export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
+  const workspace = useWorkspace();
+  const chosen = useSignal<View>('people');
+  // Invitations are the owner's, who may have stopped being it.
+  const shown = (Object.keys(views) as View[]).filter((view) => view !== 'invites' || workspace.canManage.value);
+  const view = shown.includes(chosen.value) ? chosen.value : 'people';
+  return (
+    <Dialog title="Share" lead={workspace.project.value?.name ?? ''} onClose={onClose}>
+      <div class="segments share-views" role="tablist" aria-label="Share">
+        {shown.map((name) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            aria-selected={view === name}
+            data-testid={`share-${name}`}
+            onClick={() => {
+              chosen.value = name;
+            }}
+          >
+            {views[name]}
+          </button>
+        ))}
+      </div>
+      {view === 'people' && <People />}
+      {view === 'invites' && <Invites />}
+      {view === 'activity' && <ActivityPanel />}
     </Dialog>
   );
 };

@@ -1,0 +1,55 @@
+import { mkdirSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { inject } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+
+/** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
+const pictures = process.env.SCREENSHOTS;
+export async function picture(page: Page, name: string): Promise<void> {
+  if (!pictures) return;
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: `${pictures}/${name}.png` });
+}
+
+export interface Person {
+  readonly page: Page;
+  readonly username: string;
+  readonly email: string;
+  readonly complaints: string[];
+}
+
+/** Somebody with a browser of their own, as cookies are not shared, who has not signed up. */
+export async function visitor(browser: Browser, name: string): Promise<Person> {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // Whether somebody is signed in is asked at start; "no" is an answer, not a fault.
+    if (message.type() === 'error' && !/401/.test(message.text())) complaints.push(message.text());
+  });
+  const username = `${name}-${newId().slice(-10)}`;
+  return { page, username, email: `${username}@kiln.test`, complaints };
+}
+
+/** Signs up where the page is. */
+export async function register({ page, username, email }: Person): Promise<void> {
+  await page.getByTestId('switch-register').click();
+  await page.getByTestId('email').fill(email);
+  await page.getByTestId('username').fill(username);
+  await page.getByTestId('password').fill('correct horse battery');
+  await picture(page, `sign-up-${username.split('-')[0]}`);
+  await page.getByTestId('submit-register').click();
+}
+
+/** Somebody who has signed up and sees their projects. */
+export async function person(browser: Browser, name: string): Promise<Person> {
+  const someone = await visitor(browser, name);
+  await someone.page.goto(inject('origin'));
+  await register(someone);
+  await someone.page.getByTestId('new-project').first().waitFor();
+  return someone;
+}
