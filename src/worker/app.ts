@@ -9,6 +9,7 @@ import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { authRoutes } from './routes/auth.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { collaborationRoutes } from './routes/collaboration.ts';
@@ -138,6 +139,7 @@ export function createApp(): Hono<AppEnv> {
   systemRoutes(app);
   authRoutes(app);
   projectRoutes(app);
+  archiveRoutes(app);
   collaboratorRoutes(app);
   fileRoutes(app);
   collaborationRoutes(app);

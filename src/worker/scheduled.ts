@@ -3,6 +3,7 @@ import { describeError, logEvent } from '../core/log.ts';
 import { stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
+import { importPrefix, listObjects } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects } from '../data/projects.ts';
@@ -61,6 +62,12 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       const rows = await expiredTrash(db, now - limits.project.trashTtl, limits.outbox.sweep);
       for (const { id } of rows) await each(id, () => eraseProject(env, db, id, now));
       return rows.length;
+    },
+    imports: async () => {
+      const { objects } = await listObjects(env.EXPORTS, importPrefix, null, limits.outbox.sweep);
+      const left = objects.filter(({ uploaded }) => uploaded < now - limits.archive.uploadTtl).map(({ key }) => key);
+      if (left.length) await env.EXPORTS.delete(left);
+      return left.length;
     },
     sessions: () => expireSessions(db, now, limits.outbox.sweep),
     idempotency: async () => {
