@@ -1,3 +1,4 @@
+import { archiveEndpoints } from './endpoints/archives.ts';
 import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
@@ -14,6 +15,7 @@ import { templateEndpoints } from './endpoints/templates.ts';
 export const endpoints = {
   ...authEndpoints,
   ...projectEndpoints,
+  ...archiveEndpoints,
   ...sharingEndpoints,
   ...fileEndpoints,
   ...historyEndpoints,

@@ -57,6 +57,24 @@ export const errors = spec({
     title: 'Too large',
     help: 'The detail says the limit. Larger content goes through asset uploads.',
   },
+  request_timeout: {
+    status: 408,
+    retryable: true,
+    title: 'The body did not arrive in time',
+    help: 'The detail says how long a body may take. Send it again over a better connection.',
+  },
+  invalid_archive: {
+    status: 422,
+    retryable: false,
+    title: 'That archive cannot be read',
+    help: 'Send one whole ZIP file, in one part and without encryption; the detail says what is wrong with it. Nothing was imported.',
+  },
+  invalid_entry: {
+    status: 422,
+    retryable: false,
+    title: 'An entry of the archive cannot be imported',
+    help: '`issues` names the entry and the reason: a path that leads outside or is not valid, a link or device, encryption, an unknown compression method, two names for one file, or content that is not what the archive says. Nothing was imported.',
+  },
   range_not_satisfiable: {
     status: 416,
     retryable: false,

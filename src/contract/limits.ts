@@ -311,6 +311,36 @@ export const limits = {
     tokenTtl: 15 * minute,
   },
 
+  /** Projects as zip archives. */
+  archive: {
+    /** Cloudflare takes no larger request body on its smaller plans. */
+    uploadBytes: 100 * MiB,
+    /** What multipart framing may add to that. */
+    framingBytes: 64 * KiB,
+    /** A whole body arrives in this time: 100 MiB at 1 Mbit/s. */
+    uploadTimeout: 15 * minute,
+    /** Parts of the temporary object; R2 takes none that is smaller, but for the last. */
+    partBytes: 5 * MiB,
+    /** An older temporary object belongs to a request that died: uploading and unpacking end long before. */
+    uploadTtl: 60 * minute,
+    /** Entries of one archive, with those that are passed over: a `node_modules` has tens of thousands. */
+    entriesMax: 50_000,
+    /** The list of entries is read whole: so many at 160 bytes each. */
+    directoryBytes: 8 * MiB,
+    /** Apache POI's measure of a bomb. No text of a game comes near it … */
+    ratioMax: 100,
+    /** … and what unpacks to less is none, whatever its ratio. */
+    ratioFloor: 64 * MiB,
+    /** One read of the temporary object; entries lie one behind the other. */
+    readAhead: 512 * KiB,
+    /** Compressed bytes that are inflated at a time: deflate makes at most 1032 of one, so 4 MiB. */
+    inflateStep: 4 * KiB,
+    /** Up to here a file is held in memory whole, some at a time; larger ones pass through. */
+    wholeBytes: 1 * MiB,
+    /** Files that are read ahead of the one being sent, or stored at a time: workerd holds six connections that wait for headers. */
+    parallel: 6,
+  },
+
   /** Collection of objects that nothing refers to. */
   gc: {
     /**

@@ -170,6 +170,10 @@ export const backupKeys = {
   object: ({ store, key }: ObjectRef) => `backup/objects/${store}/${key}`,
 } as const;
 
+/** Archives in EXPORTS that an import is reading: each is gone with its request, or swept. */
+export const importPrefix = 'import/';
+export const importKey = (id: string): string => `${importPrefix}${id}`;
+
 /** The working object that an object of a backup is a copy of; null for rooms and documents. */
 export function copiedFrom(key: string): ObjectRef | null {
   const match = /^backup\/objects\/(assets|builds)\/(.+)$/.exec(key);
@@ -179,7 +183,11 @@ export function copiedFrom(key: string): ObjectRef | null {
 const json = { httpMetadata: { contentType: 'application/json' } };
 
 /** Contents of project files, named by SHA-256. Who may read one is decided by the tree that names it. */
-export async function putBlob(bucket: R2Bucket, hash: string, content: string | Uint8Array): Promise<void> {
+export async function putBlob(
+  bucket: R2Bucket,
+  hash: string,
+  content: string | Uint8Array | ReadableStream,
+): Promise<void> {
   // R2 verifies the hash, so a blob can never hold other bytes than its name says.
   await bucket.put(keys.blob(hash), content, { sha256: hash });
 }

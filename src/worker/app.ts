@@ -11,6 +11,7 @@ import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
@@ -147,6 +148,7 @@ export function createApp(): Hono<AppEnv> {
   systemRoutes(app);
   authRoutes(app);
   projectRoutes(app);
+  archiveRoutes(app);
   collaboratorRoutes(app);
   // Before the files, whose paths take everything.
   batchRoutes(app);

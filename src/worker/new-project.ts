@@ -31,7 +31,9 @@ export interface NewProjectInput {
  * leaves a row that nobody sees and that the sweep removes.
  */
 export async function newProject(c: AppContext, ownerId: string, input: NewProjectInput): Promise<Project> {
-  const { db, started: now } = c.var;
+  const { db } = c.var;
+  // Not the time of the request: what was imported may have been on its way for longer than the sweep waits.
+  const now = Date.now();
   const id = newId();
   c.var.fields.project = id;
   await createProject(db, {

@@ -153,7 +153,7 @@ async function respond<E extends Endpoint>(
       throw new Error(`${endpoint.method} ${endpoint.path} answered without passing the gate`);
     return 'raw' in reply ? reply.raw : toResponse(c, reply);
   };
-  return endpoint.idempotent && user ? await idempotently(c, user.userId, body, work) : await work();
+  return endpoint.idempotent === true && user ? await idempotently(c, user.userId, body, work) : await work();
 }
 
 function readParams(c: AppContext, endpoint: Endpoint): Record<string, string> {
