@@ -17,6 +17,7 @@ import { fileRoutes } from './routes/files.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { runnerRoutes } from './routes/runner.ts';
+import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
 import { templateRoutes } from './routes/templates.ts';
 import { isSocketRequest, openSocket } from './sockets.ts';
@@ -140,6 +141,7 @@ export function createApp(): Hono<AppEnv> {
   projectRoutes(app);
   collaboratorRoutes(app);
   fileRoutes(app);
+  searchRoutes(app);
   collaborationRoutes(app);
   buildRoutes(app);
   templateRoutes(app);

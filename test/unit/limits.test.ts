@@ -4,7 +4,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, build, file, http, project, room, outbox } = limits;
+const { auth, build, file, http, project, room, search, outbox } = limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -95,6 +95,16 @@ describe('Limits fit together', () => {
     expect(file.sizeMax).toBeLessThan(project.totalSize);
     expect(file.segmentBytes).toBeLessThan(file.pathMax);
     expect(http.pageDefault).toBeLessThanOrEqual(http.pageMax);
+  });
+
+  it('a search leaves room for others: a share of work holds a line for any pattern, its texts fit the cache', () => {
+    expect(search.steps / search.programMax).toBeGreaterThanOrEqual(2 * search.preview);
+    // A literal takes one step per character, and is searched to the end of any line.
+    expect(file.textMax).toBeLessThan(search.steps);
+    expect(search.parallel * (2 * file.textMax + 200)).toBeLessThanOrEqual(search.cacheBytes);
+    expect(search.coldTexts).toBeLessThan(1000);
+    expect(search.matchesPerFile).toBeLessThanOrEqual(search.matches);
+    expect(search.waitingPerUser).toBeLessThan(search.waiting);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

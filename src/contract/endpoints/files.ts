@@ -8,6 +8,7 @@ import {
   Tree,
   WriteFile,
 } from '../files.ts';
+import { SearchQuery, SearchResults } from '../search.ts';
 import { project } from './access.ts';
 
 /** The working tree of a project. */
@@ -28,6 +29,18 @@ export const fileEndpoints = {
     summary: 'The nested tree and its hash',
     access: project('project.read'),
     responses: { 200: { description: 'The tree', json: Tree }, 304: { description: 'Not changed' } },
+  }),
+  searchFiles: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/search',
+    tag: 'Files',
+    summary: 'Find text in all files',
+    access: project('project.read'),
+    description:
+      'Line by line, in everything that is text, with live edits that are not saved yet. A search that reaches a limit (of matches, of matches in one file, of time, of a pattern on a very long line) answers what it has with `truncated`; name fewer files with `path` to see more.',
+    query: SearchQuery,
+    responses: { 200: { description: 'The matches', json: SearchResults } },
+    errors: ['rate_limited'],
   }),
   getFile: endpoint({
     method: 'GET',

@@ -4,6 +4,7 @@ import type { FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
 import type { Presence, RoomEvent } from '../../contract/room.ts';
+import type { SearchQuery, SearchResults } from '../../contract/search.ts';
 import { decodeText } from '../../core/content.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
@@ -19,6 +20,7 @@ import { LiveDocument } from './live-document.ts';
 import type { Entry, Members } from './members.ts';
 import type { Peer } from './peer.ts';
 import { migrate } from './schema.ts';
+import { ProjectSearch } from './search.ts';
 import { type StoredFile, TreeStore } from './tree-store.ts';
 
 /** Immutable bytes outside the room (R2). */
@@ -100,6 +102,7 @@ export class Room {
   readonly #log: DocumentLog;
   readonly #documents = new Map<number, LiveDocument>();
   readonly #opening = new Map<number, Promise<LiveDocument>>();
+  readonly #search: ProjectSearch;
   readonly channel: Channel;
   /** Snapshots under way: contents of trees that have changed since must stay. */
   #snapshots = 0;
@@ -119,6 +122,18 @@ export class Room {
     this.#files = new TreeStore(ports.sql);
     this.#events = new EventLog(ports.sql);
     this.#log = new DocumentLog(ports.sql);
+    this.#search = new ProjectSearch({
+      files: () => {
+        this.flushAll();
+        return this.#files.tree.list();
+      },
+      current: (path) => this.#files.tree.get(path),
+      hot: (hash) => this.#files.text(hash),
+      isHot: (hash) => this.#files.isHot(hash),
+      cold: async (file) => (await this.#fetchText(file)).text,
+      now: () => ports.now(),
+      log: (event, fields) => ports.log(event, fields),
+    });
     this.channel = new Channel(this.#events, (file) => this.#files.byId(file)?.path ?? null);
     this.#recover();
   }
@@ -217,6 +232,11 @@ export class Room {
     const file = this.#current(path);
     if (!file.isText) return { file: toInfo(file), text: null };
     return { file: toInfo(file), text: await this.#textOf(file) };
+  }
+
+  /** Throws `validation_failed`, `rate_limited`, `unavailable`. [R16] */
+  search(query: SearchQuery, by: string): Promise<SearchResults> {
+    return this.#search.run(query, by);
   }
 
   async write(
@@ -505,12 +525,17 @@ export class Room {
   async #textOf(file: StoredFile): Promise<string> {
     const hot = this.#files.text(file.hash);
     if (hot !== null) return hot;
+    const { text, data } = await this.#fetchText(file);
+    this.#transaction(() => this.#files.keepStored(file.hash, data, this.#ports.now()));
+    return text;
+  }
+
+  async #fetchText(file: StoredFile): Promise<{ text: string; data: Uint8Array }> {
     const data = await this.#ports.blobs.get(file.hash);
     if (!data) throw new KilnError('unavailable', { detail: 'The content of this file could not be read.' });
     const text = decodeText(data);
     if (text === null || sha256(data) !== file.hash) throw new Error(`blob ${file.hash} is not the text it was`);
-    this.#transaction(() => this.#files.keepStored(file.hash, data, this.#ports.now()));
-    return text;
+    return { text, data };
   }
 
   #put(
