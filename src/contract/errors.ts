@@ -57,6 +57,12 @@ export const errors = spec({
     title: 'Too large',
     help: 'The detail says the limit. Larger content goes through asset uploads.',
   },
+  request_timeout: {
+    status: 408,
+    retryable: true,
+    title: 'The body came too slowly',
+    help: 'Nothing was changed. Send the body without pauses; on a line this slow, send less at a time.',
+  },
   range_not_satisfiable: {
     status: 416,
     retryable: false,

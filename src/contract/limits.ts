@@ -41,6 +41,8 @@ export const limits = {
     jsonDepth: 32,
     pageDefault: 50,
     pageMax: 200,
+    /** A body of which less than so many bytes arrive in so long, counted while they are awaited, is given up: 2 KiB/s is slower than a modem. */
+    bodyPace: { window: 30 * second, bytes: 64 * KiB },
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
@@ -251,6 +253,14 @@ export const limits = {
     reportItems: 100,
     /** An operator's command signs a token for itself and polls with it; it makes a fresh one when it ends. */
     tokenTtl: 15 * minute,
+  },
+
+  /** Bytes on their way into a bucket, before their hash is known. */
+  intake: {
+    /** Parts of what comes without a length, held in memory one at a time. R2 takes none below 5 MiB but the last. */
+    part: 5 * MiB,
+    /** An object that waits for its name is there for seconds; after this its request has died. */
+    abandoned: day,
   },
 
   /** Collection of objects that nothing refers to. */

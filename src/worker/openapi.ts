@@ -12,7 +12,7 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   const codes: ErrorCode[] = [...(endpoint.errors ?? []), 'internal', 'unavailable'];
   if (endpoint.body || endpoint.query) codes.push('validation_failed');
   if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
-  if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large');
+  if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large', 'request_timeout');
   if (access.kind !== 'public') codes.push('unauthenticated');
   if ('right' in access) codes.push('not_found', 'forbidden');
   if (endpoint.idempotent) codes.push('idempotency_key_reused', 'conflict');

@@ -4,7 +4,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, build, file, http, project, room, search, outbox } = limits;
+const { auth, build, file, http, project, room, search, intake, outbox } = limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -105,6 +105,12 @@ describe('Limits fit together', () => {
     expect(search.coldTexts).toBeLessThan(1000);
     expect(search.matchesPerFile).toBeLessThanOrEqual(search.matches);
     expect(search.waitingPerUser).toBeLessThan(search.waiting);
+  });
+
+  it('bytes on their way fit a part of R2, and are not swept while the slowest body still comes', () => {
+    expect(intake.part).toBeGreaterThanOrEqual(5 * 1024 * 1024);
+    const slowest = Math.ceil(file.sizeMax / http.bodyPace.bytes) * http.bodyPace.window;
+    expect(slowest).toBeLessThan(intake.abandoned);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

@@ -57,7 +57,7 @@ export const fileEndpoints = {
       206: { description: 'A range of the bytes' },
       304: { description: 'Not changed' },
     },
-    errors: ['invalid_path', 'range_not_satisfiable'],
+    errors: ['invalid_path', 'precondition_failed', 'range_not_satisfiable'],
   }),
   putFile: endpoint({
     method: 'PUT',

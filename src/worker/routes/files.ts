@@ -7,9 +7,10 @@ import { textOf } from '../../core/content.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
+import { takeBlob } from '../../data/intake.ts';
 import { getBlob, putBlob } from '../../data/objects.ts';
 import type { NewContent, WriteOptions } from '../../durable-objects/room/room.ts';
-import { readBytes } from '../http/body.ts';
+import { bodyOf, declaredLength, smallOrStream } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
@@ -24,24 +25,19 @@ function decodeBase64(content: string): Uint8Array {
   return Buffer.from(content, 'base64');
 }
 
+type JsonBody = { content: string; encoding: 'utf-8' | 'base64' };
+
+const tooLarge = (): KilnError =>
+  new KilnError('payload_too_large', { detail: `A file has at most ${limits.file.sizeMax} bytes.` });
+
 /**
  * The bytes of a write, as the room takes them. What is not collaborative text is stored first and
  * named second; the gate comes before the store.
  */
-async function newContent(
-  c: AppContext,
-  room: GatedRoom,
-  body: { content: string; encoding: 'utf-8' | 'base64' } | undefined,
-): Promise<NewContent> {
-  if (body?.encoding === 'utf-8' && !body.content.isWellFormed())
-    throw new KilnError('validation_failed', { issues: [{ path: 'body.content', message: 'is not valid Unicode' }] });
-  const bytes = !body
-    ? await readBytes(c.req.raw, limits.file.sizeMax)
-    : body.encoding === 'utf-8'
-      ? encoder.encode(body.content)
-      : decodeBase64(body.content);
-  if (bytes.length > limits.file.sizeMax)
-    throw new KilnError('payload_too_large', { detail: `A file has at most ${limits.file.sizeMax} bytes.` });
+async function newContent(c: AppContext, room: GatedRoom, body: JsonBody | undefined): Promise<NewContent> {
+  const bytes = body ? bytesOf(body) : await rawContent(c, room);
+  if (!(bytes instanceof Uint8Array)) return bytes;
+  if (bytes.length > limits.file.sizeMax) throw tooLarge();
   const text = textOf(bytes);
   if (text !== null) return { text };
   await room.enter();
@@ -50,13 +46,29 @@ async function newContent(
   return { hash, size: bytes.length };
 }
 
-async function write(
-  c: AppContext,
-  room: GatedRoom,
-  rawPath: string,
-  body: { content: string; encoding: 'utf-8' | 'base64' } | undefined,
-  createOnly: boolean,
-) {
+function bytesOf({ content, encoding }: JsonBody): Uint8Array {
+  if (encoding === 'base64') return decodeBase64(content);
+  if (!content.isWellFormed())
+    throw new KilnError('validation_failed', { issues: [{ path: 'body.content', message: 'is not valid Unicode' }] });
+  return encoder.encode(content);
+}
+
+/** What may be text comes whole; what is too long for that goes to the store as it comes. */
+async function rawContent(c: AppContext, room: GatedRoom): Promise<Uint8Array | NewContent> {
+  const contentLength = declaredLength(c.req.raw);
+  if (contentLength !== undefined && contentLength > limits.file.sizeMax) throw tooLarge();
+  if (contentLength === undefined || contentLength > limits.file.textMax) await room.enter();
+  const body = await smallOrStream(bodyOf(c.req.raw), limits.file.textMax);
+  if (body instanceof Uint8Array) {
+    if (contentLength !== undefined && contentLength !== body.length)
+      throw new KilnError('malformed_request', { detail: 'The body is not as long as it says.' });
+    return body;
+  }
+  const { sha256: hash, size } = await takeBlob(c.env.ASSETS, body, { cap: limits.file.sizeMax, contentLength });
+  return { hash, size };
+}
+
+async function write(c: AppContext, room: GatedRoom, rawPath: string, body: JsonBody | undefined, createOnly: boolean) {
   const path = decodePath(rawPath);
   const content = await newContent(c, room, body);
   const options: WriteOptions = {
