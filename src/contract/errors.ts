@@ -61,7 +61,7 @@ export const errors = spec({
     status: 408,
     retryable: true,
     title: 'The body did not arrive in time',
-    help: 'The detail says how long a body may take. Send it again over a better connection.',
+    help: 'Nothing was changed; the detail says how long a body may take. Send it without pauses, or less at a time.',
   },
   invalid_archive: {
     status: 422,

@@ -41,6 +41,8 @@ export const limits = {
     jsonDepth: 32,
     pageDefault: 50,
     pageMax: 200,
+    /** A body of which less than so many bytes arrive in so long, counted while they are awaited, is given up: 2 KiB/s is slower than a modem. */
+    bodyPace: { window: 30 * second, bytes: 64 * KiB },
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
@@ -184,6 +186,38 @@ export const limits = {
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
     indexDelay: 30 * second,
+  },
+
+  /** Search over a project, which runs in its room beside the typing. */
+  search: {
+    /** A pattern is compiled before its size is known: the worst of 500 characters takes 0.3 s, in the Worker. */
+    queryMax: 500,
+    /** A few globs; each is matched against every path. */
+    pathMax: 500,
+    /** Instructions of a compiled pattern. RE2 takes time in proportion to them and to the text; 1,000 words of three letters have 3,100. */
+    programMax: 4000,
+    /**
+     * Work between two pauses in which the room serves others, in steps: one instruction on one character. A step
+     * takes 25 ns at worst (measured with re2js 2.10), so this is at most 50 ms. It is also how far one line is
+     * searched by one pattern: one of 8 instructions gets through 250,000 characters of a line.
+     */
+    steps: 2_000_000,
+    /** Then it answers what it has. */
+    time: 5 * second,
+    matches: 1000,
+    matchesPerFile: 250,
+    /** UTF-16 units of a preview: a line on a wide screen. */
+    preview: 250,
+    /** Texts read from R2 in one search: subrequests stay below the 1,000 that every plan has. */
+    coldTexts: 800,
+    /** Cold texts on their way at once; workerd holds six connections that wait for headers. */
+    parallel: 4,
+    /** Cold texts that one isolate remembers for the next keystroke of whoever searches. */
+    cacheBytes: 16 * MiB,
+    /** Searches of one project that run or wait: they take turns … */
+    waiting: 16,
+    /** … and nobody has more of them than this. */
+    waitingPerUser: 4,
   },
 
   build: {
@@ -339,6 +373,14 @@ export const limits = {
     wholeBytes: 1 * MiB,
     /** Files that are read ahead of the one being sent, or stored at a time: workerd holds six connections that wait for headers. */
     parallel: 6,
+  },
+
+  /** Bytes on their way into a bucket, before their hash is known. */
+  intake: {
+    /** Parts of what comes without a length, held in memory one at a time. R2 takes none below 5 MiB but the last. */
+    part: 5 * MiB,
+    /** An object that waits for its name is there for seconds; after this its request has died. */
+    abandoned: day,
   },
 
   /** Collection of objects that nothing refers to. */

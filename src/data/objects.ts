@@ -20,6 +20,9 @@ const keys = {
   site: (buildId: string) => `build/${buildId}/outputs.json`,
 };
 
+/** Where bytes of ASSETS wait for the name that their hash gives them. */
+export const intakePrefix = 'intake/';
+
 /** Buckets of the working system; backups and exports are in a third. */
 export type StoreName = 'assets' | 'builds';
 
@@ -190,6 +193,14 @@ export async function putBlob(
 ): Promise<void> {
   // R2 verifies the hash, so a blob can never hold other bytes than its name says.
   await bucket.put(keys.blob(hash), content, { sha256: hash });
+}
+
+/** Gives an object of the same bucket the name that its hash is. Bytes that are there by that name already stay. */
+export async function nameBlob(bucket: R2Bucket, key: string, hash: string): Promise<void> {
+  if (await ensureBlob(bucket, hash)) return;
+  const object = await bucket.get(key);
+  if (!object) throw new Error(`${key} is gone before it had its name`);
+  await bucket.put(keys.blob(hash), object.body, { sha256: hash });
 }
 
 /** A part of an object. Bytes. */

@@ -5,6 +5,7 @@ import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
+import type { SearchQuery } from '../contract/search.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { boundedEnv } from '../data/bounded.ts';
@@ -79,6 +80,10 @@ export class ProjectRoom extends DurableObject<Env> {
 
   read(caller: Caller, right: Right, path: string) {
     return this.#guarded(caller, right, (room) => room.read(path));
+  }
+
+  search(caller: Caller, right: Right, query: SearchQuery) {
+    return this.#guarded(caller, right, (room) => room.search(query, caller.userId));
   }
 
   write(caller: Caller, right: Right, path: string, content: NewContent, options?: WriteOptions) {

@@ -23,6 +23,7 @@ import { inviteRoutes } from './routes/invites.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { runnerRoutes } from './routes/runner.ts';
+import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
 import { templateRoutes } from './routes/templates.ts';
 import { isSocketRequest, openSocket } from './sockets.ts';
@@ -156,6 +157,7 @@ export function createApp(): Hono<AppEnv> {
   activityRoutes(app);
   fileRoutes(app);
   historyRoutes(app);
+  searchRoutes(app);
   collaborationRoutes(app);
   buildRoutes(app);
   templateRoutes(app);

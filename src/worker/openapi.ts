@@ -12,7 +12,7 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   const codes: ErrorCode[] = [...(endpoint.errors ?? []), 'internal', 'unavailable'];
   if (endpoint.body || endpoint.query) codes.push('validation_failed');
   if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
-  if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large');
+  if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large', 'request_timeout');
   if (access.kind !== 'public') codes.push('unauthenticated');
   if (endpoint.path.includes('{')) codes.push('not_found');
   // A project in the trash is a conflict for whoever wants to do something with it.

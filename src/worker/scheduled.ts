@@ -3,6 +3,7 @@ import { describeError, logEvent } from '../core/log.ts';
 import { stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
+import { sweepIntake } from '../data/intake.ts';
 import { expireInvites } from '../data/invites.ts';
 import { importPrefix, listObjects } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
@@ -76,6 +77,7 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       return left.length;
     },
     sessions: () => expireSessions(db, now, limits.outbox.sweep),
+    intake: () => sweepIntake(env.ASSETS, now - limits.intake.abandoned, limits.outbox.sweep),
     idempotency: async () => {
       await expireKeys(db, now);
       return 0;

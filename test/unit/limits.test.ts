@@ -4,8 +4,24 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, backup, build, client, database, diff, file, http, invite, merge, patience, project, room, outbox } =
-  limits;
+const {
+  auth,
+  backup,
+  build,
+  client,
+  database,
+  diff,
+  file,
+  http,
+  intake,
+  invite,
+  merge,
+  patience,
+  project,
+  room,
+  search,
+  outbox,
+} = limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -131,6 +147,22 @@ describe('Limits fit together', () => {
     // An RPC may carry 32 MiB.
     expect(merge.shownBytes + diff.bytes).toBeLessThan(32 * 1024 * 1024);
     expect(http.jsonDepth).toBeLessThan(merge.jsonDepth);
+  });
+
+  it('a search leaves room for others: a share of work holds a line for any pattern, its texts fit the cache', () => {
+    expect(search.steps / search.programMax).toBeGreaterThanOrEqual(2 * search.preview);
+    // A literal takes one step per character, and is searched to the end of any line.
+    expect(file.textMax).toBeLessThan(search.steps);
+    expect(search.parallel * (2 * file.textMax + 200)).toBeLessThanOrEqual(search.cacheBytes);
+    expect(search.coldTexts).toBeLessThan(1000);
+    expect(search.matchesPerFile).toBeLessThanOrEqual(search.matches);
+    expect(search.waitingPerUser).toBeLessThan(search.waiting);
+  });
+
+  it('bytes on their way fit a part of R2, and are not swept while the slowest body still comes', () => {
+    expect(intake.part).toBeGreaterThanOrEqual(5 * 1024 * 1024);
+    const slowest = Math.ceil(file.sizeMax / http.bodyPace.bytes) * http.bodyPace.window;
+    expect(slowest).toBeLessThan(intake.abandoned);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

@@ -8,6 +8,7 @@ import './styles/auth.css';
 import './styles/projects.css';
 import './styles/workspace.css';
 import './styles/sharing.css';
+import './styles/search.css';
 
 // The content security policy forbids `eval`, which zod would otherwise try.
 z.config({ jitless: true });

@@ -66,7 +66,7 @@ export const buildEndpoints = {
       206: { description: 'A range of the bytes' },
       304: { description: 'Not changed' },
     },
-    errors: ['range_not_satisfiable'],
+    errors: ['precondition_failed', 'range_not_satisfiable'],
   }),
   deleteBuild: endpoint({
     method: 'DELETE',

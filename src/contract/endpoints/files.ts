@@ -13,6 +13,7 @@ import {
   Tree,
   WriteFile,
 } from '../files.ts';
+import { SearchQuery, SearchResults } from '../search.ts';
 import { project } from './access.ts';
 
 /** The working tree of a project. */
@@ -34,6 +35,18 @@ export const fileEndpoints = {
     access: project('project.read'),
     responses: { 200: { description: 'The tree', json: Tree }, 304: { description: 'Not changed' } },
   }),
+  searchFiles: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/search',
+    tag: 'Files',
+    summary: 'Find text in all files',
+    access: project('project.read'),
+    description:
+      'Line by line, in everything that is text, with live edits that are not saved yet. A search that reaches a limit (of matches, of matches in one file, of time, of a pattern on a very long line) answers what it has with `truncated`; name fewer files with `path` to see more.',
+    query: SearchQuery,
+    responses: { 200: { description: 'The matches', json: SearchResults } },
+    errors: ['rate_limited'],
+  }),
   getFile: endpoint({
     method: 'GET',
     path: '/api/projects/{id}/files/{path}',
@@ -49,7 +62,7 @@ export const fileEndpoints = {
       206: { description: 'A range of the bytes' },
       304: { description: 'Not changed' },
     },
-    errors: ['invalid_path', 'range_not_satisfiable'],
+    errors: ['invalid_path', 'precondition_failed', 'range_not_satisfiable'],
   }),
   putFile: endpoint({
     method: 'PUT',

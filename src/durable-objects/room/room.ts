@@ -3,6 +3,7 @@ import type { BatchResult, FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
 import type { Presence, RoomEvent } from '../../contract/room.ts';
+import type { SearchQuery, SearchResults } from '../../contract/search.ts';
 import type { LogFields } from '../../core/log.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
@@ -16,6 +17,7 @@ import { type BatchStep, Landing, type NewContent, type Operation, TextsNeeded }
 import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
 import type { Peer } from './peer.ts';
+import { ProjectSearch } from './search.ts';
 import { RoomStore } from './store.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
 
@@ -91,6 +93,7 @@ export class Room {
   readonly #contents: Contents;
   readonly #documents: Documents;
   readonly #leases: BlobLeases;
+  readonly #search: ProjectSearch;
   readonly history: History;
   readonly channel: Channel;
   #socketsCheckedAt: number;
@@ -114,6 +117,18 @@ export class Room {
       flush: () => this.#documents.flushAll(),
       land: (by, work) => this.#land(by, work),
       log: ports.log,
+    });
+    this.#search = new ProjectSearch({
+      files: () => {
+        this.#documents.flushAll();
+        return this.#files.tree.list();
+      },
+      current: (path) => this.#files.tree.get(path),
+      hot: (hash) => this.#files.text(hash),
+      isHot: (hash) => this.#files.isHot(hash),
+      cold: ({ hash }) => this.#contents.text(hash),
+      now: () => ports.now(),
+      log: (event, fields) => ports.log(event, fields),
     });
     this.#documents.recover();
   }
@@ -226,6 +241,11 @@ export class Room {
     const file = this.#files.tree.get(path);
     if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
     return { file: toInfo(file), text: file.isText ? await this.#contents.warm(file.hash) : null };
+  }
+
+  /** Throws `validation_failed`, `rate_limited`, `unavailable`. [R20] */
+  search(query: SearchQuery, by: string): Promise<SearchResults> {
+    return this.#search.run(query, by);
   }
 
   async write(

@@ -202,6 +202,10 @@ export class TreeStore {
     return row ? bytesOf(row.data) : null;
   }
 
+  isHot(hash: string): boolean {
+    return this.#sql.all('SELECT 1 FROM contents WHERE hash = ?', hash).length > 0;
+  }
+
   /** Hashes of contents that are not in R2 yet and that a file names, at most `limit`. */
   pendingContents(before: number, limit: number): string[] {
     return this.#sql

@@ -8,14 +8,88 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export const mediaType = (request: Request): string =>
   (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 
+/** What a request says that its body is long; undefined when it does not. Throws `malformed_request`. */
+export function declaredLength(request: Request): number | undefined {
+  const length = request.headers.get('content-length');
+  if (length === null) return undefined;
+  if (!/^\d{1,15}$/.test(length)) throw new KilnError('malformed_request', { detail: 'Content-Length is no number.' });
+  return Number(length);
+}
+
+/**
+ * The body as it comes. Throws `request_timeout` when it comes too slowly, for which only the time counts that it is
+ * awaited, and `malformed_request` when it breaks off.
+ */
+export async function* bodyOf({ body }: Pick<Request, 'body'>): AsyncGenerator<Uint8Array, void, void> {
+  if (!body) return;
+  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  const { window, bytes } = limits.http.bodyPace;
+  let left: number = window;
+  let got = 0;
+  try {
+    for (let coming = reader.read(); ; ) {
+      const since = Date.now();
+      const part = await within(coming, left);
+      left -= Date.now() - since;
+      if (part?.done) return;
+      got += part?.value.length ?? 0;
+      if (part === null || left <= 0) {
+        if (got < bytes) throw new KilnError('request_timeout');
+        left = window;
+        got = 0;
+      }
+      if (part) {
+        yield part.value;
+        coming = reader.read();
+      }
+    }
+  } finally {
+    // Nobody reads on; a body that has broken off needs no end.
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+/** What a read gives, or null when it has not come in time. */
+async function within<T>(read: Promise<T>, ms: number): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([read, late]);
+  } catch (cause) {
+    throw new KilnError('malformed_request', { detail: 'The body broke off.', cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A body of at most so many bytes whole, or a longer one as a stream of which nothing was lost. */
+export async function smallOrStream(
+  body: AsyncGenerator<Uint8Array, void, void>,
+  most: number,
+): Promise<Uint8Array | AsyncGenerator<Uint8Array, void, void>> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  while (size <= most) {
+    const next = await body.next();
+    if (next.done) return concat(parts);
+    parts.push(next.value);
+    size += next.value.length;
+  }
+  return (async function* () {
+    yield* parts;
+    yield* body;
+  })();
+}
+
 /** The whole body; throws `payload_too_large` as soon as it is known to be over the cap, whatever `Content-Length` claims. */
 export async function readBytes(request: Request, cap: number): Promise<Uint8Array> {
   const tooLarge = (): KilnError => new KilnError('payload_too_large', { detail: `At most ${cap} bytes.` });
-  if (Number(request.headers.get('content-length') ?? 0) > cap) throw tooLarge();
-  if (!request.body) return new Uint8Array();
+  if ((declaredLength(request) ?? 0) > cap) throw tooLarge();
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of request.body as ReadableStream<Uint8Array>) {
+  for await (const part of bodyOf(request)) {
     size += part.length;
     if (size > cap) throw tooLarge();
     parts.push(part);

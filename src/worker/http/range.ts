@@ -1,6 +1,5 @@
-import parseRange from 'range-parser';
 import { KilnError } from '../../contract/errors.ts';
-import { matchesWeakly } from '../../core/etag.ts';
+import { matches, matchesWeakly } from '../../core/etag.ts';
 
 /** Immutable or hash-tagged bytes on their way out. */
 export interface ByteSource {
@@ -10,36 +9,50 @@ export interface ByteSource {
   open(range?: { readonly offset: number; readonly length: number }): Promise<ReadableStream | Uint8Array>;
 }
 
-/** Answers 200, 206, 304 or throws `range_not_satisfiable` (RFC 9110 §13–14). Several ranges in one request are answered whole, which the RFC allows. */
+/** Answers 200, 206, 304 or throws `precondition_failed`, `range_not_satisfiable` (RFC 9110 §13–14). */
 export async function serveBytes(request: Request, source: ByteSource, headers: Headers): Promise<Response> {
   headers.set('etag', source.etag);
   headers.set('accept-ranges', 'bytes');
   headers.set('x-content-type-options', 'nosniff');
+  const ifMatch = request.headers.get('if-match');
+  if (ifMatch !== null && !matches(ifMatch, source.etag)) throw new KilnError('precondition_failed');
   const ifNoneMatch = request.headers.get('if-none-match');
   if (ifNoneMatch !== null && matchesWeakly(ifNoneMatch, source.etag))
     return new Response(null, { status: 304, headers });
   const head = request.method === 'HEAD';
-  const range = requestedRange(request, source);
+  // Ranges are of GET alone.
+  const range = head ? null : requestedRange(request, source);
   if (!range) {
     headers.set('content-length', String(source.size));
     return new Response(head ? null : await source.open(), { headers });
   }
-  const length = range.end - range.start + 1;
+  const { first, last } = range;
+  const length = last - first + 1;
   headers.set('content-length', String(length));
-  headers.set('content-range', `bytes ${range.start}-${range.end}/${source.size}`);
-  return new Response(head ? null : await source.open({ offset: range.start, length }), { status: 206, headers });
+  headers.set('content-range', `bytes ${first}-${last}/${source.size}`);
+  return new Response(await source.open({ offset: first, length }), { status: 206, headers });
 }
 
-function requestedRange(request: Request, source: ByteSource): { start: number; end: number } | null {
-  const header = request.headers.get('range');
+/**
+ * The one range that is asked for; null: answer the whole. That is also the answer to several ranges, to other units
+ * and to what is no range, all of which a server may ignore (§14.2).
+ */
+function requestedRange(request: Request, { size, etag }: ByteSource): { first: number; last: number } | null {
   const ifRange = request.headers.get('if-range');
-  if (header === null || (ifRange !== null && ifRange !== source.etag)) return null;
-  const ranges = parseRange(source.size, header, { combine: true });
-  if (ranges === -1)
+  // A date is no tag either, so it never holds.
+  if (ifRange !== null && ifRange.trim() !== etag) return null;
+  const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(request.headers.get('range') ?? '');
+  if (!match) return null;
+  const [from = '', to = ''] = match.slice(1);
+  if (from === '' && to === '') return null;
+  // Without a first position, the second is how much is wanted of the end: of less than that, everything.
+  const first = from === '' ? Math.max(0, size - Number(to)) : Number(from);
+  const last = from === '' || to === '' ? size - 1 : Math.min(Number(to), size - 1);
+  if (from !== '' && to !== '' && Number(to) < first) return null;
+  if (first >= size)
     throw new KilnError('range_not_satisfiable', {
-      detail: `The content has ${source.size} bytes.`,
-      headers: { 'content-range': `bytes */${source.size}` },
+      detail: `The content has ${size} bytes.`,
+      headers: { 'content-range': `bytes */${size}` },
     });
-  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null;
-  return ranges[0] ?? null;
+  return { first, last };
 }

@@ -2,15 +2,13 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import type { BatchOperation } from '../../contract/files.ts';
-import { limits } from '../../contract/limits.ts';
 import { textOf } from '../../core/content.ts';
 import { validPath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
 import { putBlob } from '../../data/objects.ts';
 import type { BatchStep } from '../../durable-objects/room/landing.ts';
-import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
-import { bytesOfContent } from '../http/file-content.ts';
+import { bytesOfContent, rawContent } from '../http/file-content.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
 
@@ -68,11 +66,14 @@ export function batchRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.putBlob, async (c, { room, params: { hash } }) => {
     await room.enter();
-    const bytes = await readBytes(c.req.raw, limits.file.sizeMax);
-    if (sha256(bytes) !== hash)
+    const content = await rawContent(c, room);
+    const isWhole = content instanceof Uint8Array;
+    if ((isWhole ? sha256(content) : content.hash) !== hash)
       throw new KilnError('validation_failed', { issues: [{ path: 'body', message: 'has another SHA-256' }] });
-    await putBlob(c.env.ASSETS, hash, bytes);
-    const blob = { hash, size: bytes.length, isText: textOf(bytes) !== null };
+    if (isWhole) await putBlob(c.env.ASSETS, hash, content);
+    const blob = isWhole
+      ? { hash, size: content.length, isText: textOf(content) !== null }
+      : { hash, size: content.size, isText: false };
     await room.call((stub, caller, right) => stub.uploaded(caller, right, blob));
     return { status: 200, body: { blob } };
   });

@@ -2,7 +2,6 @@ import { Buffer } from 'node:buffer';
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
-import { limits } from '../../contract/limits.ts';
 import { textOf } from '../../core/content.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
@@ -10,9 +9,8 @@ import { sha256 } from '../../core/tree.ts';
 import { getBlob, putBlob } from '../../data/objects.ts';
 import type { NewContent } from '../../durable-objects/room/landing.ts';
 import type { WriteOptions } from '../../durable-objects/room/room.ts';
-import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
-import { bytesOfContent } from '../http/file-content.ts';
+import { bytesOfContent, type JsonContent, rawContent } from '../http/file-content.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
@@ -24,12 +22,9 @@ const encoder = new TextEncoder();
  * The bytes of a write, as the room takes them. What is not collaborative text is stored first and
  * named second; the gate comes before the store.
  */
-async function newContent(
-  c: AppContext,
-  room: GatedRoom,
-  body: { content: string; encoding: 'utf-8' | 'base64' } | undefined,
-): Promise<NewContent> {
-  const bytes = body ? bytesOfContent(body) : await readBytes(c.req.raw, limits.file.sizeMax);
+async function newContent(c: AppContext, room: GatedRoom, body: JsonContent | undefined): Promise<NewContent> {
+  const bytes = body ? bytesOfContent(body) : await rawContent(c, room);
+  if (!(bytes instanceof Uint8Array)) return bytes;
   const text = textOf(bytes);
   if (text !== null) return { text };
   await room.enter();
@@ -42,7 +37,7 @@ async function write(
   c: AppContext,
   room: GatedRoom,
   rawPath: string,
-  body: { content: string; encoding: 'utf-8' | 'base64' } | undefined,
+  body: JsonContent | undefined,
   createOnly: boolean,
 ) {
   const path = decodePath(rawPath);

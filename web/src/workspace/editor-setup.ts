@@ -86,13 +86,13 @@ export const languageOf = async (path: string): Promise<Extension> => {
   }
 };
 
-/** Puts the cursor at a 1-based line and column, as build logs count. */
-export const revealPlace = (view: EditorView, { line, column = 1 }: Place): void => {
+/** Puts the cursor at a 1-based line and column, as build logs and searches count. */
+export const revealPlace = (view: EditorView, { line, column = 1, length = 0 }: Place): void => {
   const { doc } = view.state;
   const { from, to } = doc.line(Math.min(Math.max(1, line), doc.lines));
   const position = Math.min(from + Math.max(0, column - 1), to);
   view.dispatch({
-    selection: EditorSelection.cursor(position),
+    selection: EditorSelection.single(position, Math.min(position + length, to)),
     effects: EditorView.scrollIntoView(position, { y: 'center' }),
   });
   view.focus();

@@ -1,13 +1,13 @@
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { FileInfo } from '../../../src/contract/files.ts';
 import { attempt, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
-import { baseExtensions, languageOf, mountEditor } from './editor-setup.ts';
+import { baseExtensions, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab, Workspace } from './model.ts';
 import { saveBlob } from './save.ts';
 
@@ -48,12 +48,22 @@ export const StaticText = ({ tab }: { tab: Tab }) => {
         const { length } = editor.current.state.doc;
         editor.current.dispatch({ changes: { from: 0, to: length, insert: file.content } });
       }
+      reveal();
     };
     load().catch((error: unknown) => {
       if (!aborter.signal.aborted) toastError(error);
     });
     return () => aborter.abort();
   }, [workspace, tab, version]);
+
+  const reveal = () => {
+    const place = tab.reveal.value;
+    const view = editor.current;
+    if (place === undefined || view === undefined) return;
+    tab.reveal.value = undefined;
+    requestAnimationFrame(() => revealPlace(view, place));
+  };
+  useSignalEffect(reveal);
 
   useEffect(() => () => editor.current?.destroy(), []);
   return (

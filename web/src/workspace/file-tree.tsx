@@ -110,20 +110,32 @@ export const FileTree = () => {
     <>
       <div class="panel-head">
         <h2>Files</h2>
-        {workspace.canWrite.value && (
+        <div class="panel-tools">
           <button
             type="button"
             class="icon-button"
-            aria-label="New file"
-            title="New file"
-            data-testid="new-file"
-            onClick={() => {
-              creating.value = startPath();
-            }}
+            aria-label="Search in all files"
+            title="Search in all files (Ctrl+Shift+F)"
+            data-testid="search-open"
+            onClick={() => workspace.search.show()}
           >
-            <Icon name="plus" />
+            <Icon name="search" size={15} />
           </button>
-        )}
+          {workspace.canWrite.value && (
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="New file"
+              title="New file"
+              data-testid="new-file"
+              onClick={() => {
+                creating.value = startPath();
+              }}
+            >
+              <Icon name="plus" />
+            </button>
+          )}
+        </div>
       </div>
       {creating.value !== undefined && (
         <NewFile

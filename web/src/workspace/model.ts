@@ -14,11 +14,14 @@ import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
+import { Search } from './search.ts';
 import { findNode, firstFile } from './tree.ts';
 
 export interface Place {
   line: number;
   column?: number | undefined;
+  /** Selected from there. */
+  length?: number | undefined;
 }
 
 /** An open file. */
@@ -57,6 +60,7 @@ export class Workspace {
   readonly id: string;
   readonly client: KilnClient;
   readonly builds: Builds;
+  readonly search: Search;
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -98,6 +102,7 @@ export class Workspace {
     this.client = client;
     this.id = id;
     this.builds = new Builds(client, id);
+    this.search = new Search(client, id);
   }
 
   async load(): Promise<void> {
@@ -125,6 +130,7 @@ export class Workspace {
   close(): void {
     this.#closed = true;
     this.builds.close();
+    this.search.close();
     this.#room?.leave();
   }
 

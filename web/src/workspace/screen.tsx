@@ -9,6 +9,7 @@ import { WorkspaceProvider } from './context.ts';
 import { Dock } from './dock.tsx';
 import { FileTree } from './file-tree.tsx';
 import { Workspace } from './model.ts';
+import { SearchPanel } from './search-panel.tsx';
 import { ShareDialog } from './share.tsx';
 import { Splitter } from './splitter.tsx';
 import { Tabs } from './tabs.tsx';
@@ -17,8 +18,11 @@ import { TopBar } from './top-bar.tsx';
 const useShortcuts = (workspace: Workspace): void => {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
-      if (event.key === 's') toast({ kind: 'success', title: 'Everything is saved as you type' });
+      if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+      if (event.shiftKey) {
+        if (event.key.toLowerCase() !== 'f') return;
+        workspace.search.show();
+      } else if (event.key === 's') toast({ kind: 'success', title: 'Everything is saved as you type' });
       else if (event.key === 'Enter' && workspace.canBuild.value) void workspace.builds.start();
       else return;
       event.preventDefault();
@@ -71,6 +75,10 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
     if (workspace.builds.starting.value) dockOpen.value = true;
   });
 
+  useSignalEffect(() => {
+    if (workspace.search.asked.value > 0) filesOpen.value = true;
+  });
+
   const loading = workspace.loading.value;
   if (loading.state === 'loading') {
     return (
@@ -114,8 +122,12 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
           </div>
         )}
         <div class="columns">
-          <aside class="files" aria-label="Files" hidden={!filesOpen.value}>
-            <FileTree />
+          <aside
+            class={workspace.search.open.value ? 'files searching' : 'files'}
+            aria-label="Files"
+            hidden={!filesOpen.value}
+          >
+            {workspace.search.open.value ? <SearchPanel /> : <FileTree />}
           </aside>
           {filesOpen.value && (
             <Splitter label="Width of the file list" width={filesWidth} min={160} max={420} side="left" />

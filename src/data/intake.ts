@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { limits } from '../contract/limits.ts';
+import { describeError, logEvent } from '../core/log.ts';
+import { intakePrefix, listObjects, nameBlob } from './objects.ts';
+
+/*
+ * Bytes of unknown content on their way into a bucket. Their name is their hash, which is known when the last of
+ * them is here, and R2 can rename nothing: so they are stored under a key of their own first, and copied inside
+ * of R2 once they are whole. An object is visible under a key only when all of it was stored.
+ */
+
+export interface StreamOptions {
+  /** Bytes; one more is `payload_too_large`. */
+  readonly cap: number;
+  /** What the sender says it is. A stream of any other length is `malformed_request`. */
+  readonly contentLength?: number | undefined;
+}
+
+/** What a stream turned out to be. */
+export interface Stored {
+  readonly size: number;
+  /** In hex. */
+  readonly sha256: string;
+}
+
+/**
+ * Stores a stream under a key as it comes, with at most one part of it in memory. Throws `payload_too_large`,
+ * `malformed_request`, and whatever the stream or the bucket throws; then there is nothing under the key.
+ */
+export async function storeStream(
+  bucket: R2Bucket,
+  key: string,
+  stream: AsyncIterable<Uint8Array>,
+  { cap, contentLength }: StreamOptions,
+): Promise<Stored> {
+  const tooLarge = () => new KilnError('payload_too_large', { detail: `At most ${cap} bytes.` });
+  const otherLength = () => new KilnError('malformed_request', { detail: 'The body is not as long as it says.' });
+  if (contentLength !== undefined && contentLength > cap) throw tooLarge();
+  const hash = createHash('sha256');
+  let size = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    let last: Uint8Array | null = null;
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > cap) throw tooLarge();
+      if (contentLength !== undefined && size > contentLength) throw otherLength();
+      hash.update(chunk);
+      // One behind: with its last byte an object is complete, and visible, whatever comes after it.
+      if (last) yield last;
+      last = chunk;
+    }
+    if (contentLength !== undefined && size < contentLength) throw otherLength();
+    if (last) yield last;
+  };
+  if (contentLength === undefined) await putParts(bucket, key, counted());
+  else await putWhole(bucket, key, counted(), contentLength);
+  return { size, sha256: hash.digest('hex') };
+}
+
+/** R2 takes a stream whose length it knows. */
+async function putWhole(
+  bucket: R2Bucket,
+  key: string,
+  chunks: AsyncGenerator<Uint8Array>,
+  length: number,
+): Promise<void> {
+  const { readable, writable } = new FixedLengthStream(length);
+  const writer = writable.getWriter();
+  const pump = async (): Promise<void> => {
+    for await (const chunk of chunks) await writer.write(chunk);
+    await writer.close();
+  };
+  const work = [bucket.put(key, readable), pump()];
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    // The one that failed ends the other, of which nobody wants to hear.
+    for (const half of work) half.catch(() => undefined);
+    await writer.abort(error).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Without a length, R2 takes parts, all but the last of one size. What fits into one needs no upload in parts. */
+async function putParts(bucket: R2Bucket, key: string, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+  const part = new Uint8Array(limits.intake.part);
+  let filled = 0;
+  let upload: R2MultipartUpload | null = null;
+  const parts: R2UploadedPart[] = [];
+  try {
+    for await (const chunk of chunks)
+      for (let at = 0; at < chunk.length; ) {
+        const end = Math.min(chunk.length, at + part.length - filled);
+        part.set(chunk.subarray(at, end), filled);
+        filled += end - at;
+        at = end;
+        if (filled < part.length) continue;
+        upload ??= await bucket.createMultipartUpload(key);
+        parts.push(await upload.uploadPart(parts.length + 1, part));
+        filled = 0;
+      }
+    const rest = part.subarray(0, filled);
+    if (!upload) await bucket.put(key, rest);
+    else {
+      if (filled) parts.push(await upload.uploadPart(parts.length + 1, rest));
+      await upload.complete(parts);
+    }
+  } catch (error) {
+    // Where this fails too, R2 ends the upload by itself after a week.
+    await upload?.abort().catch(notRemoved);
+    throw error;
+  }
+}
+
+const notRemoved = (error: unknown): void => logEvent('intake.not_removed', describeError(error), 'warn');
+
+/** Takes a stream in as a blob. Throws like `storeStream`. */
+export async function takeBlob(
+  bucket: R2Bucket,
+  stream: AsyncIterable<Uint8Array>,
+  options: StreamOptions,
+): Promise<Stored> {
+  const key = `${intakePrefix}${newId()}`;
+  const stored = await storeStream(bucket, key, stream, options);
+  try {
+    await nameBlob(bucket, key, stored.sha256);
+  } finally {
+    // What stays is swept.
+    await bucket.delete(key).catch(notRemoved);
+  }
+  return stored;
+}
+
+/** Removes what requests left behind that died before `before`, at most one page of it. */
+export async function sweepIntake(bucket: R2Bucket, before: number, limit: number): Promise<number> {
+  const { objects } = await listObjects(bucket, intakePrefix, null, limit);
+  const old = objects.filter(({ uploaded }) => uploaded < before).map(({ key }) => key);
+  if (old.length) await bucket.delete(old);
+  return old.length;
+}

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { createClient, type KilnClient, memoryAuth } from '../../src/client/index.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
+import { sha256 } from '../../src/core/tree.ts';
+
+const MiB = 1024 * 1024;
+let client: KilnClient;
+let token = '';
+let projectId = '';
+
+beforeAll(async () => {
+  const auth = memoryAuth();
+  client = createClient({ baseUrl: inject('origin'), auth });
+  const name = `u-${newId().slice(-12)}`;
+  await client.register({ email: `${name}@kiln.test`, username: name, password: `correct horse ${name}` });
+  token = auth.get()?.accessToken ?? '';
+  projectId = (await client.call('createProject', { body: { name: 'Uploads' } })).project.id;
+});
+
+const fileUrl = (path: string): string => `/api/projects/${projectId}/files/${path}`;
+const paths = async (): Promise<string[]> =>
+  (await client.call('listFiles', { params: { id: projectId } })).files.map(({ path }) => path);
+
+const chunked = (data: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
+
+/** Writes a PUT as no library would, and gives what comes back until the connection ends. */
+async function rawPut(
+  path: string,
+  header: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<string> {
+  const { hostname, port } = new URL(inject('origin'));
+  const socket = connect(Number(port), hostname);
+  let answer = '';
+  socket.on('data', (data) => {
+    answer += data.toString('latin1');
+    // An answer before the end of the body is the last word.
+    socket.end();
+  });
+  const ended = new Promise<void>((resolve) => {
+    socket.on('close', () => resolve());
+    // A server that has answered may not read what is still on its way.
+    socket.on('error', () => resolve());
+  });
+  socket.write(
+    `PUT ${fileUrl(path)} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Type: application/octet-stream\r\nConnection: close\r\n${header}\r\n\r\n`,
+  );
+  for await (const part of parts) {
+    if (socket.writableEnded || socket.destroyed) break;
+    if (!socket.write(part)) await Promise.race([ended, new Promise((resolve) => socket.once('drain', resolve))]);
+  }
+  socket.end();
+  await ended;
+  return answer;
+}
+
+const statusOf = (answer: string): string => /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 'none';
+
+describe('#45 a body on the wire', () => {
+  it('in chunks of no declared length is a file, up to the limit', async () => {
+    const data = randomBytes(11 * MiB);
+    const parts = Array.from({ length: 11 }, (_, index) => chunked(data.subarray(index * MiB, (index + 1) * MiB)));
+    const answer = await rawPut('chunked.bin', 'Transfer-Encoding: chunked', [...parts, Buffer.from('0\r\n\r\n')]);
+    expect(statusOf(answer)).toBe('201');
+    expect(answer).toContain(sha256(data));
+    const read = await client.raw('getFile', { params: { id: projectId, path: 'chunked.bin' }, query: { raw: true } });
+    expect(sha256(new Uint8Array(await read.arrayBuffer()))).toBe(sha256(data));
+  });
+
+  it('in chunks beyond the limit is 413, and no file', async () => {
+    const part = chunked(randomBytes(MiB));
+    const parts = Array.from({ length: limits.file.sizeMax / MiB + 1 }, () => part);
+    const answer = await rawPut('huge.bin', 'Transfer-Encoding: chunked', [...parts, Buffer.from('0\r\n\r\n')]);
+    // Where the connection ends before its answer is read, that it did is the answer.
+    expect(['413', 'none']).toContain(statusOf(answer));
+    expect(await paths()).not.toContain('huge.bin');
+  });
+
+  it('declared beyond the limit is 413, and no file', async () => {
+    const part = randomBytes(MiB);
+    const parts = Array.from({ length: limits.file.sizeMax / MiB }, () => part);
+    const header = `Content-Length: ${limits.file.sizeMax + 1}`;
+    expect(['413', 'none']).toContain(statusOf(await rawPut('said.bin', header, [...parts, Buffer.from('1')])));
+    expect(await paths()).not.toContain('said.bin');
+  });
+
+  it('of one byte a second ends with 408, and no file', async () => {
+    const drip = async function* () {
+      for (;;) {
+        yield chunked(Buffer.from('x'));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    };
+    expect(statusOf(await rawPut('drip.bin', 'Transfer-Encoding: chunked', drip()))).toBe('408');
+    expect(await paths()).not.toContain('drip.bin');
+  });
+
+  it.each([
+    ['with a length', `Content-Length: ${4 * MiB}`, [randomBytes(3 * MiB)]],
+    ['in chunks', 'Transfer-Encoding: chunked', [chunked(randomBytes(3 * MiB))]],
+    ['in the middle of a chunk', 'Transfer-Encoding: chunked', [chunked(randomBytes(3 * MiB)).subarray(0, 2 * MiB)]],
+    ['small, with a length', 'Content-Length: 1000', [randomBytes(999)]],
+    ['small, in chunks', 'Transfer-Encoding: chunked', [chunked(randomBytes(999))]],
+  ])('that ends early, %s, is no file', async (name, header, parts) => {
+    const path = `${name.replaceAll(/\W+/g, '-')}.bin`;
+    // Nobody reads the answer of one who has gone; here it is that of the development server.
+    expect(statusOf(await rawPut(path, header, parts))).not.toMatch(/^2/);
+    expect(await paths()).not.toContain(path);
+  });
+
+  it('that goes on after its length is a file of that length, and what follows is no part of it', async () => {
+    const data = randomBytes(2 * MiB);
+    const answer = await rawPut('more.bin', `Content-Length: ${MiB + 100}`, [data]);
+    expect(['201', 'none']).toContain(statusOf(answer));
+    const { files } = await client.call('listFiles', { params: { id: projectId } });
+    expect(files.find(({ path }) => path === 'more.bin')).toMatchObject({
+      size: MiB + 100,
+      hash: sha256(data.subarray(0, MiB + 100)),
+    });
+  });
+
+  it('with a length that is no number, or with two, is no file', async () => {
+    for (const header of ['Content-Length: ten', 'Content-Length: 5\r\nContent-Length: 6', 'Content-Length: -1']) {
+      expect(['400', 'none']).toContain(statusOf(await rawPut('odd.bin', header, [randomBytes(6)])));
+      expect(await paths()).not.toContain('odd.bin');
+    }
+  });
+});
+
+describe('raw bytes over HTTP', () => {
+  const get = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+    fetch(`${inject('origin')}${fileUrl(path)}?raw=1`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...headers },
+    });
+
+  it.each([
+    ['text', 'range.txt', Buffer.from('0123456789')],
+    ['binary', 'range.bin', randomBytes(2 * MiB)],
+  ])('of %s are served whole, in ranges and as HEAD', async (_name, path, data) => {
+    await client.call('putFile', { params: { id: projectId, path }, body: new Uint8Array(data) });
+    const whole = await get(path);
+    expect(Buffer.from(await whole.arrayBuffer()).equals(data)).toBe(true);
+    const tag = whole.headers.get('etag') ?? '';
+
+    const head = await get(path, { range: 'bytes=0-1' }, 'HEAD');
+    expect(head.status).toBe(200);
+    expect(await head.text()).toBe('');
+    for (const name of ['content-length', 'etag', 'accept-ranges', 'content-type', 'content-disposition'])
+      expect(head.headers.get(name), name).toBe(
+        name === 'content-length' ? String(data.length) : whole.headers.get(name),
+      );
+
+    const part = await get(path, { range: 'bytes=-4', 'if-range': tag });
+    expect([part.status, part.headers.get('content-range')]).toEqual([
+      206,
+      `bytes ${data.length - 4}-${data.length - 1}/${data.length}`,
+    ]);
+    expect(Buffer.from(await part.arrayBuffer()).equals(data.subarray(-4))).toBe(true);
+    const several = await get(path, { range: 'bytes=0-1,4-5' });
+    expect([several.status, (await several.arrayBuffer()).byteLength]).toEqual([200, data.length]);
+    const old = await get(path, { range: 'bytes=0-1', 'if-range': '"old"' });
+    expect([old.status, (await old.arrayBuffer()).byteLength]).toEqual([200, data.length]);
+    expect((await get(path, { 'if-none-match': tag })).status).toBe(304);
+    expect((await get(path, { 'if-match': '"old"' })).status).toBe(412);
+    const beyond = await get(path, { range: `bytes=${data.length}-` });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${data.length}`]);
+  });
+});
