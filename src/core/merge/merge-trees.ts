@@ -283,8 +283,12 @@ async function shown(conflicts: readonly MergeConflict[], text: TextLoader): Pro
     if (fits) left -= bytes;
     return fits;
   };
-  const side = async (file: TreeFile | null): Promise<Side | null> =>
-    file?.isText && take(file.size) ? { ...file, content: await text(file.hash) } : file;
+  const side = async (file: TreeFile | null): Promise<Side | null> => {
+    if (!file) return null;
+    // Whoever gave the files may know more of them, which is not for everybody.
+    const { path, hash, size, isText } = file;
+    return { path, hash, size, isText, ...(isText && take(size) && { content: await text(hash) }) };
+  };
   const fitting = (fields: readonly FieldConflict[]): FieldConflict[] => {
     let room: number = limits.merge.shownText;
     return fields.filter((field) => {

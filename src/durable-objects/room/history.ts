@@ -239,7 +239,8 @@ function toOperations(ours: readonly ManifestEntry[], changes: readonly MergeCha
       const hash = hashes.get(change.from);
       hashes.delete(change.from);
       if (hash !== undefined) hashes.set(change.to, hash);
-      return { op: 'move', from: change.from, to: change.to };
+      // Whatever it holds by now, but a file: a directory that came to stand there is not what was meant.
+      return { op: 'move', from: change.from, to: change.to, ifMatch: '*' };
     }
     const { path } = change;
     const before = hashes.get(path);

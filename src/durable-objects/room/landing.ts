@@ -20,7 +20,8 @@ export type Operation =
       readonly ifMatch?: string | undefined;
     }
   | { readonly op: 'delete'; readonly path: string; readonly ifMatch?: string | undefined }
-  | { readonly op: 'move' | 'copy'; readonly from: string; readonly to: string };
+  | { readonly op: 'move'; readonly from: string; readonly to: string; readonly ifMatch?: string | undefined }
+  | { readonly op: 'copy'; readonly from: string; readonly to: string };
 
 /** As an operation, with blobs named by hash alone: whether this project may name them is for the room to say. */
 export type BatchStep =
@@ -88,7 +89,7 @@ export class Landing {
       case 'delete':
         return this.#delete(operation.path, operation.ifMatch);
       case 'move':
-        return this.#move(operation.from, operation.to);
+        return this.#move(operation.from, operation.to, operation.ifMatch);
       case 'copy':
         return this.#copy(operation.from, operation.to);
     }
@@ -168,8 +169,9 @@ export class Landing {
   }
 
   /** Documents hang on the file, not on its path: whoever has one open goes on typing. */
-  #move(from: string, to: string): Landed {
+  #move(from: string, to: string, ifMatch: string | undefined): Landed {
     const { files } = this.#store;
+    this.#require(ifMatch, files.tree.get(from));
     const pairs = this.#pairs(from, to, true);
     if (from === to) return { path: to, file: files.tree.get(to) ?? null, created: false, files: 0 };
     const single = pairs.length === 1 && pairs[0]?.file.path === from;
