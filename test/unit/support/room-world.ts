@@ -47,7 +47,10 @@ export class MemoryBlobs implements BlobStore {
     await this.before('putTree', hash);
     for (const entry of entries)
       if (!this.blobs.has(entry.hash)) throw new Error(`the tree names ${entry.path}, which is not stored`);
-    this.trees.set(hash, entries);
+    this.trees.set(
+      hash,
+      entries.map(({ path, hash: blob, size, mode, isText }) => ({ path, hash: blob, size, mode, isText })),
+    );
     this.order.push(`tree ${hash}`);
   }
 
@@ -264,7 +267,7 @@ const project: Project = {
  */
 export class World {
   readonly sql = new NodeSql();
-  readonly blobs = new MemoryBlobs();
+  readonly blobs: MemoryBlobs;
   readonly access = new Map<string, Access>([
     [ids.owner, 'owner'],
     [ids.editor, 'editor'],
@@ -293,7 +296,9 @@ export class World {
   members = new Members(this.directory, Date.now);
   room: Room;
 
-  constructor() {
+  /** Projects share one blob store. */
+  constructor(blobs = new MemoryBlobs()) {
+    this.blobs = blobs;
     this.room = this.#boot();
   }
 
