@@ -1,17 +1,19 @@
 import { apiUsage, runApi } from './api.ts';
+import { archivesUsage, runArchives } from './archives.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
 import { roomsUsage, runRooms } from './rooms.ts';
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
+  archives: runArchives,
   rooms: runRooms,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  print(`usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${roomsUsage}`);
+  print(`usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${archivesUsage}\n\n${roomsUsage}`);
   process.exit(name === '' || bench ? 0 : 2);
 }
 let good = false;

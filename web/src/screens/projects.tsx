@@ -6,9 +6,11 @@ import { client } from '../state/session.ts';
 import { attempt, describeError, toast } from '../state/toasts.ts';
 import { AccountMenu } from '../ui/account.tsx';
 import { confirm } from '../ui/confirm.tsx';
+import { DownloadButton } from '../ui/download.tsx';
 import { formatAgo, formatBytes, hashOf, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches, Mark } from '../ui/mark.tsx';
+import { ImportDialog } from './import-project.tsx';
 import { NewProjectDialog } from './new-project.tsx';
 
 const roleNames = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer', public: 'Public' } as const;
@@ -39,17 +41,20 @@ const ProjectCard = ({ project, onDelete }: { project: Project; onDelete: () => 
           </time>
         </p>
       </div>
-      {project.role === 'owner' && (
-        <button
-          type="button"
-          class="icon-button card-action"
-          aria-label={trashed ? `Erase ${project.name} for good` : `Move ${project.name} to the trash`}
-          title={trashed ? 'Erase for good' : 'Move to trash'}
-          onClick={onDelete}
-        >
-          <Icon name="trash" />
-        </button>
-      )}
+      <div class="card-actions">
+        {!trashed && <DownloadButton project={project} class="icon-button card-action" />}
+        {project.role === 'owner' && (
+          <button
+            type="button"
+            class="icon-button card-action danger"
+            aria-label={trashed ? `Erase ${project.name} for good` : `Move ${project.name} to the trash`}
+            title={trashed ? 'Erase for good' : 'Move to trash'}
+            onClick={onDelete}
+          >
+            <Icon name="trash" />
+          </button>
+        )}
+      </div>
     </article>
   );
 };
@@ -63,6 +68,7 @@ export const ProjectsScreen = () => {
   const search = useSignal('');
   const trashed = useSignal(false);
   const creating = useSignal(false);
+  const importing = useSignal(false);
   const page = useSignal<Page>({ state: 'loading' });
   const query = useComputed(() => ({
     q: search.value.trim() || undefined,
@@ -173,6 +179,17 @@ export const ProjectsScreen = () => {
             </button>
             <button
               type="button"
+              class="button"
+              data-testid="import-project"
+              title="Make a project from a zip archive"
+              onClick={() => {
+                importing.value = true;
+              }}
+            >
+              <Icon name="upload" /> Import
+            </button>
+            <button
+              type="button"
               class="button primary"
               data-testid="new-project"
               onClick={() => {
@@ -238,6 +255,13 @@ export const ProjectsScreen = () => {
           </>
         )}
       </main>
+      {importing.value && (
+        <ImportDialog
+          onClose={() => {
+            importing.value = false;
+          }}
+        />
+      )}
       {creating.value && (
         <NewProjectDialog
           onClose={() => {
