@@ -1,4 +1,5 @@
 import { apiUsage, runApi } from './api.ts';
+import { archivesUsage, runArchives } from './archives.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
 import { mergeUsage, runMerge } from './merge.ts';
@@ -7,6 +8,7 @@ import { roomsUsage, runRooms } from './rooms.ts';
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
+  archives: runArchives,
   merge: runMerge,
   projects: runProjects,
   rooms: runRooms,
@@ -15,9 +17,8 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  print(
-    `usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${mergeUsage}\n\n${projectsUsage}\n\n${roomsUsage}`,
-  );
+  const usages = [apiUsage, archivesUsage, mergeUsage, projectsUsage, roomsUsage];
+  print(`usage: npm run bench -- <bench> [options]\n\n${usages.join('\n\n')}`);
   process.exit(name === '' || bench ? 0 : 2);
 }
 let good = false;

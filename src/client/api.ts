@@ -37,6 +37,8 @@ export type CallArgs<N extends EndpointName> = WithParams<Endpoints[N]> &
     /** For endpoints that are `idempotent`: the same key gets the first answer again. */
     idempotencyKey?: string;
     signal?: AbortSignal;
+    /** Sends this one call, in place of the client's own: to watch an upload, for one. */
+    fetch?: ClientOptions['fetch'];
   };
 
 /** What a call resolves to: the union over the endpoint's JSON successes; `undefined` for an empty one. */
@@ -145,6 +147,7 @@ interface LooseArgs {
   headers?: Record<string, string>;
   idempotencyKey?: string;
   signal?: AbortSignal;
+  fetch?: ClientOptions['fetch'];
 }
 
 const isRaw = (body: unknown): body is RawBody =>
@@ -183,7 +186,7 @@ export const createClient = (options: ClientOptions): KilnClient => {
       headers.set('content-type', 'application/json');
       init.body = JSON.stringify(args.body);
     }
-    const response = await send(buildUrl(options.baseUrl, endpoint, args.params, args.query), init);
+    const response = await (args.fetch ?? send)(buildUrl(options.baseUrl, endpoint, args.params, args.query), init);
     bookmark = later(bookmark, response.headers.get(bookmarkHeader));
     if (response.ok || response.status === 304) return response;
     throw await errorFromResponse(response);

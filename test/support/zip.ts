@@ -97,6 +97,7 @@ export function zipOf(entries: readonly ZipEntry[], options: ZipOptions = {}): U
     const extra = entry.extra ?? new Uint8Array();
     const localExtra = entry.localExtra ?? new Uint8Array();
     const localName = entry.localName === undefined ? name : encoder.encode(entry.localName);
+    const start = local.length;
     if (!entry.directoryOnly) {
       local.push(
         record(30, (view) => {
@@ -146,9 +147,7 @@ export function zipOf(entries: readonly ZipEntry[], options: ZipOptions = {}): U
       name,
       extra,
     );
-    offset = local.reduce((sum, part) => sum + part.length, 0);
-    // One part, so that the sum above does not grow with the entries.
-    local.splice(0, local.length, concat(local));
+    for (const part of local.slice(start)) offset += part.length;
   }
   const size = directory.reduce((sum, part) => sum + part.length, 0);
   const count = options.count ?? entries.length;

@@ -5,7 +5,7 @@ import { crc32 } from '../../core/crc32.ts';
 import { localHeaderMax, methods, readLocalHeader } from '../../core/zip.ts';
 import type { ByteSource } from './source.ts';
 
-const { inflateStep, readAhead } = limits.archive;
+const { inflateStep, readAhead, wholeBytes } = limits.archive;
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index]);
@@ -31,12 +31,15 @@ async function* packed(source: ByteSource, begin: number, length: number, step: 
   }
 }
 
+/** Inflated bytes come in pieces of the file's size, within these; small, because one is made for each file. */
+const [outMin, outMax] = [4 * 1024, 64 * 1024];
+
 /**
  * Inflates step by step. By pako and not by the platform: workerd's DecompressionStream inflates at once
  * whatever it is given and keeps it until somebody reads, so a few kilobytes could fill the isolate.
  */
 async function* inflated(file: PlannedFile, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const inflate = new Inflate({ raw: true });
+  const inflate = new Inflate({ raw: true, chunkSize: Math.min(outMax, Math.max(outMin, file.size)) });
   let made: Uint8Array[] = [];
   let taken = (): number => 0;
   inflate.onStart = (stream) => {
@@ -65,11 +68,17 @@ export async function* unpack(source: ByteSource, file: PlannedFile): AsyncGener
   const pieces = packed(source, begin, file.compressedSize, stored ? readAhead : inflateStep);
   let size = 0;
   let sum = 0;
+  let since = 0;
   for await (const chunk of stored ? pieces : inflated(file, pieces)) {
     size += chunk.length;
     if (size > file.size) throw invalidEntry(file.name, 'is larger than the archive says');
     sum = crc32(chunk, sum);
     yield chunk;
+    since += chunk.length;
+    if (since < wholeBytes) continue;
+    since = 0;
+    // What lies in the window needs no I/O: without a pause nobody else in this isolate would have its turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   if (size !== file.size) throw invalidEntry(file.name, 'is smaller than the archive says');
   if (sum !== file.crc32) throw invalidEntry(file.name, 'does not have the checksum that the archive says');

@@ -7,9 +7,11 @@ import { client } from '../state/session.ts';
 import { attempt, describeError, toast } from '../state/toasts.ts';
 import { AccountMenu } from '../ui/account.tsx';
 import { confirm } from '../ui/confirm.tsx';
+import { DownloadButton } from '../ui/download.tsx';
 import { formatAgo, formatBytes, hashOf, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches, Mark } from '../ui/mark.tsx';
+import { ImportDialog } from './import-project.tsx';
 import { NewProjectDialog } from './new-project.tsx';
 
 const roleNames = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer', public: 'Public' } as const;
@@ -56,17 +58,22 @@ const ProjectCard = ({ project, onDelete, onRestore }: ProjectCardProps) => {
           </button>
         </div>
       )}
-      {!trashed && project.role === 'owner' && (
-        <button
-          type="button"
-          class="icon-button card-action"
-          aria-label={`Move ${project.name} to the trash`}
-          title="Move to trash"
-          data-testid={`trash-${project.id}`}
-          onClick={onDelete}
-        >
-          <Icon name="trash" />
-        </button>
+      {!trashed && (
+        <div class="card-tools">
+          <DownloadButton project={project} class="icon-button card-action" />
+          {project.role === 'owner' && (
+            <button
+              type="button"
+              class="icon-button card-action danger"
+              aria-label={`Move ${project.name} to the trash`}
+              title="Move to trash"
+              data-testid={`trash-${project.id}`}
+              onClick={onDelete}
+            >
+              <Icon name="trash" />
+            </button>
+          )}
+        </div>
       )}
     </article>
   );
@@ -81,6 +88,7 @@ export const ProjectsScreen = () => {
   const search = useSignal('');
   const trashed = useSignal(false);
   const creating = useSignal(false);
+  const importing = useSignal(false);
   const page = useSignal<Page>({ state: 'loading' });
   const query = useComputed(() => ({
     q: search.value.trim() || undefined,
@@ -199,6 +207,17 @@ export const ProjectsScreen = () => {
             </button>
             <button
               type="button"
+              class="button"
+              data-testid="import-project"
+              title="Make a project from a zip archive"
+              onClick={() => {
+                importing.value = true;
+              }}
+            >
+              <Icon name="upload" /> Import
+            </button>
+            <button
+              type="button"
               class="button primary"
               data-testid="new-project"
               onClick={() => {
@@ -274,6 +293,13 @@ export const ProjectsScreen = () => {
           </>
         )}
       </main>
+      {importing.value && (
+        <ImportDialog
+          onClose={() => {
+            importing.value = false;
+          }}
+        />
+      )}
       {creating.value && (
         <NewProjectDialog
           onClose={() => {

@@ -2,6 +2,7 @@ import type { Signal } from '@preact/signals';
 import { linkTo } from '../router.ts';
 import { AccountMenu } from '../ui/account.tsx';
 import { Avatar } from '../ui/avatar.tsx';
+import { DownloadButton } from '../ui/download.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Mark } from '../ui/mark.tsx';
 import { useWorkspace } from './context.ts';
@@ -100,6 +101,9 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
       <SaveIndicator />
       <div class="top-space" />
       <People />
+      {project !== undefined && workspace.ended.value === undefined && (
+        <DownloadButton project={project} class="icon-button" />
+      )}
       {project?.role !== 'public' && workspace.ended.value === undefined && (
         <button type="button" class="button" data-testid="share" onClick={onShare}>
           <Icon name="share" /> <span class="wide-only">Share</span>

@@ -1,0 +1,115 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import { readZip } from '../runner/support/read-zip.ts';
+import { madeBy } from '../support/archives.ts';
+import { zipOf } from '../support/zip.ts';
+import { launchBrowser } from './chromium.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+const pictures = process.env.SCREENSHOTS;
+async function picture(page: Page, name: string): Promise<void> {
+  if (!pictures) return;
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: `${pictures}/${name}.png` });
+}
+
+const upload = (name: string, bytes: Uint8Array) => ({
+  name,
+  mimeType: 'application/zip',
+  buffer: Buffer.from(bytes),
+});
+
+async function choose(page: Page, name: string, bytes: Uint8Array): Promise<void> {
+  await page.getByTestId('import-project').click();
+  await page.getByTestId('import-file').setInputFiles(upload(name, bytes));
+}
+
+/** Files of an archive, without folders, manifest and the folder around everything. */
+const filesOf = (zip: Uint8Array): Map<string, string> =>
+  new Map(
+    readZip(Buffer.from(zip))
+      .filter(({ name }) => !name.endsWith('/') && name !== 'kiln.json')
+      .map(({ name, bytes }) => [name.replace(/^game\//, ''), bytes.toString('base64')]),
+  );
+
+/** What a click on a download button saves. */
+async function saved(page: Page, click: () => Promise<void>): Promise<{ name: string; bytes: Uint8Array }> {
+  const waiting = page.waitForEvent('download');
+  await click();
+  const download = await waiting;
+  return { name: download.suggestedFilename(), bytes: new Uint8Array(readFileSync(await download.path())) };
+}
+
+describe('archives in the workspace', () => {
+  it('a zip becomes a project, is downloaded from both menus, and comes in again; a hostile one says why not', async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      // Refusals are answers that this test asks for.
+      if (message.type() === 'error' && !/401|422/.test(message.text())) complaints.push(message.text());
+    });
+    const username = `zip-${newId().slice(-10)}`;
+    await page.goto(inject('origin'));
+    await page.getByTestId('switch-register').click();
+    await page.getByTestId('email').fill(`${username}@kiln.test`);
+    await page.getByTestId('username').fill(username);
+    await page.getByTestId('password').fill('correct horse battery');
+    await page.getByTestId('submit-register').click();
+    await page.getByTestId('import-project').waitFor();
+
+    await choose(page, 'evil.zip', zipOf([{ name: 'index.html' }, { name: '../../etc/passwd', content: 'x' }]));
+    await page.getByTestId('import-start').click();
+    const refusal = page.getByTestId('import-refusal');
+    await refusal.waitFor();
+    expect(await refusal.innerText()).toMatch(
+      /cannot be imported[\s\S]*\.\.\/\.\.\/etc\/passwd leads outside the archive/,
+    );
+    await picture(page, 'import-refused');
+
+    // The same dialog takes another file; its request is held until the progress was seen.
+    let letGo = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await page.route('**/api/projects/import*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByTestId('import-file').setInputFiles(upload('Mein Spiel.zip', madeBy('infozip')));
+    await refusal.waitFor({ state: 'detached' });
+    await page.getByTestId('import-name').fill('Mein Spiel "2"');
+    await page.getByTestId('import-start').click();
+    await page.getByTestId('import-progress').waitFor();
+    await picture(page, 'import-progress');
+    letGo();
+    await page.getByTestId('file-index.html').waitFor();
+    await picture(page, 'imported');
+
+    const fromTopBar = await saved(page, () => page.locator('[data-testid^="download-"]').click());
+    expect(fromTopBar.name).toBe('Mein Spiel -2.zip');
+    expect(filesOf(fromTopBar.bytes)).toEqual(filesOf(madeBy('infozip')));
+
+    await page.goto(inject('origin'));
+    const card = page.locator('article.card');
+    await card.hover();
+    await picture(page, 'card-actions');
+    const fromCard = await saved(page, () => card.locator('[data-testid^="download-"]').click());
+    expect(Buffer.compare(fromCard.bytes, fromTopBar.bytes)).toBe(0);
+
+    await choose(page, fromCard.name, fromCard.bytes);
+    await picture(page, 'import-chosen');
+    await page.getByTestId('import-start').click();
+    await page.getByTestId('file-index.html').waitFor();
+    expect(await page.locator('.project-title').innerText()).toBe('Mein Spiel "2"');
+    expect(complaints).toEqual([]);
+  });
+});
