@@ -101,6 +101,8 @@ export const limits = {
     /** One transaction of the room's object holds up everybody else in it: a thousand writes take some 50 ms. */
     operationsMax: 1000,
     messageMax: 500,
+    /** Blobs stored at a time; workerd holds six connections that wait for headers. */
+    parallel: 6,
   },
 
   /** Blobs that a sync client uploads before it names them. */

@@ -102,8 +102,8 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, async (room) => ({ missing: await room.missing(hashes) }));
   }
 
-  uploaded(caller: Caller, right: Right, blob: KnownBlob) {
-    return this.#guarded(caller, right, (room) => room.uploaded(blob));
+  uploaded(caller: Caller, right: Right, ...blobs: KnownBlob[]) {
+    return this.#guarded(caller, right, (room) => room.uploaded(...blobs));
   }
 
   presence(caller: Caller, right: Right) {

@@ -298,9 +298,9 @@ export class Room {
     return hashes.filter((hash) => !there.has(hash));
   }
 
-  /** A client uploaded a blob through this project; it is stored. */
-  uploaded(blob: KnownBlob): void {
-    this.#leases.add([blob]);
+  /** A client uploaded blobs through this project; they are stored. */
+  uploaded(...blobs: readonly KnownBlob[]): void {
+    this.#leases.add(blobs);
   }
 
   // ── Backup ──────────────────────────────────────────────────────────────────────────────────────

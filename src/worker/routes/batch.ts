@@ -25,8 +25,8 @@ function at<T>(index: number, field: string, work: () => T): T {
   }
 }
 
-/** Bytes that are no text become a blob of the project, which the room then knows by its hash. */
-async function stepOf(c: AppContext, room: GatedRoom, operation: BatchOperation, index: number): Promise<BatchStep> {
+/** The room takes text as it is; other bytes become blobs of the project, which it then knows by their hash. */
+function stepOf(operation: BatchOperation, index: number, blobs: Map<string, Uint8Array>): BatchStep {
   if (operation.op === 'move' || operation.op === 'copy')
     return {
       op: operation.op,
@@ -42,17 +42,29 @@ async function stepOf(c: AppContext, room: GatedRoom, operation: BatchOperation,
   );
   const text = textOf(bytes);
   if (text !== null) return { op, path, ifMatch, content: { text } };
-  await room.enter();
   const hash = sha256(bytes);
-  await putBlob(c.env.ASSETS, hash, bytes);
-  await room.call((stub, caller, right) => stub.uploaded(caller, right, { hash, size: bytes.length, isText: false }));
+  blobs.set(hash, bytes);
   return { op, path, ifMatch, content: { hash } };
+}
+
+/** The gate comes before the store. */
+async function storeBlobs(c: AppContext, room: GatedRoom, blobs: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  if (blobs.size === 0) return;
+  await room.enter();
+  const queue = [...blobs];
+  const worker = async (): Promise<void> => {
+    for (let next = queue.pop(); next; next = queue.pop()) await putBlob(c.env.ASSETS, ...next);
+  };
+  await Promise.all(Array.from({ length: Math.min(limits.batch.parallel, queue.length) }, worker));
+  const stored = Array.from(blobs, ([hash, { length }]) => ({ hash, size: length, isText: false }));
+  await room.call((stub, caller, right) => stub.uploaded(caller, right, ...stored));
 }
 
 export function batchRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.batchFiles, async (c, { room, body }) => {
-    const steps: BatchStep[] = [];
-    for (const [index, operation] of body.operations.entries()) steps.push(await stepOf(c, room, operation, index));
+    const blobs = new Map<string, Uint8Array>();
+    const steps = body.operations.map((operation, index) => stepOf(operation, index, blobs));
+    await storeBlobs(c, room, blobs);
     return {
       status: 200,
       body: await room.call((stub, caller, right) => stub.batch(caller, right, steps, body.message)),
