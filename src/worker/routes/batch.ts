@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import type { BatchOperation } from '../../contract/files.ts';
+import { limits } from '../../contract/limits.ts';
 import { textOf } from '../../core/content.ts';
 import { validPath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
