@@ -10,7 +10,8 @@ export default defineConfig({
     // What the Worker logs is worth reading where a test failed, and noise elsewhere.
     silent: 'passed-only',
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Properties take their time on a busy machine.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 120_000 } },
       {
         test: {
           name: 'data',

@@ -1,17 +1,23 @@
 import { apiUsage, runApi } from './api.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
+import { mergeUsage, runMerge } from './merge.ts';
+import { projectsUsage, runProjects } from './projects.ts';
 import { roomsUsage, runRooms } from './rooms.ts';
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
+  merge: runMerge,
+  projects: runProjects,
   rooms: runRooms,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  print(`usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${roomsUsage}`);
+  print(
+    `usage: npm run bench -- <bench> [options]\n\n${apiUsage}\n\n${mergeUsage}\n\n${projectsUsage}\n\n${roomsUsage}`,
+  );
   process.exit(name === '' || bench ? 0 : 2);
 }
 let good = false;

@@ -45,11 +45,12 @@ if (chosen.length === 0) {
   for (const project of ['.', 'web', 'containers/build-runner', 'test/browser'])
     step(`Types of ${project}`, [bin('typescript', 'bin', 'tsc'), '-p', project]);
   step('Types of the bindings are generated from wrangler.toml', [wranglerEntry, 'types', '--check'], quietWrangler);
-  step(
-    'Deployment, as a dry run',
-    [wranglerEntry, 'deploy', '--dry-run', '--containers-rollout=none', '--outdir', scratch],
-    { ...quietWrangler, WRANGLER_LOG: 'error' },
-  );
+  for (const env of ['staging', 'production', 'postgres'])
+    step(
+      `Deployment of ${env}, as a dry run`,
+      [wranglerEntry, 'deploy', '--dry-run', '--env', env, '--containers-rollout=none', '--outdir', scratch],
+      { ...quietWrangler, WRANGLER_LOG: 'error' },
+    );
 }
 
 const report = join(scratch, 'report.json');

@@ -29,14 +29,11 @@ export async function migratePostgres(
 }
 
 /** Where a D1 database is: in a directory of this machine, or in the account, by the name of an environment of wrangler.toml. */
-export type D1Target = { readonly persist: string } | { readonly env: string | null };
+export type D1Target = { readonly persist: string } | { readonly env: string };
 
 /** Brings a D1 database up to this release. Idempotent: each migration is applied and noted in one batch. Returns wrangler's words. */
 export async function migrateD1(target: D1Target): Promise<string> {
-  const where =
-    'persist' in target
-      ? ['--local', '--persist-to', target.persist]
-      : ['--remote', ...(target.env === null ? [] : ['--env', target.env])];
+  const where = 'persist' in target ? ['--local', '--persist-to', target.persist] : ['--remote', '--env', target.env];
   return await runCommand(process.execPath, [wranglerEntry, 'd1', 'migrations', 'apply', 'DB', ...where], {
     cwd: root,
     env: { ...process.env, ...quietWrangler },

@@ -144,6 +144,8 @@ export class Postgres {
   readonly #folder: string;
   readonly #log: string;
   #server: ChildProcess | null = null;
+  /** Processes that `hang` stopped. */
+  #stopped: number[] = [];
   #settings: Settings | null = null;
 
   /** `log` is the file that the server's messages are appended to. */
@@ -159,13 +161,18 @@ export class Postgres {
     return `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`;
   }
 
+  /** False also for a server that ended by itself. */
+  get running(): boolean {
+    return this.#server !== null && this.#server.exitCode === null && this.#server.signalCode === null;
+  }
+
   get #data(): string {
     return join(this.#folder, 'data');
   }
 
   /** Starts the server, making it on the first call; resolves when it takes connections. */
   async start(): Promise<void> {
-    if (this.#server) return;
+    if (this.running) return;
     const binaries = await findBinaries();
     const runner = findRunner();
     mkdirSync(this.#folder, { recursive: true });
@@ -180,8 +187,41 @@ export class Postgres {
     await this.#launch(binaries, runner, settings);
   }
 
+  /** Stops every process of the server where it is, as a machine does that has run out of memory: connections stay, and nobody answers. */
+  async hang(): Promise<void> {
+    const client = new Client({ connectionString: this.url('postgres') });
+    client.on('error', () => undefined);
+    await client.connect();
+    // The head first: from then on there are no new processes, and this connection can still say which there are.
+    this.#signal([this.#server?.pid], 'SIGSTOP');
+    const { rows } = await client.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
+    this.#signal(
+      rows.map(({ pid }) => pid),
+      'SIGSTOP',
+    );
+    this.#stopped = [this.#server?.pid, ...rows.map(({ pid }) => pid)].filter((pid) => pid !== undefined);
+    // Its process will not say goodbye.
+    void client.end().catch(() => undefined);
+  }
+
+  /** Lets a server that hangs go on. */
+  wake(): void {
+    this.#signal(this.#stopped, 'SIGCONT');
+    this.#stopped = [];
+  }
+
+  #signal(pids: readonly (number | undefined)[], signal: NodeJS.Signals): void {
+    for (const pid of pids)
+      try {
+        if (pid !== undefined) process.kill(pid, signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+  }
+
   /** Ends open transactions and stops. */
   async stop(): Promise<void> {
+    this.wake();
     const server = this.#server;
     this.#server = null;
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
@@ -204,6 +244,7 @@ export class Postgres {
     const server = this.#server;
     this.#server = null;
     if (server) await killGroup(server);
+    this.wake();
   }
 
   /** An empty database of that name, in place of any that there was. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { getPlatformProxy } from 'wrangler';
 import { developmentKeyPrefix } from '../../src/core/config.ts';
 import { Database } from '../../src/data/database.ts';
 import { postgresEngine } from '../../src/data/engines/postgres.ts';
@@ -9,9 +8,10 @@ import { withDatabase } from '../../src/data/open.ts';
 import { listTemplates } from '../../src/data/templates.ts';
 import { newSigningKey } from './keys.ts';
 import { migrateD1, migratePostgres } from './migrate.ts';
-import { inRoot, quietWrangler, root } from './paths.ts';
+import { inRoot, root } from './paths.ts';
 import { runCommand } from './processes.ts';
 import { seedTemplates } from './seed.ts';
+import { withStores } from './stores.ts';
 
 /** Hash of files by name and content: a step is done again when it changes. */
 function fingerprint(patterns: readonly string[]): string {
@@ -87,7 +87,9 @@ export async function ensureData(state: string, url: string | null): Promise<voi
       await migrateD1({ persist });
     });
     await once(join(state, '.seeded'), seed, () =>
-      withStores(persist, (env) => withDatabase(env, (db) => seedTemplates(db, env.ASSETS, inRoot('templates')))),
+      withStores({ persist }, true, (env) =>
+        withDatabase(env, (db) => seedTemplates(db, env.ASSETS, inRoot('templates'))),
+      ),
     );
     return;
   }
@@ -100,23 +102,9 @@ export async function ensureData(state: string, url: string | null): Promise<voi
     if (!seeded) rmSync(marker, { force: true });
     const where = createHash('sha256').update(url).digest('hex');
     await once(marker, `${seed} ${where}`, () =>
-      withStores(persist, (env) => seedTemplates(db, env.ASSETS, inRoot('templates'))),
+      withStores({ persist }, false, (env) => seedTemplates(db, env.ASSETS, inRoot('templates'))),
     );
   } finally {
     await db.close();
-  }
-}
-
-/** The local stores of a state directory, as bindings. */
-async function withStores(persist: string, work: (env: Env) => Promise<unknown>): Promise<void> {
-  Object.assign(process.env, quietWrangler);
-  const proxy = await getPlatformProxy<Env>({
-    configPath: inRoot('scripts', 'wrangler.seed.toml'),
-    persist: { path: join(persist, 'v3') },
-  });
-  try {
-    await work(proxy.env);
-  } finally {
-    await proxy.dispose();
   }
 }

@@ -176,7 +176,8 @@ export const createClient = (options: ClientOptions): KilnClient => {
     if (cookies) Object.assign(init, { credentials: 'same-origin' });
     if (args.signal !== undefined) init.signal = args.signal;
     if (isRaw(args.body)) {
-      if (!headers.has('content-type')) headers.set('content-type', 'application/octet-stream');
+      if (!headers.has('content-type'))
+        headers.set('content-type', endpoint.rawTypes?.[0] ?? 'application/octet-stream');
       init.body = args.body;
     } else if (args.body !== undefined) {
       headers.set('content-type', 'application/json');

@@ -1,15 +1,13 @@
-/** Longest wait between two attempts, in milliseconds. */
-const cap = 15_000;
-const first = 250;
-/** A connection that lived so long counts as a success; shorter ones keep the delay growing. */
-const stable = 5_000;
+import { limits } from '../contract/limits.ts';
+
+const { retryFirst, retryMax, stable } = limits.client;
 
 /**
  * Delay before attempt `attempt` (0-based): exponential with equal jitter, half fixed and half random, so that a restart of the
  * server does not bring everyone back in one instant and nobody hammers it with a near-zero draw.
  */
 export const backoffDelay = (attempt: number, random: () => number = Math.random): number => {
-  const ceiling = Math.min(cap, first * 2 ** attempt);
+  const ceiling = Math.min(retryMax, retryFirst * 2 ** attempt);
   return ceiling / 2 + (random() * ceiling) / 2;
 };
 

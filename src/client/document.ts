@@ -3,6 +3,7 @@ import YProvider, { messageSync } from 'y-partyserver/provider';
 import type { Awareness } from 'y-protocols/awareness';
 import { messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
 import { Doc, type Text } from 'yjs';
+import { limits } from '../contract/limits.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Emitter } from './emitter.ts';
@@ -34,12 +35,7 @@ export interface DocumentLink {
   onClose(document: RoomDocument): void;
 }
 
-/** An acknowledgement that comes so long after an edit was sent covers it: the room batches for 115 ms, and the rest is the way. */
-const surelyCovered = 1_000;
-/** So long without typing is a pause. */
-const pause = 150;
-/** An unanswered question to the room is given up after so many milliseconds, and the socket with it. */
-const answerTimeout = 10_000;
+const { answer, surelyCovered, typingPause } = limits.client;
 
 /** A live document: its Yjs state, who is in it, and whether what was typed here is durable. */
 export class RoomDocument {
@@ -131,7 +127,7 @@ export class RoomDocument {
     clearTimeout(this.#askTimer);
     const age = Date.now() - this.#sentAt;
     if (age >= surelyCovered) this.#saved(this.#sentEdits);
-    else this.#askTimer = setTimeout(() => this.verify(), Math.max(0, pause - age));
+    else this.#askTimer = setTimeout(() => this.verify(), Math.max(0, typingPause - age));
   }
 
   /**
@@ -147,7 +143,7 @@ export class RoomDocument {
     ws.send(toUint8Array(encoder));
     this.#questions.push(this.#sentEdits);
     clearTimeout(this.#answerTimer);
-    this.#answerTimer = setTimeout(() => ws.close(), answerTimeout);
+    this.#answerTimer = setTimeout(() => ws.close(), answer);
   }
 
   /** Ends the document for good, with the error that says why. */

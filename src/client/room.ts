@@ -1,3 +1,4 @@
+import { limits } from '../contract/limits.ts';
 import type { ClientMessage, Presence, ServerMessage } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
@@ -24,12 +25,6 @@ export interface JoinOptions {
   /** For runtimes without a global one. */
   WebSocket?: typeof WebSocket;
 }
-
-/** The platform answers pings without waking the room. */
-const pingEvery = 25_000;
-const pongWithin = 10_000;
-/** The room takes cursors no faster than somebody can see them. */
-const cursorEvery = 150;
 
 /** The project channel: presence, events, acknowledgements; and the door to the documents. */
 export class ProjectRoom {
@@ -85,7 +80,7 @@ export class ProjectRoom {
         this.#cursorTimer = undefined;
         this.#sendCursor();
       },
-      Math.max(0, this.#cursorSentAt + cursorEvery - Date.now()),
+      Math.max(0, this.#cursorSentAt + limits.client.cursor - Date.now()),
     );
   }
 
@@ -171,10 +166,10 @@ export class ProjectRoom {
     let silence: ReturnType<typeof setTimeout> | undefined;
     const ping = setInterval(() => {
       if (socket.readyState !== 1) return;
-      // Exactly this text: the platform's automatic answer compares bytes.
+      // Exactly this text: the platform's automatic answer compares bytes, and does not wake the room.
       socket.send('{"type":"ping"}');
-      silence ??= setTimeout(() => socket.close(4000, 'silent'), pongWithin);
-    }, pingEvery);
+      silence ??= setTimeout(() => socket.close(4000, 'silent'), limits.client.pong);
+    }, limits.client.ping);
     return new Promise((resolve) => {
       const finish = (code: number, reason: string) => {
         clearInterval(ping);

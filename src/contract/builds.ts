@@ -69,6 +69,7 @@ export type Build = z.infer<typeof Build>;
 
 export const CreateBuild = z.strictObject({
   projectId: Id,
+  checkpointId: Id.optional().meta({ description: 'A state of the past, or the preview of a merge; else the newest' }),
   target: BuildTarget.default('web'),
   options: BuildOptions.prefault({}),
 });

@@ -43,8 +43,10 @@ export interface Endpoint {
   readonly body?: z.ZodType;
   /** The body may also be raw bytes of any other content type. */
   readonly rawBody?: true;
-  /** Honours `Idempotency-Key`. */
-  readonly idempotent?: true;
+  /** The content types of raw bytes, where they matter; a client that names none sends the first. */
+  readonly rawTypes?: readonly [string, ...string[]];
+  /** Honours `Idempotency-Key`. `streamed`: the handler asks for the key itself, once the body has gone by and its hash is known. */
+  readonly idempotent?: true | 'streamed';
   /** The last path parameter takes the rest of the path, slashes included. */
   readonly catchAll?: true;
   readonly responses: { readonly [status: number]: ResponseSpec };

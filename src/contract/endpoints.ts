@@ -1,7 +1,9 @@
+import { archiveEndpoints } from './endpoints/archives.ts';
 import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
 import { fileEndpoints } from './endpoints/files.ts';
+import { historyEndpoints } from './endpoints/history.ts';
 import { operatorEndpoints } from './endpoints/operator.ts';
 import { projectEndpoints } from './endpoints/projects.ts';
 import { runnerEndpoints } from './endpoints/runner.ts';
@@ -13,8 +15,10 @@ import { templateEndpoints } from './endpoints/templates.ts';
 export const endpoints = {
   ...authEndpoints,
   ...projectEndpoints,
+  ...archiveEndpoints,
   ...sharingEndpoints,
   ...fileEndpoints,
+  ...historyEndpoints,
   ...collaborationEndpoints,
   ...buildEndpoints,
   ...templateEndpoints,

@@ -57,6 +57,24 @@ export const errors = spec({
     title: 'Too large',
     help: 'The detail says the limit. Larger content goes through asset uploads.',
   },
+  request_timeout: {
+    status: 408,
+    retryable: true,
+    title: 'The body did not arrive in time',
+    help: 'The detail says how long a body may take. Send it again over a better connection.',
+  },
+  invalid_archive: {
+    status: 422,
+    retryable: false,
+    title: 'That archive cannot be read',
+    help: 'Send one whole ZIP file, in one part and without encryption; the detail says what is wrong with it. Nothing was imported.',
+  },
+  invalid_entry: {
+    status: 422,
+    retryable: false,
+    title: 'An entry of the archive cannot be imported',
+    help: '`issues` names the entry and the reason: a path that leads outside or is not valid, a link or device, encryption, an unknown compression method, two names for one file, or content that is not what the archive says. Nothing was imported.',
+  },
   range_not_satisfiable: {
     status: 416,
     retryable: false,
@@ -162,10 +180,16 @@ export const errors = spec({
   },
   conflict: {
     status: 409,
-    close: 4409,
     retryable: true,
     title: 'The state does not allow that now',
     help: 'The detail says which state the thing is in.',
+  },
+  moved: {
+    status: 409,
+    close: 4409,
+    retryable: false,
+    title: 'The file has another path now',
+    help: 'The `file.moved` event of the project says where; open the document there.',
   },
   not_a_document: {
     status: 415,
@@ -247,7 +271,7 @@ export const errors = spec({
     close: 1012,
     retryable: true,
     title: 'A part of the system is away',
-    help: 'Nothing was changed. Try again after the seconds in `Retry-After`.',
+    help: 'Try again after the seconds in `Retry-After`. Nothing was changed; only where the detail says that a part does not answer, it may still do what it was asked: look before you ask again.',
   },
 });
 

@@ -66,3 +66,52 @@ export const Tree = z.object({
   hash: Sha256.meta({ description: 'Content address of the whole tree' }),
   seq: z.int(),
 });
+
+const path = z.string().min(1).max(limits.file.pathMax);
+const written = {
+  path,
+  content: WriteFile.shape.content.optional(),
+  encoding: Encoding.optional(),
+  hash: Sha256.optional().meta({ description: 'Instead of `content`: a blob that was uploaded to this project' }),
+  ifMatch: z.string().max(1000).optional().meta({ description: 'As the header: an entity tag of the file' }),
+};
+
+/** One change of a batch; each sees those before it. */
+export const BatchOperation = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('put'), ...written }),
+  z.strictObject({ op: z.literal('create'), ...written }),
+  z.strictObject({ op: z.literal('delete'), path, ifMatch: written.ifMatch }),
+  z.strictObject({ op: z.literal('move'), from: path, to: path }),
+  z.strictObject({ op: z.literal('copy'), from: path, to: path }),
+]);
+export type BatchOperation = z.infer<typeof BatchOperation>;
+
+export const Batch = z.strictObject({
+  operations: z
+    .array(
+      BatchOperation.refine(
+        (operation) =>
+          (operation.op !== 'put' && operation.op !== 'create') ||
+          (operation.content === undefined) !== (operation.hash === undefined),
+        'exactly one of content and hash',
+      ),
+    )
+    .min(1)
+    .max(limits.batch.operationsMax),
+  message: z.string().max(limits.batch.messageMax).optional(),
+});
+
+export const BatchResult = z.object({
+  op: z.enum(['put', 'create', 'delete', 'move', 'copy']),
+  path: z.string(),
+  file: FileInfo.nullable().meta({ description: 'What the operation wrote; null for a delete and for directories' }),
+  files: z.int().meta({ description: 'Files that it touched' }),
+});
+export type BatchResult = z.infer<typeof BatchResult>;
+export const BatchAnswer = z.object({ results: z.array(BatchResult), seq: z.int() });
+
+export const BlobHashes = z.strictObject({ hashes: z.array(Sha256).max(limits.blob.hashesMax) });
+export const MissingBlobs = z.object({
+  missing: z.array(Sha256).meta({ description: 'To be uploaded; the others may be named for a day' }),
+});
+export const BlobStored = z.object({ blob: z.object({ hash: Sha256, size: z.int(), isText: z.boolean() }) });

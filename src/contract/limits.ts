@@ -94,6 +94,43 @@ export const limits = {
     sizeMax: 25 * MiB,
   },
 
+  /** Many changes of a tree in one request. */
+  batch: {
+    /** One transaction of the room's object holds up everybody else in it: a thousand writes take some 50 ms. */
+    operationsMax: 1000,
+    messageMax: 500,
+  },
+
+  /** Blobs that a sync client uploads before it names them. */
+  blob: {
+    /** What `blobs/missing` says is there stays there so long. */
+    lease: day,
+    /** Hashes of one question: all files of the largest project. */
+    hashesMax: 5000,
+    /** Uploaded and not named yet; as many as a project may have files. */
+    leasesMax: 5000,
+  },
+
+  /** The history of a project. */
+  checkpoint: {
+    nameMax: 120,
+    messageMax: 2000,
+    /** Named ones are kept for ever, so they are counted. */
+    namedMax: 1000,
+    /** Work is kept on its own so long after the first change since the newest checkpoint. */
+    automaticAfter: 10 * minute,
+    /** All of so long stay … */
+    allFor: day,
+    /** … and one of each day of so long. */
+    dailyFor: 30 * day,
+    /** A state that cannot be stored now is tried again so much later. */
+    retryDelay: minute,
+    /** A restore or merge that others overtook is planned anew so often. */
+    landAttempts: 5,
+    /** Trees let go of in one go: each is one manifest read. */
+    forgetBatch: 20,
+  },
+
   /** The project room. */
   room: {
     /** A ticket opens one socket, once, within a minute. */
@@ -143,6 +180,8 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
+    handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
     indexDelay: 30 * second,
   },
@@ -199,6 +238,42 @@ export const limits = {
     replicaLag: 10 * second,
   },
 
+  /** How long an answer is waited for where the platform itself would wait for ever; after it `unavailable`. */
+  patience: {
+    /** R2, KV, a queue: they answer within 100 ms, and nobody waits longer for them than for the database. */
+    store: 10 * second,
+    /** On top for the bytes of a call, at this rate at the least: 25 s for the largest file, which takes one or two. */
+    bytesPerSecond: 1 * MiB,
+    /** A store that takes a stream waits for whoever fills it: 1 GiB on a line of 10 Mbit/s. */
+    stream: 15 * minute,
+    /** A Durable Object, which asks stores itself: a snapshot of 5,000 new texts puts them into R2 in 80 s. */
+    object: 2 * minute,
+    /** A room that writes its backup or takes one over: 5,000 documents, one after the other. Twice fits into an alarm of 15 min. */
+    roomBackup: 5 * minute,
+  },
+
+  /** The typed client: how it waits, asks and tries again. */
+  client: {
+    /** First delay before connecting again; doubles, with jitter. A room that moved is back within a second. */
+    retryFirst: 250,
+    /** Longest delay between two attempts: what a person bears to wait after the network is back. */
+    retryMax: 15 * second,
+    /** A connection that lived so long counts as a success; shorter ones keep the delay growing. */
+    stable: 5 * second,
+    /** Between two pings: NATs and proxies forget a silent connection after 30 s and more. */
+    ping: 25 * second,
+    /** A channel that has said nothing so long after a ping is dead: half-open sockets never say so. */
+    pong: 10 * second,
+    /** An unanswered question to the room is given up after this, and the socket with it. */
+    answer: 10 * second,
+    /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
+    cursor: 150,
+    /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
+    typingPause: 150,
+    /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
+    surelyCovered: 1 * second,
+  },
+
   /** Backups of everything, into the bucket EXPORTS. */
   backup: {
     /** The newest backup of each of the last days that had one … */
@@ -236,6 +311,36 @@ export const limits = {
     tokenTtl: 15 * minute,
   },
 
+  /** Projects as zip archives. */
+  archive: {
+    /** Cloudflare takes no larger request body on its smaller plans. */
+    uploadBytes: 100 * MiB,
+    /** What multipart framing may add to that. */
+    framingBytes: 64 * KiB,
+    /** A whole body arrives in this time: 100 MiB at 1 Mbit/s. */
+    uploadTimeout: 15 * minute,
+    /** Parts of the temporary object; R2 takes none that is smaller, but for the last. */
+    partBytes: 5 * MiB,
+    /** An older temporary object belongs to a request that died: uploading and unpacking end long before. */
+    uploadTtl: 60 * minute,
+    /** Entries of one archive, with those that are passed over: a `node_modules` has tens of thousands. */
+    entriesMax: 50_000,
+    /** The list of entries is read whole: so many at 160 bytes each. */
+    directoryBytes: 8 * MiB,
+    /** Apache POI's measure of a bomb. No text of a game comes near it … */
+    ratioMax: 100,
+    /** … and what unpacks to less is none, whatever its ratio. */
+    ratioFloor: 64 * MiB,
+    /** One read of the temporary object; entries lie one behind the other. */
+    readAhead: 512 * KiB,
+    /** Compressed bytes that are inflated at a time: deflate makes at most 1032 of one, so 4 MiB. */
+    inflateStep: 4 * KiB,
+    /** Up to here a file is held in memory whole, some at a time; larger ones pass through. */
+    wholeBytes: 1 * MiB,
+    /** Files that are read ahead of the one being sent, or stored at a time: workerd holds six connections that wait for headers. */
+    parallel: 6,
+  },
+
   /** Collection of objects that nothing refers to. */
   gc: {
     /**
@@ -249,6 +354,35 @@ export const limits = {
     confirmBatch: 5000,
     /** Rows of one read while marking. */
     markRows: 500,
+  },
+
+  /** Three-way merges. Work is counted and never timed, so that the same trees always give the same answer. */
+  merge: {
+    /**
+     * Work of aligning two texts, in comparisons of lines (about 2 ns): half a second at the worst. It finds 2,200
+     * lines that were moved within a file of any common size. Lines that only one text has cost nothing.
+     */
+    textWork: 200_000_000,
+    /**
+     * Work of one merge over all its files, four seconds at the worst: the room serves nobody else meanwhile. It
+     * reads 13 million characters of texts that both sides changed.
+     */
+    work: 2_000_000_000,
+    /** JSON nested deeper is merged by line: the field merge recurses. */
+    jsonDepth: 100,
+    /** Rounds of finding what the hierarchies of a scene disagree about; an honest scene takes one or two. */
+    scenePasses: 8,
+    /** A text of a conflict, and the fields of one, are shown up to this size; a larger one is read as a file … */
+    shownText: 128 * KiB,
+    /** … and so is what comes after this much in one answer. */
+    shownBytes: 4 * MiB,
+  },
+
+  /** Patches between two trees. */
+  diff: {
+    /** Lines and bytes of all patches of one answer; what does not fit has none. A patch is for reading. */
+    lines: 10_000,
+    bytes: 2 * MiB,
   },
 
   outbox: {

@@ -31,6 +31,8 @@ export const Project = z
     role: Access.meta({ description: "The caller's" }),
     fileCount: z.int(),
     totalSize: z.int(),
+    forkedFrom: Id.nullable().meta({ description: 'The project that this is a fork of' }),
+    forkedCheckpointId: Id.nullable().meta({ description: 'Its state that the fork left from' }),
     createdAt: Timestamp,
     updatedAt: Timestamp,
     deletedAt: Timestamp.nullable(),
@@ -38,26 +40,31 @@ export const Project = z
   .meta({ id: 'Project' });
 export type Project = z.infer<typeof Project>;
 
-const name = z.string().trim().min(1).max(limits.project.nameMax);
-const description = z.string().max(limits.project.descriptionMax);
+export const ProjectName = z.string().trim().min(1).max(limits.project.nameMax);
+export const ProjectDescription = z.string().max(limits.project.descriptionMax);
 
 export const CreateProject = z.strictObject({
-  name,
-  description: description.optional(),
+  name: ProjectName,
+  description: ProjectDescription.optional(),
   isPublic: z.boolean().optional(),
   settings: Settings.optional(),
   templateId: z.string().min(1).max(100).optional().meta({ description: 'Id or slug of a template' }),
 });
 
 export const UpdateProject = z.strictObject({
-  name: name.optional(),
-  description: description.optional(),
+  name: ProjectName.optional(),
+  description: ProjectDescription.optional(),
   isPublic: z.boolean().optional(),
   settings: Settings.optional(),
 });
 export type UpdateProject = z.infer<typeof UpdateProject>;
 
-export const FromTemplate = z.strictObject({ name });
+export const DuplicateProject = z.strictObject({
+  name: ProjectName.optional(),
+  fork: z.boolean().default(false).meta({ description: 'Remember where it came from, so that the two can be merged' }),
+});
+
+export const FromTemplate = z.strictObject({ name: ProjectName });
 
 export const ProjectQuery = z.object({
   ...pageQuery,

@@ -6,6 +6,7 @@ export const Right = z.enum([
   'project.join',
   'project.write',
   'project.manage',
+  'history.read',
   'project.share',
   'members.read',
   'members.leave',

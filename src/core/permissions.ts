@@ -10,6 +10,7 @@ const holders: { readonly [R in Right]: readonly Access[] } = {
   'project.join': ['owner', 'editor', 'viewer'],
   'project.write': ['owner', 'editor'],
   'project.manage': ['owner'],
+  'history.read': ['owner', 'editor', 'viewer'],
   'project.share': ['owner'],
   'members.read': ['owner', 'editor', 'viewer'],
   'members.leave': ['owner', 'editor', 'viewer'],

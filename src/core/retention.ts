@@ -30,3 +30,19 @@ export function kept(backups: readonly Dated[], daily: number, weekly: number): 
   rule(weekOf, weekly);
   return keep;
 }
+
+/**
+ * Which of these to remove: all of the last `allFor` milliseconds stay, and of each day (UTC) of the last
+ * `dailyFor` the newest. The newest of all always stays.
+ */
+export function expired(items: readonly Dated[], now: number, allFor: number, dailyFor: number): string[] {
+  const newestFirst = [...items].sort((a, b) => b.at - a.at || (a.name < b.name ? 1 : -1));
+  const days = new Set<number>();
+  return newestFirst
+    .filter(({ at }, index) => {
+      const isNewest = !days.has(Math.floor(at / day));
+      days.add(Math.floor(at / day));
+      return index > 0 && at <= now - allFor && !(isNewest && at > now - dailyFor);
+    })
+    .map(({ name }) => name);
+}

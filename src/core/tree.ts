@@ -103,7 +103,9 @@ export class WorkingTree<E extends TreeEntry> {
    */
   put(entry: E, isStored = false): void {
     const before = this.#files.get(entry.path);
-    if (!before) this.#refuseConflict(entry.path);
+    const obstacle = before ? null : this.obstacleTo(entry.path);
+    if (obstacle !== null)
+      throw new KilnError('path_conflict', { detail: `"${entry.path}" cannot stand beside "${obstacle}".` });
     const size = this.#size - (before?.size ?? 0) + entry.size;
     if (!isStored && size > limits.project.totalSize && entry.size > (before?.size ?? 0))
       throw new KilnError('quota_exceeded', {
@@ -113,6 +115,23 @@ export class WorkingTree<E extends TreeEntry> {
       throw new KilnError('quota_exceeded', { detail: `A project holds at most ${limits.project.filesMax} files.` });
     if (before) this.#remove(before);
     this.#add(entry);
+  }
+
+  /** The file or directory that a new file at `path` could not stand beside; null when there is none. */
+  obstacleTo(path: string): string | null {
+    const fold = foldPath(path);
+    const twin = this.#fileFolds.get(fold);
+    if (twin !== undefined) return twin;
+    const directory = this.#directoryFolds.get(fold);
+    if (directory) return `${directory.spelling}/`;
+    for (const ancestor of ancestors(path)) {
+      const ancestorFold = foldPath(ancestor);
+      const file = this.#fileFolds.get(ancestorFold);
+      if (file !== undefined) return file;
+      const known = this.#directoryFolds.get(ancestorFold);
+      if (known && known.spelling !== ancestor) return `${known.spelling}/`;
+    }
+    return null;
   }
 
   delete(path: string): E | undefined {
@@ -146,23 +165,5 @@ export class WorkingTree<E extends TreeEntry> {
     this.#size -= entry.size;
     this.#sorted = null;
     this.#hash = null;
-  }
-
-  #refuseConflict(path: string): void {
-    const conflict = (other: string): never => {
-      throw new KilnError('path_conflict', { detail: `"${path}" cannot stand beside "${other}".` });
-    };
-    const fold = foldPath(path);
-    const twin = this.#fileFolds.get(fold);
-    if (twin !== undefined) conflict(twin);
-    const directory = this.#directoryFolds.get(fold);
-    if (directory) conflict(`${directory.spelling}/`);
-    for (const ancestor of ancestors(path)) {
-      const ancestorFold = foldPath(ancestor);
-      const file = this.#fileFolds.get(ancestorFold);
-      if (file !== undefined) conflict(file);
-      const known = this.#directoryFolds.get(ancestorFold);
-      if (known && known.spelling !== ancestor) conflict(`${known.spelling}/`);
-    }
   }
 }

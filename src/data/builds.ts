@@ -51,6 +51,7 @@ export interface NewBuild {
   readonly options: BuildOptions;
   readonly key: string;
   readonly treeHash: string;
+  readonly checkpointId: string | null;
   readonly lockHash: string | null;
   readonly now: number;
 }
@@ -63,7 +64,6 @@ const fresh = (build: NewBuild): BuildRow => {
     status: 'queued',
     progress: 0,
     step: null,
-    checkpointId: null,
     cached: false,
     attempt: 0,
     seq: 0,

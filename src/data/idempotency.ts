@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt } from 'drizzle-orm';
+import { and, eq, gte, isNull, lt } from 'drizzle-orm';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
@@ -10,13 +10,37 @@ export type Claim =
   | { readonly outcome: 'running' }
   | { readonly outcome: 'other-request' };
 
-/** Claims a key for the first request that names it; says what became of that one otherwise. */
-export async function claimKey(
+interface KeyedRequest {
+  readonly userId: string;
+  readonly key: string;
+  readonly requestHash: string;
+  readonly now: number;
+}
+
+const ofKey = ({ userId, key }: KeyedRequest) => and(eq(idempotencyKeys.userId, userId), eq(idempotencyKeys.key, key));
+
+/** What became of the first request with this key, as long as its answer is kept; null when there is none. */
+export async function earlierClaim(
   db: Database,
-  request: { userId: string; key: string; requestHash: string; now: number },
-): Promise<Claim> {
+  request: KeyedRequest,
+): Promise<Exclude<Claim, { outcome: 'first' }> | null> {
+  const [seen] = await db.query('idempotency.read', (orm) =>
+    orm
+      .select()
+      .from(idempotencyKeys)
+      .where(and(ofKey(request), gte(idempotencyKeys.createdAt, request.now - limits.http.idempotencyTtl))),
+  );
+  if (!seen) return null;
+  if (seen.requestHash !== request.requestHash) return { outcome: 'other-request' };
+  return seen.status === null || seen.body === null
+    ? { outcome: 'running' }
+    : { outcome: 'replay', status: seen.status, body: seen.body };
+}
+
+/** Claims a key for the first request that names it; says what became of that one otherwise. */
+export async function claimKey(db: Database, request: KeyedRequest): Promise<Claim> {
   const { now, ...row } = request;
-  const mine = and(eq(idempotencyKeys.userId, row.userId), eq(idempotencyKeys.key, row.key));
+  const mine = ofKey(request);
   await db.batch('idempotency.expire', (orm) => [
     orm.delete(idempotencyKeys).where(and(mine, lt(idempotencyKeys.createdAt, now - limits.http.idempotencyTtl))),
     orm
@@ -37,12 +61,7 @@ export async function claimKey(
   } catch (error) {
     if (!(error instanceof UniqueViolation)) throw error;
   }
-  const [seen] = await db.query('idempotency.read', (orm) => orm.select().from(idempotencyKeys).where(mine));
-  if (!seen) return { outcome: 'running' };
-  if (seen.requestHash !== row.requestHash) return { outcome: 'other-request' };
-  return seen.status === null || seen.body === null
-    ? { outcome: 'running' }
-    : { outcome: 'replay', status: seen.status, body: seen.body };
+  return (await earlierClaim(db, request)) ?? { outcome: 'running' };
 }
 
 /** Keeps the first answer for replays. */

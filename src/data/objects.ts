@@ -1,5 +1,7 @@
 import type { OutputFile } from '../contract/jobs.ts';
 import type { TreeEntry } from '../core/tree.ts';
+import { noAnswer, within } from '../core/within.ts';
+import { timeFor } from './bounded.ts';
 
 /** A line of a manifest: what a tree needs to take the file in without reading its bytes. */
 export interface ManifestEntry extends TreeEntry {
@@ -87,10 +89,12 @@ const headObject = async (bucket: R2Bucket, key: string): Promise<R2Object | nul
 /** Copies bytes and type. R2 checks the copy against the hash of the original where it has one. */
 export async function copyObject(from: R2ObjectBody, bucket: R2Bucket, key: string): Promise<void> {
   const { sha256 } = from.checksums;
-  await bucket.put(key, from.body, {
+  const copied = bucket.put(key, from.body, {
     ...(from.httpMetadata && { httpMetadata: from.httpMetadata }),
     ...(sha256 && { sha256 }),
   });
+  // From store to store: no sender is slow here, so the size says how long it may take.
+  await within(timeFor(from.size), copied, () => noAnswer('The object store'));
 }
 
 /** Moves an object aside, unless somebody put it again since `before`. Reads never miss it on the way. */
@@ -166,6 +170,10 @@ export const backupKeys = {
   object: ({ store, key }: ObjectRef) => `backup/objects/${store}/${key}`,
 } as const;
 
+/** Archives in EXPORTS that an import is reading: each is gone with its request, or swept. */
+export const importPrefix = 'import/';
+export const importKey = (id: string): string => `${importPrefix}${id}`;
+
 /** The working object that an object of a backup is a copy of; null for rooms and documents. */
 export function copiedFrom(key: string): ObjectRef | null {
   const match = /^backup\/objects\/(assets|builds)\/(.+)$/.exec(key);
@@ -175,7 +183,11 @@ export function copiedFrom(key: string): ObjectRef | null {
 const json = { httpMetadata: { contentType: 'application/json' } };
 
 /** Contents of project files, named by SHA-256. Who may read one is decided by the tree that names it. */
-export async function putBlob(bucket: R2Bucket, hash: string, content: string | Uint8Array): Promise<void> {
+export async function putBlob(
+  bucket: R2Bucket,
+  hash: string,
+  content: string | Uint8Array | ReadableStream,
+): Promise<void> {
   // R2 verifies the hash, so a blob can never hold other bytes than its name says.
   await bucket.put(keys.blob(hash), content, { sha256: hash });
 }

@@ -34,6 +34,8 @@ export const toProject = (row: ProjectRow, role: Access): Project => ({
   role,
   fileCount: row.fileCount,
   totalSize: row.totalSize,
+  forkedFrom: row.forkedFrom,
+  forkedCheckpointId: row.forkedCheckpoint,
   createdAt: iso(row.createdAt),
   updatedAt: iso(row.updatedAt),
   deletedAt: isoOrNull(row.deletedAt),
@@ -47,6 +49,8 @@ export interface NewProject {
   readonly isPublic: boolean;
   readonly settings: Record<string, unknown>;
   readonly templateId: string | null;
+  readonly forkedFrom: string | null;
+  readonly forkedCheckpoint: string | null;
   readonly now: number;
 }
 
@@ -87,8 +91,6 @@ export async function createProject(db: Database, project: NewProject): Promise<
     thumbnailUrl: null,
     state: 'creating',
     revision: 1,
-    forkedFrom: null,
-    forkedCheckpoint: null,
     fileCount: 0,
     totalSize: 0,
     treeHash: null,

@@ -5,6 +5,7 @@ import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
 import { logEvent } from '../core/log.ts';
 import type { Actor } from '../data/audit.ts';
+import { boundedEnv } from '../data/bounded.ts';
 import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
 import { headOutput, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
@@ -19,6 +20,10 @@ import { projectRoom } from './stubs.ts';
 export class BuildRun extends DurableObject<Env> {
   #core: BuildCore | null = null;
   readonly #clock = new AlarmClock(this.ctx);
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, boundedEnv(env));
+  }
 
   create(row: BuildRow, projectName: string) {
     return answer(() => this.#open().create(row, projectName));

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { randomBytes } from 'node:crypto';
 import { KilnError } from '../contract/errors.ts';
 import { logEvent } from '../core/log.ts';
+import { boundedEnv } from '../data/bounded.ts';
 import { isUnused } from '../data/dump.ts';
 import { withDatabase } from '../data/open.ts';
 import { getManifest, listBackups } from '../data/vault.ts';
@@ -36,6 +37,10 @@ export class Maintenance extends DurableObject<Env> {
           : new GcWork(stores);
     },
   });
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, boundedEnv(env));
+  }
 
   startBackup() {
     return answer(() => this.#jobs.start('backup', this.#newBackup()));

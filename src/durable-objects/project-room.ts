@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { UpdateCheckpoint } from '../contract/checkpoints.ts';
 import { type ErrorCode, errorSpec, KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
@@ -6,14 +7,20 @@ import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { getBlob, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
+import { boundedEnv } from '../data/bounded.ts';
+import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
 import { exportsVault } from '../data/vault.ts';
 import { AlarmClock } from './alarm-clock.ts';
+import type { Checkpoints, NewCheckpoint } from './room/checkpoints.ts';
+import type { HotText } from './room/contents.ts';
+import type { MergeOrder } from './room/history.ts';
+import type { BatchStep, NewContent } from './room/landing.ts';
+import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import type { PeerTarget } from './room/peer.ts';
-import { type NewContent, Room, type WriteOptions } from './room/room.ts';
+import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
 import { SocketPeer } from './socket-peer.ts';
 import { storageSql } from './sql.ts';
@@ -41,10 +48,12 @@ export class ProjectRoom extends DurableObject<Env> {
   readonly #members: Members;
   readonly #peers = new Map<WebSocket, SocketPeer>();
   #room: Room | null = null;
+  /** Sockets of an erased room may still say something; that must not make it anew. */
+  #erased = false;
   readonly #clock = new AlarmClock(this.ctx);
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, boundedEnv(env));
     this.#projectId = ctx.id.name ?? '';
     this.#members = new Members(this.#directory(), Date.now);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"type":"ping"}', '{"type":"pong"}'));
@@ -80,6 +89,18 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room) => room.delete(path, caller.userId, options));
   }
 
+  batch(caller: Caller, right: Right, steps: readonly BatchStep[], message?: string) {
+    return this.#guarded(caller, right, (room) => room.batch(steps, caller.userId, message));
+  }
+
+  missing(caller: Caller, right: Right, hashes: readonly string[]) {
+    return this.#guarded(caller, right, async (room) => ({ missing: await room.missing(hashes) }));
+  }
+
+  uploaded(caller: Caller, right: Right, blob: KnownBlob) {
+    return this.#guarded(caller, right, (room) => room.uploaded(blob));
+  }
+
   presence(caller: Caller, right: Right) {
     return this.#guarded(caller, right, (room) => room.presence());
   }
@@ -88,17 +109,58 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room) => room.events(since));
   }
 
-  snapshot(caller: Caller, right: Right) {
-    return this.#guarded(caller, right, async (room, { project }) => ({
-      ...(await room.snapshot()),
-      projectName: project.name,
+  /** The tree of this moment, stored; `mergeBase` is where it was last the same as that of `related`. */
+  snapshot(caller: Caller, right: Right, related?: string) {
+    return this.#guarded(caller, right, async ({ history }, { project }) => {
+      const { entries, ...tree } = await history.snapshot();
+      const mergeBase = related === undefined ? null : history.checkpoints.base(related);
+      return { ...tree, project, mergeBase };
+    });
+  }
+
+  /** The tree of this moment, for another room to adopt. */
+  copy(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, async ({ history }, { project }) => ({ ...(await history.copy()), project }));
+  }
+
+  checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by'>) {
+    return this.#guarded(caller, right, async ({ history }, { project }) => ({
+      checkpoint: await history.checkpoint({ ...order, by: caller.userId }),
+      project,
     }));
+  }
+
+  checkpoints(caller: Caller, right: Right, query: Parameters<Checkpoints['list']>[0]) {
+    return this.#guarded(caller, right, ({ history }) => history.checkpoints.list(query));
+  }
+
+  getCheckpoint(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, ({ history }, { project }) => ({
+      checkpoint: history.checkpoints.get(id),
+      project,
+    }));
+  }
+
+  updateCheckpoint(caller: Caller, right: Right, id: string, change: UpdateCheckpoint) {
+    return this.#guarded(caller, right, ({ history }) => history.checkpoints.update(id, change, caller.userId));
+  }
+
+  deleteCheckpoint(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, ({ history }) => history.checkpoints.delete(id, caller.userId));
+  }
+
+  restoreCheckpoint(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, ({ history }) => history.restore(id, caller.userId));
+  }
+
+  merge(caller: Caller, right: Right, order: Omit<MergeOrder, 'by'>) {
+    return this.#guarded(caller, right, ({ history }) => history.merge({ ...order, by: caller.userId }));
   }
 
   // ── What the platform itself does; reachable through the binding only ─────────────────────────
 
-  adopt(entries: readonly ManifestEntry[], by: string) {
-    return answer(() => this.#open().adopt(entries, by));
+  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin) {
+    return answer(() => this.#open().adopt(entries, by, texts, fork));
   }
 
   /** For readiness: the object can be reached and runs. */
@@ -151,6 +213,7 @@ export class ProjectRoom extends DurableObject<Env> {
     return answer(async () => {
       this.#open().closeAll('not_found');
       this.#room = null;
+      this.#erased = true;
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
     });
@@ -212,6 +275,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   override async webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): Promise<void> {
+    if (this.#erased) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
     if (!peer) return;
@@ -231,6 +295,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    if (this.#erased) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
     if (!peer) return;
@@ -250,6 +315,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
+    if (this.#erased) return;
     this.#clock.rang();
     try {
       await this.#open().tick();
@@ -283,6 +349,7 @@ export class ProjectRoom extends DurableObject<Env> {
           return object ? new Uint8Array(await object.arrayBuffer()) : null;
         },
         putTree: (hash, entries) => putTree(env.ASSETS, hash, entries),
+        getTree: (hash) => getTree(env.ASSETS, hash),
       },
       index: {
         write: (change) => withDatabase(env, (db) => indexFiles(db, this.#projectId, { ...change, now: Date.now() })),
@@ -292,6 +359,7 @@ export class ProjectRoom extends DurableObject<Env> {
       log: (event, fields, level) => logEvent(event, { project: this.#projectId, ...fields }, level),
     });
     this.#room = room;
+    this.#erased = false;
     for (const socket of ctx.getWebSockets()) {
       const peer = SocketPeer.restore(socket);
       if (!peer) continue;

@@ -1,4 +1,6 @@
 import { type ErrorCode, type Issue, KilnError } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import { noAnswer, within } from '../core/within.ts';
 
 /** Typed errors do not survive an RPC boundary as classes, so they cross it as values. */
 export type Answer<T> =
@@ -22,9 +24,13 @@ export async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> 
   }
 }
 
+/** What an object answers in time. Milliseconds. */
+export const answered = <T>(pending: PromiseLike<T>, patience: number = limits.patience.object): Promise<T> =>
+  within(patience, pending, () => noAnswer('An object'));
+
 /** Caller side: the value, or the KilnError again. */
-export async function unwrap<T>(pending: PromiseLike<Answer<T>>): Promise<T> {
-  const result = await pending;
+export async function unwrap<T>(pending: PromiseLike<Answer<T>>, patience?: number): Promise<T> {
+  const result = await answered(pending, patience);
   if (result.ok) return result.value;
   throw new KilnError(result.code, result);
 }

@@ -1,7 +1,7 @@
 import { buildById, deleteBuildRow } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { projectById } from '../data/projects.ts';
-import { unwrap } from '../durable-objects/rpc.ts';
+import { answered, unwrap } from '../durable-objects/rpc.ts';
 import { buildRun, type RemoteBuild } from '../durable-objects/stubs.ts';
 
 /**
@@ -10,7 +10,7 @@ import { buildRun, type RemoteBuild } from '../durable-objects/stubs.ts';
  */
 export async function buildObject(env: Env, db: Database, id: string): Promise<RemoteBuild | null> {
   const run = buildRun(env, id);
-  if (await run.exists()) return run;
+  if (await answered(run.exists())) return run;
   const row = await buildById(db, id);
   const project = row && (await projectById(db, row.projectId));
   if (row && project?.state === 'ready') {

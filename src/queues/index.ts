@@ -37,7 +37,7 @@ export async function consume(batch: MessageBatch, env: Env): Promise<void> {
       message.ack();
       continue;
     }
-    if (batch.queue === 'builds-dead') {
+    if (batch.queue.endsWith('-dead')) {
       // The build's own alarm goes on looking after it; this says that consumers have been failing.
       logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome: 'dead letter' }, 'error');
       message.ack();

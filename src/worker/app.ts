@@ -4,17 +4,21 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { type Config, configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { boundedEnv } from '../data/bounded.ts';
 import { type Freshness, openDatabase } from '../data/open.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { authRoutes } from './routes/auth.ts';
+import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { collaborationRoutes } from './routes/collaboration.ts';
 import { collaboratorRoutes } from './routes/collaborators.ts';
 import { fileRoutes } from './routes/files.ts';
+import { historyRoutes } from './routes/history.ts';
 import { inviteRoutes } from './routes/invites.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { projectRoutes } from './routes/projects.ts';
@@ -104,6 +108,7 @@ export function createApp(): Hono<AppEnv> {
 
   app.use(async (c, next) => {
     const started = Date.now();
+    c.env = boundedEnv(c.env);
     const sent = c.req.header('x-request-id');
     c.set('requestId', sent !== undefined && saneRequestId.test(sent) ? sent : newId());
     c.set('config', configOf(c.env));
@@ -143,10 +148,14 @@ export function createApp(): Hono<AppEnv> {
   systemRoutes(app);
   authRoutes(app);
   projectRoutes(app);
+  archiveRoutes(app);
   collaboratorRoutes(app);
+  // Before the files, whose paths take everything.
+  batchRoutes(app);
   inviteRoutes(app);
   activityRoutes(app);
   fileRoutes(app);
+  historyRoutes(app);
   collaborationRoutes(app);
   buildRoutes(app);
   templateRoutes(app);

@@ -1,3 +1,4 @@
+import { boundedEnv } from '../data/bounded.ts';
 import { consume } from '../queues/index.ts';
 import { createApp } from './app.ts';
 import { scheduled } from './scheduled.ts';
@@ -11,6 +12,6 @@ const app = createApp();
 
 export default {
   fetch: app.fetch,
-  queue: (batch, env) => consume(batch, env),
-  scheduled: (controller, env) => scheduled(controller, env),
+  queue: (batch, env) => consume(batch, boundedEnv(env)),
+  scheduled: (controller, env) => scheduled(controller, boundedEnv(env)),
 } satisfies ExportedHandler<Env>;

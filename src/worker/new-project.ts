@@ -1,8 +1,10 @@
+import type { Checkpoint } from '../contract/checkpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
 import type { ManifestEntry } from '../data/objects.ts';
 import { createProject, markReady, toProject } from '../data/projects.ts';
+import type { HotText } from '../durable-objects/room/contents.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom } from '../durable-objects/stubs.ts';
 import { type AppContext, actorOf } from './http/context.ts';
@@ -14,8 +16,12 @@ export interface NewProjectInput {
   readonly isPublic?: boolean | undefined;
   readonly settings?: Record<string, unknown> | undefined;
   readonly templateId?: string | null | undefined;
-  /** Its first tree; every blob that it names is stored. */
+  /** Its first tree; every blob that it names is stored, or among `texts`. */
   readonly entries: readonly ManifestEntry[];
+  /** Of those, texts that are in no blob store yet. */
+  readonly texts?: readonly HotText[] | undefined;
+  /** The project that it is a fork of, as of that checkpoint. */
+  readonly fork?: { readonly projectId: string; readonly checkpoint: Checkpoint } | undefined;
   /** Where it came from, for the audit log. */
   readonly origin: Record<string, unknown>;
 }
@@ -25,7 +31,9 @@ export interface NewProjectInput {
  * leaves a row that nobody sees and that the sweep removes.
  */
 export async function newProject(c: AppContext, ownerId: string, input: NewProjectInput): Promise<Project> {
-  const { db, started: now } = c.var;
+  const { db } = c.var;
+  // Not the time of the request: what was imported may have been on its way for longer than the sweep waits.
+  const now = Date.now();
   const id = newId();
   c.var.fields.project = id;
   await createProject(db, {
@@ -36,9 +44,19 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
     isPublic: input.isPublic ?? false,
     settings: input.settings ?? {},
     templateId: input.templateId ?? null,
+    forkedFrom: input.fork?.projectId ?? null,
+    forkedCheckpoint: input.fork?.checkpoint.id ?? null,
     now,
   });
-  const tree = await unwrap(projectRoom(c.env, id, continentHint(c)).adopt(input.entries, ownerId));
+  const { fork } = input;
+  const tree = await unwrap(
+    projectRoom(c.env, id, continentHint(c)).adopt(
+      input.entries,
+      ownerId,
+      input.texts ?? [],
+      fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
+    ),
+  );
   const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);
   if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
   return toProject(row, 'owner');

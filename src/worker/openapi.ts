@@ -21,6 +21,15 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   return [...new Set(codes)];
 }
 
+const bytes = { type: 'string', format: 'binary' } as const;
+
+const rawContent = (type: string) => ({
+  schema:
+    type === 'multipart/form-data'
+      ? { type: 'object' as const, properties: { file: bytes }, required: ['file'] }
+      : bytes,
+});
+
 const problemContent = { 'application/problem+json': { schema: Problem } };
 
 function operation(name: string, endpoint: Endpoint): ZodOpenApiOperationObject {
@@ -31,7 +40,7 @@ function operation(name: string, endpoint: Endpoint): ZodOpenApiOperationObject 
       description: response.description,
       ...(response.json && { content: { 'application/json': { schema: response.json } } }),
       ...(response.contentType && {
-        content: { [response.contentType]: { schema: { type: 'string', format: 'binary' } } },
+        content: { [response.contentType]: { schema: bytes } },
       }),
     };
   const byStatus = Map.groupBy(errorsOf(endpoint), (code) => errorSpec(code).status);
@@ -56,7 +65,10 @@ function operation(name: string, endpoint: Endpoint): ZodOpenApiOperationObject 
       requestBody: {
         content: {
           ...(endpoint.body && { 'application/json': { schema: endpoint.body } }),
-          ...(endpoint.rawBody && { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }),
+          ...(endpoint.rawBody &&
+            Object.fromEntries(
+              (endpoint.rawTypes ?? ['application/octet-stream']).map((type) => [type, rawContent(type)]),
+            )),
         },
       },
     }),

@@ -4,6 +4,7 @@ import { stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
 import { expireInvites } from '../data/invites.ts';
+import { importPrefix, listObjects } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
@@ -68,6 +69,12 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       return rows.length;
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
+    imports: async () => {
+      const { objects } = await listObjects(env.EXPORTS, importPrefix, null, limits.outbox.sweep);
+      const left = objects.filter(({ uploaded }) => uploaded < now - limits.archive.uploadTtl).map(({ key }) => key);
+      if (left.length) await env.EXPORTS.delete(left);
+      return left.length;
+    },
     sessions: () => expireSessions(db, now, limits.outbox.sweep),
     idempotency: async () => {
       await expireKeys(db, now);

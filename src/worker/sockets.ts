@@ -4,6 +4,7 @@ import { ticketProtocol, ticketProtocolPrefix } from '../contract/room.ts';
 import { decodePath } from '../core/paths.ts';
 import { verifyToken } from '../core/tokens.ts';
 import { errorHeader, identityHeader, type SocketIdentity } from '../durable-objects/project-room.ts';
+import { answered } from '../durable-objects/rpc.ts';
 import type { AppContext } from './http/context.ts';
 
 interface Target {
@@ -59,9 +60,11 @@ export async function openSocket(c: AppContext): Promise<Response> {
     protocol: offered.includes(ticketProtocol) ? ticketProtocol : null,
   };
   // A request of our own: of the client's headers, only what the upgrade itself needs goes on.
-  const response = await c.env.PROJECT_ROOM.getByName(target.projectId).fetch('https://room/socket', {
-    headers: { upgrade: 'websocket', [identityHeader]: encodeURIComponent(JSON.stringify(identity)) },
-  });
+  const response = await answered(
+    c.env.PROJECT_ROOM.getByName(target.projectId).fetch('https://room/socket', {
+      headers: { upgrade: 'websocket', [identityHeader]: encodeURIComponent(JSON.stringify(identity)) },
+    }),
+  );
   if (response.status === 101) return response;
   const code = response.headers.get(errorHeader);
   throw new KilnError(errorCodes.includes(code as ErrorCode) ? (code as ErrorCode) : 'internal');

@@ -1,5 +1,6 @@
+import { createServer, type Socket } from 'node:net';
 import { eq, sql } from 'drizzle-orm';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
 import { Database } from '../../src/data/database.ts';
 import { postgresText } from '../../src/data/dialects/postgres.ts';
@@ -143,6 +144,39 @@ onBothEngines('The engine', (store) => {
     expect(events[0]?.plan).not.toBe('no plan');
     expect(events[1]?.plan).toBeUndefined();
     expect(lines.join()).not.toContain('secret-value');
+  });
+});
+
+describe('fault 7: PostgreSQL that never answers', () => {
+  const soon = (name: 'connectTimeout' | 'statementTimeout'): unknown =>
+    vi.spyOn(limits.database as Record<typeof name, number>, name, 'get').mockReturnValue(200);
+
+  it('to a connection is `unavailable`, and the engine can be closed', async () => {
+    soon('connectTimeout');
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const db = new Database(postgresEngine(`postgres://kiln:secret@127.0.0.1:${port}/kiln`));
+    await expect(userByEmail(db, 'a@kiln.test')).rejects.toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining('does not answer'),
+    });
+    await db.close();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('to a statement is `unavailable`, and is not asked again by the same request', async () => {
+    soon('statementTimeout');
+    const db = new Database(postgresEngine(inject('postgres')));
+    const sleep = (seconds: number) => db.query('test', (orm) => orm.values(sql`SELECT pg_sleep(${seconds})`));
+    await expect(sleep(0)).resolves.toHaveLength(1);
+    await expect(sleep(20)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(userByEmail(db, 'a@kiln.test')).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(db.batch('test', (orm) => [orm.values(sql`SELECT 1`)])).rejects.toMatchObject({ code: 'unavailable' });
+    await db.close();
   });
 });
 

@@ -48,7 +48,17 @@ onBothEngines('Projects', (store) => {
     const [owner, editor, stranger] = [await someUser(db), await someUser(db), await someUser(db)];
     const id = newId();
     const settings = { theme: 'dark', nested: [1, true, null, 'ä'] };
-    const fields = { id, ownerId: owner, name: 'Game', description: 'd', isPublic: false, templateId: null, now };
+    const fields = {
+      id,
+      ownerId: owner,
+      name: 'Game',
+      description: 'd',
+      isPublic: false,
+      templateId: null,
+      forkedFrom: null,
+      forkedCheckpoint: null,
+      now,
+    };
     await createProject(db, { ...fields, settings });
     expect(await projectAccess(db, id, owner)).toBeNull();
     const ready = await markReady(db, id, { fileCount: 2, totalSize: 3_000_000_000, treeHash: 'h' }, by(owner));

@@ -441,6 +441,8 @@ onBothEngines('#49 the number of projects', (store) => {
     isPublic: false,
     settings: {},
     templateId: null,
+    forkedFrom: null,
+    forkedCheckpoint: null,
     now,
   });
   const owned = async (db: Database, ownerId: string): Promise<number> =>

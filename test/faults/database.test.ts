@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { System } from '../../scripts/lib/system.ts';
 import { KilnApiError, type KilnClient } from '../../src/client/index.ts';
-import { signUp } from '../support/people.ts';
+import { signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const rounds = 3;
@@ -30,7 +31,8 @@ afterAll(async () => {
 
 const makeOnce = (round: number) =>
   ada.call('createProject', { body: { name: `round ${round}` }, idempotencyKey: `round-${round}` });
-const names = async () => (await ada.call('listProjects')).projects.map(({ name }) => name).sort();
+const names = async () =>
+  (await ada.call('listProjects', { query: { limit: 200 } })).projects.map(({ name }) => name).sort();
 
 async function refusal(work: Promise<unknown>): Promise<KilnApiError> {
   const error = await work.then(
@@ -83,4 +85,83 @@ it(`fault 7: PostgreSQL stops ${rounds} times while the system runs: typed 503, 
     await makeOnce(round);
     await ada.refresh();
   }
+});
+
+it('fault 7: PostgreSQL hangs under load: every request is answered 503 in its time, and all goes on when it wakes', async () => {
+  const acknowledged = new Set<string>(await names());
+  const asked = new Set<string>(acknowledged);
+  let refused = 0;
+  let working = true;
+  const make = async (name: string): Promise<void> => {
+    asked.add(name);
+    try {
+      await ada.call('createProject', { body: { name } });
+      acknowledged.add(name);
+    } catch (error) {
+      if (!(error instanceof KilnApiError)) throw error;
+      expect([error.code, error.status]).toEqual(['unavailable', 503]);
+      expect(error.retryAfter).toBeGreaterThan(0);
+      refused += 1;
+    }
+  };
+  // Whoever is in the middle of something when it happens, in several places at once.
+  const writers = Array.from({ length: 6 }, async (_, writer) => {
+    for (let n = 0; working; n += 1) await make(`writer ${writer}, ${n}`);
+  });
+  const before = acknowledged.size;
+  await until(() => acknowledged.size > before + 12);
+
+  await system.postgres?.hang();
+  const ready = await fetch(`${system.address}/health/ready`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({
+    status: 'unready',
+    checks: { database: { ok: false, detail: 'does not answer' }, storage: { ok: true }, rooms: { ok: true } },
+  });
+  // All at once: none waits for another.
+  const refusals = await Promise.all(
+    [
+      ...Array.from({ length: 40 }, () => ada.call('listProjects')),
+      ada.login({ email: 'nobody@kiln.test', password: 'whatever it is' }),
+      signUp(system.origin, 'late'),
+      ada.call('createBuild', { body: { projectId, target: 'web' } }),
+      ada.call('listTemplates'),
+    ].map(refusal),
+  );
+  for (const { code, status } of refusals) expect([code, status]).toEqual(['unavailable', 503]);
+  const strangers = await Promise.all(
+    [
+      stranger.call('getFile', { params: { id: projectId, path } }),
+      stranger.call('putFile', { params: { id: projectId, path }, body: { content: 'stolen' } }),
+    ].map(refusal),
+  );
+  for (const { code } of strangers) expect(['not_found', 'unavailable']).toContain(code);
+  await until(() => refused >= writers.length);
+  // What needs no query is served all the while.
+  expect((await fetch(`${system.address}/health`)).status).toBe(200);
+
+  system.postgres?.wake();
+  const healed = acknowledged.size;
+  await until(() => acknowledged.size > healed + 12);
+  working = false;
+  await Promise.all(writers);
+  await system.ready();
+
+  // What was acknowledged is there; what was refused may have been done after all, but whole and once.
+  const found = await names();
+  expect(found.filter((name, index) => found.indexOf(name) !== index)).toEqual([]);
+  expect([...acknowledged].filter((name) => !found.includes(name))).toEqual([]);
+  expect(found.filter((name) => !asked.has(name))).toEqual([]);
+  for (const { id, name } of (await ada.call('listProjects', { query: { limit: 200 } })).projects)
+    expect((await ada.call('listFiles', { params: { id } })).files).toHaveLength(name === 'Kept' ? 1 : 0);
+  const client = new Client({ connectionString: system.databaseUrl ?? '' });
+  await client.connect();
+  const { rows } = await client.query<{ n: string }>(
+    `SELECT (SELECT count(*) FROM sessions WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id))
+          + (SELECT count(*) FROM refresh_tokens WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE id = session_id))
+          + (SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%') AS n`,
+  );
+  await client.end();
+  expect(rows).toEqual([{ n: '0' }]);
+  expect((await ada.call('getFile', { params: { id: projectId, path } })).file.content).toBe('kept');
 });

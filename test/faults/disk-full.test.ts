@@ -1,23 +1,47 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { System } from '../../scripts/lib/system.ts';
 import { KilnApiError, type KilnClient } from '../../src/client/index.ts';
-import { signUp } from '../support/people.ts';
+import { signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const volume = mkdtempSync(join(tmpdir(), 'kiln-full-'));
-/** A file system of its own that is soon full. Only root may mount one, and not in every container. */
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', volume]).status === 0;
-if (!mounted) rmSync(volume, { recursive: true, force: true });
+const ballast = (folder: string): string => join(folder, 'ballast');
 
-const ballast = join(volume, 'ballast');
+/** A file system of its own that is soon full. Only root may mount one, and not in every container. */
+function mount(folder: string): boolean {
+  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', folder], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) process.stderr.write(`Fault 11 is not tested, for no small disk can be mounted: ${stderr}\n`);
+  return status === 0;
+}
+
+// Lazily: a process that was killed a moment ago may still hold a file.
+const unmount = (folder: string): unknown => execFileSync('umount', ['-l', folder]);
+
+const mounted = mount(volume);
+if (mounted) unmount(volume);
+else rmSync(volume, { recursive: true, force: true });
 
 /** Takes all the space there is. */
-function fill(): void {
-  const file = openSync(ballast, 'w');
+function fill(folder: string): void {
+  const file = openSync(ballast(folder), 'w');
   try {
     for (const size of [1 << 20, 1 << 12, 1]) {
       const block = Buffer.alloc(size, 1);
@@ -30,7 +54,7 @@ function fill(): void {
   } finally {
     closeSync(file);
   }
-  expect(statfsSync(volume).bavail).toBe(0);
+  expect(statfsSync(folder).bavail).toBe(0);
 }
 
 describe.skipIf(!mounted)('fault 11: the disk is full', () => {
@@ -41,6 +65,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
   const logs = mkdtempSync(join(tmpdir(), 'kiln-full-logs-'));
 
   beforeAll(async () => {
+    mount(volume);
     // `wrangler dev` ends when it cannot write its log, and it is not what is tested.
     symlinkSync(logs, join(volume, 'logs'));
     system = new System({ port: await freePort(), runnerPort: await freePort(), state: volume });
@@ -51,8 +76,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
 
   afterAll(async () => {
     await system?.kill();
-    // Lazily: a process that was killed a moment ago may still hold a file.
-    execFileSync('umount', ['-l', volume]);
+    unmount(volume);
     for (const folder of [volume, logs]) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -72,7 +96,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
     };
     for (let n = 0; n < 5; n += 1) expect(await write(n, 1000)).toBeNull();
     for (let round = 0; round < 2; round += 1) {
-      fill();
+      fill(volume);
       const refusals: KilnApiError[] = [];
       // A few pages may still fit into files that have them.
       for (let n = 100 * (round + 1); refusals.length < 10; n += 1) {
@@ -97,7 +121,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
         expect([code, status]).toEqual(['unavailable', 503]);
         expect(retryAfter).toBeGreaterThan(0);
       }
-      unlinkSync(ballast);
+      unlinkSync(ballast(volume));
 
       await system.ready();
       // The object may need a moment to come back with its storage.
@@ -110,5 +134,97 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
     for (const [path, content] of kept)
       expect((await ada.call('getFile', { params: { id: projectId, path } })).file.content, path).toBe(content);
     await ada.call('createProject', { body: { name: 'After' } });
+  });
+});
+
+describe.skipIf(!mounted)('fault 11: the disk of PostgreSQL is full', () => {
+  const state = mkdtempSync(join(tmpdir(), 'kiln-full-postgres-'));
+  const disk = join(state, 'postgres');
+  let system: System;
+  let ada: KilnClient;
+  /** Settings of the projects that were acknowledged. */
+  const kept = new Map<string, unknown>();
+
+  beforeAll(async () => {
+    mkdirSync(disk);
+    mount(disk);
+    system = new System({ port: await freePort(), runnerPort: await freePort(), state, db: 'postgres' });
+    await system.start();
+    ada = await signUp(system.origin, 'ada');
+  });
+
+  afterAll(async () => {
+    await system?.kill();
+    unmount(disk);
+    rmSync(state, { recursive: true, force: true });
+  });
+
+  /** Makes a project whose row takes pages of its own; null when that was acknowledged, else the refusal. */
+  async function make(): Promise<KilnApiError | null> {
+    // PostgreSQL cannot compress it.
+    const settings = { noise: randomBytes(30_000).toString('base64') };
+    try {
+      const { project } = await ada.call('createProject', { body: { name: 'Large', settings } });
+      kept.set(project.id, settings);
+      return null;
+    } catch (error) {
+      if (error instanceof KilnApiError) return error;
+      throw error;
+    }
+  }
+
+  async function expectAll(): Promise<void> {
+    for (const [id, settings] of kept)
+      expect((await ada.call('getProject', { params: { id } })).project.settings, id).toEqual(settings);
+  }
+
+  const expectAway = ({ code, status, retryAfter }: KilnApiError): void => {
+    expect([code, status]).toEqual(['unavailable', 503]);
+    expect(retryAfter).toBeGreaterThan(0);
+  };
+
+  it('for rows: writes are refused with a typed error, reads go on, and so does everything when space is back', async () => {
+    for (let n = 0; n < 5; n += 1) expect(await make()).toBeNull();
+    for (let round = 0; round < 2; round += 1) {
+      fill(disk);
+      for (let refusals = 0; refusals < 10; ) {
+        const refusal = await make();
+        if (!refusal) continue;
+        expectAway(refusal);
+        refusals += 1;
+      }
+      await expectAll();
+      unlinkSync(ballast(disk));
+      expect(await make()).toBeNull();
+      await system.ready();
+      await expectAll();
+    }
+  });
+
+  it('for its log: it ends rather than promise what it cannot keep; started again with space, it has all that was acknowledged', async () => {
+    fill(disk);
+    const client = new Client({ connectionString: system.databaseUrl ?? '' });
+    client.on('error', () => undefined);
+    await client.connect();
+    // Log without rows, until it needs a file more.
+    const flood = async (): Promise<never> => {
+      for (;;) await client.query("SELECT pg_logical_emit_message(true, 'flood', repeat('x', 500000))");
+    };
+    await expect(flood()).rejects.toThrow();
+    const refusal = await make();
+    if (!refusal) throw new Error('it was acknowledged');
+    expectAway(refusal);
+    const ready = await fetch(`${system.address}/health/ready`);
+    expect(await ready.json()).toMatchObject({ status: 'unready', checks: { database: { ok: false } } });
+
+    // Without space its recovery does not succeed either.
+    await until(() => !system.postgres?.running);
+    unlinkSync(ballast(disk));
+    // As whatever watches over a server does.
+    await system.postgres?.start();
+    await system.ready();
+    await expectAll();
+    expect(await make()).toBeNull();
+    await expectAll();
   });
 });

@@ -282,6 +282,59 @@ describe('applyText', () => {
     );
   });
 
+  it('never cuts a surrogate pair: Yjs would replace both halves, here or where the update arrives', () => {
+    // All share their first half, or their second half with that of another.
+    const pairs = fc.string({
+      unit: fc.constantFrom('😀', '😁', '\u{1F300}', '\u{1F600}', '\u{10600}', '\u{1F601}', 'a'),
+      maxLength: 30,
+    });
+    fc.assert(
+      fc.property(fc.oneof(pairs, tricky), fc.oneof(pairs, tricky), (before, after) => {
+        const [here, there] = [new Y.Doc(), new Y.Doc()];
+        const text = here.getText('content');
+        text.insert(0, before);
+        Y.applyUpdate(there, Y.encodeStateAsUpdate(here));
+        here.on('update', (update: Uint8Array) => Y.applyUpdate(there, update));
+        text.observe(({ delta }) => {
+          let index = 0;
+          for (const { retain = 0, insert = '', delete: deleted = 0 } of delta) {
+            index += retain;
+            expect(before.slice(0, index).isWellFormed()).toBe(true);
+            expect(String(insert).isWellFormed()).toBe(true);
+            index += deleted;
+          }
+        });
+        applyText(text, after, 'me');
+        expect(there.getText('content').toString()).toBe(after);
+        const late = new Y.Doc();
+        Y.applyUpdate(late, Y.encodeStateAsUpdate(here));
+        expect(late.getText('content').toString()).toBe(after);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('leaves what a collaborator typed into another character alone, and converges', () => {
+    const graphemes = fc.string({
+      unit: fc.constantFrom('👩‍🚀', '👨‍👩‍👧', '🇩🇪', 'e\u0301', 'é', 'x', '😀'),
+      minLength: 1,
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(graphemes, graphemes, (before, after) => {
+        const [server, client] = [new Y.Doc(), new Y.Doc()];
+        server.getText('content').insert(0, `${before}|`);
+        Y.applyUpdate(client, Y.encodeStateAsUpdate(server));
+        client.getText('content').insert(before.length + 1, '👩‍🚀 typed');
+        applyText(server.getText('content'), `${after}|`, 'rest');
+        Y.applyUpdate(server, Y.encodeStateAsUpdate(client));
+        Y.applyUpdate(client, Y.encodeStateAsUpdate(server));
+        expect(server.getText('content').toString()).toBe(`${after}|👩‍🚀 typed`);
+        expect(client.getText('content').toString()).toBe(server.getText('content').toString());
+      }),
+    );
+  });
+
   it('is one transaction of its origin, and none when nothing changes', () => {
     const doc = new Y.Doc();
     const text = doc.getText('content');

@@ -35,7 +35,7 @@ describe('The table of errors', () => {
       4403: 'forbidden',
       4404: 'not_found',
       4408: 'ticket_expired',
-      4409: 'conflict',
+      4409: 'moved',
       4413: 'payload_too_large',
       4415: 'not_a_document',
       4429: 'rate_limited',

@@ -4,7 +4,8 @@ import { limits } from '../../src/contract/limits.ts';
 import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
-const { auth, build, file, http, invite, project, room, outbox } = limits;
+const { auth, backup, build, client, database, diff, file, http, invite, merge, patience, project, room, outbox } =
+  limits;
 /** Cloudflare: largest string, blob or row of a SQLite-backed object, and of a D1 row. */
 const rowMax = 2_000_000;
 
@@ -102,6 +103,34 @@ describe('Limits fit together', () => {
     expect(file.sizeMax).toBeLessThan(project.totalSize);
     expect(file.segmentBytes).toBeLessThan(file.pathMax);
     expect(http.pageDefault).toBeLessThanOrEqual(http.pageMax);
+  });
+
+  it('the client knows what is acknowledged later than the room says it, and does not flood the room', () => {
+    expect(client.surelyCovered).toBeGreaterThan(room.commitWindow + room.savedWindow);
+    expect(1000 / client.cursor).toBeLessThan(room.framesPerSecond);
+    expect(client.retryFirst).toBeLessThan(client.retryMax);
+    expect(client.stable).toBeLessThan(client.retryMax);
+    expect(client.pong).toBeLessThan(client.ping);
+  });
+
+  it('who waits for others waits longer than they do, and an alarm outlives the longest wait, twice', () => {
+    expect(database.connectTimeout).toBeLessThan(database.statementTimeout);
+    expect(http.readinessPatience).toBeLessThan(Math.min(patience.store, database.statementTimeout));
+    // An object asks the database, and a store for three places of one blob.
+    expect(patience.object).toBeGreaterThan(database.statementTimeout + 3 * patience.store);
+    expect(patience.store + (file.sizeMax / patience.bytesPerSecond) * 1000).toBeLessThan(patience.object);
+    const alarm = 15 * 60_000;
+    expect(2 * patience.roomBackup + backup.alarmTime).toBeLessThan(alarm);
+    expect(patience.stream).toBeLessThanOrEqual(alarm);
+  });
+
+  it('one text cannot use up the work of a merge, and what a merge or a diff shows fits into an answer', () => {
+    expect(merge.textWork * 4).toBeLessThanOrEqual(merge.work);
+    expect(merge.shownText).toBeLessThan(file.textMax);
+    expect(merge.shownText * 4).toBeLessThan(merge.shownBytes);
+    // An RPC may carry 32 MiB.
+    expect(merge.shownBytes + diff.bytes).toBeLessThan(32 * 1024 * 1024);
+    expect(http.jsonDepth).toBeLessThan(merge.jsonDepth);
   });
 
   it('a claimed outbox row is done before another worker may take it', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { kept } from '../../src/core/retention.ts';
+import { expired, kept } from '../../src/core/retention.ts';
 
 const day = 86_400_000;
 const at = (text: string): number => Date.parse(text);
@@ -57,6 +57,63 @@ describe('Retention', () => {
               weekly,
             ),
           ).toEqual(keep);
+        },
+      ),
+    );
+  });
+});
+
+describe('Ageing', () => {
+  const month = 30 * day;
+  const left = (items: readonly { name: string; at: number }[], now: number): string[] => {
+    const gone = new Set(expired(items, now, day, month));
+    return items.filter(({ name }) => !gone.has(name)).map(({ name }) => name);
+  };
+
+  it('keeps all of a day, the newest of each day of a month, and the newest of all', () => {
+    const now = at('2026-03-01T12:00:00Z');
+    const items = [
+      'newest 2026-03-01T11:00:00Z',
+      'today 2026-03-01T01:00:00Z',
+      'within a day 2026-02-28T12:00:01Z',
+      'last but over a day 2026-02-28T12:00:00Z',
+      'last of its day 2026-02-27T23:59:59Z',
+      'not the last 2026-02-27T23:59:58Z',
+      'first of a day 2026-02-26T00:00:00Z',
+      'within a month 2026-01-30T12:00:01Z',
+      'a month old 2026-01-30T12:00:00Z',
+      'older 2026-01-29T23:00:00Z',
+    ].map((line) => ({ name: line.slice(0, -21), at: at(line.slice(-20)) }));
+    expect(left(items, now)).toEqual([
+      'newest',
+      'today',
+      'within a day',
+      'last of its day',
+      'first of a day',
+      'within a month',
+    ]);
+    expect(left(items.slice(-1), now)).toEqual(['older']);
+    expect(left([], now)).toEqual([]);
+  });
+
+  it('equals its rule said plainly, in any order, and removes nothing more when applied again', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: -3 * day, max: 45 * day }), { maxLength: 80 }),
+        fc.integer({ min: 0, max: 45 * day }),
+        (times, now) => {
+          const items = times.map((time) => ({ name: `n${time}`, at: time }));
+          const plain = items.filter(
+            (item) =>
+              item.at > now - day ||
+              items.every((other) => other.at <= item.at) ||
+              (item.at > now - month &&
+                items.every(
+                  (other) => other.at <= item.at || Math.floor(other.at / day) !== Math.floor(item.at / day),
+                )),
+          );
+          expect(left(items, now)).toEqual(plain.map(({ name }) => name));
+          expect(left(plain, now)).toEqual(plain.map(({ name }) => name));
         },
       ),
     );

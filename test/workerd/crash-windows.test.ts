@@ -112,6 +112,8 @@ describe('projects.state', () => {
       isPublic: false,
       settings: {},
       templateId: null,
+      forkedFrom: null,
+      forkedCheckpoint: null,
       now: longAgo(),
     });
     return id;

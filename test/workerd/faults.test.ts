@@ -1,9 +1,14 @@
-import { createExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
+import type { Job } from '../../src/contract/maintenance.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
 import { createApp } from '../../src/worker/app.ts';
-import { call, database, expectJson, makeWorld, type World } from './support.ts';
+import { call, database, expectJson, makeWorld, roomStub, type World } from './support.ts';
+import { until } from './yjs-client.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -28,13 +33,14 @@ async function callWith(
   return await app.request(`http://kiln.test${path}`, init, { ...env, ...bindings }, createExecutionContext());
 }
 
-/** A database whose statements fail on every `nth` one, before they are done. */
-function failingDatabase(nth: number): D1Database {
+/** What becomes of a call: an error that the platform names, or nothing at all. */
+const fails = (message: string) => (): Promise<never> => Promise.reject(new Error(message));
+const hangs = (): Promise<never> => new Promise(() => undefined);
+const connectionLost = fails('D1_ERROR: Network connection lost.');
+
+/** A database in which every `nth` statement ends like `fault`, before it is done. */
+function faultyDatabase(nth: number, fault: () => Promise<never>): D1Database {
   let count = 0;
-  const fail = (): void => {
-    count += 1;
-    if (count % nth === 0) throw new Error('D1_ERROR: Network connection lost.');
-  };
   const wrap = <T extends object>(target: T): T =>
     new Proxy(target, {
       get(object, name) {
@@ -43,11 +49,8 @@ function failingDatabase(nth: number): D1Database {
         return (...args: unknown[]) => {
           if (name === 'withSession') return wrap(value.apply(object, args) as object);
           if (name === 'batch' || name === 'raw') {
-            try {
-              fail();
-            } catch (error) {
-              return Promise.reject(error);
-            }
+            count += 1;
+            if (count % nth === 0) return fault();
           }
           const result: unknown = value.apply(object, name === 'batch' ? [(args[0] as object[]).map(unwrapped)] : args);
           return name === 'prepare' || name === 'bind' ? wrapStatement(result as object) : result;
@@ -64,26 +67,28 @@ function failingDatabase(nth: number): D1Database {
   return wrap(database);
 }
 
+async function expectAway(answer: Response): Promise<void> {
+  expect(answer.headers.get('retry-after')).toBe('1');
+  expect(await expectJson<{ code: string }>(answer, 503)).toMatchObject({ code: 'unavailable' });
+}
+
+const listed = async (name: string): Promise<unknown[]> =>
+  (
+    await expectJson<{ projects: unknown[] }>(
+      await call('GET', `/api/projects?q=${encodeURIComponent(name)}`, { as: world.owner }),
+      200,
+    )
+  ).projects;
+
 describe('fault 7: a store that fails', () => {
   it('the database on every n-th statement: 503 to be tried again, or all of it', async () => {
     for (const nth of [1, 2, 3, 4, 5]) {
       for (let attempt = 0; attempt < 4; attempt += 1) {
         const name = `Fault ${newId()}`;
-        const answer = await callWith({ DB: failingDatabase(nth) }, 'POST', '/api/projects', world.owner.token, {
-          name,
-        });
-        const listed = async (): Promise<unknown[]> =>
-          (
-            await expectJson<{ projects: unknown[] }>(
-              await call('GET', `/api/projects?q=${encodeURIComponent(name)}`, { as: world.owner }),
-              200,
-            )
-          ).projects;
-        if (answer.status === 201) expect(await listed()).toHaveLength(1);
-        else {
-          expect(answer.headers.get('retry-after')).toBe('1');
-          expect(await expectJson<{ code: string }>(answer, 503)).toMatchObject({ code: 'unavailable' });
-        }
+        const DB = faultyDatabase(nth, connectionLost);
+        const answer = await callWith({ DB }, 'POST', '/api/projects', world.owner.token, { name });
+        if (answer.status === 201) expect(await listed(name)).toHaveLength(1);
+        else await expectAway(answer);
       }
     }
   });
@@ -95,7 +100,13 @@ describe('fault 7: a store that fails', () => {
       ['GET', `/api/builds/${newId()}`, undefined],
       ['POST', `/api/projects/${world.projectId}/collaborators`, { userId: world.stranger.id, role: 'editor' }],
     ] as const) {
-      const answer = await callWith({ DB: failingDatabase(1) }, method, path, world.stranger.token, json);
+      const answer = await callWith(
+        { DB: faultyDatabase(1, connectionLost) },
+        method,
+        path,
+        world.stranger.token,
+        json,
+      );
       expect([403, 404, 503], `${method} ${path}`).toContain(answer.status);
     }
     const members = await expectJson<{ collaborators: { userId: string }[] }>(
@@ -115,8 +126,7 @@ describe('fault 7: a store that fails', () => {
     const path = `/api/projects/${world.projectId}/files/picture.png`;
     const content = btoa(String.fromCharCode(0, 1, 2, 3));
     const answer = await callWith({ ASSETS: broken }, 'PUT', path, world.editor.token, { content, encoding: 'base64' });
-    expect(answer.headers.get('retry-after')).toBe('1');
-    expect(await expectJson<{ code: string }>(answer, 503)).toMatchObject({ code: 'unavailable' });
+    await expectAway(answer);
     expect((await call('GET', path, { as: world.editor })).status).toBe(404);
     await expectJson(await call('PUT', path, { as: world.editor, json: { content, encoding: 'base64' } }), 201);
   });
@@ -130,5 +140,196 @@ describe('fault 7: a store that fails', () => {
       (await callWith({ CACHE: broken }, 'GET', `/api/projects/${world.projectId}/files/a.txt`, world.viewer.token))
         .status,
     ).toBe(200);
+  });
+});
+
+describe('fault 7: a store that never answers', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  /** Nobody waits long in a test; how it is waited is the same. */
+  function soon(): void {
+    const set = (table: object, name: string): void => {
+      vi.spyOn(table as Record<string, number>, name, 'get').mockReturnValue(300);
+    };
+    set(limits.patience, 'store');
+    set(limits.patience, 'object');
+    set(limits.database, 'statementTimeout');
+    set(limits.http, 'readinessPatience');
+    set(limits.backup, 'retryDelay');
+  }
+
+  /** Calls of these names on the real binding hang, in the Worker and in every object, until the mocks are restored. */
+  function silence(binding: object, ...names: string[]): void {
+    soon();
+    for (const name of names) vi.spyOn(binding as Record<string, () => unknown>, name).mockImplementation(hangs);
+  }
+
+  const file = (path: string): string => `/api/projects/${world.projectId}/files/${path}`;
+  const picture = new Uint8Array([0, 1, 2, 3, 255]);
+
+  it('the database, at any statement: 503, a whole project or none, and the next request is served', async () => {
+    soon();
+    for (const nth of [1, 2, 3, 4, 5]) {
+      const name = `Silent ${newId()}`;
+      const DB = faultyDatabase(nth, hangs);
+      const answer = await callWith({ DB }, 'POST', '/api/projects', world.owner.token, { name });
+      if (answer.status !== 201) await expectAway(answer);
+      const made = await listed(name);
+      expect(made.length).toBeLessThanOrEqual(1);
+      if (answer.status === 201 || made.length)
+        expect(made).toEqual([expect.objectContaining({ fileCount: 0, role: 'owner' })]);
+    }
+    const denied = await callWith({ DB: faultyDatabase(1, hangs) }, 'GET', file('a.txt'), world.stranger.token);
+    expect([404, 503]).toContain(denied.status);
+  });
+
+  it('the database, after one silence: the rest of the request does not wait again', async () => {
+    soon();
+    let asked = 0;
+    const DB = faultyDatabase(1, () => {
+      asked += 1;
+      return hangs();
+    });
+    const headers = { 'idempotency-key': newId() };
+    const answer = await app.request(
+      'http://kiln.test/api/projects',
+      {
+        method: 'POST',
+        headers: { ...headers, authorization: `Bearer ${world.owner.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'Once' }),
+      },
+      { ...env, DB },
+      createExecutionContext(),
+    );
+    await expectAway(answer);
+    expect(asked).toBe(1);
+  });
+
+  it('the object store, when it is given bytes: no tree names them, and they are taken afterwards', async () => {
+    silence(env.ASSETS, 'put');
+    await expectAway(await call('PUT', file('stalled.png'), { as: world.editor, body: picture }));
+    vi.restoreAllMocks();
+    expect((await call('GET', file('stalled.png'), { as: world.editor })).status).toBe(404);
+    await expectJson(await call('PUT', file('stalled.png'), { as: world.editor, body: picture }), 201);
+  });
+
+  it('the object store, before the first byte of a file and in the middle of it', async () => {
+    await call('PUT', file('stall.bin'), { as: world.editor, body: picture });
+    silence(env.ASSETS, 'get');
+    for (const path of ['stall.bin', 'stall.bin?raw=1'])
+      await expectAway(await call('GET', file(path), { as: world.editor }));
+    vi.restoreAllMocks();
+
+    soon();
+    const real = env.ASSETS.get.bind(env.ASSETS);
+    vi.spyOn(env.ASSETS, 'get').mockImplementation((async (key: string) => {
+      const object = await real(key);
+      if (object) Object.defineProperty(object, 'arrayBuffer', { value: hangs, configurable: true });
+      return object;
+    }) as typeof env.ASSETS.get);
+    await expectAway(await call('GET', file('stall.bin'), { as: world.editor }));
+    vi.restoreAllMocks();
+    expect((await call('GET', file('stall.bin'), { as: world.editor })).status).toBe(200);
+  });
+
+  it('the object store, when a room needs a text from there: who asks meanwhile waits together, and the room goes on', async () => {
+    await expectJson(await call('PUT', file('cold.txt'), { as: world.editor, json: { content: 'cold' } }), 201);
+    await expectJson(await call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } }), 202);
+    await runInDurableObject(roomStub(world.projectId), (_room, state) => {
+      state.storage.sql.exec('DELETE FROM contents');
+    });
+    silence(env.ASSETS, 'get');
+    const read = (): Promise<Response> => call('GET', file('cold.txt'), { as: world.viewer });
+    for (const answer of await Promise.all([read(), read(), read()])) await expectAway(answer);
+    // What needs no object is served while the store is silent.
+    expect((await call('GET', `/api/projects/${world.projectId}/tree`, { as: world.viewer })).status).toBe(200);
+    await expectJson(await call('PUT', file('hot.txt'), { as: world.editor, json: { content: 'hot' } }), 201);
+    vi.restoreAllMocks();
+    expect((await expectJson<{ file: { content: string } }>(await read(), 200)).file.content).toBe('cold');
+  });
+
+  it('the object store, at a snapshot: no build of a tree that is not stored', async () => {
+    const content = `snapshot ${newId()}`;
+    await expectJson(await call('PUT', file('snapshot.txt'), { as: world.editor, json: { content } }), 201);
+    const builds = (): Promise<{ builds: { id: string }[] }> =>
+      call('GET', `/api/projects/${world.projectId}/builds`, { as: world.owner }).then((answer) =>
+        expectJson(answer, 200),
+      );
+    const before = await builds();
+    silence(env.ASSETS, 'put');
+    const build = (): Promise<Response> =>
+      call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } });
+    await expectAway(await build());
+    vi.restoreAllMocks();
+    expect(await builds()).toEqual(before);
+    await expectJson(await build(), 202);
+  });
+
+  it('the queue: the build is there, and its message is left to the sweep', async () => {
+    await call('PUT', file('queue.txt'), { as: world.editor, json: { content: newId() } });
+    soon();
+    const BUILD_QUEUE = new Proxy(env.BUILD_QUEUE, { get: () => hangs });
+    const answer = await callWith({ BUILD_QUEUE }, 'POST', '/api/builds', world.owner.token, {
+      projectId: world.projectId,
+    });
+    const { build } = await expectJson<{ build: { id: string } }>(answer, 202);
+    const waiting = await database
+      .prepare("SELECT count(*) AS n FROM outbox WHERE json_extract(body, '$.buildId') = ?")
+      .bind(build.id)
+      .first('n');
+    expect(waiting).toBe(1);
+  });
+
+  it('a room: 503, and nothing of the project is shown', async () => {
+    soon();
+    const room = new Proxy({}, { get: (_, name) => (name === 'then' ? undefined : hangs) });
+    const PROJECT_ROOM = new Proxy(env.PROJECT_ROOM, {
+      get: (rooms, name) =>
+        name === 'get' || name === 'getByName' ? () => room : Reflect.get(rooms, name, rooms).bind(rooms),
+    });
+    for (const [method, path] of [
+      ['GET', `/api/projects/${world.projectId}`],
+      ['GET', file('a.txt')],
+      ['DELETE', file('a.txt')],
+    ] as const)
+      await expectAway(await callWith({ PROJECT_ROOM }, method, path, world.owner.token));
+    expect((await call('GET', file('a.txt'), { as: world.owner })).status).toBe(200);
+  });
+
+  it('each of them: readiness names it and does not wait for it', async () => {
+    soon();
+    const silent = new Proxy({}, { get: () => hangs });
+    for (const [binding, part] of [
+      ['CACHE', 'cache'],
+      ['EXPORTS', 'storage'],
+      ['DB', 'database'],
+    ] as const) {
+      const value = binding === 'DB' ? faultyDatabase(1, hangs) : silent;
+      const answer = await callWith({ [binding]: value }, 'GET', '/health/ready', world.owner.token);
+      const body = await expectJson<{ checks: Record<string, { ok: boolean; detail?: string }> }>(answer, 503);
+      expect(body.checks[part], part).toMatchObject({ ok: false, detail: 'does not answer' });
+      expect(body.checks.rooms?.ok).toBe(true);
+    }
+  });
+
+  it('the bucket of the backups: a step is tried again, and the backup ends when the bucket is back', async () => {
+    const token = await signToken(configOf(env), 'system', { sub: 'operator' }, 600_000);
+    const headers = { authorization: `Bearer ${token}` };
+    silence(env.EXPORTS, 'put');
+    const started = await call('POST', '/api/system/backups', { headers, json: {} });
+    const { job } = await expectJson<{ job: Job }>(started, 202);
+    const failures = (): Promise<number> =>
+      runInDurableObject(env.MAINTENANCE.getByName('maintenance'), (_object, state) => {
+        const [row] = state.storage.sql.exec<{ json: string }>('SELECT json FROM jobs WHERE id = ?', job.id);
+        return (JSON.parse(row?.json ?? '{}') as { failures: number }).failures;
+      });
+    await until(async () => (await failures()) > 0);
+    vi.restoreAllMocks();
+    const look = async (): Promise<Job> =>
+      (await expectJson<{ job: Job }>(await call('GET', `/api/system/jobs/${job.id}`, { headers }), 200)).job;
+    await until(async () => (await look()).status !== 'running');
+    expect(await look()).toMatchObject({ status: 'done', error: null });
   });
 });

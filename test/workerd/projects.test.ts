@@ -169,6 +169,8 @@ describe('projects', () => {
       isPublic: false,
       settings: {},
       templateId: null,
+      forkedFrom: null,
+      forkedCheckpoint: null,
       now: Date.now() - 600_000,
     });
     expect(await expectProblem(await call('GET', `/api/projects/${id}`, { as: owner }), 404)).toBe('not_found');

@@ -2,6 +2,7 @@ import { endpoint } from '../endpoint.ts';
 import {
   CreateProject,
   DeleteProjectQuery,
+  DuplicateProject,
   FromTemplate,
   ProjectEnvelope,
   ProjectList,
@@ -80,6 +81,19 @@ export const projectEndpoints = {
     access: project('project.manage'),
     responses: { 200: { description: 'The project', json: ProjectEnvelope } },
   }),
+  duplicateProject: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/duplicate',
+    tag: 'Projects',
+    summary: 'Copy a project, or fork it',
+    access: project('project.read'),
+    idempotent: true,
+    description:
+      'No bytes are copied. A fork remembers the project and the checkpoint that it left from, and can be merged with it.',
+    body: DuplicateProject,
+    responses: { 201: { description: 'Created', json: ProjectEnvelope } },
+    errors: ['quota_exceeded'],
+  }),
   deleteProject: endpoint({
     method: 'DELETE',
     path: '/api/projects/{id}',
@@ -87,6 +101,7 @@ export const projectEndpoints = {
     summary: 'Move a project to the trash, or erase it',
     access: project('project.manage'),
     query: DeleteProjectQuery,
+    DuplicateProject,
     responses: { 204: { description: 'Done' } },
   }),
 } as const;

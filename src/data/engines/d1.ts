@@ -1,5 +1,5 @@
 import { sqliteDialect } from '../dialects/sqlite.ts';
-import { databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
+import { bounded, databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
 
 /** What SQLite says of statements that are wrong whenever they are sent; everything else may pass. */
 const wrongStatement = /SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|MISUSE)\b/;
@@ -24,14 +24,17 @@ export function d1Engine(d1: D1Database, bookmark?: string): Engine {
   const session = bookmark === undefined ? null : d1.withSession(bookmark);
   const target = session ?? d1;
   const prepare = ({ sql, params }: Statement): D1PreparedStatement => target.prepare(sql).bind(...params);
-  const raw = async (statement: Statement): Promise<unknown[][]> =>
-    await prepare(statement).raw<unknown[]>().catch(translate);
+  const asked = bounded();
+  const raw = (statement: Statement): Promise<unknown[][]> =>
+    asked(() => prepare(statement).raw<unknown[]>().catch(translate));
   return {
     dialect: sqliteDialect,
     run: raw,
     async batch(statements) {
       // `batch` returns rows as objects; column order is kept, and every RETURNING names distinct columns.
-      const results = await target.batch<Record<string, unknown>>(statements.map(prepare)).catch(translate);
+      const results = await asked(() =>
+        target.batch<Record<string, unknown>>(statements.map(prepare)).catch(translate),
+      );
       return results.map((result) => result.results.map((row) => Object.values(row)));
     },
     async explain(statement) {

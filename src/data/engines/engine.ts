@@ -1,4 +1,6 @@
 import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { noAnswer, within } from '../../core/within.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 
 /** A compiled statement: SQL in the dialect that both engines share, values by position. */
@@ -41,3 +43,18 @@ export class UniqueViolation extends Error {
 /** The database did not do it, for reasons that pass: nothing was changed. */
 export const databaseAway = (cause: unknown): KilnError =>
   new KilnError('unavailable', { detail: 'The database is away.', cause });
+
+/**
+ * Bounds each statement of one engine. After a silence the engine is not asked again: what belongs to
+ * one request must not wait time after time.
+ */
+export function bounded(): <T>(ask: () => PromiseLike<T>) => Promise<T> {
+  let silent: KilnError | null = null;
+  return async (ask) => {
+    if (silent) throw silent;
+    return await within(limits.database.statementTimeout, ask(), () => {
+      silent = noAnswer('The database');
+      return silent;
+    });
+  };
+}

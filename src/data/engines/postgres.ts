@@ -1,8 +1,10 @@
 import { Client, types } from 'pg';
 import postgresJournal from '../../../migrations/postgres/meta/_journal.json' with { type: 'json' };
+import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { noAnswer, within } from '../../core/within.ts';
 import { postgresDialect, postgresText } from '../dialects/postgres.ts';
-import { databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
+import { bounded, databaseAway, type Engine, type Statement, UniqueViolation } from './engine.ts';
 
 /** OIDs of int8 and numeric: counts, sums and times. They stay below 2^53. */
 const wholeNumbers = new Set([20, 1700]);
@@ -17,6 +19,7 @@ interface PostgresError extends Error {
 const passing = /^(?:08|53|57|58|40)/;
 
 function translate(thrown: unknown): never {
+  if (thrown instanceof KilnError) throw thrown;
   const error = thrown as PostgresError;
   if (error.code === '23505') {
     // `Key (project_id, user_id)=(…) already exists.`
@@ -41,13 +44,12 @@ export function postgresEngine(connectionString: string): Engine {
   let connecting: Promise<Client> | null = null;
   let lock: Promise<unknown> = Promise.resolve();
   let wrote = 0;
+  const asked = bounded();
 
   const connect = (): Promise<Client> => {
     connecting ??= (async () => {
       const client = new Client({
         connectionString,
-        connectionTimeoutMillis: limits.database.connectTimeout,
-        query_timeout: limits.database.statementTimeout,
         types: {
           getTypeParser: (oid: number, format?: 'text' | 'binary') =>
             wholeNumbers.has(oid) ? Number : types.getTypeParser(oid, format as 'text'),
@@ -55,7 +57,11 @@ export function postgresEngine(connectionString: string): Engine {
       });
       // A connection that breaks while idle says so here; the next statement fails and is translated.
       client.on('error', () => undefined);
-      await client.connect();
+      // The driver's own time-out ends with its socket, which cannot be closed while nobody answers on it.
+      await within(limits.database.connectTimeout, client.connect(), () => {
+        void client.end().catch(() => undefined);
+        return noAnswer('The database');
+      });
       return client;
     })();
     return connecting;
@@ -73,46 +79,49 @@ export function postgresEngine(connectionString: string): Engine {
   };
   const send = async (client: Client, { sql, params }: Statement): Promise<unknown[][]> => {
     if (!/^\s*(?:select|explain)\b/i.test(sql)) wrote = Date.now();
-    return (await client.query<unknown[]>({ text: postgresText(sql), values: [...params], rowMode: 'array' })).rows;
+    const query = { text: postgresText(sql), values: [...params], rowMode: 'array' } as const;
+    return (await asked(() => client.query<unknown[]>(query))).rows;
   };
   return {
     dialect: postgresDialect,
     run: (statement) => exclusively((client) => send(client, statement)),
     batch: (statements) =>
       exclusively(async (client) => {
-        await client.query('BEGIN');
+        await asked(() => client.query('BEGIN'));
         try {
           const results: unknown[][][] = [];
           for (const statement of statements) results.push(await send(client, statement));
-          await client.query('COMMIT');
+          await asked(() => client.query('COMMIT'));
           return results;
         } catch (error) {
-          await client.query('ROLLBACK').catch(() => undefined);
+          await asked(() => client.query('ROLLBACK')).catch(() => undefined);
           throw error;
         }
       }),
     snapshot: (work) =>
       exclusively(async (client) => {
-        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        await asked(() => client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'));
         try {
           return await work((statement) => send(client, statement));
         } finally {
-          await client.query('ROLLBACK').catch(() => undefined);
+          await asked(() => client.query('ROLLBACK')).catch(() => undefined);
         }
       }),
     explain: (statement) =>
       exclusively(async (client) => {
         const text = `EXPLAIN (GENERIC_PLAN, COSTS OFF) ${postgresText(statement.sql)}`;
         // Without values a plan shows placeholders, so nothing of anybody gets into a log.
-        const { rows } = await client.query<[string]>({ text, rowMode: 'array' });
+        const { rows } = await asked(() => client.query<[string]>({ text, rowMode: 'array' }));
         return rows.map(([line]) => line.trim());
       }),
     migrations: () =>
       exclusively(async (client) => {
-        const { rows } = await client.query<[number]>({
-          text: 'SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at',
-          rowMode: 'array',
-        });
+        const { rows } = await asked(() =>
+          client.query<[number]>({
+            text: 'SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY created_at',
+            rowMode: 'array',
+          }),
+        );
         return rows.map(
           ([when]) => postgresJournal.entries.find((entry) => entry.when === when)?.tag ?? `unknown (${when})`,
         );
@@ -122,7 +131,10 @@ export function postgresEngine(connectionString: string): Engine {
     async close() {
       if (!connecting) return;
       const client = await connecting.catch(() => null);
-      await client?.end().catch(() => undefined);
+      if (client)
+        await within(limits.database.connectTimeout, client.end(), () => noAnswer('The database')).catch(
+          () => undefined,
+        );
     },
   };
 }

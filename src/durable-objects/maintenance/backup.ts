@@ -276,10 +276,11 @@ export class BackupWork implements Work {
         backupKeys.room(saved.hash),
         ...room.documents.map(({ hash }) => backupKeys.document(hash)),
       ]);
-      scratch.add(
-        'todo',
-        (room.tables.files ?? []).map(({ hash }) => written(refs.blob(String(hash)))),
-      );
+      const { files = [], kept_blobs = [], kept_trees = [] } = room.tables;
+      scratch.add('todo', [
+        ...[...files, ...kept_blobs].map(({ hash }) => written(refs.blob(String(hash)))),
+        ...kept_trees.map(({ hash }) => written(refs.tree(String(hash)))),
+      ]);
     });
     const last = projects.at(-1);
     return last ? { ...state, cursor: last.key } : { ...state, stage: 'objects', cursor: '' };
@@ -287,7 +288,8 @@ export class BackupWork implements Work {
 
   /** A room's own work; tried once more, since an object may be moving. */
   #saveRoom(projectId: string): Promise<RoomBackup | null> {
-    const ask = (): Promise<RoomBackup | null> => unwrap(this.#stores.room(projectId).backup());
+    const ask = (): Promise<RoomBackup | null> =>
+      unwrap(this.#stores.room(projectId).backup(), limits.patience.roomBackup);
     return ask().catch(ask);
   }
 

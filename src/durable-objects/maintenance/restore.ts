@@ -291,7 +291,7 @@ export class RestoreWork implements Work {
           return;
         }
         const room = this.#stores.room(line.projectId);
-        const { outcome, seq, treeHash } = await unwrap(room.restoreState(line.hash));
+        const { outcome, seq, treeHash } = await unwrap(room.restoreState(line.hash), limits.patience.roomBackup);
         if (outcome === 'newer') {
           counts.newer += 1;
           newer.push(`${line.projectId} (${seq} instead of ${line.seq})`);

@@ -50,6 +50,7 @@ const left = new Set([
   'revisions',
   'index_pending',
   'tickets',
+  'blob_leases',
   'backup_documents',
   'backup_state',
 ]);
@@ -251,12 +252,18 @@ export async function restoreState(sql: Sql, vault: RoomVault, state: RoomState)
   });
 }
 
-/** Which of these hashes the room names or keeps: files of its tree, and texts that it may name again without storing them. */
-export function held(sql: Sql, hashes: readonly string[]): string[] {
+/**
+ * Which of these hashes the room names or keeps: files of its tree, texts that it may name again without
+ * storing them, trees and blobs of its history, and blobs that a client was promised.
+ */
+export function held(sql: Sql, hashes: readonly string[], now: number): string[] {
   return sql
     .all<{ hash: string }>(
-      'SELECT value AS hash FROM json_each(?) WHERE value IN (SELECT hash FROM files) OR value IN (SELECT hash FROM contents)',
+      `SELECT value AS hash FROM json_each(?1) WHERE value IN (SELECT hash FROM files) OR value IN (SELECT hash FROM contents)
+       OR value IN (SELECT hash FROM kept_trees) OR value IN (SELECT hash FROM kept_blobs)
+       OR value IN (SELECT hash FROM blob_leases WHERE expires > ?2)`,
       JSON.stringify(hashes),
+      now,
     )
     .map(({ hash }) => hash);
 }

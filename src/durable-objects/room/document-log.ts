@@ -98,6 +98,11 @@ export class DocumentLog {
     this.#states.delete(file);
   }
 
+  /** As `forget`, of every document. */
+  forgetAll(): void {
+    this.#states.clear();
+  }
+
   /** Removes a document for good. */
   delete(file: number): void {
     this.#sql.run('DELETE FROM document_snapshots WHERE file = ?', file);

@@ -151,6 +151,13 @@ export class LiveDocument {
     for (const peer of this.peers) if (peer !== only) peer.send(frame);
   }
 
+  /** A change that is in the log already, made outside this document while nothing here was pending. */
+  incorporate(update: Uint8Array): void {
+    Y.applyUpdate(this.doc, update, fromLog);
+    const frame = updateFrame(update);
+    for (const peer of this.peers) peer.send(frame);
+  }
+
   /** Folds the log. The caller is inside a transaction. */
   compact(): void {
     const snapshot = Y.encodeStateAsUpdate(this.doc);

@@ -21,6 +21,7 @@ export interface Directory {
 const inTrash: ReadonlySet<Right> = new Set([
   'project.read',
   'project.manage',
+  'history.read',
   'members.read',
   'activity.read',
   'build.read',

@@ -1,32 +1,23 @@
-import * as Y from 'yjs';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
-import type { FileInfo, TreeNode } from '../../contract/files.ts';
+import type { BatchResult, FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
 import type { Presence, RoomEvent } from '../../contract/room.ts';
-import { decodeText } from '../../core/content.ts';
-import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
-import { applyText } from '../../core/text-diff.ts';
-import { nest, sha256 } from '../../core/tree.ts';
+import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
-import { bytesOf, type Sql } from '../sql.ts';
+import type { Sql } from '../sql.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
-import { DocumentLog } from './document-log.ts';
-import { EventLog } from './event-log.ts';
-import { LiveDocument } from './live-document.ts';
+import { type BlobStore, Contents, type HotText } from './contents.ts';
+import { Documents } from './documents.ts';
+import { History } from './history.ts';
+import { type BatchStep, Landing, type NewContent, type Operation, TextsNeeded } from './landing.ts';
+import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
 import type { Peer } from './peer.ts';
-import { migrate } from './schema.ts';
-import { type StoredFile, TreeStore } from './tree-store.ts';
-
-/** Immutable bytes outside the room (R2). */
-export interface BlobStore {
-  put(hash: string, data: Uint8Array): Promise<void>;
-  get(hash: string): Promise<Uint8Array | null>;
-  putTree(hash: string, entries: readonly ManifestEntry[]): Promise<void>;
-}
+import { RoomStore } from './store.ts';
+import type { StoredFile, TreeStore } from './tree-store.ts';
 
 /** The relational index of the tree. */
 export interface TreeIndex {
@@ -56,9 +47,6 @@ export interface FileContent {
   readonly text: string | null;
 }
 
-/** Content on its way in: text that the room keeps, or a blob that is stored already. */
-export type NewContent = { readonly text: string } | { readonly hash: string; readonly size: number };
-
 export interface WriteOptions {
   /** `If-Match` as it came. */
   readonly ifMatch?: string | undefined;
@@ -66,11 +54,18 @@ export interface WriteOptions {
   readonly createOnly?: boolean | undefined;
 }
 
+/** A stored tree, as those outside need it. */
 export interface Snapshot {
   readonly treeHash: string;
   readonly seq: number;
   readonly fileCount: number;
   readonly totalSize: number;
+}
+
+/** Where a fork left from. */
+export interface ForkOrigin {
+  readonly projectId: string;
+  readonly treeHash: string;
 }
 
 const toInfo = (file: StoredFile): FileInfo => ({
@@ -84,43 +79,43 @@ const toInfo = (file: StoredFile): FileInfo => ({
   seq: file.seq,
 });
 
-/** Uploads in flight at once; workerd allows six connections that wait for headers. */
-const parallelUploads = 6;
-
 /**
  * The one writer of a project: tree, documents, presence, events. Numbered rules are in SPEC.md.
  * Knows no platform; `project-room.ts` is its shell.
  */
 export class Room {
   readonly #ports: RoomPorts;
-  readonly #sql: Sql;
   readonly #members: Members;
+  readonly #store: RoomStore;
   readonly #files: TreeStore;
-  readonly #events: EventLog;
-  readonly #log: DocumentLog;
-  readonly #documents = new Map<number, LiveDocument>();
-  readonly #opening = new Map<number, Promise<LiveDocument>>();
+  readonly #contents: Contents;
+  readonly #documents: Documents;
+  readonly #leases: BlobLeases;
+  readonly history: History;
   readonly channel: Channel;
-  /** Snapshots under way: contents of trees that have changed since must stay. */
-  #snapshots = 0;
-  #inTransaction = false;
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
-  /** Documents that a write is using: they stay open while it runs. */
-  readonly #pins = new Map<number, number>();
-  #untold: RoomEvent[] = [];
 
   constructor(ports: RoomPorts) {
     this.#ports = ports;
     this.#socketsCheckedAt = ports.now();
-    this.#sql = ports.sql;
-    migrate(ports.sql);
     this.#members = ports.members;
-    this.#files = new TreeStore(ports.sql);
-    this.#events = new EventLog(ports.sql);
-    this.#log = new DocumentLog(ports.sql);
-    this.channel = new Channel(this.#events, (file) => this.#files.byId(file)?.path ?? null);
-    this.#recover();
+    this.#store = new RoomStore(ports);
+    this.#files = this.#store.files;
+    this.#contents = new Contents(this.#store, ports.blobs);
+    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null);
+    this.#store.tell = (event) => this.channel.tell(event);
+    this.#documents = new Documents(this.#store, this.channel, {
+      textOf: ({ hash }) => this.#contents.warm(hash),
+      log: ports.log,
+    });
+    this.#leases = new BlobLeases(this.#store);
+    this.history = new History(this.#store, this.#contents, {
+      flush: () => this.#documents.flushAll(),
+      land: (by, work) => this.#land(by, work),
+      log: ports.log,
+    });
+    this.#documents.recover();
   }
 
   // ── Gate ────────────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +165,7 @@ export class Room {
   /** Ends every socket: the project is in the trash or gone. */
   closeAll(code: ErrorCode): void {
     this.#members.forget();
-    for (const document of this.#documents.values()) document.commit();
+    this.#documents.commitAll();
     for (const peer of this.channel.everyone()) peer.close(code);
   }
 
@@ -179,44 +174,58 @@ export class Room {
   /** The project with the totals of this moment; those in the database follow later. */
   project({ project, revision }: Entry): { project: Project; revision: number; seq: number } {
     const { tree } = this.#files;
-    return { project: { ...project, fileCount: tree.count, totalSize: tree.size }, revision, seq: this.#events.seq };
+    return {
+      project: { ...project, fileCount: tree.count, totalSize: tree.size },
+      revision,
+      seq: this.#store.events.seq,
+    };
   }
 
-  /** The first tree of a new project. Every blob that it names is stored; a second call changes nothing. */
-  adopt(entries: readonly ManifestEntry[], by: string): Snapshot {
-    if (this.#events.seq === 0) {
-      this.#transaction(() => {
-        this.#emit('project.created', by, { fileCount: entries.length });
-        for (const { path, hash, size, isText } of entries)
-          this.#files.put({ path, hash, size, isText, by, seq: this.#events.seq, at: this.#ports.now() });
+  /**
+   * The first tree of a new project. Every blob that it names is stored, or among `texts`; a second call
+   * changes nothing.
+   */
+  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin): Snapshot {
+    if (this.#store.events.seq === 0) {
+      this.#store.transaction(() => {
+        const seq = this.#store.emit('project.created', by, {
+          fileCount: entries.length,
+          treeHash: hashTree(entries),
+        });
+        const at = this.#ports.now();
+        for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
+        for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
+        if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
     }
     const { tree } = this.#files;
-    return { treeHash: tree.hash(), seq: this.#events.seq, fileCount: tree.count, totalSize: tree.size };
+    return { treeHash: tree.hash(), seq: this.#store.events.seq, fileCount: tree.count, totalSize: tree.size };
   }
 
   // ── Files ───────────────────────────────────────────────────────────────────────────────────────
 
   list(prefix?: string): { files: FileInfo[]; seq: number } {
-    this.flushAll();
+    this.#documents.flushAll();
     const files = this.#files.tree.list();
     return {
       files: (prefix ? files.filter((file) => file.path.startsWith(prefix)) : files).map(toInfo),
-      seq: this.#events.seq,
+      seq: this.#store.events.seq,
     };
   }
 
   tree(): { tree: TreeNode; hash: string; seq: number } {
-    this.flushAll();
+    this.#documents.flushAll();
     const { tree } = this.#files;
-    return { tree: nest(tree.list()), hash: tree.hash(), seq: this.#events.seq };
+    return { tree: nest(tree.list()), hash: tree.hash(), seq: this.#store.events.seq };
   }
 
   /** Includes what collaborators have typed up to now. [R8] */
   async read(path: string): Promise<FileContent> {
-    const file = this.#current(path);
-    if (!file.isText) return { file: toInfo(file), text: null };
-    return { file: toInfo(file), text: await this.#textOf(file) };
+    const before = this.#files.tree.get(path);
+    if (before) this.#documents.flush(before.id);
+    const file = this.#files.tree.get(path);
+    if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
+    return { file: toInfo(file), text: file.isText ? await this.#contents.warm(file.hash) : null };
   }
 
   async write(
@@ -225,79 +234,79 @@ export class Room {
     by: string,
     options: WriteOptions = {},
   ): Promise<{ file: FileInfo; created: boolean }> {
-    const before = this.#lookUp(path);
-    if (before && options.createOnly) throw new KilnError('file_exists');
-    if ('hash' in content) return this.#writeBlob(path, content, by, before, options);
-    // A document with history is the truth of its file, whether somebody has it open or not: a write
-    // past it would be undone by its next flush.
-    if (before && this.#log.exists(before.id)) return await this.#writeDocument(before, content.text, by, options);
-    this.#require(options.ifMatch, before);
-    const at = this.#ports.now();
-    const file = this.#transaction(() => {
-      const { hash, size } = this.#files.keepText(content.text, at);
-      if (before?.isText && before.hash === hash) return before;
-      return this.#put(path, { hash, size, isText: true }, by, before, at);
-    });
-    return { file: toInfo(file), created: !before };
+    const op = options.createOnly ? 'create' : 'put';
+    const operation = { op, path, content, ifMatch: options.ifMatch } as const;
+    await this.#keepWhatIsOpen([operation], by);
+    const { file, created } = await this.#land(by, (landing) => landing.apply(operation));
+    if (!file) throw new Error('a write has its file');
+    return { file: toInfo(file), created };
   }
 
   async delete(path: string, by: string, options: WriteOptions = {}): Promise<void> {
-    const file = this.#current(path);
-    this.#require(options.ifMatch, file);
-    this.#transaction(() => {
-      this.#emit('file.deleted', by, { path });
-      this.#files.delete(file, this.#events.seq, this.#ports.now());
-      this.#sql.run('DELETE FROM dirty WHERE file = ?', file.id);
-      this.#log.delete(file.id);
-    });
-    this.#drop(file.id, 'not_found');
+    if (!this.#files.tree.get(path)) throw new KilnError('not_found', { detail: 'There is no such file.' });
+    const operation = { op: 'delete', path, ifMatch: options.ifMatch } as const;
+    await this.#keepWhatIsOpen([operation], by);
+    await this.#land(by, (landing) => landing.apply(operation));
   }
 
-  /** The tree of this moment, immutable: every blob and the manifest are stored when this resolves. */
-  async snapshot(): Promise<Snapshot> {
-    this.flushAll();
-    const { tree } = this.#files;
-    const entries = [...tree.list()];
-    const snapshot = { treeHash: tree.hash(), seq: this.#events.seq, fileCount: tree.count, totalSize: tree.size };
-    this.#snapshots += 1;
-    try {
-      const pending = new Set(this.#files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
-      await this.#store([...pending]);
-      await this.#ports.blobs.putTree(snapshot.treeHash, entries);
-    } finally {
-      this.#snapshots -= 1;
-    }
-    return snapshot;
+  /** All of it or none; a refusal names the operation. [R19] */
+  async batch(
+    operations: readonly BatchStep[],
+    by: string,
+    message?: string,
+  ): Promise<{ results: BatchResult[]; seq: number }> {
+    const planned = this.#planned(operations);
+    await this.#keepWhatIsOpen(planned, by);
+    const results = await this.#land(by, (landing) => {
+      const done = planned.map((operation, index) => {
+        const { path, file, files } = attributed(index, () => landing.apply(operation));
+        return { op: operation.op, path, file: file && toInfo(file), files };
+      });
+      if (message !== undefined) this.#store.emit('files.batch', by, { message, operations: operations.length });
+      return done;
+    });
+    return { results, seq: this.#store.events.seq };
+  }
+
+  /** Those of the hashes that a client has to upload; the others stay for as long as a lease lasts. [R17] */
+  async missing(hashes: readonly string[]): Promise<string[]> {
+    const known = this.#leases.known(hashes);
+    // A text that is in the room alone would go with its file.
+    await this.#contents.store(known.map(({ hash }) => hash));
+    if (known.length) this.#leases.add(known);
+    const there = new Set(known.map(({ hash }) => hash));
+    return hashes.filter((hash) => !there.has(hash));
+  }
+
+  /** A client uploaded a blob through this project; it is stored. */
+  uploaded(blob: KnownBlob): void {
+    this.#leases.add([blob]);
   }
 
   // ── Backup ──────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts the room of this moment into the vault: nothing is copied that has not changed. Null for a room that never was. */
   async backup(projectId: string, vault: RoomVault): Promise<RoomBackup | null> {
-    this.flushAll();
-    if (this.#events.seq === 0) return null;
-    const last = lastBackup(this.#sql, projectId, this.#events.seq);
+    const { sql, events } = this.#store;
+    this.#documents.flushAll();
+    if (events.seq === 0) return null;
+    const last = lastBackup(sql, projectId, events.seq);
     const kept = last !== null && (await vault.hasRoom(last.hash));
     // Somebody may have typed while the vault was asked.
-    this.flushAll();
-    if (kept && lastBackup(this.#sql, projectId, this.#events.seq)?.hash === last.hash) return last;
+    this.#documents.flushAll();
+    if (kept && lastBackup(sql, projectId, events.seq)?.hash === last.hash) return last;
     const captured = capture(
-      this.#sql,
+      sql,
       {
         projectId,
-        seq: this.#events.seq,
+        seq: events.seq,
         treeHash: this.#files.tree.hash(),
-        load: (file) => this.#log.load(file),
+        load: (file) => this.#store.log.load(file),
       },
       !kept,
     );
     // Texts of this tree that are in the room alone go into the blob store, where the backup finds them.
-    this.#snapshots += 1;
-    try {
-      await this.#store(this.#files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
-    } finally {
-      this.#snapshots -= 1;
-    }
+    await this.#contents.storeTexts();
     for (const { hash, data } of captured.documents) await vault.putDocument(hash, data);
     await vault.putRoom(captured.result.hash, captured.state);
     captured.remember();
@@ -310,22 +319,23 @@ export class Room {
    */
   async takeOver(hash: string, vault: RoomVault): Promise<{ outcome: 'restored' | 'newer'; seq: number }> {
     const state = await verifyState(vault, hash);
-    this.flushAll();
-    if (this.#events.seq > state.seq) return { outcome: 'newer', seq: this.#events.seq };
+    this.#documents.flushAll();
+    const { seq } = this.#store.events;
+    if (seq > state.seq) return { outcome: 'newer', seq };
     this.closeAll('unavailable');
-    await restoreState(this.#sql, vault, state);
+    await restoreState(this.#store.sql, vault, state);
     return { outcome: 'restored', seq: state.seq };
   }
 
-  /** Which of these blobs the room still needs. Asked by the collector before it touches them. */
+  /** Which of these objects the room still needs. Asked by the collector before it touches them. */
   held(hashes: readonly string[]): string[] {
-    return held(this.#sql, hashes);
+    return held(this.#store.sql, hashes, this.#ports.now());
   }
 
   // ── Events ──────────────────────────────────────────────────────────────────────────────────────
 
   events(since: number): { events: RoomEvent[]; seq: number; resync: boolean } {
-    return { ...this.#events.since(since), seq: this.#events.seq };
+    return { ...this.#store.events.since(since), seq: this.#store.events.seq };
   }
 
   presence(): Presence[] {
@@ -334,7 +344,7 @@ export class Room {
 
   /** Something happened elsewhere that belongs into the project's log: a build, a member. */
   record(type: string, by: string | null, data: RoomEvent['data']): void {
-    this.#transaction(() => this.#emit(type, by, data));
+    this.#store.transaction(() => this.#store.emit(type, by, data));
   }
 
   // ── Sockets ─────────────────────────────────────────────────────────────────────────────────────
@@ -342,9 +352,9 @@ export class Room {
   /** Spends a ticket. False when it was spent before. */
   spendTicket(jti: string, expires: number): boolean {
     const now = this.#ports.now();
-    this.#sql.run('DELETE FROM tickets WHERE expires < ?', now);
+    this.#store.sql.run('DELETE FROM tickets WHERE expires < ?', now);
     return (
-      this.#sql.all(
+      this.#store.sql.all(
         'INSERT INTO tickets (jti, expires) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING jti',
         jti,
         expires,
@@ -354,8 +364,8 @@ export class Room {
 
   /** The document behind a path, for a socket that wants it; throws `not_found` or `not_a_document`. */
   documentTarget(path: string): number {
-    const file = this.#lookUp(path);
-    if (!file) throw new KilnError('not_found');
+    const file = this.#files.tree.get(path);
+    if (!file) throw new KilnError(this.#movedFrom(path) ? 'moved' : 'not_found');
     if (!file.isText) throw new KilnError('not_a_document');
     return file.id;
   }
@@ -376,7 +386,7 @@ export class Room {
     this.channel.join(peer, true);
     if (peer.state.target.kind === 'channel') return;
     try {
-      (await this.#open(peer.state.target.file)).join(peer, true);
+      await this.#documents.join(peer, peer.state.target.file);
     } catch (error) {
       peer.close(error instanceof KilnError ? error.code : 'internal');
       if (!(error instanceof KilnError)) throw error;
@@ -400,9 +410,7 @@ export class Room {
       return;
     }
     if (typeof frame === 'string') throw new Error('documents speak binary');
-    const { file } = peer.state.target;
-    const document = this.#documents.get(file) ?? (await this.#open(file));
-    document.receive(peer, frame);
+    await this.#documents.receive(peer, peer.state.target.file, frame);
   }
 
   /** Idempotent. The last one out of a document flushes it. [R4, R9] */
@@ -410,16 +418,11 @@ export class Room {
     const { target } = peer.state;
     if (target.kind === 'channel') return this.channel.leave(peer);
     try {
-      // After hibernation the document may not be in memory; those who stay must still hear who left.
-      const wanted = peer.state.awareness.length > 0 && this.#socketsOn(target.file).length > 1;
-      if (wanted && this.#files.byId(target.file)?.isText) await this.#open(target.file);
+      await this.#documents.prepareLeave(peer, target.file);
     } finally {
       this.channel.leave(peer);
     }
-    const document = this.#documents.get(target.file);
-    if (!document?.peers.has(peer)) return;
-    document.leave(peer);
-    this.#closeIdle(document);
+    this.#documents.leave(peer, target.file);
   }
 
   // ── Background ──────────────────────────────────────────────────────────────────────────────────
@@ -427,18 +430,20 @@ export class Room {
   /** Everything that is due by now; asks to be called again when something is left. Safe to run twice. */
   async tick(): Promise<void> {
     const now = this.#ports.now();
-    this.flushAll();
-    const idle = this.#files.pendingContents(now - limits.room.blobIdle, 200);
-    if (idle.length) await this.#store(idle);
-    if (this.#snapshots === 0) this.#files.sweepContents(now - limits.room.blobIdle);
-    this.#sql.run('DELETE FROM revisions WHERE at <= ?', now - limits.room.revisionTtl);
-    const [revision] = this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM revisions');
-    if (revision?.at != null) this.#ports.schedule(revision.at + limits.room.revisionTtl);
-    const oldest = this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
-    if (oldest != null && oldest + limits.room.indexDelay <= now) await this.writeIndex();
-    if (this.#sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
+    const { sql } = this.#store;
+    this.#documents.flushAll();
+    this.#documents.forgetRevisions();
+    // A store that is away must not hold up what needs another one.
+    const failures: unknown[] = [];
+    const attempt = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => void failures.push(error));
+    await attempt(this.#contents.tidy());
+    const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
+    if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
+    await attempt(this.history.tidy());
+    if (sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
     const due = this.#files.nextDue();
     if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Brings the relational index up to date. Idempotent; what fails stays pending. */
@@ -453,330 +458,94 @@ export class Room {
       totalSize: tree.size,
       treeHash: tree.hash(),
     });
-    this.#transaction(() => this.#files.indexDone(pending));
-  }
-
-  /** Every edited document into the tree. One that cannot be flushed stays dirty and holds up nobody else. */
-  flushAll(): void {
-    for (const document of [...this.#documents.values()]) this.#attempt(document.file, () => document.commit());
-    for (const { file } of this.#sql.all<{ file: number }>('SELECT file FROM dirty'))
-      this.#attempt(file, () => this.#flush(file));
-  }
-
-  #attempt(file: number, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#ports.log('room.flush_failed', { file, message: String(error) }, 'error');
-    }
-  }
-
-  /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
-  #recover(): void {
-    const dirty = this.#sql.all('SELECT file FROM dirty').length;
-    if (dirty) {
-      this.flushAll();
-      this.#ports.log('room.recovered', { documents: dirty }, 'warn');
-    }
+    this.#store.transaction(() => this.#files.indexDone(pending));
   }
 
   // ── Inside ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** The newest state of a file; its live edits are flushed first. */
-  #lookUp(path: string): StoredFile | undefined {
-    const file = this.#files.tree.get(path);
-    if (!file) return undefined;
-    this.#documents.get(file.id)?.commit();
-    this.#flush(file.id);
-    return this.#files.tree.get(path);
-  }
-
-  #current(path: string): StoredFile {
-    const file = this.#lookUp(path);
-    if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
-    return file;
-  }
-
-  #require(ifMatch: string | undefined, file: StoredFile | undefined): void {
-    if (ifMatch !== undefined && !matches(ifMatch, file ? etag(file.hash) : null))
-      throw new KilnError('precondition_failed');
-  }
-
-  async #textOf(file: StoredFile): Promise<string> {
-    const hot = this.#files.text(file.hash);
-    if (hot !== null) return hot;
-    const data = await this.#ports.blobs.get(file.hash);
-    if (!data) throw new KilnError('unavailable', { detail: 'The content of this file could not be read.' });
-    const text = decodeText(data);
-    if (text === null || sha256(data) !== file.hash) throw new Error(`blob ${file.hash} is not the text it was`);
-    this.#transaction(() => this.#files.keepStored(file.hash, data, this.#ports.now()));
-    return text;
-  }
-
-  #put(
-    path: string,
-    content: { hash: string; size: number; isText: boolean },
-    by: string | null,
-    before: StoredFile | undefined,
-    at: number,
-    isStored = false,
-  ): StoredFile {
-    this.#emit(before ? 'file.updated' : 'file.created', by, { path, hash: content.hash, size: content.size });
-    return this.#files.put({ path, ...content, by, seq: this.#events.seq, at }, isStored);
-  }
-
-  #writeBlob(
-    path: string,
-    content: { hash: string; size: number },
-    by: string,
-    before: StoredFile | undefined,
-    options: WriteOptions,
-  ): { file: FileInfo; created: boolean } {
-    this.#require(options.ifMatch, before);
-    if (before && !before.isText && before.hash === content.hash) return { file: toInfo(before), created: false };
-    const file = this.#transaction(() => {
-      if (before) {
-        this.#log.delete(before.id);
-        this.#sql.run('DELETE FROM dirty WHERE file = ?', before.id);
+  /** Runs changes in one transaction, with every live edit in the tree before it. */
+  async #land<T>(by: string, work: (landing: Landing) => T): Promise<T> {
+    for (;;) {
+      this.#documents.flushAll();
+      try {
+        return this.#store.transaction(() => {
+          const landing = new Landing(this.#store, this.#documents, by);
+          const result = work(landing);
+          landing.settle();
+          return result;
+        });
+      } catch (error) {
+        if (!(error instanceof TextsNeeded)) throw error;
+        for (const hash of error.hashes) await this.#contents.warm(hash);
       }
-      return this.#put(path, { ...content, isText: false }, by, before, this.#ports.now());
-    });
-    if (before) this.#drop(before.id, 'not_a_document');
-    return { file: toInfo(file), created: !before };
-  }
-
-  /** A write into a document merges: onto the revision that If-Match names when that is still known, else onto the newest text. [R8] */
-  async #writeDocument(
-    { id }: StoredFile,
-    text: string,
-    by: string,
-    options: WriteOptions,
-  ): Promise<{ file: FileInfo; created: boolean }> {
-    return await this.#using(id, (document) => {
-      // From here on nothing waits: what is compared is what is changed.
-      document.commit();
-      this.#flush(id);
-      const before = this.#fileOf(id);
-      const base = this.#base(before, options.ifMatch);
-      if (base) mergeText(document.doc, base, text, by);
-      else applyText(document.text, text, by);
-      document.commit();
-      this.#flush(id);
-      return { file: toInfo(this.#fileOf(id)), created: false };
-    });
-  }
-
-  /** The Yjs state that a write with this If-Match was made on; null for the newest. Throws `precondition_failed`. */
-  #base(file: StoredFile, ifMatch: string | undefined): Uint8Array | null {
-    if (ifMatch === undefined || matches(ifMatch, etag(file.hash))) return null;
-    const base = this.#revision(file.id, ifMatch);
-    if (!base) throw new KilnError('precondition_failed');
-    return base;
-  }
-
-  #fileOf(id: number): StoredFile {
-    const file = this.#files.byId(id);
-    if (!file) throw new KilnError('not_found');
-    return file;
-  }
-
-  /** Runs `work` on an open document, which stays open until everybody who uses it is done. */
-  async #using<T>(file: number, work: (document: LiveDocument) => T): Promise<T> {
-    this.#pins.set(file, (this.#pins.get(file) ?? 0) + 1);
-    try {
-      return work(await this.#open(file));
-    } finally {
-      const left = (this.#pins.get(file) ?? 1) - 1;
-      if (left > 0) this.#pins.set(file, left);
-      else this.#pins.delete(file);
-      const document = this.#documents.get(file);
-      if (document) this.#closeIdle(document);
     }
   }
 
-  /** Flushes and lets go of a document that nobody has open. [R4, R9] */
-  #closeIdle(document: LiveDocument): void {
-    if (document.peers.size > 0 || this.#pins.has(document.file)) return;
-    this.#flush(document.file);
-    this.#transaction(() => document.compact());
-    this.#documents.delete(document.file);
-    document.destroy();
-  }
-
-  #revision(file: number, ifMatch: string): Uint8Array | null {
-    const rows = this.#sql.all<{ hash: string; state: ArrayBuffer | Uint8Array }>(
-      'SELECT hash, state FROM revisions WHERE file = ? AND at > ? ORDER BY at DESC',
-      file,
-      this.#ports.now() - limits.room.revisionTtl,
-    );
-    const row = rows.find(({ hash }) => matches(ifMatch, etag(hash)) && ifMatch.trim() !== '*');
-    return row ? bytesOf(row.state) : null;
-  }
-
-  /** Text of a document → tree row → event, in one transaction. [R9] */
-  #flush(file: number): void {
-    const dirty = this.#sql.all<{ by: string | null }>('SELECT by FROM dirty WHERE file = ?', file)[0];
-    if (!dirty) return;
-    const live = this.#documents.get(file);
-    live?.commit();
-    const doc = live?.doc ?? this.#reload(file);
-    const text = doc.getText('content').toString();
-    const at = this.#ports.now();
-    this.#transaction(() => {
-      const before = this.#files.byId(file);
-      this.#sql.run('DELETE FROM dirty WHERE file = ?', file);
-      if (!before) return;
-      const { hash, size } = this.#files.keepText(text, at);
-      if (before.hash === hash) return;
-      this.#put(before.path, { hash, size, isText: true }, dirty.by, before, at, true);
-      const state = Y.encodeStateAsUpdate(doc);
-      if (state.length <= limits.room.chunk) {
-        this.#sql.run(
-          'INSERT INTO revisions (file, hash, at, state) VALUES (?, ?, ?, ?) ON CONFLICT (file, hash) DO UPDATE SET at = excluded.at, state = excluded.state',
-          file,
-          hash,
-          at,
-          state,
-        );
-        this.#sql.run(
-          'DELETE FROM revisions WHERE file = ?1 AND (at <= ?2 OR hash NOT IN (SELECT hash FROM revisions WHERE file = ?1 ORDER BY at DESC LIMIT ?3))',
-          file,
-          at - limits.room.revisionTtl,
-          limits.room.revisionsKept,
-        );
-      }
+  /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */
+  #planned(steps: readonly BatchStep[]): Operation[] {
+    const hashes = steps.flatMap((step) => ('content' in step && 'hash' in step.content ? [step.content.hash] : []));
+    const known = new Map(this.#leases.known(hashes).map((blob) => [blob.hash, blob]));
+    return steps.map((step, index): Operation => {
+      if (!('content' in step)) return step;
+      const { content } = step;
+      if ('text' in content) return { ...step, content };
+      const blob = known.get(content.hash);
+      if (!blob)
+        throw new KilnError('validation_failed', {
+          issues: [{ path: `body.operations.${index}.hash`, message: 'this blob was not uploaded to this project' }],
+        });
+      return { ...step, content: blob };
     });
-    if (!live) doc.destroy();
   }
 
-  #reload(file: number): Y.Doc {
-    const doc = new Y.Doc();
-    for (const update of this.#log.load(file)) Y.applyUpdate(doc, update);
-    return doc;
-  }
-
-  #open(file: number): Promise<LiveDocument> {
-    const open = this.#documents.get(file);
-    if (open) return Promise.resolve(open);
-    let opening = this.#opening.get(file);
-    if (!opening) {
-      opening = this.#load(file).finally(() => this.#opening.delete(file));
-      this.#opening.set(file, opening);
-    }
-    return opening;
-  }
-
-  async #load(id: number): Promise<LiveDocument> {
-    const stored = this.#files.byId(id);
-    if (!stored) throw new KilnError('not_found');
-    let text = '';
-    if (!this.#log.exists(id)) text = await this.#textOf(stored);
-    // The content may have come from R2: the file can be another by now.
-    const file = this.#files.byId(id);
-    if (!file) throw new KilnError('not_found');
-    if (!file.isText) throw new KilnError('not_a_document');
-    if (file.hash !== stored.hash && !this.#log.exists(id)) return this.#load(id);
-    const document = new LiveDocument(
-      id,
-      this.#log,
-      {
-        committing: (live, by) => this.#markDirty(live.file, [...by].at(-1) ?? null),
-        committed: (live, by, seq) => {
-          const path = this.#files.byId(live.file)?.path;
-          if (path !== undefined) this.channel.saved(by, path, seq);
-        },
-        failed: (live, error) => {
-          // The next use reads the log again, which has everything that anybody saw.
-          if (this.#documents.get(id) === live) this.#documents.delete(id);
-          this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
-        },
-        refused: (peer) =>
-          this.channel.sendTo(peer.state.user.userId, {
-            type: 'error',
-            code: 'forbidden',
-            message: 'You may read this document, not change it.',
-          }),
-        transaction: (work) => this.#transaction(work),
-      },
-      text,
+  /** What somebody has open may hold what they just typed: before it goes, or becomes bytes, the state is kept. */
+  async #keepWhatIsOpen(operations: readonly Operation[], by: string): Promise<void> {
+    const ends = (operation: Operation): boolean =>
+      operation.op === 'delete' || ('content' in operation && 'hash' in operation.content && !operation.content.isText);
+    if (!operations.some(ends)) return;
+    // What is moved may go under its new name.
+    const doomed = operations.flatMap((operation) =>
+      operation.op === 'move' ? [operation.from] : ends(operation) && 'path' in operation ? [operation.path] : [],
     );
-    this.#documents.set(id, document);
-    for (const peer of this.#socketsOn(id)) document.join(peer, false);
-    return document;
-  }
-
-  #markDirty(file: number, by: string | null): void {
-    const now = this.#ports.now();
-    const [dirty] = this.#sql.all<{ at: number }>(
-      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET by = excluded.by RETURNING at',
-      file,
-      by,
-      now,
-    );
-    if (dirty) this.#ports.schedule(dirty.at + limits.room.flushAfter);
-  }
-
-  /** Ends the sockets of a document whose file is gone or changed its nature. */
-  #drop(file: number, code: ErrorCode): void {
-    this.#documents.get(file)?.dissolve(code);
-    this.#documents.delete(file);
-    for (const peer of this.#socketsOn(file)) peer.close(code);
-  }
-
-  #socketsOn(file: number): Peer[] {
-    return this.channel
-      .everyone()
-      .filter(({ state }) => state.target.kind === 'document' && state.target.file === file);
-  }
-
-  async #store(hashes: readonly string[]): Promise<void> {
-    const queue = [...hashes];
-    const worker = async (): Promise<void> => {
-      for (let hash = queue.pop(); hash !== undefined; hash = queue.pop()) {
-        const data = this.#files.bytes(hash);
-        if (!data) continue;
-        await this.#ports.blobs.put(hash, data);
-        this.#files.markStored([hash]);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(parallelUploads, queue.length) }, worker));
-  }
-
-  #emit(type: string, by: string | null, data: RoomEvent['data']): void {
-    this.#untold.push(this.#events.append(type, by, data, this.#ports.now()));
-  }
-
-  /** One transaction; listeners hear of its events after it. Inner calls join the outer one. */
-  #transaction<T>(work: () => T): T {
-    if (this.#inTransaction) return work();
-    const seq = this.#events.seq;
-    this.#inTransaction = true;
-    let result: T;
-    try {
-      result = this.#sql.transaction(work);
-    } catch (error) {
-      this.#untold = [];
-      this.#events.reset(seq);
-      this.#files.reload();
-      throw error;
-    } finally {
-      this.#inTransaction = false;
+    let kept = '';
+    for (let attempt = 0; attempt < limits.checkpoint.landAttempts; attempt += 1) {
+      this.#documents.flushAll();
+      const open = this.#files.tree
+        .list()
+        .filter(
+          ({ id, path }) =>
+            doomed.some((one) => path === one || path.startsWith(`${one}/`)) && this.#documents.isOpen(id),
+        )
+        .map(({ path, hash }) => `${hash} ${path}`)
+        .join();
+      // Somebody may have typed while it was being kept.
+      if (open === kept) return;
+      kept = open;
+      await this.history.checkpoint({ kind: 'auto', message: 'Before open files were deleted', by });
     }
-    const told = this.#untold;
-    this.#untold = [];
-    for (const event of told) this.channel.tell(event);
-    const due = told.length ? this.#files.nextDue() : null;
-    if (due !== null) this.#ports.schedule(due);
-    return result;
+  }
+
+  #movedFrom(path: string): boolean {
+    return (
+      this.#store.sql.all(
+        `SELECT 1 FROM (SELECT json_extract(data, '$.from') AS origin, json_extract(data, '$.files') AS files FROM events WHERE type = 'file.moved')
+         WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') LIMIT 1`,
+        path,
+      ).length > 0
+    );
   }
 }
 
-/** Applies `text` as an edit of a past state, and merges that edit: what was typed since stays. */
-function mergeText(doc: Y.Doc, base: Uint8Array, text: string, by: string): void {
-  const past = new Y.Doc();
-  Y.applyUpdate(past, base);
-  const vector = Y.encodeStateVector(past);
-  applyText(past.getText('content'), text, by);
-  Y.applyUpdate(doc, Y.encodeStateAsUpdate(past, vector), by);
-  past.destroy();
+/** Says which operation of a batch was refused. */
+function attributed<T>(index: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof KilnError)) throw error;
+    const message = error.detail ?? error.message;
+    throw new KilnError(error.code, {
+      detail: `Operation ${index}: ${message}`,
+      issues: [{ path: `body.operations.${index}`, message }],
+    });
+  }
 }

@@ -19,6 +19,18 @@ const steps: readonly string[][] = [
     'CREATE TABLE events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, at INTEGER NOT NULL, by TEXT, data TEXT NOT NULL)',
     'CREATE TABLE tickets (jti TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  [
+    // `seq` is that of the state; up to `newest` nothing happened that it does not have.
+    `CREATE TABLE checkpoints (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, tree_hash TEXT NOT NULL, kind TEXT NOT NULL, name TEXT, message TEXT,
+      author TEXT, at INTEGER NOT NULL, file_count INTEGER NOT NULL, total_size INTEGER NOT NULL, newest INTEGER NOT NULL) WITHOUT ROWID`,
+    'CREATE INDEX checkpoints_tree ON checkpoints (tree_hash)',
+    // Trees that checkpoints and bases name, and how many of them name each blob.
+    'CREATE TABLE kept_trees (hash TEXT PRIMARY KEY) WITHOUT ROWID',
+    'CREATE TABLE kept_blobs (hash TEXT PRIMARY KEY, trees INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE TABLE merge_bases (project TEXT PRIMARY KEY, tree_hash TEXT NOT NULL, round INTEGER NOT NULL) WITHOUT ROWID',
+    // Blobs that came in through this project and that no file names yet.
+    'CREATE TABLE blob_leases (hash TEXT PRIMARY KEY, size INTEGER NOT NULL, is_text INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -58,35 +58,37 @@ const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 /** The project's tree and the text contents that are hot. Every method that changes something runs inside the caller's transaction. */
 export class TreeStore {
   readonly #sql: Sql;
-  #tree: WorkingTree<StoredFile>;
+  /** As storage has it; null: to be read at the next use. */
+  #tree: WorkingTree<StoredFile> | null = null;
   readonly #byId = new Map<number, string>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
-    this.#tree = new WorkingTree();
-    this.reload();
   }
 
   get tree(): WorkingTree<StoredFile> {
+    if (this.#tree) return this.#tree;
+    const files = this.#sql.all<Row>(`SELECT ${columns} FROM files`).map(toFile);
+    this.#byId.clear();
+    for (const file of files) this.#byId.set(file.id, file.path);
+    this.#tree = new WorkingTree(files);
     return this.#tree;
   }
 
-  /** Reads the tree again, after a transaction was rolled back. */
-  reload(): void {
-    const files = this.#sql.all<Row>(`SELECT ${columns} FROM files`).map(toFile);
-    this.#tree = new WorkingTree(files);
-    this.#byId.clear();
-    for (const file of files) this.#byId.set(file.id, file.path);
+  /** The tree is read again: a transaction was rolled back. What storage cannot say then, nobody is told. */
+  forget(): void {
+    this.#tree = null;
   }
 
   byId(id: number): StoredFile | undefined {
+    const { tree } = this;
     const path = this.#byId.get(id);
-    return path === undefined ? undefined : this.#tree.get(path);
+    return path === undefined ? undefined : tree.get(path);
   }
 
   /** Adds or replaces a file whose content is kept. Throws the tree's typed errors; `isStored` as there. */
   put(change: FileChange, isStored = false): StoredFile {
-    const before = this.#tree.get(change.path);
+    const before = this.tree.get(change.path);
     const file: Omit<StoredFile, 'id'> = {
       path: change.path,
       hash: change.hash,
@@ -99,7 +101,7 @@ export class TreeStore {
       seq: change.seq,
     };
     // Checked in memory first: a refusal leaves storage untouched.
-    this.#tree.put({ ...file, id: before?.id ?? 0 }, isStored);
+    this.tree.put({ ...file, id: before?.id ?? 0 }, isStored);
     const [row] = this.#sql.all<{ id: number }>(
       `INSERT INTO files (path, hash, size, mode, is_text, mime_type, updated_at, updated_by, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (path) DO UPDATE SET hash = excluded.hash, size = excluded.size, is_text = excluded.is_text, mime_type = excluded.mime_type,
@@ -116,18 +118,43 @@ export class TreeStore {
     );
     if (!row) throw new Error('an upsert returns its row');
     const stored = { ...file, id: row.id };
-    this.#tree.put(stored, true);
+    this.tree.put(stored, true);
     this.#byId.set(row.id, file.path);
     this.#touchIndex(file.path, file.seq, false, file.updatedAt);
     return stored;
   }
 
   delete(file: StoredFile, seq: number, at: number): void {
-    this.#tree.delete(file.path);
+    this.tree.delete(file.path);
     this.#byId.delete(file.id);
     this.#sql.run('DELETE FROM files WHERE id = ?', file.id);
     this.#sql.run('DELETE FROM revisions WHERE file = ?', file.id);
     this.#touchIndex(file.path, seq, true, at);
+  }
+
+  /** Gives files other paths, all at once: a directory may change its spelling, two files may swap. Throws the tree's typed errors. */
+  move(pairs: readonly { file: StoredFile; to: string }[], by: string | null, seq: number, at: number): void {
+    for (const { file } of pairs) {
+      this.tree.delete(file.path);
+      // Paths are unique in storage at every moment; no file is called like this one.
+      this.#sql.run('UPDATE files SET path = ? WHERE id = ?', `/${file.id}`, file.id);
+      this.#touchIndex(file.path, seq, true, at);
+    }
+    for (const { file, to } of pairs) {
+      const mimeType = mimeTypeOf(to, file.isText);
+      this.tree.put({ ...file, path: to, mimeType, updatedAt: at, updatedBy: by, seq }, true);
+      this.#sql.run(
+        'UPDATE files SET path = ?, mime_type = ?, updated_at = ?, updated_by = ?, seq = ? WHERE id = ?',
+        to,
+        mimeType,
+        at,
+        by,
+        seq,
+        file.id,
+      );
+      this.#byId.set(file.id, to);
+      this.#touchIndex(to, seq, false, at);
+    }
   }
 
   /** Keeps text under its hash, which is returned with its size. */
@@ -142,6 +169,16 @@ export class TreeStore {
       at,
     );
     return { hash, size: data.length };
+  }
+
+  /** Keeps text that is in no blob store yet under the hash that it is known to have. */
+  keepPending(hash: string, data: Uint8Array, at: number): void {
+    this.#sql.run(
+      'INSERT INTO contents (hash, data, stored, at) VALUES (?, ?, 0, ?) ON CONFLICT (hash) DO NOTHING',
+      hash,
+      data,
+      at,
+    );
   }
 
   /** Keeps bytes that came from R2, so that the next read is local. */

@@ -11,14 +11,14 @@ import type { RemoteRoom } from '../../durable-objects/stubs.ts';
 export class GatedRoom {
   readonly projectId: string;
   readonly #stub: RemoteRoom;
-  readonly #caller: Caller;
+  readonly caller: Caller;
   readonly #right: Right;
   #entered = false;
 
   constructor(projectId: string, stub: RemoteRoom, caller: Caller, right: Right) {
     this.projectId = projectId;
     this.#stub = stub;
-    this.#caller = caller;
+    this.caller = caller;
     this.#right = right;
   }
 
@@ -28,7 +28,7 @@ export class GatedRoom {
 
   /** One gated call: `room.call((stub, caller, right) => stub.read(caller, right, path))`. */
   async call<T>(work: (stub: RemoteRoom, caller: Caller, right: Right) => PromiseLike<Answer<T>>): Promise<T> {
-    const value = await unwrap(work(this.#stub, this.#caller, this.#right));
+    const value = await unwrap(work(this.#stub, this.caller, this.#right));
     this.#entered = true;
     return value;
   }

@@ -3,8 +3,47 @@ import { limits } from '../../contract/limits.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
-import { claimKey, finishKey, releaseKey } from '../../data/idempotency.ts';
+import { type Claim, claimKey, earlierClaim, finishKey, releaseKey } from '../../data/idempotency.ts';
 import type { AppContext } from './context.ts';
+
+/** The key of a request and the hash of what it asks for; null without a key. */
+function keyOf(c: AppContext, userId: string, body: unknown) {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return null;
+  if (key === '' || key.length > limits.http.idempotencyKeyMax)
+    throw new KilnError('validation_failed', {
+      issues: [{ path: 'header.idempotency-key', message: `1–${limits.http.idempotencyKeyMax} characters` }],
+    });
+  const requestHash = sha256(canonicalJson([c.req.method, c.req.path.replace('/api/v1/', '/api/'), body ?? null]));
+  // The time of the claim, not of the request: a body may have been on its way for long.
+  return { userId, key, requestHash, now: Date.now() };
+}
+
+/** The answer to a request that is not the first with its key. */
+function repeated(claim: Exclude<Claim, { outcome: 'first' }>): Response {
+  if (claim.outcome === 'other-request') throw new KilnError('idempotency_key_reused');
+  if (claim.outcome === 'running')
+    throw new KilnError('conflict', { detail: 'The first request with this key is still running.', retryAfter: 1 });
+  return new Response(claim.body, {
+    status: claim.status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'private, no-store',
+      'idempotency-replayed': 'true',
+    },
+  });
+}
+
+/**
+ * For work that is long and changes nothing until its end: the answer that the same request got before,
+ * before the work; `idempotently` around the end decides. Null: there is none yet.
+ */
+export async function earlierAnswer(c: AppContext, userId: string, body: unknown): Promise<Response | null> {
+  const request = keyOf(c, userId, body);
+  const claim = request && (await earlierClaim(c.var.db, request));
+  // One that is running may still fail.
+  return claim === null || claim.outcome === 'running' ? null : repeated(claim);
+}
 
 /**
  * Runs a request once per `Idempotency-Key` and replays its first answer for a day. Answers of the
@@ -16,26 +55,11 @@ export async function idempotently(
   body: unknown,
   respond: () => Promise<Response>,
 ): Promise<Response> {
-  const key = c.req.header('idempotency-key');
-  if (key === undefined) return await respond();
-  if (key === '' || key.length > limits.http.idempotencyKeyMax)
-    throw new KilnError('validation_failed', {
-      issues: [{ path: 'header.idempotency-key', message: `1–${limits.http.idempotencyKeyMax} characters` }],
-    });
-  const requestHash = sha256(canonicalJson([c.req.method, c.req.path.replace('/api/v1/', '/api/'), body ?? null]));
-  const claim = await claimKey(c.var.db, { userId, key, requestHash, now: c.var.started });
-  if (claim.outcome === 'other-request') throw new KilnError('idempotency_key_reused');
-  if (claim.outcome === 'running')
-    throw new KilnError('conflict', { detail: 'The first request with this key is still running.', retryAfter: 1 });
-  if (claim.outcome === 'replay')
-    return new Response(claim.body, {
-      status: claim.status,
-      headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'cache-control': 'private, no-store',
-        'idempotency-replayed': 'true',
-      },
-    });
+  const request = keyOf(c, userId, body);
+  if (request === null) return await respond();
+  const { key } = request;
+  const claim = await claimKey(c.var.db, request);
+  if (claim.outcome !== 'first') return repeated(claim);
   let response: Response;
   try {
     response = await respond();

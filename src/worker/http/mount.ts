@@ -54,7 +54,7 @@ export interface Raw {
 export type Handler<E extends Endpoint> = (c: AppContext, input: Input<E>) => Promise<Reply<E> | Raw> | Reply<E> | Raw;
 
 /** Path parameters that are ids; any other text cannot name anything, and says so like an unknown id. */
-const idParams = new Set(['id', 'userId']);
+const idParams = new Set(['id', 'userId', 'checkpointId']);
 
 const issuesOf = (where: string, error: z.core.$ZodError): Issue[] =>
   error.issues.map((issue) => ({ path: [where, ...issue.path.map(String)].join('.'), message: issue.message }));
@@ -153,7 +153,7 @@ async function respond<E extends Endpoint>(
       throw new Error(`${endpoint.method} ${endpoint.path} answered without passing the gate`);
     return 'raw' in reply ? reply.raw : toResponse(c, reply);
   };
-  return endpoint.idempotent && user ? await idempotently(c, user.userId, body, work) : await work();
+  return endpoint.idempotent === true && user ? await idempotently(c, user.userId, body, work) : await work();
 }
 
 function readParams(c: AppContext, endpoint: Endpoint): Record<string, string> {

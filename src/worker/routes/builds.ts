@@ -34,10 +34,15 @@ const wholeLog = limits.build.logLines + 1;
 export function buildRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.createBuild, async (c, { room, user, body }) => {
     const { db, config, started: now } = c.var;
-    const { projectId, target, options } = body;
-    const snapshot = await room.call((stub, caller, right) => stub.snapshot(caller, right));
+    const { projectId, checkpointId, target, options } = body;
+    const { checkpoint, project } = await room.call((stub, caller, right) =>
+      checkpointId === undefined
+        ? stub.checkpoint(caller, right, { kind: 'build' })
+        : stub.getCheckpoint(caller, right, checkpointId),
+    );
+    const { treeHash } = checkpoint;
     const lockHash = await recentLock(db, projectId, now - limits.build.lockTtl);
-    const key = buildKey({ treeHash: snapshot.treeHash, target, options, lock: lockHash });
+    const key = buildKey({ treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),
       projectId,
@@ -45,7 +50,8 @@ export function buildRoutes(app: Hono<AppEnv>): void {
       target,
       options,
       key,
-      treeHash: snapshot.treeHash,
+      treeHash,
+      checkpointId: checkpoint.id,
       lockHash,
       now,
     };
@@ -65,7 +71,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
     try {
-      await unwrap(buildRun(c.env, build.id).create(row, snapshot.projectName));
+      await unwrap(buildRun(c.env, build.id).create(row, project.name));
       await c.env.BUILD_QUEUE.send(message.body);
       await settleOutbox(db, message.id);
       await room.tell((stub) =>

@@ -8,21 +8,17 @@ import { etag, matchesWeakly } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
 import { getBlob, putBlob } from '../../data/objects.ts';
-import type { NewContent, WriteOptions } from '../../durable-objects/room/room.ts';
+import type { NewContent } from '../../durable-objects/room/landing.ts';
+import type { WriteOptions } from '../../durable-objects/room/room.ts';
 import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
+import { bytesOfContent } from '../http/file-content.ts';
+import { fileHeaders } from '../http/file-headers.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
 
 const encoder = new TextEncoder();
-
-function decodeBase64(content: string): Uint8Array {
-  // `Buffer` skips what is not base64; the contract does not.
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(content) || content.length % 4 !== 0)
-    throw new KilnError('validation_failed', { issues: [{ path: 'body.content', message: 'is not base64' }] });
-  return Buffer.from(content, 'base64');
-}
 
 /**
  * The bytes of a write, as the room takes them. What is not collaborative text is stored first and
@@ -33,15 +29,7 @@ async function newContent(
   room: GatedRoom,
   body: { content: string; encoding: 'utf-8' | 'base64' } | undefined,
 ): Promise<NewContent> {
-  if (body?.encoding === 'utf-8' && !body.content.isWellFormed())
-    throw new KilnError('validation_failed', { issues: [{ path: 'body.content', message: 'is not valid Unicode' }] });
-  const bytes = !body
-    ? await readBytes(c.req.raw, limits.file.sizeMax)
-    : body.encoding === 'utf-8'
-      ? encoder.encode(body.content)
-      : decodeBase64(body.content);
-  if (bytes.length > limits.file.sizeMax)
-    throw new KilnError('payload_too_large', { detail: `A file has at most ${limits.file.sizeMax} bytes.` });
+  const bytes = body ? bytesOfContent(body) : await readBytes(c.req.raw, limits.file.sizeMax);
   const text = textOf(bytes);
   if (text !== null) return { text };
   await room.enter();
@@ -65,17 +53,6 @@ async function write(
   };
   const { file, created } = await room.call((stub, caller, right) => stub.write(caller, right, path, content, options));
   return { status: created ? (201 as const) : (200 as const), headers: { etag: etag(file.hash) }, body: { file } };
-}
-
-/** A file as a download: the name in RFC 8187 form, and never a type that a browser would run. */
-function fileHeaders(path: string, mimeType: string): Headers {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  return new Headers({
-    'content-type': mimeType,
-    'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
-    'content-security-policy': "sandbox; default-src 'none'",
-    'cache-control': 'private, no-store',
-  });
 }
 
 export function fileRoutes(app: Hono<AppEnv>): void {

@@ -1,9 +1,10 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
 import type { Project, UpdateProject } from '../../contract/projects.ts';
 import { etag, matches, matchesWeakly } from '../../core/etag.ts';
-import { getTree } from '../../data/objects.ts';
+import { getTree, type ManifestEntry } from '../../data/objects.ts';
 import {
   listProjects,
   restoreProject,
@@ -20,6 +21,12 @@ import { mount } from '../http/mount.ts';
 import { type NewProjectInput, newProject } from '../new-project.ts';
 import { tellRoom } from '../tell-room.ts';
 
+async function treeOf(c: AppContext, treeHash: string): Promise<ManifestEntry[]> {
+  const entries = await getTree(c.env.ASSETS, treeHash);
+  if (!entries) throw new KilnError('unavailable', { detail: 'A stored tree could not be read.' });
+  return entries;
+}
+
 /** A project from a template, or an empty one. */
 async function create(
   c: AppContext,
@@ -28,8 +35,7 @@ async function create(
 ): Promise<Project> {
   const template = templateId == null ? undefined : await templateByRef(c.var.db, templateId);
   if (templateId != null && !template) throw new KilnError('not_found', { detail: 'There is no such template.' });
-  const entries = template ? await getTree(c.env.ASSETS, template.treeHash) : [];
-  if (!entries) throw new KilnError('unavailable', { detail: 'The template could not be read.' });
+  const entries = template ? await treeOf(c, template.treeHash) : [];
   return await newProject(c, ownerId, {
     ...input,
     description: input.description ?? template?.description,
@@ -106,6 +112,28 @@ export function projectRoutes(app: Hono<AppEnv>): void {
     await tellRoom(c, room.projectId, null);
     const { fileCount, totalSize } = project;
     return { status: 200, body: { project: { ...toProject(row, project.role), fileCount, totalSize } } };
+  });
+
+  mount(app, endpoints.duplicateProject, async (c, { room, user, body }) => {
+    const forked = body.fork
+      ? await room.call((stub, caller, right) =>
+          stub.checkpoint(caller, right, { kind: 'auto', message: 'A fork left from here' }),
+        )
+      : null;
+    const { project, entries, texts } = forked
+      ? { ...forked, entries: await treeOf(c, forked.checkpoint.treeHash), texts: [] }
+      : await room.call((stub, caller, right) => stub.copy(caller, right));
+    const suffix = body.fork ? ' (fork)' : ' (copy)';
+    const copy = await newProject(c, user.userId, {
+      name: body.name ?? `${project.name.slice(0, limits.project.nameMax - suffix.length)}${suffix}`,
+      description: project.description,
+      settings: project.settings,
+      entries,
+      texts,
+      fork: forked ? { projectId: room.projectId, checkpoint: forked.checkpoint } : undefined,
+      origin: { duplicateOf: room.projectId, fork: body.fork },
+    });
+    return { status: 201, body: { project: copy } };
   });
 
   mount(app, endpoints.deleteProject, async (c, { room, user, query }) => {

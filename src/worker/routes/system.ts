@@ -5,6 +5,7 @@ import { limits } from '../../contract/limits.ts';
 import type { Readiness } from '../../contract/system.ts';
 import { describeSchema } from '../../core/migrations.ts';
 import { publicKeys } from '../../core/tokens.ts';
+import { within } from '../../core/within.ts';
 import { schemaState } from '../../data/migrations.ts';
 import { oldestOutbox } from '../../data/outbox.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
@@ -22,11 +23,8 @@ let schemaSeen = false;
 
 async function check(work: Check): Promise<Readiness['checks'][string]> {
   const start = Date.now();
-  const late = new Promise<never>((_, reject) =>
-    setTimeout(() => reject(new Error('no answer in time')), limits.http.readinessPatience),
-  );
   try {
-    const found = await Promise.race([work(), late]);
+    const found = await within(limits.http.readinessPatience, work(), () => new Error('no answer in time'));
     const told = typeof found === 'string' ? { ok: false, detail: found } : (found ?? { ok: true });
     return { ...told, ms: Date.now() - start };
   } catch {

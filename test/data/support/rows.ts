@@ -36,6 +36,8 @@ export async function someProject(db: Database, ownerId: string, name = 'Project
     isPublic: false,
     settings: {},
     templateId: null,
+    forkedFrom: null,
+    forkedCheckpoint: null,
     now: at,
   });
   await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(ownerId));
@@ -50,6 +52,7 @@ export const newBuild = (projectId: string, userId: string, at = now): NewBuild 
   options: { minify: true, sourcemap: false, typecheck: false, optimizeAssets: false, define: {} },
   key: `key of ${projectId}`,
   treeHash: 'a'.repeat(64),
+  checkpointId: null,
   lockHash: null,
   now: at,
 });

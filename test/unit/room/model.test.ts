@@ -124,9 +124,10 @@ describe('A room', () => {
           expect(world.room.list().files.map((file) => file.path)).toEqual([...model.keys()].sort());
         }
 
+        await world.settle();
         expect(world.refusals).toEqual([]);
         // At the end everything can be stored, and the index knows the tree.
-        const snapshot = await world.room.snapshot();
+        const snapshot = await world.room.history.snapshot();
         expect(hashTree(world.blobs.trees.get(snapshot.treeHash) ?? [])).toBe(snapshot.treeHash);
         await world.room.writeIndex();
         const index = new Map<string, string>();

@@ -11,9 +11,10 @@ import type { ServerMessage } from '../../../src/contract/room.ts';
 import { colorOf } from '../../../src/core/color.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
+import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
-import { type BlobStore, Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
+import { Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
 import { NodeSql } from './node-sql.ts';
 
 /** Immutable bytes in memory. Refuses what R2 refuses, and what the room must never do. */
@@ -24,27 +25,35 @@ export class MemoryBlobs implements BlobStore {
   readonly order: string[] = [];
   /** Awaited before each put; a way to do something meanwhile, or to fail. */
   beforePut: (hash: string) => void | Promise<void> = () => undefined;
+  /** Awaited before each call of any kind. */
+  before: (call: 'put' | 'get' | 'putTree' | 'getTree', hash: string) => void | Promise<void> = () => undefined;
 
   async put(hash: string, data: Uint8Array): Promise<void> {
     if (sha256(data) !== hash) throw new Error('the bytes do not have that hash');
+    await this.before('put', hash);
     await this.beforePut(hash);
     this.blobs.set(hash, data.slice());
     this.order.push(`blob ${hash}`);
   }
 
   async get(hash: string): Promise<Uint8Array | null> {
-    await Promise.resolve();
+    await this.before('get', hash);
     const data = this.blobs.get(hash);
     if (!data) throw new Error(`nobody stored the blob ${hash}`);
     return data.slice();
   }
 
   async putTree(hash: string, entries: readonly ManifestEntry[]): Promise<void> {
-    await Promise.resolve();
+    await this.before('putTree', hash);
     for (const entry of entries)
       if (!this.blobs.has(entry.hash)) throw new Error(`the tree names ${entry.path}, which is not stored`);
     this.trees.set(hash, entries);
     this.order.push(`tree ${hash}`);
+  }
+
+  async getTree(hash: string): Promise<readonly ManifestEntry[] | null> {
+    await this.before('getTree', hash);
+    return this.trees.get(hash) ?? null;
   }
 
   /** Text that another project stored, as `adopt` takes it over. */
@@ -153,7 +162,8 @@ export class TestClient {
   readonly awareness = new Awareness(this.doc);
   readonly world: World;
   readonly userId: string;
-  readonly path: string;
+  /** Where its file is; whoever moves it says so. */
+  path: string;
   peer: TestPeer;
   #read = 0;
   /** Whether local edits are sent as they happen. */
@@ -241,6 +251,8 @@ const project: Project = {
   role: 'owner',
   fileCount: 0,
   totalSize: 0,
+  forkedFrom: null,
+  forkedCheckpointId: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   updatedAt: '2026-01-01T00:00:00.000Z',
   deletedAt: null,
@@ -404,6 +416,23 @@ export class World {
     return (await this.room.read(path)).text;
   }
 
+  /** All that is on disk, table by table. */
+  dump(): Record<string, unknown[]> {
+    const tables = this.sql.all<{ name: string }>(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    );
+    return Object.fromEntries(
+      tables.map(({ name }) => [name, this.sql.all<object>(`SELECT * FROM "${name}"`).map((row) => ({ ...row }))]),
+    );
+  }
+
+  /** Path → content, as REST answers it; bytes by their hash. */
+  async contents(): Promise<Record<string, string>> {
+    const found: Record<string, string> = {};
+    for (const { path, hash } of this.room.list().files) found[path] = (await this.text(path)) ?? hash;
+    return found;
+  }
+
   /** Text that the rows of the log give, without any room. */
   durable(path: string): string {
     const [file] = this.sql.all<{ id: number }>('SELECT id FROM files WHERE path = ?', path);
@@ -415,6 +444,34 @@ export class World {
     const doc = new Y.Doc();
     for (const parts of bySeq.values()) Y.applyUpdate(doc, Buffer.concat(parts.map(({ data }) => data)));
     return doc.getText('content').toString();
+  }
+}
+
+/**
+ * Does `work` again and again, each time in a world of its own, and lets the process die before its
+ * first call to the blob store, its second, and so on, and at last right after its end; `check` sees
+ * the room that starts after it. Needs fake timers.
+ */
+export async function dyingEverywhere(
+  prepare: () => Promise<World>,
+  work: (world: World) => Promise<unknown>,
+  check: (world: World, isDone: boolean) => Promise<void>,
+): Promise<number> {
+  for (let step = 1; ; step += 1) {
+    const world = await prepare();
+    let calls = 0;
+    const death = Promise.withResolvers<'died'>();
+    world.blobs.before = () => {
+      calls += 1;
+      if (calls < step) return;
+      death.resolve('died');
+      return new Promise(() => undefined);
+    };
+    const end = await Promise.race([work(world), death.promise]);
+    world.blobs.before = () => undefined;
+    world.crash();
+    await check(world, end !== 'died');
+    if (end !== 'died') return step;
   }
 }
 

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { Sha256 } from './ids.ts';
+import { limits } from './limits.ts';
+import { ProjectDescription, ProjectEnvelope, ProjectName, Settings } from './projects.ts';
+
+/** By this a `kiln.json` is known for the manifest of an archive; any other is a file like others. */
+export const manifestFormat = 'kiln-project';
+
+/**
+ * `kiln.json`: what an archive says of its project beside its files. Further parts of a project get
+ * fields of their own, absent where it has none, and places outside `files.root`: whoever does not know
+ * them passes over them. `version` rises when that would be wrong.
+ */
+export const ArchiveManifest = z
+  .object({
+    format: z.literal(manifestFormat),
+    version: z.literal(1),
+    name: ProjectName,
+    description: ProjectDescription,
+    settings: Settings,
+    treeHash: Sha256.meta({ description: 'Of the tree that was exported; an edited archive has another' }),
+    files: z.object({
+      root: z
+        .string()
+        .max(limits.file.pathMax)
+        .regex(/^(?:[^/]+\/)*$/)
+        .meta({ description: 'The folder of the files: empty, or ending with a slash' }),
+      verbatim: z.boolean().meta({ description: 'Nothing is passed over, whatever it is called' }),
+    }),
+  })
+  .meta({ id: 'ArchiveManifest' });
+export type ArchiveManifest = z.infer<typeof ArchiveManifest>;
+
+export const ImportQuery = z.object({
+  name: ProjectName.optional().meta({ description: "Instead of the archive's own name for the project" }),
+});
+
+export const ImportResult = ProjectEnvelope.extend({
+  imported: z.object({
+    files: z.int(),
+    assets: z.int(),
+    bytes: z.int().meta({ description: 'Unpacked' }),
+    skipped: z
+      .int()
+      .meta({ description: 'Entries that were passed over, as `.git/` and `.DS_Store`; folders do not count' }),
+  }),
+});

@@ -1,0 +1,42 @@
+import { ImportQuery, ImportResult } from '../archives.ts';
+import { endpoint } from '../endpoint.ts';
+import { project, signedIn } from './access.ts';
+
+/** Projects as zip archives. */
+export const archiveEndpoints = {
+  exportProject: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/export',
+    tag: 'Projects',
+    summary: 'The whole project as a zip archive',
+    access: project('project.read'),
+    description:
+      'Streamed. Includes live edits that are not saved yet. `kiln.json` holds name, description and settings; the same project is the same bytes.',
+    responses: {
+      200: { description: 'The archive', contentType: 'application/zip' },
+      304: { description: 'Not changed' },
+    },
+  }),
+  importProject: endpoint({
+    method: 'POST',
+    path: '/api/projects/import',
+    tag: 'Projects',
+    summary: 'Create a project from a zip archive',
+    access: signedIn,
+    idempotent: 'streamed',
+    description:
+      'At most 100 MiB. An export gives the same tree, description and settings again. Of other archives one folder around everything is taken off, and `.git/`, `node_modules/`, `__MACOSX/`, `.DS_Store` and `Thumbs.db` are passed over. All of it is imported or nothing.',
+    query: ImportQuery,
+    rawBody: true,
+    rawTypes: ['application/zip', 'multipart/form-data', 'application/x-zip-compressed', 'application/octet-stream'],
+    responses: { 201: { description: 'Created', json: ImportResult } },
+    errors: [
+      'invalid_archive',
+      'invalid_entry',
+      'malformed_request',
+      'quota_exceeded',
+      'request_timeout',
+      'unsupported_media_type',
+    ],
+  }),
+} as const;

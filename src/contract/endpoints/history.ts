@@ -1,0 +1,115 @@
+import {
+  CheckpointDetail,
+  CheckpointEnvelope,
+  CheckpointFileContent,
+  CheckpointList,
+  CheckpointQuery,
+  CreateCheckpoint,
+  Diff,
+  DiffQuery,
+  Restored,
+  UpdateCheckpoint,
+} from '../checkpoints.ts';
+import { endpoint } from '../endpoint.ts';
+import { FileReadQuery } from '../files.ts';
+import { MergeAnswer, MergeBody } from '../merge.ts';
+import { project } from './access.ts';
+
+/** Checkpoints of a project, and what is made of them. */
+export const historyEndpoints = {
+  createCheckpoint: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/checkpoints',
+    tag: 'History',
+    summary: 'Keep the state of this moment',
+    access: project('project.write'),
+    idempotent: true,
+    description: 'A named one is kept for ever; the others for a day, and one of each day for a month.',
+    body: CreateCheckpoint,
+    responses: { 201: { description: 'Kept', json: CheckpointEnvelope } },
+    errors: ['quota_exceeded'],
+  }),
+  listCheckpoints: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/checkpoints',
+    tag: 'History',
+    summary: 'Checkpoints, newest first',
+    access: project('history.read'),
+    query: CheckpointQuery,
+    responses: { 200: { description: 'One page', json: CheckpointList } },
+  }),
+  getCheckpoint: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}',
+    tag: 'History',
+    summary: 'One checkpoint and its files',
+    access: project('history.read'),
+    responses: { 200: { description: 'The checkpoint', json: CheckpointDetail } },
+  }),
+  updateCheckpoint: endpoint({
+    method: 'PATCH',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}',
+    tag: 'History',
+    summary: 'Name a checkpoint, or take its name away',
+    access: project('project.write'),
+    body: UpdateCheckpoint,
+    responses: { 200: { description: 'The checkpoint', json: CheckpointEnvelope } },
+    errors: ['quota_exceeded'],
+  }),
+  deleteCheckpoint: endpoint({
+    method: 'DELETE',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}',
+    tag: 'History',
+    summary: 'Forget a checkpoint',
+    access: project('project.write'),
+    responses: { 204: { description: 'Forgotten' } },
+  }),
+  getCheckpointFile: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}/files/{path}',
+    catchAll: true,
+    tag: 'History',
+    summary: 'A file as it was then',
+    access: project('history.read'),
+    query: FileReadQuery,
+    responses: {
+      200: { description: 'The file', json: CheckpointFileContent },
+      206: { description: 'A range of the bytes' },
+      304: { description: 'Not changed' },
+    },
+    errors: ['invalid_path', 'range_not_satisfiable'],
+  }),
+  diffCheckpoint: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}/diff',
+    tag: 'History',
+    summary: 'What changed since a checkpoint',
+    access: project('history.read'),
+    description: 'Against the newest state, or another checkpoint; text with unified patches.',
+    query: DiffQuery,
+    responses: { 200: { description: 'The difference', json: Diff } },
+  }),
+  restoreCheckpoint: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/checkpoints/{checkpointId}/restore',
+    tag: 'History',
+    summary: 'Go back to a checkpoint',
+    access: project('project.write'),
+    description:
+      'The tree of the checkpoint becomes a new head, merged into open documents. The state before is a checkpoint itself.',
+    responses: { 200: { description: 'Restored', json: Restored } },
+    errors: ['conflict', 'quota_exceeded'],
+  }),
+  mergeProject: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/merge',
+    tag: 'History',
+    summary: 'Bring a fork home, or follow the project it came from',
+    access: project('project.write'),
+    description:
+      'Three-way from the state that both had last. Conflicts are data: answer them with `resolutions` in the same call again.',
+    body: MergeBody,
+    responses: { 200: { description: 'Merged, previewed, or the conflicts', json: MergeAnswer } },
+    errors: ['conflict', 'quota_exceeded'],
+  }),
+} as const;

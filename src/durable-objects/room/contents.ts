@@ -1,0 +1,155 @@
+import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { decodeText } from '../../core/content.ts';
+import { sha256 } from '../../core/tree.ts';
+import type { ManifestEntry } from '../../data/objects.ts';
+import type { StoredTree } from './checkpoints.ts';
+import type { RoomStore } from './store.ts';
+
+/** Immutable bytes outside the room (R2). */
+export interface BlobStore {
+  put(hash: string, data: Uint8Array): Promise<void>;
+  get(hash: string): Promise<Uint8Array | null>;
+  putTree(hash: string, entries: readonly ManifestEntry[]): Promise<void>;
+  getTree(hash: string): Promise<readonly ManifestEntry[] | null>;
+}
+
+/** A text that is in no blob store yet. */
+export interface HotText {
+  readonly hash: string;
+  readonly data: Uint8Array;
+}
+
+/** Uploads in flight at once; workerd allows six connections that wait for headers. */
+const parallelUploads = 6;
+
+/** Texts and trees between the room's storage and the blob store. A manifest is stored only after every blob that it names. */
+export class Contents {
+  readonly #store: RoomStore;
+  readonly #blobs: BlobStore;
+  /** Snapshots under way: contents of trees that have changed since must stay. */
+  #snapshots = 0;
+
+  constructor(store: RoomStore, blobs: BlobStore) {
+    this.#store = store;
+    this.#blobs = blobs;
+  }
+
+  /** Text by hash: from here when it is hot, else from the blob store, which changes nothing here. */
+  async text(hash: string): Promise<string> {
+    const hot = this.#store.files.text(hash);
+    if (hot !== null) return hot;
+    return (await this.#fetch(hash)).text;
+  }
+
+  /** As `text`, and hot from now on. */
+  async warm(hash: string): Promise<string> {
+    const hot = this.#store.files.text(hash);
+    if (hot !== null) return hot;
+    const { data, text } = await this.#fetch(hash);
+    this.#store.transaction(() => this.#store.files.keepStored(hash, data, this.#store.now()));
+    return text;
+  }
+
+  /** Throws `unavailable` when a tree that is kept cannot be read. */
+  async tree(hash: string): Promise<readonly ManifestEntry[]> {
+    const entries = await this.#blobs.getTree(hash);
+    if (!entries) throw new KilnError('unavailable', { detail: 'A stored state of the project could not be read.' });
+    return entries;
+  }
+
+  /** The tree of this moment, immutable: every blob and the manifest are stored when this resolves. Edits are flushed before. */
+  async snapshot(): Promise<StoredTree> {
+    const { tree } = this.#store.files;
+    const snapshot = {
+      treeHash: tree.hash(),
+      seq: this.#store.events.seq,
+      fileCount: tree.count,
+      totalSize: tree.size,
+      entries: tree.list(),
+    };
+    await this.storeTexts();
+    await this.#blobs.putTree(snapshot.treeHash, snapshot.entries);
+    return snapshot;
+  }
+
+  /**
+   * The tree of this moment for another room: with the texts that are in this one alone, or, when they
+   * are too many to hand over, after they were stored. Edits are flushed before.
+   */
+  async copy(): Promise<{ entries: readonly ManifestEntry[]; texts: readonly HotText[] }> {
+    const { files } = this.#store;
+    const hashes = files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
+    const texts: HotText[] = [];
+    let size = 0;
+    for (const hash of hashes) {
+      const data = files.bytes(hash);
+      if (!data) continue;
+      size += data.length;
+      if (size > limits.room.handOverBytes) return { entries: (await this.snapshot()).entries, texts: [] };
+      texts.push({ hash, data });
+    }
+    return { entries: files.tree.list(), texts };
+  }
+
+  /** Puts every text of the tree of this moment that is in the room alone into the blob store. */
+  async storeTexts(): Promise<void> {
+    await this.#keeping(this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
+  }
+
+  /** As `storeTexts`, those of these hashes. */
+  async store(hashes: readonly string[]): Promise<void> {
+    const wanted = new Set(hashes);
+    const pending = this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
+    await this.#keeping(pending.filter((hash) => wanted.has(hash)));
+  }
+
+  /** A tree that is not the room's own, with texts that nobody stored yet. */
+  async storeTree(
+    hash: string,
+    entries: readonly ManifestEntry[],
+    texts: ReadonlyMap<string, Uint8Array>,
+  ): Promise<void> {
+    for (const [name, data] of texts) await this.#blobs.put(name, data);
+    await this.#blobs.putTree(hash, entries);
+  }
+
+  /** What nobody edits any more goes to the blob store; what no file names leaves the room. */
+  async tidy(): Promise<void> {
+    const before = this.#store.now() - limits.room.blobIdle;
+    const idle = this.#store.files.pendingContents(before, 200);
+    if (idle.length) await this.#put(idle);
+    if (this.#snapshots === 0) this.#store.files.sweepContents(before);
+  }
+
+  async #fetch(hash: string): Promise<{ data: Uint8Array; text: string }> {
+    const data = await this.#blobs.get(hash);
+    if (!data) throw new KilnError('unavailable', { detail: 'The content of this file could not be read.' });
+    const text = decodeText(data);
+    if (text === null || sha256(data) !== hash) throw new Error(`blob ${hash} is not the text it was`);
+    return { data, text };
+  }
+
+  /** As `#put`; nothing is swept meanwhile, though no file names it any more. */
+  async #keeping(hashes: readonly string[]): Promise<void> {
+    this.#snapshots += 1;
+    try {
+      await this.#put(hashes);
+    } finally {
+      this.#snapshots -= 1;
+    }
+  }
+
+  async #put(hashes: readonly string[]): Promise<void> {
+    const queue = [...hashes];
+    const worker = async (): Promise<void> => {
+      for (let hash = queue.pop(); hash !== undefined; hash = queue.pop()) {
+        const data = this.#store.files.bytes(hash);
+        if (!data) continue;
+        await this.#blobs.put(hash, data);
+        this.#store.files.markStored([hash]);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(parallelUploads, queue.length) }, worker));
+  }
+}

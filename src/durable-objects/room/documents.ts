@@ -1,0 +1,300 @@
+import * as Y from 'yjs';
+import { type ErrorCode, KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { etag, matches } from '../../core/etag.ts';
+import type { LogFields } from '../../core/log.ts';
+import { applyText } from '../../core/text-diff.ts';
+import { bytesOf } from '../sql.ts';
+import type { Channel } from './channel.ts';
+import { LiveDocument } from './live-document.ts';
+import type { Peer } from './peer.ts';
+import { updateFrame } from './protocol.ts';
+import type { RoomStore } from './store.ts';
+import type { StoredFile } from './tree-store.ts';
+
+/** What the documents of a room need of it. */
+export interface DocumentPorts {
+  /** Text of a file that has no history yet. */
+  textOf(file: StoredFile): Promise<string>;
+  log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
+}
+
+/** The documents of a room: opened lazily, flushed into the tree, let go of when nobody is in them. [R4, R9] */
+export class Documents {
+  readonly #store: RoomStore;
+  readonly #channel: Channel;
+  readonly #ports: DocumentPorts;
+  readonly #live = new Map<number, LiveDocument>();
+  readonly #opening = new Map<number, Promise<LiveDocument>>();
+
+  constructor(store: RoomStore, channel: Channel, ports: DocumentPorts) {
+    this.#store = store;
+    this.#channel = channel;
+    this.#ports = ports;
+  }
+
+  /** Whether somebody has the document of a file open. */
+  isOpen(file: number): boolean {
+    return this.#socketsOn(file).length > 0;
+  }
+
+  async join(peer: Peer, file: number): Promise<void> {
+    (await this.#open(file)).join(peer, true);
+  }
+
+  async receive(peer: Peer, file: number, frame: Uint8Array): Promise<void> {
+    const document = this.#live.get(file) ?? (await this.#open(file));
+    document.receive(peer, frame);
+  }
+
+  /** After hibernation the document may not be in memory; those who stay must still hear who left. */
+  async prepareLeave(peer: Peer, file: number): Promise<void> {
+    const wanted = peer.state.awareness.length > 0 && this.#socketsOn(file).length > 1;
+    if (wanted && this.#store.files.byId(file)?.isText) await this.#open(file);
+  }
+
+  /** The last one out flushes the document, which then leaves memory. Idempotent. */
+  leave(peer: Peer, file: number): void {
+    const document = this.#live.get(file);
+    if (!document?.peers.has(peer)) return;
+    document.leave(peer);
+    if (document.peers.size > 0) return;
+    this.flush(file);
+    this.#store.transaction(() => document.compact());
+    this.#live.delete(file);
+    document.destroy();
+  }
+
+  /** Ends every running window; nothing is flushed. */
+  commitAll(): void {
+    for (const document of [...this.#live.values()]) this.#attempt(document.file, () => document.commit());
+  }
+
+  /** Every edited document into the tree. One that cannot be flushed stays dirty and holds up nobody else. */
+  flushAll(): void {
+    this.commitAll();
+    for (const { file } of this.#store.sql.all<{ file: number }>('SELECT file FROM dirty'))
+      this.#attempt(file, () => this.flush(file));
+  }
+
+  /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
+  recover(): void {
+    const dirty = this.#store.sql.all('SELECT file FROM dirty').length;
+    if (!dirty) return;
+    this.flushAll();
+    this.#ports.log('room.recovered', { documents: dirty }, 'warn');
+  }
+
+  /** Text of a document → tree row → event, in one transaction. [R9] */
+  flush(file: number): void {
+    const live = this.#live.get(file);
+    live?.commit();
+    const { sql, files } = this.#store;
+    const dirty = sql.all<{ by: string | null }>('SELECT by FROM dirty WHERE file = ?', file)[0];
+    if (!dirty) return;
+    const doc = live?.doc ?? this.#reload(file);
+    const at = this.#store.now();
+    this.#store.transaction(() => {
+      const before = files.byId(file);
+      sql.run('DELETE FROM dirty WHERE file = ?', file);
+      if (!before) return;
+      const { hash, size } = files.keepText(doc.getText('content').toString(), at);
+      if (before.hash === hash) return;
+      const { path } = before;
+      const seq = this.#store.emit('file.updated', dirty.by, { path, hash, size });
+      files.put({ path, hash, size, isText: true, by: dirty.by, seq, at }, true);
+      this.#keepRevision(file, hash, doc);
+    });
+    if (!live) doc.destroy();
+  }
+
+  // ── Writes that come from elsewhere ─────────────────────────────────────────────────────────────
+
+  /** The document of a file with history, aside: a write changes it there, and nobody sees it before it is stored. */
+  stage(file: number): StagedDocument {
+    const live = this.#live.get(file);
+    live?.commit();
+    const doc = live ? copyOf(live.doc) : this.#reload(file);
+    return { doc, text: doc.getText('content'), since: Y.encodeStateVector(doc) };
+  }
+
+  /**
+   * Writes `text` into a staged document as a minimal diff: onto the revision that `ifMatch` names when
+   * that is still known, else onto the newest text. Throws `precondition_failed`. [R8]
+   */
+  merge(staged: StagedDocument, file: StoredFile, text: string, by: string, ifMatch: string | undefined): void {
+    if (ifMatch === undefined || matches(ifMatch, etag(file.hash))) {
+      applyText(staged.text, text, by);
+      return;
+    }
+    const base = this.#revision(file.id, ifMatch);
+    if (!base) throw new KilnError('precondition_failed');
+    const past = new Y.Doc();
+    Y.applyUpdate(past, base);
+    const vector = Y.encodeStateVector(past);
+    applyText(past.getText('content'), text, by);
+    Y.applyUpdate(staged.doc, Y.encodeStateAsUpdate(past, vector), by);
+    past.destroy();
+  }
+
+  /** What was staged becomes part of the history; those who have it open get it afterwards. Inside a transaction. [R1] */
+  settle(file: number, staged: StagedDocument, hash: string): void {
+    const update = Y.encodeStateAsUpdate(staged.doc, staged.since);
+    const { log, sql } = this.#store;
+    log.append(file, update);
+    if (log.needsCompaction(file)) log.compact(file, Y.encodeStateAsUpdate(staged.doc));
+    sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.#keepRevision(file, hash, staged.doc);
+    this.#store.afterwards(() => {
+      const live = this.#live.get(file);
+      if (live) live.incorporate(update);
+      // After a sleep the document is not in memory before somebody says something; its sockets are.
+      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
+    });
+  }
+
+  /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */
+  end(file: number, code: ErrorCode): void {
+    this.#store.log.delete(file);
+    this.#store.sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.#store.afterwards(() => {
+      this.#live.get(file)?.dissolve(code);
+      this.#live.delete(file);
+      for (const peer of this.#socketsOn(file)) peer.close(code);
+    });
+  }
+
+  /** Revisions that no write may be based on any more; when the next ones are due. */
+  forgetRevisions(): void {
+    const { sql } = this.#store;
+    sql.run('DELETE FROM revisions WHERE at <= ?', this.#store.now() - limits.room.revisionTtl);
+    const [oldest] = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM revisions');
+    if (oldest?.at != null) this.#store.schedule(oldest.at + limits.room.revisionTtl);
+  }
+
+  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────
+
+  #attempt(file: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#ports.log('room.flush_failed', { file, message: String(error) }, 'error');
+    }
+  }
+
+  #revision(file: number, ifMatch: string): Uint8Array | null {
+    const rows = this.#store.sql.all<{ hash: string; state: ArrayBuffer | Uint8Array }>(
+      'SELECT hash, state FROM revisions WHERE file = ? AND at > ? ORDER BY at DESC',
+      file,
+      this.#store.now() - limits.room.revisionTtl,
+    );
+    const row = rows.find(({ hash }) => matches(ifMatch, etag(hash)) && ifMatch.trim() !== '*');
+    return row ? bytesOf(row.state) : null;
+  }
+
+  #keepRevision(file: number, hash: string, doc: Y.Doc): void {
+    const state = Y.encodeStateAsUpdate(doc);
+    if (state.length > limits.room.chunk) return;
+    const at = this.#store.now();
+    this.#store.sql.run(
+      'INSERT INTO revisions (file, hash, at, state) VALUES (?, ?, ?, ?) ON CONFLICT (file, hash) DO UPDATE SET at = excluded.at, state = excluded.state',
+      file,
+      hash,
+      at,
+      state,
+    );
+    this.#store.sql.run(
+      'DELETE FROM revisions WHERE file = ?1 AND (at <= ?2 OR hash NOT IN (SELECT hash FROM revisions WHERE file = ?1 ORDER BY at DESC LIMIT ?3))',
+      file,
+      at - limits.room.revisionTtl,
+      limits.room.revisionsKept,
+    );
+  }
+
+  #reload(file: number): Y.Doc {
+    const doc = new Y.Doc();
+    for (const update of this.#store.log.load(file)) Y.applyUpdate(doc, update);
+    return doc;
+  }
+
+  #open(file: number): Promise<LiveDocument> {
+    const open = this.#live.get(file);
+    if (open) return Promise.resolve(open);
+    let opening = this.#opening.get(file);
+    if (!opening) {
+      opening = this.#load(file).finally(() => this.#opening.delete(file));
+      this.#opening.set(file, opening);
+    }
+    return opening;
+  }
+
+  async #load(id: number): Promise<LiveDocument> {
+    const { files, log } = this.#store;
+    const stored = files.byId(id);
+    if (!stored) throw new KilnError('not_found');
+    let text = '';
+    if (!log.exists(id)) text = await this.#ports.textOf(stored);
+    // The content may have come from R2: the file can be another by now.
+    const file = files.byId(id);
+    if (!file) throw new KilnError('not_found');
+    if (!file.isText) throw new KilnError('not_a_document');
+    if (file.hash !== stored.hash && !log.exists(id)) return this.#load(id);
+    const document = new LiveDocument(
+      id,
+      log,
+      {
+        committing: (live, by) => this.#markDirty(live.file, [...by].at(-1) ?? null),
+        committed: (live, by, seq) => {
+          const path = files.byId(live.file)?.path;
+          if (path !== undefined) this.#channel.saved(by, path, seq);
+        },
+        failed: (live, error) => {
+          // The next use reads the log again, which has everything that anybody saw.
+          if (this.#live.get(id) === live) this.#live.delete(id);
+          this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
+        },
+        refused: (peer) =>
+          this.#channel.sendTo(peer.state.user.userId, {
+            type: 'error',
+            code: 'forbidden',
+            message: 'You may read this document, not change it.',
+          }),
+        transaction: (work) => this.#store.transaction(work),
+      },
+      text,
+    );
+    this.#live.set(id, document);
+    for (const peer of this.#socketsOn(id)) document.join(peer, false);
+    return document;
+  }
+
+  #markDirty(file: number, by: string | null): void {
+    const [dirty] = this.#store.sql.all<{ at: number }>(
+      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET by = excluded.by RETURNING at',
+      file,
+      by,
+      this.#store.now(),
+    );
+    if (dirty) this.#store.schedule(dirty.at + limits.room.flushAfter);
+  }
+
+  #socketsOn(file: number): Peer[] {
+    return this.#channel
+      .everyone()
+      .filter(({ state }) => state.target.kind === 'document' && state.target.file === file);
+  }
+}
+
+/** A copy of a document that a write works on. */
+export interface StagedDocument {
+  readonly doc: Y.Doc;
+  readonly text: Y.Text;
+  /** State vector before the write. */
+  readonly since: Uint8Array;
+}
+
+function copyOf(doc: Y.Doc): Y.Doc {
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+  return copy;
+}

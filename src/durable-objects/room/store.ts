@@ -1,0 +1,90 @@
+import type { RoomEvent } from '../../contract/room.ts';
+import type { Sql } from '../sql.ts';
+import { DocumentLog } from './document-log.ts';
+import { EventLog } from './event-log.ts';
+import { migrate } from './schema.ts';
+import { TreeStore } from './tree-store.ts';
+
+/** What the storage of a room needs of the world. */
+export interface StorePorts {
+  readonly sql: Sql;
+  now(): number;
+  /** Asks for `tick()` at that time or before. */
+  schedule(at: number): void;
+}
+
+/** The storage of a room: tree, document logs and events change together, in one transaction, or not at all. */
+export class RoomStore {
+  readonly sql: Sql;
+  readonly files: TreeStore;
+  readonly events: EventLog;
+  readonly log: DocumentLog;
+  /** Hears of every lasting event after it is durable. */
+  tell: (event: RoomEvent) => void = () => undefined;
+  readonly #ports: StorePorts;
+  #inside = false;
+  #untold: RoomEvent[] = [];
+  #effects: (() => void)[] = [];
+
+  constructor(ports: StorePorts) {
+    this.#ports = ports;
+    this.sql = ports.sql;
+    migrate(ports.sql);
+    this.files = new TreeStore(ports.sql);
+    this.events = new EventLog(ports.sql);
+    this.log = new DocumentLog(ports.sql);
+  }
+
+  now(): number {
+    return this.#ports.now();
+  }
+
+  schedule(at: number): void {
+    this.#ports.schedule(at);
+  }
+
+  /** Takes the next number of the project. Inside the transaction of the change that this tells of. */
+  emit(type: string, by: string | null, data: RoomEvent['data']): number {
+    this.#untold.push(this.events.append(type, by, data, this.now()));
+    return this.events.seq;
+  }
+
+  /** What others may see of a change, once it is durable; never when it was rolled back. [R1] */
+  afterwards(effect: () => void): void {
+    this.#effects.push(effect);
+  }
+
+  /** One transaction; effects and listeners follow it. Inner calls join the outer one. */
+  transaction<T>(work: () => T): T {
+    if (this.#inside) return work();
+    const { seq } = this.events;
+    this.#inside = true;
+    let result: T;
+    let due: number | null = null;
+    try {
+      result = this.sql.transaction(() => {
+        const done = work();
+        // In here: nothing that can fail comes after the commit.
+        due = this.#untold.length ? this.files.nextDue() : null;
+        return done;
+      });
+    } catch (error) {
+      this.#untold = [];
+      this.#effects = [];
+      this.events.reset(seq);
+      this.files.forget();
+      this.log.forgetAll();
+      throw error;
+    } finally {
+      this.#inside = false;
+    }
+    const told = this.#untold;
+    const effects = this.#effects;
+    this.#untold = [];
+    this.#effects = [];
+    for (const effect of effects) effect();
+    for (const event of told) this.tell(event);
+    if (due !== null) this.schedule(due);
+    return result;
+  }
+}

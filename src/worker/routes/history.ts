@@ -1,0 +1,180 @@
+import { Buffer } from 'node:buffer';
+import type { Hono } from 'hono';
+import type { CheckpointFile } from '../../contract/checkpoints.ts';
+import { endpoints } from '../../contract/endpoints.ts';
+import { KilnError } from '../../contract/errors.ts';
+import { decodeText, mimeTypeOf } from '../../core/content.ts';
+import { etag, matchesWeakly } from '../../core/etag.ts';
+import { diffTrees } from '../../core/patch.ts';
+import { decodePath } from '../../core/paths.ts';
+import { audit } from '../../data/audit.ts';
+import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
+import { fileHeaders } from '../http/file-headers.ts';
+import { GatedRoom } from '../http/gated-room.ts';
+import { mount } from '../http/mount.ts';
+import { serveBytes } from '../http/range.ts';
+
+const toFile = ({ path, size, hash, isText }: Omit<ManifestEntry, 'mode'>): CheckpointFile => ({
+  path,
+  size,
+  hash,
+  isText,
+  mimeType: mimeTypeOf(path, isText),
+});
+
+async function filesOf(c: AppContext, treeHash: string): Promise<ManifestEntry[]> {
+  const entries = await getTree(c.env.ASSETS, treeHash);
+  if (!entries) throw new KilnError('unavailable', { detail: 'A stored state of the project could not be read.' });
+  return entries;
+}
+
+async function bytesOf(c: AppContext, hash: string): Promise<Uint8Array> {
+  const object = await getBlob(c.env.ASSETS, hash);
+  if (!object) throw new KilnError('unavailable', { detail: 'A stored content could not be read.' });
+  return new Uint8Array(await object.arrayBuffer());
+}
+
+/** What happened to the history is the room's; the project's activity says so too. */
+const note = (c: AppContext, room: GatedRoom, action: string, subject: string, data: Record<string, unknown> = {}) =>
+  audit(c.var.db, { ...actorOf(c, room.caller.userId), projectId: room.projectId, action, subject, data });
+
+const checkpointOf = async (room: GatedRoom, id: string) =>
+  (await room.call((stub, caller, right) => stub.getCheckpoint(caller, right, id))).checkpoint;
+
+export function historyRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.createCheckpoint, async (c, { room, body }) => {
+    const { checkpoint } = await room.call((stub, caller, right) =>
+      stub.checkpoint(caller, right, { kind: 'manual', ...body }),
+    );
+    await note(c, room, 'checkpoint.created', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
+    return { status: 201, body: { checkpoint } };
+  });
+
+  mount(app, endpoints.listCheckpoints, async (_c, { room, query }) => ({
+    status: 200,
+    body: await room.call((stub, caller, right) => stub.checkpoints(caller, right, query)),
+  }));
+
+  mount(app, endpoints.getCheckpoint, async (c, { room, params }) => {
+    const checkpoint = await checkpointOf(room, params.checkpointId);
+    const files = (await filesOf(c, checkpoint.treeHash)).map(toFile);
+    return { status: 200, body: { checkpoint: { ...checkpoint, files } } };
+  });
+
+  mount(app, endpoints.updateCheckpoint, async (c, { room, params, body }) => {
+    const checkpoint = await room.call((stub, caller, right) =>
+      stub.updateCheckpoint(caller, right, params.checkpointId, body),
+    );
+    await note(c, room, 'checkpoint.updated', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
+    return { status: 200, body: { checkpoint } };
+  });
+
+  mount(app, endpoints.deleteCheckpoint, async (c, { room, params }) => {
+    await room.call((stub, caller, right) => stub.deleteCheckpoint(caller, right, params.checkpointId));
+    await note(c, room, 'checkpoint.deleted', `checkpoint:${params.checkpointId}`);
+    return { status: 204 };
+  });
+
+  mount(app, endpoints.getCheckpointFile, async (c, { room, params, query }) => {
+    const path = decodePath(params.path);
+    const { treeHash } = await checkpointOf(room, params.checkpointId);
+    const entry = (await filesOf(c, treeHash)).find((one) => one.path === path);
+    if (!entry) throw new KilnError('not_found', { detail: 'There was no such file.' });
+    const file = toFile(entry);
+    const tag = etag(file.hash);
+    if (query.raw || (c.req.header('accept') ?? '').includes('application/octet-stream'))
+      return {
+        raw: await serveBytes(
+          c.req.raw,
+          {
+            size: file.size,
+            etag: tag,
+            open: async (range) => {
+              const object = await getBlob(c.env.ASSETS, file.hash, range);
+              if (!object) throw new KilnError('unavailable');
+              return object.body;
+            },
+          },
+          fileHeaders(path, file.mimeType),
+        ),
+      };
+    const ifNoneMatch = c.req.header('if-none-match');
+    if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, tag)) return { status: 304, headers: { etag: tag } };
+    const bytes = await bytesOf(c, file.hash);
+    const text = file.isText ? decodeText(bytes) : null;
+    return {
+      status: 200,
+      headers: { etag: tag },
+      body: {
+        file:
+          text === null
+            ? { ...file, content: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
+            : { ...file, content: text, encoding: 'utf-8' },
+      },
+    };
+  });
+
+  mount(app, endpoints.diffCheckpoint, async (c, { room, params, query }) => {
+    const before = await checkpointOf(room, params.checkpointId);
+    const after =
+      query.against === 'head'
+        ? await room.call((stub, caller, right) => stub.snapshot(caller, right))
+        : await checkpointOf(room, query.against);
+    const diff = await diffTrees(
+      await filesOf(c, before.treeHash),
+      await filesOf(c, after.treeHash),
+      async (hash) => decodeText(await bytesOf(c, hash)) ?? '',
+    );
+    return {
+      status: 200,
+      body: {
+        added: diff.added.map(toFile),
+        removed: diff.removed.map(toFile),
+        modified: diff.modified.map((one) => ({ ...one, before: toFile(one.before), after: toFile(one.after) })),
+        truncated: diff.truncated,
+      },
+    };
+  });
+
+  mount(app, endpoints.restoreCheckpoint, async (c, { room, params }) => {
+    const restored = await room.call((stub, caller, right) =>
+      stub.restoreCheckpoint(caller, right, params.checkpointId),
+    );
+    await note(c, room, 'checkpoint.restored', `checkpoint:${params.checkpointId}`, {
+      changed: restored.changed,
+      before: restored.checkpoint.id,
+    });
+    return { status: 200, body: restored };
+  });
+
+  mount(app, endpoints.mergeProject, async (c, { room, user, body }) => {
+    await room.enter();
+    const { from, ...order } = body;
+    if (from === room.projectId)
+      throw new KilnError('validation_failed', {
+        issues: [{ path: 'body.from', message: 'is the project itself' }],
+      });
+    const other = new GatedRoom(from, projectRoom(c.env, from), { userId: user.userId }, 'project.read');
+    const theirs = await other.call((stub, caller, right) => stub.snapshot(caller, right, room.projectId));
+    const merged = await room.call((stub, caller, right) =>
+      stub.merge(caller, right, {
+        from,
+        fromName: theirs.project.name,
+        treeHash: theirs.treeHash,
+        base: theirs.mergeBase,
+        preview: order.preview,
+        resolutions: order.resolutions,
+        takeAll: order.takeAll,
+        message: order.message,
+      }),
+    );
+    if (merged.applied)
+      await note(c, room, 'project.merged', `project:${from}`, {
+        changes: merged.changes.length,
+        checkpoint: merged.checkpoint?.id,
+      });
+    return { status: 200, body: merged };
+  });
+}
