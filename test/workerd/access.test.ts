@@ -127,7 +127,8 @@ async function inspect(
   as: Account | undefined,
 ): Promise<{ code: string | undefined; text: string }> {
   const { name, operation, endpoint } = walked;
-  const text = await answer.text();
+  // Bytes of files, too, as whatever text they are.
+  const text = new TextDecoder().decode(await answer.arrayBuffer());
   const said = `${name} answered ${answer.status} ${text.slice(0, 300)}`;
   expect(
     Object.keys(operation.responses),

@@ -208,6 +208,8 @@ describe('#35 what everybody is shown', () => {
       'deletedAt',
       'description',
       'fileCount',
+      'forkedCheckpointId',
+      'forkedFrom',
       'id',
       'isPublic',
       'name',

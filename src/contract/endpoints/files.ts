@@ -134,6 +134,6 @@ export const fileEndpoints = {
     description: 'The raw bytes; they must have the hash.',
     rawBody: true,
     responses: { 200: { description: 'Stored', json: BlobStored } },
-    errors: ['quota_exceeded'],
+    errors: ['quota_exceeded', 'validation_failed'],
   }),
 } as const;

@@ -12,6 +12,7 @@ const families = [
   ['member', 'Members'],
   ['invite', 'Invitations'],
   ['project', 'The project'],
+  ['checkpoint', 'Checkpoints'],
   ['build', 'Builds'],
 ] as const;
 
@@ -30,6 +31,11 @@ const sentences: Readonly<Record<string, (entry: Activity, whom: string) => stri
   'project.trashed': () => 'moved the project to the trash',
   'project.restored': () => 'took the project out of the trash',
   'project.transferred': (_, whom) => `made ${whom} the owner`,
+  'project.merged': () => 'merged another project into this one',
+  'checkpoint.created': () => 'kept a checkpoint',
+  'checkpoint.updated': () => 'changed a checkpoint',
+  'checkpoint.deleted': () => 'deleted a checkpoint',
+  'checkpoint.restored': () => 'restored a checkpoint',
   'member.added': (entry, whom) => `added ${whom} as ${roleOf(entry)}`,
   'member.changed': (entry, whom) => `made ${whom} ${roleOf(entry)}`,
   'member.removed': ({ actor, person }, whom) =>
