@@ -139,6 +139,38 @@ describe('call', () => {
     expect(fetch.mock.calls[0]?.[1].body).toBe(body);
   });
 
+  it('sends an archive under its type, by the fetch of this one call where there is one', async () => {
+    const project = {
+      id,
+      name: 'P',
+      description: '',
+      ownerId: id,
+      isPublic: false,
+      thumbnailUrl: null,
+      settings: {},
+      role: 'owner',
+      fileCount: 1,
+      totalSize: 1,
+      createdAt: at,
+      updatedAt: at,
+      deletedAt: null,
+    };
+    const answer = { project, imported: { files: 1, assets: 0, bytes: 1, skipped: 0 } };
+    const own = vi.fn(async (_url: string, _init: RequestInit) => json(answer, 201));
+    const watched = vi.fn(async (_url: string, _init: RequestInit) => json(answer, 201));
+    const client = createClient({ baseUrl: base, fetch: own, auth: memoryAuth({ accessToken: 't' }) });
+    const body = new Blob(['PK']);
+    const types = { 'content-type': 'application/x-zip-compressed' };
+    await client.call('importProject', { query: { name: 'P' }, body });
+    expect(await client.call('importProject', { body, headers: types, fetch: watched })).toEqual(answer);
+    expect([own, watched].map((fetch) => fetch.mock.calls.length)).toEqual([1, 1]);
+    expect(own.mock.calls[0]?.[0]).toBe(`${base}/api/projects/import?name=P`);
+    const [first, second] = [own, watched].map((fetch) => fetch.mock.calls[0]?.[1]);
+    expect([first?.body, second?.body]).toEqual([body, body]);
+    expect(new Headers(first?.headers).get('content-type')).toBe('application/zip');
+    expect(new Headers(second?.headers).get('content-type')).toBe('application/x-zip-compressed');
+  });
+
   it('does not pass on an answer that breaks the contract', async () => {
     const client = createClient({ baseUrl: base, fetch: async () => json({ nobody: true }) });
     await expect(client.call('getMe')).rejects.toMatchObject({ code: 'internal' });

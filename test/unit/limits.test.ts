@@ -165,6 +165,19 @@ describe('Limits fit together', () => {
     expect(slowest).toBeLessThan(intake.abandoned);
   });
 
+  it('an archive that fits can be unpacked: what may be text is held whole, and a step of inflating is small', () => {
+    const { archive } = limits;
+    expect(archive.wholeBytes).toBeGreaterThanOrEqual(file.textMax);
+    expect(archive.partBytes).toBeGreaterThanOrEqual(5 * 1024 * 1024);
+    expect(archive.uploadBytes / archive.partBytes).toBeLessThan(10_000);
+    // Deflate makes at most 1032 bytes of one.
+    expect(archive.inflateStep * 1032).toBeLessThan(8 * 1024 * 1024);
+    expect(archive.inflateStep).toBeLessThan(archive.readAhead);
+    expect(archive.entriesMax).toBeGreaterThan(project.filesMax);
+    expect(archive.ratioFloor).toBeLessThan(project.totalSize);
+    expect(archive.uploadTtl).toBeGreaterThan(archive.uploadTimeout);
+  });
+
   it('a claimed outbox row is done before another worker may take it', () => {
     expect(outbox.claim).toBeGreaterThanOrEqual(10_000);
   });

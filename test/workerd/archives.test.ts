@@ -102,6 +102,8 @@ describe('an export', () => {
     expect(first).toContain(await treeHash(project.id));
     const same = await exporting(project.id, { 'if-none-match': first });
     expect([same.status, same.headers.get('etag')]).toEqual([304, first]);
+    const head = await call('HEAD', `/api/projects/${project.id}/export`, { as: owner });
+    expect([head.status, head.headers.get('etag'), head.body]).toEqual([200, first, null]);
     const changes = [
       () => call('PATCH', `/api/projects/${project.id}`, { as: owner, json: { name: 'Renamed' } }),
       () => call('PATCH', `/api/projects/${project.id}`, { as: owner, json: { settings: { a: 1 } } }),
@@ -175,6 +177,15 @@ describe('an import', () => {
       project: { name: 'Mein Spiel', fileCount: 6 },
       imported: { files: 6, bytes: 301 },
     });
+    // A part `file` is the file, also where a client gives it no name.
+    const bare = `--x\r\ncontent-disposition: form-data; name="file"\r\ncontent-type: application/zip\r\n\r\n`;
+    const unnamed = new Blob([bare, madeBy('infozip'), '\r\n--x--\r\n']);
+    const third = await call('POST', '/api/projects/import', {
+      as: owner,
+      body: await unnamed.arrayBuffer(),
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    });
+    expect(await expectJson<Imported>(third, 201)).toMatchObject({ project: { name: 'game' }, imported: { files: 6 } });
     const fromBytes = await importing(madeBy('infozip'), '', { 'content-type': 'application/octet-stream' });
     expect(await treeHash(fromBytes.project.id)).toBe(await treeHash(fromForm.project.id));
   });

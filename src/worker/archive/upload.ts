@@ -5,6 +5,7 @@ import { limits } from '../../contract/limits.ts';
 import { mediaType } from '../http/body.ts';
 
 const { archive: bounds } = limits;
+const accepted = new Set(['application/zip', 'application/x-zip-compressed', 'application/octet-stream']);
 
 const tooLarge = (): KilnError =>
   new KilnError('payload_too_large', { detail: `An archive has at most ${bounds.uploadBytes} bytes.` });
@@ -48,7 +49,7 @@ export async function* arriving(
 async function* filePart(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
-  named: (fileName: string) => void,
+  named: (fileName: string | undefined) => void,
 ): AsyncGenerator<Uint8Array> {
   const malformed = (cause?: unknown): KilnError =>
     new KilnError('malformed_request', { detail: 'Not a multipart body with one part `file`.', cause });
@@ -56,6 +57,7 @@ async function* filePart(
   try {
     parser = new Busboy({
       headers: { 'content-type': contentType },
+      isPartAFile: (field, _type, fileName) => field === 'file' || fileName !== undefined,
       limits: { fields: 16, fieldSize: 1024, files: 4, parts: 32, headerPairs: 32, headerSize: 8192 },
     });
   } catch (error) {
@@ -169,10 +171,8 @@ export async function receive(bucket: R2Bucket, key: string, request: Request): 
   const body = arriving(request.body as ReadableStream<Uint8Array>, cap, bounds.uploadTimeout);
   const file = multipart
     ? filePart(body, request.headers.get('content-type') ?? '', (fileName) => {
-        name = fileName.replace(/\.zip$/i, '');
+        name = fileName?.replace(/\.zip$/i, '') ?? null;
       })
     : body;
   return { ...(await store(bucket, key, file)), name };
 }
-
-const accepted = new Set(['application/zip', 'application/x-zip-compressed', 'application/octet-stream']);

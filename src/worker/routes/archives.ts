@@ -1,6 +1,6 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
-import { KilnError } from '../../contract/errors.ts';
+import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { ProjectName } from '../../contract/projects.ts';
 import { archiveName, attachment, manifestOf, writeManifest } from '../../core/archive.ts';
@@ -43,6 +43,15 @@ const storeBlob =
     await Promise.all([putBlob(bucket, hash, readable), fill()]);
   };
 
+/** What an archive is refused for, which is worth a look when one user meets it often. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'invalid_archive',
+  'invalid_entry',
+  'payload_too_large',
+  'quota_exceeded',
+  'request_timeout',
+]);
+
 /** A project's name, where none was asked for: what the archive says, or is called, or is all inside of. */
 function nameOf({ manifest, top }: ReadArchive, upload: Upload): string {
   const candidates = [manifest?.name, upload.name, top.slice(0, -1)];
@@ -68,6 +77,14 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
     const tag = etag(`${treeHash}-${sha256(writeManifest(manifest)).slice(0, 16)}`);
     const ifNoneMatch = c.req.header('if-none-match');
     if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, tag)) return { status: 304, headers: { etag: tag } };
+    const headers = {
+      'content-type': 'application/zip',
+      'content-disposition': attachment(archiveName(project.name)),
+      'content-security-policy': "sandbox; default-src 'none'",
+      'cache-control': 'private, no-store',
+      etag: tag,
+    };
+    if (c.req.raw.method === 'HEAD') return { raw: new Response(null, { headers }) };
     const { readable, writable } = new IdentityTransformStream();
     const { requestId, started } = c.var;
     const fields = { requestId, project: room.projectId, files: entries.length };
@@ -78,17 +95,7 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
         (error: unknown) => logEvent('export.failed', { ...fields, ...describeError(error) }, 'warn'),
       ),
     );
-    return {
-      raw: new Response(readable, {
-        headers: {
-          'content-type': 'application/zip',
-          'content-disposition': attachment(archiveName(project.name)),
-          'content-security-policy': "sandbox; default-src 'none'",
-          'cache-control': 'private, no-store',
-          etag: tag,
-        },
-      }),
-    };
+    return { raw: new Response(readable, { headers }) };
   });
 
   mount(app, endpoints.importProject, async (c, { user, query }) => {
@@ -123,6 +130,19 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
         return c.json({ project, imported }, 201, { 'cache-control': 'private, no-store' });
       });
       return { raw: answer };
+    } catch (error) {
+      if (error instanceof KilnError && refusals.has(error.code))
+        logEvent(
+          'import.refused',
+          {
+            requestId: c.var.requestId,
+            user: user.userId,
+            code: error.code,
+            reason: error.issues?.[0]?.message ?? error.detail,
+          },
+          'warn',
+        );
+      throw error;
     } finally {
       await c.env.EXPORTS.delete(key).catch((error: unknown) =>
         logEvent('import.not_removed', { requestId: c.var.requestId, ...describeError(error) }, 'warn'),

@@ -214,7 +214,7 @@ export const ProjectsScreen = () => {
                 importing.value = true;
               }}
             >
-              <Icon name="upload" /> Import
+              <Icon name="upload" /> Import a zip
             </button>
             <button
               type="button"

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { System } from '../../scripts/lib/system.ts';
+import type { KilnClient } from '../../src/client/index.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { signUp } from '../support/people.ts';
+import { freePort } from '../support/ports.ts';
+import { zipOf } from '../support/zip.ts';
+
+const rounds = 4;
+const files = 300;
+
+const state = mkdtempSync(join(tmpdir(), 'kiln-imports-'));
+let system: System;
+let ada: KilnClient;
+
+beforeAll(async () => {
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  await system.start();
+  ada = await signUp(system.origin, 'ada');
+});
+
+afterAll(async () => {
+  await system.kill();
+  rmSync(state, { recursive: true, force: true });
+});
+
+/** An archive whose contents nobody has stored before. */
+const archive = (): Uint8Array<ArrayBuffer> => {
+  const mark = newId();
+  return zipOf([
+    ...Array.from({ length: files - 1 }, (_, index) => ({ name: `src/${index}.ts`, content: `// ${mark} ${index}` })),
+    { name: 'large.bin', content: new Uint8Array(4_000_000).map((_, index) => index * mark.charCodeAt(35)), method: 0 },
+  ]);
+};
+
+it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of a project or nothing`, async () => {
+  const started = performance.now();
+  await ada.call('importProject', { query: { name: 'Undisturbed' }, body: archive() });
+  const usual = performance.now() - started;
+  let cut = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    const name = `Round ${round}`;
+    const bytes = archive();
+    const importing = ada.call('importProject', { query: { name }, body: bytes }).then(
+      () => true,
+      () => false,
+    );
+    await new Promise((resolve) => setTimeout(resolve, (usual * (round + Math.random())) / rounds));
+    await system.kill();
+    if (!(await importing)) cut += 1;
+    await system.start();
+
+    const find = async () => (await ada.call('listProjects', { query: { q: name } })).projects;
+    if ((await find()).length === 0) await ada.call('importProject', { query: { name }, body: bytes });
+    const found = await find();
+    expect(found.map((project) => project.name)).toEqual([name]);
+    const id = found[0]?.id ?? '';
+    const listed = await ada.call('listFiles', { params: { id } });
+    expect(listed.files).toHaveLength(files);
+    // Every byte is there: what a tree names is stored.
+    const exported = await ada.raw('exportProject', { params: { id } });
+    const whole = new Uint8Array(await exported.arrayBuffer());
+    const again = await ada.call('importProject', { query: { name: `${name}, again` }, body: whole });
+    const tree = await ada.call('getTree', { params: { id } });
+    expect((await ada.call('getTree', { params: { id: again.project.id } })).hash).toBe(tree.hash);
+  }
+  expect(cut).toBeGreaterThan(0);
+});
