@@ -36,7 +36,14 @@ export default defineConfig({
             },
           })),
         ],
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], setupFiles: ['test/workerd/setup.ts'] },
+        test: {
+          name: 'workerd',
+          include: ['test/workerd/**/*.test.ts'],
+          setupFiles: ['test/workerd/setup.ts'],
+          // A backup is a job of many steps, and the machine may be busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       { test: { name: 'runner', include: ['test/runner/**/*.test.ts'], ...oneAtATime } },
       {
