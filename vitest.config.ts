@@ -41,6 +41,7 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/workerd/**/*.test.ts'],
           setupFiles: ['test/workerd/setup.ts'],
+          // A backup is a job of many steps, and the machine may be busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

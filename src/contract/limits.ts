@@ -268,6 +268,8 @@ export const limits = {
     connectTimeout: 5 * second,
     /** One statement: a request that waits longer has lost its client already. */
     statementTimeout: 10 * second,
+    /** A change of a table's triggers waits for its writers so long; the job tries again. Everybody else waits behind it. */
+    lockTimeout: 2 * second,
     /** Slower statements are logged by name and plan. */
     slowStatement: 200,
     /** A reader that wrote longer ago than this may read a PostgreSQL replica. */
@@ -323,8 +325,10 @@ export const limits = {
     /** One read: D1 answers a statement whole, and an isolate has 128 MB. */
     chunkBytes: 1 * MiB,
     chunkRowsMax: 5000,
-    /** Changed rows that the closing batch reads again; more are caught up with in earlier rounds. */
+    /** Changed rows that the closing moment reads again; more are caught up with in earlier rounds. */
     closingChanges: 500,
+    /** Changes that one round catches up with: in a second or two, which is faster than D1 takes writes. */
+    roundChanges: 2000,
     /** Rows of one INSERT of a restore travel in one bound parameter, which D1 takes up to 2 MB. */
     insertBytes: 512 * KiB,
     /** Objects copied, or rooms asked, in one step: each step stays well below the subrequests of one invocation. */
@@ -339,8 +343,8 @@ export const limits = {
     alarmSteps: 8,
     /** Pause after a step that failed; doubles. */
     retryDelay: 1 * second,
-    /** A job whose step fails so often in a row has failed. */
-    stepAttempts: 6,
+    /** A job whose step fails so often in a row has failed: with doubling pauses eight minutes, longer than a restart of anything. */
+    stepAttempts: 10,
     /** Ids that a report names of each kind; the rest is counted. */
     reportItems: 100,
     /** An operator's command signs a token for itself and polls with it; it makes a fresh one when it ends. */

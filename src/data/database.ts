@@ -27,6 +27,7 @@ export class QueryStats {
 }
 
 type Batchable = Parameters<Orm['batch']>[0][number];
+type Results<T extends readonly Batchable[]> = { [K in keyof T]: T[K] extends PromiseLike<infer R> ? R : never };
 
 /** Statements whose plan was logged already: one word about each is enough for an isolate's life. */
 const explained = new Set<string>();
@@ -54,17 +55,20 @@ export class Database {
   async batch<const T extends readonly [Batchable, ...Batchable[]]>(
     name: string,
     build: (orm: Orm) => T,
-  ): Promise<{ [K in keyof T]: T[K] extends PromiseLike<infer R> ? R : never }> {
-    const orm = this.#orm(name);
-    return (await plain(() => orm.batch(build(orm) as unknown as [Batchable, ...Batchable[]]))) as {
-      [K in keyof T]: T[K] extends PromiseLike<infer R> ? R : never;
-    };
+  ): Promise<Results<T>> {
+    return await this.#group(this.#orm(name), build);
   }
 
-  /** Runs `work` with a database whose reads all see one moment; null where the engine has no such thing. */
-  snapshot<T>(work: (db: Database) => Promise<T>): Promise<T> | null {
-    const engine = this.#engine;
-    return engine.snapshot?.((run) => work(new Database({ ...engine, run }))) ?? null;
+  /** Runs reads that all see one moment; a batch that writes may see each statement's own. */
+  async moment<const T extends readonly [Batchable, ...Batchable[]]>(
+    name: string,
+    build: (orm: Orm) => T,
+  ): Promise<Results<T>> {
+    return await this.#group(this.#orm(name, 'moment'), build);
+  }
+
+  #group<const T extends readonly [Batchable, ...Batchable[]]>(orm: Orm, build: (orm: Orm) => T): Promise<Results<T>> {
+    return plain(() => orm.batch(build(orm) as unknown as [Batchable, ...Batchable[]])) as Promise<Results<T>>;
   }
 
   /** Names of the migrations that the database has. */
@@ -81,7 +85,7 @@ export class Database {
     return this.#engine.close();
   }
 
-  #orm(name: string): Orm {
+  #orm(name: string, group: 'batch' | 'moment' = 'batch'): Orm {
     const timed = async <T>(statements: readonly Statement[], work: () => Promise<T>): Promise<T> => {
       for (const { params } of statements) refuseNul(params);
       const start = performance.now();
@@ -100,7 +104,7 @@ export class Database {
         return { rows: method === 'get' ? (rows[0] as unknown[]) : rows };
       },
       async (queries) => {
-        const results = await timed(queries, () => this.#engine.batch(queries));
+        const results = await timed(queries, () => this.#engine[group](queries));
         return results.map((rows, index) => ({
           rows: queries[index]?.method === 'get' ? (rows[0] as unknown[]) : rows,
         }));

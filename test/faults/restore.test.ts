@@ -2,18 +2,24 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Operator } from '../../scripts/lib/operator.ts';
-import { System } from '../../scripts/lib/system.ts';
+import { type DatabaseChoice, System } from '../../scripts/lib/system.ts';
 import { createClient, joinProject, type KilnClient } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-restore-'));
+/** The states of the systems that it moves to, one after the other. */
+const [other, third] = ['kiln-moved-', 'kiln-back-'].map((name) => mkdtempSync(join(tmpdir(), name))) as [
+  string,
+  string,
+];
 let system: System;
 let operator: Operator;
-/** What the first test leaves for the second. */
+/** What each test leaves for the next. */
 let moved: { id: string; tree: string; text: string };
 const account = { email: `ada-${newId()}@kiln.test`, password: 'correct horse battery' };
 
@@ -25,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await system.kill();
-  rmSync(state, { recursive: true, force: true });
+  for (const folder of [state, other, third]) rmSync(folder, { recursive: true, force: true });
 });
 
 /** The bucket of the backups, and nothing else, as the state of another system. */
@@ -132,33 +138,85 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
   moved = { id: project.id, tree, text };
 });
 
-it('a backup of D1 restores into PostgreSQL: that is the way from one to the other', async () => {
+/** The system that is there, replaced by one on another database that has nothing but its backups; the newest is restored, over a kill -9. */
+async function moveTo(to: string, from: string, db: DatabaseChoice): Promise<Progress> {
   await system.kill();
-  const other = mkdtempSync(join(tmpdir(), 'kiln-moved-'));
-  takeExports(state, other);
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state: other, db: 'postgres' });
-  try {
-    await system.start();
-    const job = await finish(new Operator(system.address, system.origin), 'restore', { from: 'latest' }, powerCut);
-    expect(job, JSON.stringify(job)).toMatchObject({
-      status: 'done',
-      report: { from: 'sqlite', rooms: { restored: 1, different: [] }, objectsMissing: [] },
-    });
-    const ada = createClient({ baseUrl: system.origin });
-    await ada.login(account);
-    expect(await treeOf(ada, moved.id)).toBe(moved.tree);
-    expect((await ada.call('getFile', { params: { id: moved.id, path: 'notes.md' } })).file.content).toBe(moved.text);
-    expect((await ada.call('listProjects')).projects.map(({ id }) => id)).toEqual([moved.id]);
-    // PostgreSQL's own backup, read in one transaction.
-    const saved = await finish(
-      new Operator(system.address, system.origin),
-      'backups',
-      undefined,
-      async () => undefined,
-    );
-    expect(saved, JSON.stringify(saved)).toMatchObject({ status: 'done', report: { missingCount: 0, rooms: 1 } });
-  } finally {
-    await system.kill();
-    rmSync(other, { recursive: true, force: true });
-  }
+  takeExports(from, to);
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state: to, db });
+  await system.start();
+  operator = new Operator(system.address, system.origin);
+  return await finish(operator, 'restore', { from: 'latest' }, powerCut);
+}
+
+async function expectMoved(): Promise<KilnClient> {
+  const ada = createClient({ baseUrl: system.origin });
+  await ada.login(account);
+  expect(await treeOf(ada, moved.id)).toBe(moved.tree);
+  expect((await ada.call('getFile', { params: { id: moved.id, path: 'notes.md' } })).file.content).toBe(moved.text);
+  expect((await ada.call('listProjects')).projects.map(({ id }) => id)).toEqual([moved.id]);
+  return ada;
+}
+
+it('a backup of D1 restores into PostgreSQL: that is the way from one to the other', async () => {
+  const job = await moveTo(other, state, 'postgres');
+  expect(job, JSON.stringify(job)).toMatchObject({
+    status: 'done',
+    report: { from: 'sqlite', rooms: { restored: 1, different: [] }, objectsMissing: [] },
+  });
+  await expectMoved();
+});
+
+it('a backup of PostgreSQL, killed on its way while people work, restores into D1: that is the way back', async () => {
+  const ada = await expectMoved();
+  const room = joinProject(ada, moved.id);
+  const document = room.openDocument('notes.md');
+  await document.synced;
+  document.text.insert(0, 'on PostgreSQL\n');
+  await until(() => !document.dirty);
+  const text = document.text.toString();
+  document.close();
+  room.leave();
+  moved = { id: moved.id, tree: await treeOf(ada, moved.id), text };
+
+  // Sessions come and go in every table of theirs while the tables are read, by many alarms.
+  let working = true;
+  let sessions = 0;
+  const visitors = [0, 1].map(async () => {
+    while (working) {
+      const visitor = createClient({ baseUrl: system.origin });
+      const visit = async (): Promise<void> => {
+        await visitor.login(account);
+        await visitor.logout();
+        sessions += 1;
+      };
+      // The system is away for a moment.
+      await visit().catch(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    }
+  });
+  const saved = await finish(operator, 'backups', undefined, powerCut);
+  working = false;
+  await Promise.all(visitors);
+  expect(saved, JSON.stringify(saved)).toMatchObject({ status: 'done', report: { missingCount: 0, rooms: 1 } });
+  expect(sessions).toBeGreaterThan(0);
+  const [backup] = (await operator.backups()).backups;
+  expect(backup).toMatchObject({ name: saved.report.name, engine: 'postgres' });
+  // Nothing of the capture is left in the way of writers.
+  const client = new Client({ connectionString: system.databaseUrl ?? '' });
+  await client.connect();
+  expect((await client.query('SELECT tgname FROM pg_trigger WHERE NOT tgisinternal')).rows).toEqual([]);
+  await client.end();
+
+  const job = await moveTo(third, other, 'd1');
+  expect(job, JSON.stringify(job)).toMatchObject({
+    status: 'done',
+    report: { name: backup?.name, from: 'postgres', rooms: { restored: 1, different: [] }, objectsMissing: [] },
+  });
+  const back = await expectMoved();
+  const again = joinProject(back, moved.id);
+  const reopened = again.openDocument('notes.md');
+  await reopened.synced;
+  expect(reopened.text.toString()).toBe(moved.text);
+  reopened.close();
+  again.leave();
+  await back.call('createProject', { body: { name: 'On D1 again' } });
 });

@@ -19,6 +19,10 @@ class NodeEngine implements Engine {
 
   readonly dialect = sqliteDialect;
 
+  moment(statements: readonly Statement[]): Promise<unknown[][][]> {
+    return this.batch(statements);
+  }
+
   async explain(statement: Statement): Promise<string[]> {
     return [`plan of ${statement.sql.length} characters`];
   }

@@ -125,6 +125,7 @@ class World {
         return this.index.flatMap((hashes, n) => [...hashes].map((hash) => [`p${n}`, hash, hash, 1, '', 1, 1]));
       },
       batch: async () => [],
+      moment: async () => [],
       explain: async () => [],
       migrations: async () => [],
       bookmark: () => null,

@@ -6,9 +6,8 @@ import type { Job } from '../../src/contract/maintenance.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
-import { readChanges, readRows, startCapture, stopCapture, tables } from '../../src/data/dump.ts';
+import { tables } from '../../src/data/dump.ts';
 import { getBlob, putBlob } from '../../src/data/objects.ts';
-import { openDatabase } from '../../src/data/open.ts';
 import { getManifest, getPart } from '../../src/data/vault.ts';
 import { BackupWork, firstState as firstOfBackup } from '../../src/durable-objects/maintenance/backup.ts';
 import { firstState, GcWork } from '../../src/durable-objects/maintenance/gc.ts';
@@ -292,10 +291,6 @@ describe('the daily run', () => {
 });
 
 describe('the dump of D1', () => {
-  const sessions = tables.find(({ name }) => name === 'sessions');
-  const tokens = tables.find(({ name }) => name === 'refresh_tokens');
-  if (!sessions || !tokens) throw new Error('the tables have other names');
-
   /** Session `n` moves to a new id, and its token with it: in one batch, so no reader ever sees one without the other. */
   async function move(from: string, to: string): Promise<void> {
     await database.batch([
@@ -311,60 +306,6 @@ describe('the dump of D1', () => {
       database.prepare('DELETE FROM sessions WHERE id = ?').bind(from),
     ]);
   }
-
-  it('is one moment, though it is read in pieces while others write; a plain scan is not', async () => {
-    for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
-    const db = openDatabase(env);
-    const count = 60;
-    const ids = Array.from({ length: count }, (_, n) => `s-${String(n).padStart(3, '0')}-0`);
-    for (const id of ids) await move('none', id);
-
-    await startCapture(db);
-    const scanned = new Map<string, Map<string, unknown>>();
-    let generation = 0;
-    for (const table of [sessions, tokens]) {
-      const rows = new Map<string, unknown>();
-      scanned.set(table.name, rows);
-      for (let after: readonly (string | number | null)[] | null = null; ; ) {
-        const page = await readRows(db, table, after, 7);
-        for (const row of page) rows.set(String(row[table.key[0] ?? '']), row);
-        const last = page.at(-1);
-        if (!last) break;
-        after = [last[table.key[0] ?? ''] ?? null];
-        // Between two pieces, rows appear, vanish and move past the reader on both sides of where it is.
-        generation += 1;
-        for (const n of [0, 13, 29, 44, 59]) {
-          const from = ids[n] ?? '';
-          const to = `s-${String((n * 7 + generation * 11) % 100).padStart(3, '0')}-${n}-${generation}`;
-          await move(from, to);
-          ids[n] = to;
-        }
-      }
-    }
-    const orphans = (tables: Map<string, Map<string, unknown>>): string[] => {
-      const known = tables.get('sessions') ?? new Map();
-      return [...(tables.get('refresh_tokens')?.values() ?? [])]
-        .map((row) => String((row as { session_id: string }).session_id))
-        .filter((id) => !known.has(id));
-    };
-    expect(orphans(scanned).length).toBeGreaterThan(0);
-
-    const [changes] = await Promise.all([
-      readChanges(db, 0, null),
-      // At the very moment of the closing batch, too.
-      ...ids.slice(20, 25).map((id, n) => move(id, `s-999-${n}`)),
-    ]);
-    await stopCapture(db);
-    expect(changes.whole).toBe(true);
-    for (const table of [sessions, tokens])
-      for (const { key, row } of changes.rows.get(table.name) ?? [])
-        if (row) scanned.get(table.name)?.set(String(key[0]), row);
-        else scanned.get(table.name)?.delete(String(key[0]));
-    expect(orphans(scanned)).toEqual([]);
-    expect(scanned.get('sessions')?.size).toBe(count);
-    expect(scanned.get('refresh_tokens')?.size).toBe(count);
-    expect(changes.counts.get('sessions')).toBe(count);
-  });
 
   it('of the whole job is one moment, over rounds of catching up, and is restored as that', async () => {
     for (const { name } of tables) await database.prepare(`DELETE FROM ${name}`).run();
@@ -407,33 +348,6 @@ describe('the dump of D1', () => {
         'SELECT count(*) AS n FROM refresh_tokens LEFT JOIN sessions ON sessions.id = session_id WHERE sessions.id IS NULL',
       ),
     ).toBe(0);
-  });
-
-  it('leaves no trigger and no table behind, and says when it was not watching all the time', async () => {
-    const db = openDatabase(env);
-    await startCapture(db);
-    await database.prepare('DROP TRIGGER backup_capture_users_UPDATE').run();
-    expect((await readChanges(db, 0, null)).whole).toBe(false);
-    await startCapture(db);
-    expect((await readChanges(db, 0, null)).whole).toBe(true);
-    await stopCapture(db);
-    await stopCapture(db);
-    const left = await database.prepare("SELECT name FROM sqlite_master WHERE name LIKE 'backup%'").all();
-    expect(left.results).toEqual([]);
-  });
-
-  it('knows the key and the columns of every table that the migrations make', async () => {
-    for (const table of tables) {
-      const { results } = await database
-        .prepare(`PRAGMA table_info("${table.name}")`)
-        .all<{ name: string; pk: number }>();
-      expect(results.map(({ name }) => name).sort(), table.name).toEqual(Object.keys(table.columns).sort());
-      const key = results.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
-      expect(
-        key.map(({ name }) => name),
-        table.name,
-      ).toEqual(table.key);
-    }
   });
 });
 

@@ -148,29 +148,22 @@ describe('fault 7: a store that never answers', () => {
     vi.restoreAllMocks();
   });
 
-  /** Nobody waits long in a test; how it is waited is the same. */
-  function soon(): void {
-    const set = (table: object, name: string): void => {
-      vi.spyOn(table as Record<string, number>, name, 'get').mockReturnValue(300);
-    };
-    set(limits.patience, 'store');
-    set(limits.patience, 'object');
-    set(limits.database, 'statementTimeout');
-    set(limits.http, 'readinessPatience');
-    set(limits.backup, 'retryDelay');
+  /** Nobody waits long in a test for what is silent; how it is waited is the same. */
+  function soon<T extends object>(table: T, name: keyof T & string, ms = 500): void {
+    vi.spyOn(table as Record<string, number>, name, 'get').mockReturnValue(ms);
   }
 
-  /** Calls of these names on the real binding hang, in the Worker and in every object, until the mocks are restored. */
-  function silence(binding: object, ...names: string[]): void {
-    soon();
-    for (const name of names) vi.spyOn(binding as Record<string, () => unknown>, name).mockImplementation(hangs);
+  /** Calls of this name on the real binding hang, in the Worker and in every object, until the mocks are restored. */
+  function silence(bucket: R2Bucket, name: 'get' | 'put'): void {
+    soon(limits.patience, 'store');
+    vi.spyOn(bucket as unknown as Record<string, () => unknown>, name).mockImplementation(hangs);
   }
 
   const file = (path: string): string => `/api/projects/${world.projectId}/files/${path}`;
   const picture = new Uint8Array([0, 1, 2, 3, 255]);
 
   it('the database, at any statement: 503, a whole project or none, and the next request is served', async () => {
-    soon();
+    soon(limits.database, 'statementTimeout');
     for (const nth of [1, 2, 3, 4, 5]) {
       const name = `Silent ${newId()}`;
       const DB = faultyDatabase(nth, hangs);
@@ -186,7 +179,7 @@ describe('fault 7: a store that never answers', () => {
   });
 
   it('the database, after one silence: the rest of the request does not wait again', async () => {
-    soon();
+    soon(limits.database, 'statementTimeout');
     let asked = 0;
     const DB = faultyDatabase(1, () => {
       asked += 1;
@@ -222,7 +215,7 @@ describe('fault 7: a store that never answers', () => {
       await expectAway(await call('GET', file(path), { as: world.editor }));
     vi.restoreAllMocks();
 
-    soon();
+    soon(limits.patience, 'store');
     const real = env.ASSETS.get.bind(env.ASSETS);
     vi.spyOn(env.ASSETS, 'get').mockImplementation((async (key: string) => {
       const object = await real(key);
@@ -269,7 +262,7 @@ describe('fault 7: a store that never answers', () => {
 
   it('the queue: the build is there, and its message is left to the sweep', async () => {
     await call('PUT', file('queue.txt'), { as: world.editor, json: { content: newId() } });
-    soon();
+    soon(limits.patience, 'store');
     const BUILD_QUEUE = new Proxy(env.BUILD_QUEUE, { get: () => hangs });
     const answer = await callWith({ BUILD_QUEUE }, 'POST', '/api/builds', world.owner.token, {
       projectId: world.projectId,
@@ -283,7 +276,7 @@ describe('fault 7: a store that never answers', () => {
   });
 
   it('a room: 503, and nothing of the project is shown', async () => {
-    soon();
+    soon(limits.patience, 'object');
     const room = new Proxy({}, { get: (_, name) => (name === 'then' ? undefined : hangs) });
     const PROJECT_ROOM = new Proxy(env.PROJECT_ROOM, {
       get: (rooms, name) =>
@@ -299,7 +292,7 @@ describe('fault 7: a store that never answers', () => {
   });
 
   it('each of them: readiness names it and does not wait for it', async () => {
-    soon();
+    soon(limits.http, 'readinessPatience');
     const silent = new Proxy({}, { get: () => hangs });
     for (const [binding, part] of [
       ['CACHE', 'cache'],
@@ -318,6 +311,7 @@ describe('fault 7: a store that never answers', () => {
     const token = await signToken(configOf(env), 'system', { sub: 'operator' }, 600_000);
     const headers = { authorization: `Bearer ${token}` };
     silence(env.EXPORTS, 'put');
+    soon(limits.backup, 'retryDelay', 100);
     const started = await call('POST', '/api/system/backups', { headers, json: {} });
     const { job } = await expectJson<{ job: Job }>(started, 202);
     const failures = (): Promise<number> =>

@@ -27,16 +27,17 @@ export function d1Engine(d1: D1Database, bookmark?: string): Engine {
   const asked = bounded();
   const raw = (statement: Statement): Promise<unknown[][]> =>
     asked(() => prepare(statement).raw<unknown[]>().catch(translate));
+  const batch: Engine['batch'] = async (statements) => {
+    // `batch` returns rows as objects; column order is kept, and every RETURNING names distinct columns.
+    const results = await asked(() => target.batch<Record<string, unknown>>(statements.map(prepare)).catch(translate));
+    return results.map((result) => result.results.map((row) => Object.values(row)));
+  };
   return {
     dialect: sqliteDialect,
     run: raw,
-    async batch(statements) {
-      // `batch` returns rows as objects; column order is kept, and every RETURNING names distinct columns.
-      const results = await asked(() =>
-        target.batch<Record<string, unknown>>(statements.map(prepare)).catch(translate),
-      );
-      return results.map((result) => result.results.map((row) => Object.values(row)));
-    },
+    batch,
+    // Nothing of others comes in between.
+    moment: batch,
     async explain(statement) {
       const rows = await raw({ ...statement, sql: `EXPLAIN QUERY PLAN ${statement.sql}` });
       return rows.map((row) => String(row.at(-1)));

@@ -16,11 +16,8 @@ export interface Engine {
   run(statement: Statement): Promise<unknown[][]>;
   /** All or nothing, in order; nothing of others in between. */
   batch(statements: readonly Statement[]): Promise<unknown[][][]>;
-  /**
-   * Runs reads that all see one moment, however many and long they are. Absent where the engine has no
-   * such thing: D1 does not, see `dump.ts`.
-   */
-  snapshot?<T>(work: (run: Engine['run']) => Promise<T>): Promise<T>;
+  /** Reads that all see one moment. */
+  moment(statements: readonly Statement[]): Promise<unknown[][][]>;
   /** How the engine would find the rows: names of tables and indexes, never values. */
   explain(statement: Statement): Promise<string[]>;
   /** Names of the migrations that the database has, oldest first. */

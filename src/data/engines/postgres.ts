@@ -82,31 +82,24 @@ export function postgresEngine(connectionString: string): Engine {
     const query = { text: postgresText(sql), values: [...params], rowMode: 'array' } as const;
     return (await asked(() => client.query<unknown[]>(query))).rows;
   };
+  const transaction = (begin: string, statements: readonly Statement[]): Promise<unknown[][][]> =>
+    exclusively(async (client) => {
+      await asked(() => client.query(begin));
+      try {
+        const results: unknown[][][] = [];
+        for (const statement of statements) results.push(await send(client, statement));
+        await asked(() => client.query('COMMIT'));
+        return results;
+      } catch (error) {
+        await asked(() => client.query('ROLLBACK')).catch(() => undefined);
+        throw error;
+      }
+    });
   return {
     dialect: postgresDialect,
     run: (statement) => exclusively((client) => send(client, statement)),
-    batch: (statements) =>
-      exclusively(async (client) => {
-        await asked(() => client.query('BEGIN'));
-        try {
-          const results: unknown[][][] = [];
-          for (const statement of statements) results.push(await send(client, statement));
-          await asked(() => client.query('COMMIT'));
-          return results;
-        } catch (error) {
-          await asked(() => client.query('ROLLBACK')).catch(() => undefined);
-          throw error;
-        }
-      }),
-    snapshot: (work) =>
-      exclusively(async (client) => {
-        await asked(() => client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'));
-        try {
-          return await work((statement) => send(client, statement));
-        } finally {
-          await asked(() => client.query('ROLLBACK')).catch(() => undefined);
-        }
-      }),
+    batch: (statements) => transaction('BEGIN', statements),
+    moment: (statements) => transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', statements),
     explain: (statement) =>
       exclusively(async (client) => {
         const text = `EXPLAIN (GENERIC_PLAN, COSTS OFF) ${postgresText(statement.sql)}`;

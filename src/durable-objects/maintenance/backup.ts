@@ -2,20 +2,9 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Job } from '../../contract/maintenance.ts';
 import { kept } from '../../core/retention.ts';
+import { nextChanges, readChanges, startCapture, stopCapture } from '../../data/capture.ts';
 import type { Database } from '../../data/database.ts';
-import {
-  countChanges,
-  countRows,
-  type Key,
-  keyOf,
-  type Row,
-  readChanges,
-  readRows,
-  startCapture,
-  stopCapture,
-  type TableShape,
-  tables,
-} from '../../data/dump.ts';
+import { type Key, keyOf, type Row, readRows, type TableShape, tables } from '../../data/dump.ts';
 import { backupKeys, copyObject, getObject, isManifest, listObjects, namedBy, refs } from '../../data/objects.ts';
 import { referencesOf } from '../../data/references.ts';
 import {
@@ -107,7 +96,7 @@ export class BackupWork implements Work {
       case 'begin':
         return this.#begin(now);
       case 'tables':
-        return this.#tables(now);
+        return this.#stores.withDatabase((db) => this.#part(db, now));
       case 'changes':
         return this.#changes(now);
       case 'release':
@@ -130,38 +119,20 @@ export class BackupWork implements Work {
   }
 
   async abandon(state: JobState): Promise<void> {
-    const { engine, name } = state as State;
-    if (engine === 'sqlite') await this.#stores.withDatabase(stopCapture);
-    await deleteSet(this.#stores.exports, name);
+    await this.#stores.withDatabase(stopCapture);
+    await deleteSet(this.#stores.exports, (state as State).name);
   }
 
   async #begin(state: State): Promise<State> {
     this.#stores.scratch.clear('secured');
     return await this.#stores.withDatabase(async (db) => {
       const migrations = await db.migrations();
-      const engine = db.dialect.name;
-      if (engine === 'sqlite') await startCapture(db);
-      return { ...state, stage: 'tables', engine, migrations };
+      await startCapture(db);
+      return { ...state, stage: 'tables', engine: db.dialect.name, migrations };
     });
   }
 
-  /** D1: one part of one table. PostgreSQL: all of them, in one transaction that sees one moment. */
-  async #tables(state: State): Promise<State> {
-    return await this.#stores.withDatabase(async (db) => {
-      if (state.engine === 'sqlite') return await this.#part(db, state);
-      const snapshotAt = this.#stores.now();
-      const whole = await db.snapshot(async (view) => {
-        const rows: Record<string, number> = {};
-        for (const table of tables) rows[table.name] = await countRows(view, table);
-        let now: State = { ...state, table: 0, after: null, part: 0, rows, snapshotAt };
-        while (now.stage === 'tables') now = await this.#part(view, now);
-        return now;
-      });
-      if (!whole) throw new Error('the engine has no snapshots');
-      return { ...whole, stage: 'rooms' };
-    });
-  }
-
+  /** One part of one table. */
   async #part(db: Database, state: State): Promise<State> {
     const table = tables[state.table];
     if (!table) return { ...state, stage: 'changes' };
@@ -204,13 +175,10 @@ export class BackupWork implements Work {
   /** Catches up with rows that changed since they were read; when few are left, with all of them in one moment. */
   async #changes(state: State): Promise<State> {
     return await this.#stores.withDatabase(async (db) => {
-      const closing = (await countChanges(db, state.change)) <= limits.backup.closingChanges;
+      const { closingChanges: closing, roundChanges: round } = limits.backup;
+      const to = await nextChanges(db, state.change, { closing, round });
       const snapshotAt = this.#stores.now();
-      const { upTo, rows, counts, whole } = await readChanges(
-        db,
-        state.change,
-        closing ? null : state.change + limits.backup.closingChanges,
-      );
+      const { rows, counts, whole } = await readChanges(db, state.change, to);
       if (!whole)
         throw new KilnError('conflict', {
           detail: 'The tables changed their shape during the backup, as by a migration.',
@@ -221,9 +189,9 @@ export class BackupWork implements Work {
           if (row) this.#note(table, row);
           else if (table.name === 'projects') this.#stores.scratch.remove('project', [String(key[0])]);
         }
-      return closing
-        ? { ...state, stage: 'release', change: upTo, snapshotAt, rows: Object.fromEntries(counts) }
-        : { ...state, change: upTo };
+      return to === null
+        ? { ...state, stage: 'release', snapshotAt, rows: Object.fromEntries(counts) }
+        : { ...state, change: to };
     });
   }
 
