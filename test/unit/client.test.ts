@@ -154,6 +154,8 @@ describe('call', () => {
       createdAt: at,
       updatedAt: at,
       deletedAt: null,
+      forkedFrom: null,
+      forkedCheckpointId: null,
     };
     const answer = { project, imported: { files: 1, assets: 0, bytes: 1, skipped: 0 } };
     const own = vi.fn(async (_url: string, _init: RequestInit) => json(answer, 201));
