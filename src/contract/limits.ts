@@ -159,6 +159,8 @@ export const limits = {
     documentBytes: 16 * MiB,
     /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
     frameBytes: 4 * MiB,
+    /** Frames that y-partykit's provider sends in parts wait in memory until they are whole: four of the largest at a time. */
+    batchBytes: 16 * MiB,
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
     /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */

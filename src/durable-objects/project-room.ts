@@ -20,6 +20,7 @@ import type { MergeOrder } from './room/history.ts';
 import type { BatchStep, NewContent } from './room/landing.ts';
 import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
+import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
 import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
@@ -48,6 +49,7 @@ export class ProjectRoom extends DurableObject<Env> {
   readonly #projectId: string;
   readonly #members: Members;
   readonly #peers = new Map<WebSocket, SocketPeer>();
+  readonly #batches = new PartyBatches();
   #room: Room | null = null;
   /** Sockets of an erased room may still say something; that must not make it anew. */
   #erased = false;
@@ -288,7 +290,8 @@ export class ProjectRoom extends DurableObject<Env> {
     if (size > limits.room.frameBytes) return peer.close('payload_too_large');
     if (!peer.countFrame(Date.now())) return peer.close('rate_limited');
     try {
-      await room.receive(peer, typeof message === 'string' ? message : new Uint8Array(message));
+      const frame = this.#batches.take(peer, typeof message === 'string' ? message : new Uint8Array(message));
+      if (frame !== null) await room.receive(peer, frame);
     } catch (error) {
       logEvent(
         'socket.refused_frame',
@@ -305,6 +308,7 @@ export class ProjectRoom extends DurableObject<Env> {
     const peer = this.#peers.get(socket);
     if (!peer) return;
     this.#peers.delete(socket);
+    this.#batches.forget(peer);
     peer.answerClose(code);
     await room.leave(peer);
     logEvent('socket.closed', {
