@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, ServerMessage } from '../contract/room.ts';
+import type { ClientMessage, Presence, ServerFrame, ServerMessage } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
@@ -190,12 +190,16 @@ export class ProjectRoom {
   }
 
   #receive(text: string): void {
-    let message: ServerMessage;
+    let frame: ServerFrame;
     try {
-      message = JSON.parse(text) as ServerMessage;
+      frame = JSON.parse(text) as ServerFrame;
     } catch {
       return;
     }
+    for (const message of Array.isArray(frame) ? frame : [frame]) this.#hear(message);
+  }
+
+  #hear(message: ServerMessage): void {
     switch (message.type) {
       case 'hello':
         this.#hello(message);
@@ -218,6 +222,13 @@ export class ProjectRoom {
       }
       case 'saved':
         for (const document of this.#documents) if (document.path === message.path) document.acknowledge();
+        break;
+      case 'user.changed':
+        this.#users.set(message.user.userId, message.user);
+        this.#events.emit('users', this.#users);
+        break;
+      case 'probe':
+        this.#send({ type: 'probe', n: message.n });
         break;
       case 'event':
         // A replay may overlap what has arrived live.

@@ -2,11 +2,13 @@ import { limits } from '../../contract/limits.ts';
 import { ClientMessage, type Presence, type RoomEvent, type ServerMessage } from '../../contract/room.ts';
 import type { EventLog } from './event-log.ts';
 import type { Peer } from './peer.ts';
+import { hear, presenceOf } from './presence.ts';
 
 /** The project channel: presence, cursors, events. One JSON text frame per message. */
 export class Channel {
   readonly #events: EventLog;
   readonly #pathOf: (file: number) => string | null;
+  readonly #now: () => number;
   /** Sockets of the channel. */
   readonly #peers = new Set<Peer>();
   /** All sockets of the room by user: somebody with only a document open is present too. */
@@ -14,8 +16,9 @@ export class Channel {
   readonly #saved = new Map<string, Map<string, number>>();
   #savedTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(events: EventLog, pathOf: (file: number) => string | null) {
+  constructor(events: EventLog, pathOf: (file: number) => string | null, now: () => number) {
     this.#events = events;
+    this.#now = now;
     this.#pathOf = pathOf;
   }
 
@@ -99,15 +102,13 @@ export class Channel {
         for (const event of events) send(peer, { type: 'event', event });
         return;
       }
-      case 'cursor': {
-        if (peer.state.path !== message.path) {
-          peer.state.path = message.path;
-          peer.persist();
-        }
-        const { type, ...cursor } = message;
-        this.broadcast({ type, userId: peer.state.user.userId, ...cursor }, peer);
+      case 'cursor':
+      case 'selection':
+      case 'viewport':
+      case 'idle':
+      case 'typing':
+        this.broadcast(hear(peer, message, this.#now()), peer);
         return;
-      }
     }
   }
 
@@ -130,19 +131,7 @@ export class Channel {
   }
 
   #presenceOf(userId: string): Presence | undefined {
-    const sockets = [...this.socketsOf(userId)];
-    const first = sockets[0];
-    if (!first) return undefined;
-    const said = sockets.find((peer) => peer.state.path !== null)?.state.path;
-    const open = sockets.flatMap((peer) =>
-      peer.state.target.kind === 'document' ? (this.#pathOf(peer.state.target.file) ?? []) : [],
-    )[0];
-    return {
-      ...first.state.user,
-      role: first.state.access,
-      path: said ?? open ?? null,
-      since: new Date(Math.min(...sockets.map((peer) => peer.state.since))).toISOString(),
-    };
+    return presenceOf([...this.socketsOf(userId)], this.#pathOf);
   }
 }
 

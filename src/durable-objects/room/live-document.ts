@@ -2,6 +2,7 @@ import * as decoding from 'lib0/decoding';
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { limits } from '../../contract/limits.ts';
+import { documentTypes } from '../../contract/scene.ts';
 import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
 import type { DocumentLog } from './document-log.ts';
@@ -52,7 +53,7 @@ export class LiveDocument {
     this.file = file;
     this.#log = log;
     this.#events = events;
-    this.text = this.doc.getText('content');
+    this.text = this.doc.getText(documentTypes.text);
     this.awareness = new Awareness(this.doc);
     // Its timer would keep the object from hibernating; sockets that close take their states along.
     clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);

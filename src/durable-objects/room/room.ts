@@ -106,7 +106,7 @@ export class Room {
     this.#store = new RoomStore(ports);
     this.#files = this.#store.files;
     this.#contents = new Contents(this.#store, ports.blobs);
-    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null);
+    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null, ports.now);
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
