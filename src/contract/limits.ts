@@ -366,6 +366,12 @@ export const limits = {
     answer: 10 * second,
     /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
     cursor: 150,
+    /** That somebody is writing is said again so often … */
+    typing: 2 * second,
+    /** … and no longer shown so long after it was said last. */
+    typingFades: 5 * second,
+    /** Nothing typed, clicked or moved so long: the person is idle. */
+    idleAfter: 2 * minute,
     /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
     typingPause: 150,
     /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */

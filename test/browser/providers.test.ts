@@ -39,6 +39,9 @@ async function someone(name: string): Promise<Someone> {
       body: '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="compatibility.css"><style>#editor { height: 300px; margin: 20px }</style><body><script type="module" src="compatibility.js"></script>',
     });
   });
+  page.setDefaultTimeout(15_000);
+  page.on('console', (m) => process.stderr.write(`${name} ${m.type()} ${m.text()}\n`));
+  page.on('pageerror', (e) => process.stderr.write(`${name} ${String(e.stack)}\n`));
   await page.goto(`${origin}/compatibility.html`);
   await page.waitForFunction(() => window.compatibility !== undefined);
   return { client, id: user.id, name: user.displayName, token: auth.get()?.accessToken ?? '', page };

@@ -149,7 +149,7 @@ export class Workspace {
 
   activate(path: string): void {
     this.activePath.value = path;
-    this.#room?.setCursor({ path });
+    this.#room?.presence.setCursor({ path });
   }
 
   closeTab(path: string): void {
@@ -163,7 +163,7 @@ export class Workspace {
     if (next !== undefined) this.activate(next.path);
     else {
       this.activePath.value = undefined;
-      this.#room?.setCursor({ path: null });
+      this.#room?.presence.setCursor({ path: null });
     }
   }
 
@@ -176,7 +176,7 @@ export class Workspace {
 
   setCursor(path: string, position: number, selection: { from: number; to: number } | undefined): void {
     if (path === this.activePath.value)
-      this.#room?.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
+      this.#room?.presence.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
   }
 
   async createFile(path: string): Promise<boolean> {
