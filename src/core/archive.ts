@@ -3,7 +3,7 @@ import { ArchiveManifest as ManifestSchema, manifestFormat } from '../contract/a
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { cutBytes } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalText } from './canonical-json.ts';
 import { foldPath, validPath } from './paths.ts';
 import { defaultMode, WorkingTree } from './tree.ts';
 import { methods } from './zip.ts';
@@ -50,8 +50,7 @@ export function manifestOf(
 }
 
 /** `kiln.json`: one value, one text. */
-export const writeManifest = (manifest: ArchiveManifest): string =>
-  `${JSON.stringify(JSON.parse(canonicalJson(manifest)), null, 2)}\n`;
+export const writeManifest = (manifest: ArchiveManifest): string => canonicalText(manifest);
 
 /** A file name for a project on any system; never empty. */
 export function archiveName(name: string): string {

@@ -3,11 +3,12 @@ import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
-import { applyText } from '../../core/text-diff.ts';
+import { begin, formOf, issuesOf, mend, reform, textOf, write } from '../../core/scene/document.ts';
 import { bytesOf } from '../sql.ts';
 import type { Channel } from './channel.ts';
 import { LiveDocument } from './live-document.ts';
 import type { Peer } from './peer.ts';
+import { Problems } from './problems.ts';
 import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
@@ -26,11 +27,15 @@ export class Documents {
   readonly #ports: DocumentPorts;
   readonly #live = new Map<number, LiveDocument>();
   readonly #opening = new Map<number, Promise<LiveDocument>>();
+  /** Sockets that have come and were told nothing yet. */
+  readonly #arriving = new Set<Peer>();
+  readonly problems: Problems;
 
   constructor(store: RoomStore, channel: Channel, ports: DocumentPorts) {
     this.#store = store;
     this.#channel = channel;
     this.#ports = ports;
+    this.problems = new Problems(store);
   }
 
   /** Whether somebody has the document of a file open. */
@@ -39,7 +44,12 @@ export class Documents {
   }
 
   async join(peer: Peer, file: number): Promise<void> {
-    (await this.#open(file)).join(peer, true);
+    this.#arriving.add(peer);
+    try {
+      (await this.#open(file)).join(peer, true);
+    } finally {
+      this.#arriving.delete(peer);
+    }
   }
 
   async receive(peer: Peer, file: number, frame: Uint8Array): Promise<void> {
@@ -94,13 +104,19 @@ export class Documents {
     if (!dirty) return;
     const doc = live?.doc ?? this.#reload(file);
     const at = this.#store.now();
+    const before = files.byId(file);
+    const since = Y.encodeStateVector(doc);
+    const mended = before !== undefined && mend(doc, before.path);
+    // In a document that somebody has open the mending is an edit like others.
+    live?.commit();
     this.#store.transaction(() => {
-      const before = files.byId(file);
       sql.run('DELETE FROM dirty WHERE file = ?', file);
       if (!before) return;
-      const { hash, size } = files.keepText(doc.getText('content').toString(), at);
-      if (before.hash === hash) return;
+      if (mended && !live) this.#append(file, Y.encodeStateAsUpdate(doc, since));
       const { path } = before;
+      this.#check(file, path, doc, dirty.by);
+      const { hash, size } = files.keepText(textOf(doc, path), at);
+      if (before.hash === hash) return;
       const seq = this.#store.emit('file.updated', dirty.by, { path, hash, size });
       files.put({ path, hash, size, isText: true, by: dirty.by, seq, at }, true);
       this.#keepRevision(file, hash, doc);
@@ -115,16 +131,16 @@ export class Documents {
     const live = this.#live.get(file);
     live?.commit();
     const doc = live ? copyOf(live.doc) : this.#reload(file);
-    return { doc, text: doc.getText('content'), since: Y.encodeStateVector(doc) };
+    return { doc, since: Y.encodeStateVector(doc) };
   }
 
   /**
-   * Writes `text` into a staged document as a minimal diff: onto the revision that `ifMatch` names when
+   * Writes `text` into a staged document as a minimal diff, of its characters or of its fields: onto the revision that `ifMatch` names when
    * that is still known, else onto the newest text. Throws `precondition_failed`. [R8]
    */
   merge(staged: StagedDocument, file: StoredFile, text: string, by: string, ifMatch: string | undefined): void {
     if (ifMatch === undefined || matches(ifMatch, etag(file.hash))) {
-      applyText(staged.text, text, by);
+      write(staged.doc, file.path, text, by);
       return;
     }
     const base = this.#revision(file.id, ifMatch);
@@ -132,31 +148,26 @@ export class Documents {
     const past = new Y.Doc();
     Y.applyUpdate(past, base);
     const vector = Y.encodeStateVector(past);
-    applyText(past.getText('content'), text, by);
+    write(past, file.path, text, by);
     Y.applyUpdate(staged.doc, Y.encodeStateAsUpdate(past, vector), by);
     past.destroy();
   }
 
   /** What was staged becomes part of the history; those who have it open get it afterwards. Inside a transaction. [R1] */
-  settle(file: number, staged: StagedDocument, hash: string): void {
-    const update = Y.encodeStateAsUpdate(staged.doc, staged.since);
+  settle({ id, path, hash }: StoredFile, staged: StagedDocument, by: string): void {
     const { log, sql } = this.#store;
-    log.append(file, update);
-    if (log.needsCompaction(file)) log.compact(file, Y.encodeStateAsUpdate(staged.doc));
-    sql.run('DELETE FROM dirty WHERE file = ?', file);
-    this.#keepRevision(file, hash, staged.doc);
-    this.#store.afterwards(() => {
-      const live = this.#live.get(file);
-      if (live) live.incorporate(update);
-      // After a sleep the document is not in memory before somebody says something; its sockets are.
-      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
-    });
+    this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since));
+    if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc));
+    sql.run('DELETE FROM dirty WHERE file = ?', id);
+    this.#check(id, path, staged.doc, by);
+    this.#keepRevision(id, hash, staged.doc);
   }
 
   /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */
   end(file: number, code: ErrorCode): void {
     this.#store.log.delete(file);
     this.#store.sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.problems.forget(file);
     this.#store.afterwards(() => {
       this.#live.get(file)?.dissolve(code);
       this.#live.delete(file);
@@ -211,6 +222,21 @@ export class Documents {
     );
   }
 
+  /** A change made outside of any open document: into the log, and to those who have it open. Inside a transaction. */
+  #append(file: number, update: Uint8Array): void {
+    this.#store.log.append(file, update);
+    this.#store.afterwards(() => {
+      const live = this.#live.get(file);
+      if (live) live.incorporate(update);
+      // After a sleep the document is not in memory before somebody says something; its sockets are.
+      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
+    });
+  }
+
+  #check(file: number, path: string, doc: Y.Doc, by: string | null): void {
+    this.problems.check(file, path, formOf(doc, path), issuesOf(doc, path), by);
+  }
+
   #reload(file: number): Y.Doc {
     const doc = new Y.Doc();
     for (const update of this.#store.log.load(file)) Y.applyUpdate(doc, update);
@@ -260,12 +286,21 @@ export class Documents {
             message: 'You may read this document, not change it.',
           }),
         transaction: (work) => this.#store.transaction(work),
+        textOf: (doc) => textOf(doc, this.#pathOf(id)),
+        growth: (doc) => (formOf(doc, this.#pathOf(id)) === 'text' ? 1 : limits.scene.growth),
       },
-      text,
+      {
+        begin: (doc) => begin(doc, file.path, text),
+        reform: this.#socketsOn(id).every((peer) => this.#arriving.has(peer)) ? (doc) => reform(doc, file.path) : null,
+      },
     );
     this.#live.set(id, document);
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;
+  }
+
+  #pathOf(file: number): string {
+    return this.#store.files.byId(file)?.path ?? '';
   }
 
   #markDirty(file: number, by: string | null): void {
@@ -288,7 +323,6 @@ export class Documents {
 /** A copy of a document that a write works on. */
 export interface StagedDocument {
   readonly doc: Y.Doc;
-  readonly text: Y.Text;
   /** State vector before the write. */
   readonly since: Uint8Array;
 }

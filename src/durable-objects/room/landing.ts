@@ -2,6 +2,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { etag, matches } from '../../core/etag.ts';
 import { validPath } from '../../core/paths.ts';
+import { layout } from '../../core/scene/document.ts';
 import type { Documents, StagedDocument } from './documents.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
@@ -100,7 +101,7 @@ export class Landing {
     if (this.#needed.size > 0) throw new TextsNeeded(this.#needed);
     for (const [id, staged] of this.#staged) {
       const file = this.#store.files.byId(id);
-      if (file) this.#documents.settle(id, staged, file.hash);
+      if (file) this.#documents.settle(file, staged, this.#by);
       staged.doc.destroy();
     }
   }
@@ -136,7 +137,7 @@ export class Landing {
       this.#staged.set(before.id, staged);
     }
     this.#documents.merge(staged, before, text, this.#by, ifMatch);
-    const { hash, size } = this.#store.files.keepText(staged.text.toString(), this.#store.now());
+    const { hash, size } = this.#store.files.keepText(layout(staged.doc, before.path, text), this.#store.now());
     if (size > limits.file.textMax)
       throw new KilnError('payload_too_large', { detail: `A document has at most ${limits.file.textMax} bytes.` });
     if (hash === before.hash) return landed(before, false);

@@ -2,7 +2,6 @@ import * as decoding from 'lib0/decoding';
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { limits } from '../../contract/limits.ts';
-import { documentTypes } from '../../contract/scene.ts';
 import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
 import type { DocumentLog } from './document-log.ts';
@@ -20,6 +19,18 @@ export interface DocumentEvents {
   /** A viewer tried to write. [R6] */
   refused(peer: Peer): void;
   transaction<T>(work: () => T): T;
+  /** What the file would be now. */
+  textOf(doc: Y.Doc): string;
+  /** Bytes of the file that one byte of an update makes at worst. */
+  growth(doc: Y.Doc): number;
+}
+
+/** How a document comes to be, or to be another: both go into the log before anybody sees them. */
+export interface Beginning {
+  /** Starts a history. A second start must not do it again. */
+  begin(doc: Y.Doc): void;
+  /** Brings one that nobody has open in line with its file's name; whether that changed it. */
+  reform: ((doc: Y.Doc) => boolean) | null;
 }
 
 /** Marks changes that come from the log and need no second row. */
@@ -35,7 +46,6 @@ const fromLog = Symbol('from the log');
 export class LiveDocument {
   readonly file: number;
   readonly doc = new Y.Doc();
-  readonly text: Y.Text;
   readonly awareness: Awareness;
   readonly peers = new Set<Peer>();
   readonly #log: DocumentLog;
@@ -46,14 +56,14 @@ export class LiveDocument {
   #pendingAwareness = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
+  /** Bytes by which the file may grow without another look; null: not known. */
+  #slack: number | null = null;
   #destroyed = false;
 
-  /** `initialText` starts a document that has no history. It is logged at once: a second start must not insert it again. */
-  constructor(file: number, log: DocumentLog, events: DocumentEvents, initialText: string) {
+  constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
     this.file = file;
     this.#log = log;
     this.#events = events;
-    this.text = this.doc.getText(documentTypes.text);
     this.awareness = new Awareness(this.doc);
     // Its timer would keep the object from hibernating; sockets that close take their states along.
     clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
@@ -64,20 +74,21 @@ export class LiveDocument {
       for (const update of history) Y.applyUpdate(this.doc, update, fromLog);
     }, fromLog);
     if (history.length === 0) {
-      if (initialText) this.text.insert(0, initialText);
-      log.append(file, Y.encodeStateAsUpdate(this.doc));
+      beginning.begin(this.doc);
+      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc)));
+    } else if (beginning.reform) {
+      const before = Y.encodeStateVector(this.doc);
+      if (beginning.reform(this.doc))
+        events.transaction(() => {
+          log.append(file, Y.encodeStateAsUpdate(this.doc, before));
+          events.committing(this, new Set());
+        });
     }
     const stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
       stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
     this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
-  }
-
-  /** The current text, edits of the running window included; they are durable when this returns. */
-  read(): string {
-    this.commit();
-    return this.text.toString();
   }
 
   /** A socket came, or came back after hibernation. */
@@ -154,6 +165,7 @@ export class LiveDocument {
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
+    this.#slack = null;
     Y.applyUpdate(this.doc, update, fromLog);
     const frame = updateFrame(update);
     for (const peer of this.peers) peer.send(frame);
@@ -211,9 +223,24 @@ export class LiveDocument {
     }
     // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
     if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
-    Y.applyUpdate(this.doc, payload, peer);
+    this.#apply(payload, peer);
+    if (this.#destroyed) return;
     const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
     if (waiting + (this.doc.store.pendingDs?.length ?? 0) > limits.room.pendingBytes) this.#purge(peer);
+  }
+
+  /** What breaks Yjs half-way (types nested so deep that it runs out of stack) must not be stored: the document is read anew. */
+  #apply(payload: Uint8Array, peer: Peer): void {
+    const honest = this.#pending.length;
+    try {
+      Y.applyUpdate(this.doc, payload, peer);
+    } catch (error) {
+      this.#pending.length = Math.min(honest, this.#pending.length);
+      peer.close('malformed_request');
+      this.commit();
+      this.dissolve('unavailable');
+      this.#events.failed(this, error);
+    }
   }
 
   /** Lets go of what a client made to wait for ever: it is in memory only. The others come back to a clean document. */
@@ -224,15 +251,18 @@ export class LiveDocument {
     this.#events.failed(this, new Error('too much waits for updates that never came'));
   }
 
-  /** Whether the text would be larger than text may be. Exact only near the limit, where it matters. */
+  /** Whether the file would be larger than text may be. Exact only near the limit, where it matters. */
   #wouldOutgrow(payload: Uint8Array): boolean {
-    if (this.text.length + payload.length <= limits.file.textMax) return false;
+    this.#slack ??= limits.file.textMax - sizeOf(this.#events.textOf(this.doc));
+    this.#slack -= payload.length * this.#events.growth(this.doc);
+    if (this.#slack >= 0) return false;
     const scratch = new Y.Doc();
     Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
     Y.applyUpdate(scratch, payload);
-    const size = new TextEncoder().encode(scratch.getText('content').toString()).length;
+    const left = limits.file.textMax - sizeOf(this.#events.textOf(scratch));
     scratch.destroy();
-    return size > limits.file.textMax;
+    this.#slack = left < 0 ? null : left;
+    return left < 0;
   }
 
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
@@ -293,6 +323,8 @@ export class LiveDocument {
     for (const peer of this.peers) peer.send(frame);
   }
 }
+
+const sizeOf = (text: string): number => new TextEncoder().encode(text).length;
 
 const isPeer = (origin: unknown): origin is Peer =>
   typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;
