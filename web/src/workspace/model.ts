@@ -1,5 +1,6 @@
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
+  indexedDbStore,
   joinProject,
   type KilnApiError,
   type KilnClient,
@@ -9,12 +10,15 @@ import {
   type SaveState,
 } from '../../../src/client/index.ts';
 import type { TreeNode } from '../../../src/contract/files.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
+import { session } from '../state/session.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
 import { Search } from './search.ts';
+import { Talk } from './talk/talk.ts';
 import { findNode, firstFile } from './tree.ts';
 
 export interface Place {
@@ -61,6 +65,7 @@ export class Workspace {
   readonly client: KilnClient;
   readonly builds: Builds;
   readonly search: Search;
+  readonly talk = new Talk();
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -76,6 +81,10 @@ export class Workspace {
 
   readonly canWrite = computed(
     () => this.ended.value === undefined && ['owner', 'editor'].includes(this.project.value?.role ?? ''),
+  );
+  /** Viewers have no pen, and a voice. */
+  readonly canTalk = computed(
+    () => this.ended.value === undefined && ['owner', 'editor', 'viewer'].includes(this.project.value?.role ?? ''),
   );
   readonly canManage = computed(() => this.ended.value === undefined && this.project.value?.role === 'owner');
   readonly canBuild = computed(
@@ -131,6 +140,7 @@ export class Workspace {
     this.#closed = true;
     this.builds.close();
     this.search.close();
+    this.talk.leave();
     this.#room?.leave();
   }
 
@@ -179,6 +189,11 @@ export class Workspace {
       this.#room?.presence.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
   }
 
+  /** Says which nodes of a scene this person has selected. */
+  selectNodes(path: string, nodes: readonly string[]): void {
+    this.#room?.presence.setSelection({ path, nodes: nodes.slice(0, limits.presence.nodesMax) });
+  }
+
   async createFile(path: string): Promise<boolean> {
     const made = await attempt(() =>
       this.client.call('createFile', { params: { id: this.id, path }, body: { content: '' } }),
@@ -207,7 +222,7 @@ export class Workspace {
   #makeTab(path: string): Tab {
     const size = findNode(this.tree.value, path)?.size ?? 0;
     const kind = guessKind(path, size, this.#room !== undefined && this.#room.status !== 'closed');
-    const document = kind === 'live' ? this.#room?.openDocument(path) : undefined;
+    const document = kind === 'live' || kind === 'scene' ? this.#room?.openDocument(path) : undefined;
     const tab: Tab = {
       path,
       kind: signal(kind),
@@ -237,8 +252,11 @@ export class Workspace {
   }
 
   #join(): void {
-    const room = joinProject(this.client, this.id);
+    const { value } = session;
+    const offline = value.state === 'signed-in' ? { offline: indexedDbStore(value.user.id) } : {};
+    const room = joinProject(this.client, this.id, offline);
     this.#room = room;
+    this.talk.join(room);
     room.on('status', (status) => {
       this.roomStatus.value = status;
     });

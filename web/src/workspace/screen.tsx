@@ -13,6 +13,8 @@ import { SearchPanel } from './search-panel.tsx';
 import { ShareDialog } from './share.tsx';
 import { Splitter } from './splitter.tsx';
 import { Tabs } from './tabs.tsx';
+import { useFollowing } from './talk/follow.ts';
+import { Following, TalkAside } from './talk/panel.tsx';
 import { TopBar } from './top-bar.tsx';
 
 const useShortcuts = (workspace: Workspace): void => {
@@ -59,6 +61,7 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   }));
 
   useShortcuts(workspace);
+  useFollowing(workspace);
   useEffect(() => {
     void workspace.load();
     return () => workspace.close();
@@ -133,8 +136,10 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
             <Splitter label="Width of the file list" width={filesWidth} min={160} max={420} side="left" />
           )}
           <main class="centre">
+            <Following />
             <Tabs />
           </main>
+          <TalkAside />
           {dockOpen.value && (
             <Splitter label="Width of the play panel" width={dockWidth} min={300} max={960} side="right" />
           )}
