@@ -31,6 +31,8 @@ export interface CompatibilityPage {
   shown(): string;
   connected(): boolean;
   names(): string[];
+  /** Fields in which others say where their caret is. */
+  carets(): string[];
   /** Ends the connection; the example has to come back by itself. */
   drop(): void;
   tickets(): number;
@@ -54,6 +56,11 @@ const current = (): StockProvider => {
   if (provider === undefined) throw new Error('nothing is open');
   return provider;
 };
+
+const others = (): Record<string, unknown>[] =>
+  [...current().awareness.getStates()]
+    .filter(([id]) => id !== current().doc.clientID)
+    .map(([, state]) => state as Record<string, unknown>);
 
 window.compatibility = {
   async open(order) {
@@ -108,10 +115,8 @@ window.compatibility = {
   text: () => current().doc.getText('content').toString(),
   shown: () => shown(),
   connected: () => current().wsconnected,
-  names: () =>
-    [...current().awareness.getStates()]
-      .filter(([id]) => id !== current().doc.clientID)
-      .map(([, state]) => String((state as { user?: { name?: unknown } }).user?.name)),
+  names: () => others().map(({ user }) => String((user as { name?: unknown } | undefined)?.name)),
+  carets: () => others().flatMap((state) => ['cursor', 'selection'].filter((field) => state[field] != null)),
   drop: () => current().ws?.close(),
   tickets: () => tickets,
   closed: () => closed,

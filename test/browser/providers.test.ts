@@ -86,8 +86,9 @@ describe.each(stockProviders)('%s in Chromium, with CodeMirror and Monaco', (pro
     await expect.poll(() => shown(ada), patient).toBe(await shown(grace));
 
     expect(await ada.page.evaluate(() => window.compatibility.names())).toEqual([grace.name]);
-    await ada.page.locator('.cm-ySelectionCaret').waitFor({ state: 'attached' });
-    await grace.page.locator('.yRemoteSelectionHead').waitFor({ state: 'attached' });
+    // Each binding says where its caret is, in a field of its own.
+    await expect.poll(() => ada.page.evaluate(() => window.compatibility.carets()), patient).toEqual(['selection']);
+    await expect.poll(() => grace.page.evaluate(() => window.compatibility.carets()), patient).toEqual(['cursor']);
     await picture(ada.page, `${provider}-codemirror`);
     await picture(grace.page, `${provider}-monaco`);
 

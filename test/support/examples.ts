@@ -14,7 +14,10 @@ export function exampleOf(guide: string, name: string): string {
 
 /** An example as a module of this process, with the project's own packages. */
 export async function importExample<T>(guide: string, name: string): Promise<T> {
-  const { code } = await transform(exampleOf(guide, name), { loader: 'ts', format: 'esm' });
+  const { code } = await transform(exampleOf(guide, name).replaceAll("'./src/", `'${pathToFileURL(root).href}/src/`), {
+    loader: 'ts',
+    format: 'esm',
+  });
   // Below the project, where bare imports are resolved.
   const cache = inRoot('node_modules', '.cache', 'kiln');
   mkdirSync(cache, { recursive: true });
