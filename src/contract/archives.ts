@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ArchivedComment } from './comments.ts';
 import { Sha256 } from './ids.ts';
 import { limits } from './limits.ts';
 import { ProjectDescription, ProjectEnvelope, ProjectName, Settings } from './projects.ts';
@@ -27,6 +28,14 @@ export const ArchiveManifest = z
         .meta({ description: 'The folder of the files: empty, or ending with a slash' }),
       verbatim: z.boolean().meta({ description: 'Nothing is passed over, whatever it is called' }),
     }),
+    comments: z
+      .array(ArchivedComment)
+      .max(limits.comment.threadsMax)
+      .optional()
+      .meta({
+        description:
+          'Absent where there are none. Whoever imports them has the names of their authors, not the authors',
+      }),
   })
   .meta({ id: 'ArchiveManifest' });
 export type ArchiveManifest = z.infer<typeof ArchiveManifest>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { nextCursor, pageQuery, queryBoolean } from './common.ts';
-import { Id, Timestamp } from './ids.ts';
+import { Id, Sha256, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
 import { Author, Mentions, talkBody } from './talk.ts';
 
@@ -116,3 +116,57 @@ export const CommentEnvelope = z.object({ comment: Comment });
 export const ReplyEnvelope = z.object({ reply: Reply });
 /** Newest threads first. */
 export const CommentList = z.object({ comments: z.array(Comment), nextCursor });
+
+/** As `Anchor`, where there is no live history: offsets hold in the text with that hash, in others the quote is looked for. */
+const CarriedAnchor = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('text'), from: position, to: position, hash: Sha256.nullable() }),
+  z.object({ kind: z.literal('node'), node: nodeId, pointer }),
+  z.object({ kind: z.literal('region'), x: share, y: share, width: share, height: share }),
+]);
+
+/** A thread on its way to another project. */
+const carried = <A extends z.ZodType>(author: A) => {
+  const said = { id: Id, author, body, mentions: z.array(author).max(limits.talk.mentionsMax) };
+  return z.object({
+    ...said,
+    path: z.string().min(1).max(limits.file.pathMax),
+    anchor: CarriedAnchor.nullable(),
+    quote: z.string().max(limits.comment.quoteMax).nullable(),
+    checkpointId: Id.nullable(),
+    createdAt: Timestamp,
+    editedAt: Timestamp.nullable(),
+    resolvedAt: Timestamp.nullable(),
+    resolvedBy: author.nullable(),
+    replies: z
+      .array(z.object({ ...said, createdAt: Timestamp, editedAt: Timestamp.nullable() }))
+      .max(limits.comment.repliesMax),
+  });
+};
+
+/** In an archive people have names only: who they are elsewhere nobody can prove. */
+const Signature = z.object({
+  username: z.string().max(limits.auth.usernameMax),
+  displayName: z.string().max(limits.auth.displayNameMax),
+});
+export const ArchivedComment = carried(Signature);
+export type ArchivedComment = z.infer<typeof ArchivedComment>;
+export type CarriedComment = z.infer<ReturnType<typeof carried<typeof Author>>>;
+
+type Said<A> = { readonly author: A; readonly mentions: readonly A[] };
+type Thread<A> = Said<A> & { readonly resolvedBy: A | null; readonly replies: readonly Said<A>[] };
+
+/** The same thread, with each of its people as `map` has them. */
+const withPeople = <A, B>(thread: Thread<A>, map: (person: A) => B): Thread<B> => {
+  const said = (one: Said<A>): Said<B> => ({ ...one, author: map(one.author), mentions: one.mentions.map(map) });
+  return {
+    ...thread,
+    ...said(thread),
+    resolvedBy: thread.resolvedBy && map(thread.resolvedBy),
+    replies: thread.replies.map(said),
+  };
+};
+
+export const toArchived = (comment: CarriedComment): ArchivedComment =>
+  withPeople(comment, ({ username, displayName }) => ({ username, displayName })) as ArchivedComment;
+export const fromArchived = (comment: ArchivedComment): CarriedComment =>
+  withPeople(comment, (person) => ({ userId: null, ...person })) as CarriedComment;

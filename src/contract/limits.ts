@@ -159,8 +159,15 @@ export const limits = {
     documentBytes: 16 * MiB,
     /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
     frameBytes: 4 * MiB,
+<<<<<<< HEAD
     /** Frames that y-partykit's provider sends in parts wait in memory until they are whole: four of the largest at a time. */
     batchBytes: 16 * MiB,
+=======
+    /** A socket is asked whether it reads after so many bytes … */
+    askAfter: 256 * KiB,
+    /** … and dropped when it was sent so many more without an answer: 40 s of 50 people who type, at 2 KiB each; and one frame never does it alone. */
+    sendBuffer: 4 * MiB,
+>>>>>>> next/realtime-room
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
     /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
@@ -443,6 +450,8 @@ export const limits = {
     inflateStep: 4 * KiB,
     /** Up to here a file is held in memory whole, some at a time; larger ones pass through. */
     wholeBytes: 1 * MiB,
+    /** `kiln.json`: all comments of a project, of which JSON may double every byte, laid out. */
+    manifestBytes: 16 * MiB,
     /** Files that are read ahead of the one being sent, or stored at a time: workerd holds six connections that wait for headers. */
     parallel: 6,
   },

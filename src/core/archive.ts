@@ -1,5 +1,6 @@
 import type { ArchiveManifest } from '../contract/archives.ts';
 import { ArchiveManifest as ManifestSchema, manifestFormat } from '../contract/archives.ts';
+import { type CarriedComment, toArchived } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { cutBytes } from './bytes.ts';
@@ -36,6 +37,7 @@ export function manifestOf(
   project: { readonly name: string; readonly description: string; readonly settings: Record<string, unknown> },
   treeHash: string,
   paths: readonly string[],
+  comments: readonly CarriedComment[] = [],
 ): ArchiveManifest {
   const clashes = paths.some((path) => foldPath(path).split('/')[0] === manifestName);
   return {
@@ -46,6 +48,7 @@ export function manifestOf(
     settings: project.settings as ArchiveManifest['settings'],
     treeHash,
     files: { root: clashes ? asideRoot : '', verbatim: paths.some(isJunk) },
+    ...(comments.length > 0 && { comments: comments.map(toArchived) }),
   };
 }
 
@@ -269,6 +272,19 @@ export class Listing {
 const tooMany = (): KilnError =>
   new KilnError('quota_exceeded', { detail: `A project holds at most ${limits.project.filesMax} files.` });
 
+/** Comments are entries of a table and stand at paths of files. */
+function checked(manifest: ArchiveManifest): ArchiveManifest {
+  const ids = new Set<string>();
+  for (const { id, path, replies } of manifest.comments ?? []) {
+    validPath(path);
+    for (const one of [id, ...replies.map((reply) => reply.id)]) {
+      if (ids.has(one)) throw invalidEntry(manifestName, 'has two comments of one id');
+      ids.add(one);
+    }
+  }
+  return manifest;
+}
+
 /** What a `kiln.json` says; null when it is not a manifest of ours but a file of the project. */
 export function readManifest(text: string | null): ArchiveManifest | null {
   let value: unknown;
@@ -280,7 +296,7 @@ export function readManifest(text: string | null): ArchiveManifest | null {
   if (typeof value !== 'object' || value === null || !('format' in value) || value.format !== manifestFormat)
     return null;
   const parsed = ManifestSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return checked(parsed.data);
   if ('version' in value && value.version !== 1)
     throw invalidEntry(manifestName, 'is of a newer Kiln; update this one or export again');
   throw new KilnError('invalid_entry', {

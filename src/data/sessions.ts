@@ -199,3 +199,21 @@ export async function expireSessions(db: Database, before: number, limit: number
   ]);
   return tokens.length + ended.length;
 }
+
+/** Those of some sessions that are revoked, over, or unknown. */
+export async function endedSessions(db: Database, ids: readonly string[], now: number): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  // D1 binds at most 100 parameters.
+  const batches = Array.from({ length: Math.ceil(ids.length / 90) }, (_, n) => ids.slice(n * 90, (n + 1) * 90));
+  const ended = new Set(ids);
+  for (const batch of batches) {
+    const alive = await db.query('sessions.alive', (orm) =>
+      orm
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(and(inArray(sessions.id, [...batch]), isNull(sessions.revokedAt), gt(sessions.expiresAt, now))),
+    );
+    for (const { id } of alive) ended.delete(id);
+  }
+  return ended;
+}

@@ -1,17 +1,23 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { ChatQuery } from '../contract/chat.ts';
 import type { UpdateCheckpoint } from '../contract/checkpoints.ts';
+import { colorOf } from '../contract/color.ts';
+import type { CarriedComment, CommentQuery, CreateComment, CreateReply, UpdateComment } from '../contract/comments.ts';
 import { type ErrorCode, errorSpec, KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
+import type { Access } from '../contract/projects.ts';
 import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
 import type { SearchQuery } from '../contract/search.ts';
-import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { allows } from '../core/permissions.ts';
 import { boundedEnv } from '../data/bounded.ts';
+import { listCollaborators } from '../data/collaborators.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
+import { endedSessions } from '../data/sessions.ts';
 import { exportsVault } from '../data/vault.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import type { Checkpoints, NewCheckpoint } from './room/checkpoints.ts';
@@ -22,7 +28,7 @@ import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
-import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
+import { type EndedSessions, type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
 import { SocketPeer } from './socket-peer.ts';
 import { storageSql } from './sql.ts';
@@ -32,6 +38,7 @@ export interface SocketIdentity {
   readonly userId: string;
   readonly username: string;
   readonly displayName: string;
+  readonly sessionId: string;
   readonly jti: string;
   /** Milliseconds since the epoch. */
   readonly expires: number;
@@ -43,6 +50,10 @@ export interface SocketIdentity {
 export const identityHeader = 'x-kiln-identity';
 /** On a refused upgrade: the error's code, for the Worker to make a problem document of. */
 export const errorHeader = 'x-kiln-error';
+
+/** The public of a project may have its files, not what its members say of them. */
+const forMembers = (access: Access, comments: CarriedComment[]): CarriedComment[] =>
+  allows(access, 'project.join') ? comments : [];
 
 /** The shell of a project's room: sockets, alarm, storage and stores. What it does is in `room/`. */
 export class ProjectRoom extends DurableObject<Env> {
@@ -108,6 +119,44 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room) => room.uploaded(...blobs));
   }
 
+  chat(caller: Caller, right: Right, query: ChatQuery) {
+    return this.#guarded(caller, right, (room) => room.talk.history(query));
+  }
+
+  postChat(caller: Caller, right: Right, said: Parameters<Room['talk']['chat']>[1]) {
+    return this.#guarded(caller, right, (room) => room.talk.chat(caller.userId, said));
+  }
+
+  comments(caller: Caller, right: Right, query: CommentQuery) {
+    return this.#guarded(caller, right, (room) => room.comments.list(query));
+  }
+
+  comment(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, (room) => room.comments.get(id));
+  }
+
+  createComment(caller: Caller, right: Right, input: CreateComment) {
+    return this.#guarded(caller, right, (room) => room.talk.comment(caller.userId, input));
+  }
+
+  reply(caller: Caller, right: Right, id: string, input: CreateReply) {
+    return this.#guarded(caller, right, (room) => room.talk.reply(caller.userId, id, input));
+  }
+
+  updateComment(caller: Caller, right: Right, id: string, change: UpdateComment) {
+    return this.#guarded(caller, right, (room) => room.talk.update(caller.userId, id, change));
+  }
+
+  deleteComment(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, (room, { access }) =>
+      room.comments.delete(id, { userId: caller.userId, access }),
+    );
+  }
+
+  problems(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room) => room.problems());
+  }
+
   presence(caller: Caller, right: Right) {
     return this.#guarded(caller, right, (room) => room.presence());
   }
@@ -125,9 +174,25 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
-  /** The tree of this moment, for another room to adopt. */
+  /** The tree of this moment and its comments, for another room to adopt. */
   copy(caller: Caller, right: Right) {
-    return this.#guarded(caller, right, async ({ history }, { project }) => ({ ...(await history.copy()), project }));
+    return this.#guarded(caller, right, async (room, { project, access }) => {
+      const comments = room.carriedComments();
+      return { ...(await room.history.copy()), comments: forMembers(access, comments), project };
+    });
+  }
+
+  /** The tree of this moment, stored, and its comments. */
+  exported(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, async (room, { access }) => {
+      const comments = room.carriedComments();
+      return { treeHash: (await room.history.snapshot()).treeHash, comments: forMembers(access, comments) };
+    });
+  }
+
+  /** The comments, for a fork to adopt with the tree of a checkpoint. */
+  carriedComments(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room, { access }) => forMembers(access, room.carriedComments()));
   }
 
   checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by'>) {
@@ -166,8 +231,14 @@ export class ProjectRoom extends DurableObject<Env> {
 
   // ── What the platform itself does; reachable through the binding only ─────────────────────────
 
-  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin) {
-    return answer(() => this.#open().adopt(entries, by, texts, fork));
+  adopt(
+    entries: readonly ManifestEntry[],
+    by: string,
+    texts: readonly HotText[] = [],
+    fork?: ForkOrigin,
+    comments: readonly CarriedComment[] = [],
+  ) {
+    return answer(() => this.#open().adopt(entries, by, texts, fork, comments));
   }
 
   /** For readiness: the object can be reached and runs. */
@@ -178,6 +249,11 @@ export class ProjectRoom extends DurableObject<Env> {
   /** Memberships or the project changed in the database. */
   membersChanged() {
     return answer(() => this.#open().membersChanged());
+  }
+
+  /** Sessions were revoked, or all of a user's: their sockets end at once. */
+  sessionsEnded(ended: EndedSessions) {
+    return answer(() => this.#open().sessionsEnded(ended));
   }
 
   /** Something of this project happened elsewhere. */
@@ -259,15 +335,20 @@ export class ProjectRoom extends DurableObject<Env> {
       return new Response(null, { status: 101, webSocket: client, headers });
     }
     const { userId, username, displayName } = identity;
-    const peer = new SocketPeer(server, {
-      id: newId(),
-      user: { userId, username, displayName, color: colorOf(userId) },
-      target: admitted.value,
-      access: entered.value.access,
-      since: Date.now(),
-      awareness: [],
-      path: null,
-    });
+    const peer = new SocketPeer(
+      server,
+      {
+        id: newId(),
+        user: { userId, username, displayName, color: colorOf(userId) },
+        sessionId: identity.sessionId,
+        target: admitted.value,
+        access: entered.value.access,
+        since: Date.now(),
+        awareness: [],
+        path: null,
+      },
+      this.#drop,
+    );
     this.ctx.acceptWebSocket(server);
     peer.persist();
     this.#peers.set(server, peer);
@@ -318,6 +399,16 @@ export class ProjectRoom extends DurableObject<Env> {
       code,
     });
   }
+
+  /** A socket that does not read may never say that it is closed. */
+  readonly #drop = (socket: WebSocket): void => {
+    // Not in the middle of whatever was being sent.
+    queueMicrotask(() => {
+      this.webSocketClose(socket, errorSpec('slow_reader').close ?? 4500).catch((error: unknown) =>
+        logEvent('socket.not_dropped', { project: this.#projectId, ...describeError(error) }, 'error'),
+      );
+    });
+  };
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     await this.webSocketClose(socket, 1006);
@@ -370,7 +461,7 @@ export class ProjectRoom extends DurableObject<Env> {
     this.#room = room;
     this.#erased = false;
     for (const socket of ctx.getWebSockets()) {
-      const peer = SocketPeer.restore(socket);
+      const peer = SocketPeer.restore(socket, this.#drop);
       if (!peer) continue;
       this.#peers.set(socket, peer);
       room.restore(peer);
@@ -380,6 +471,11 @@ export class ProjectRoom extends DurableObject<Env> {
 
   #directory(): Directory {
     return {
+      people: async () => {
+        const members = await withDatabase(this.env, (db) => listCollaborators(db, this.#projectId));
+        return new Map(members.map(({ userId, username, displayName }) => [userId, { userId, username, displayName }]));
+      },
+      ended: (sessionIds) => withDatabase(this.env, (db) => endedSessions(db, sessionIds, Date.now())),
       accessOfAll: (userIds) => withDatabase(this.env, (db) => projectAccessOfAll(db, this.#projectId, userIds)),
       access: async (userId) => {
         const found = await withDatabase(this.env, (db) => projectAccess(db, this.#projectId, userId));

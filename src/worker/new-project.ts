@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../contract/checkpoints.ts';
+import type { CarriedComment } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
@@ -20,6 +21,7 @@ export interface NewProjectInput {
   readonly entries: readonly ManifestEntry[];
   /** Of those, texts that are in no blob store yet. */
   readonly texts?: readonly HotText[] | undefined;
+  readonly comments?: readonly CarriedComment[] | undefined;
   /** The project that it is a fork of, as of that checkpoint. */
   readonly fork?: { readonly projectId: string; readonly checkpoint: Checkpoint } | undefined;
   /** Where it came from, for the audit log. */
@@ -55,6 +57,7 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
       ownerId,
       input.texts ?? [],
       fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
+      input.comments,
     ),
   );
   const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);

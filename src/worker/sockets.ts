@@ -54,6 +54,7 @@ export async function openSocket(c: AppContext): Promise<Response> {
     userId: claims.sub,
     username: claims.username,
     displayName: claims.name,
+    sessionId: claims.sid,
     jti: claims.jti,
     expires: claims.exp * 1000,
     path: target.path,

@@ -110,6 +110,12 @@ function hierarchyOf(nodes: unknown): Map<string, string | null> {
   return hierarchy;
 }
 
+/** The nodes of a scene, as they are in its file. */
+export function nodesIn(doc: Y.Doc): SceneValue | null {
+  const { nodes } = sceneValue(root(doc), new Issues());
+  return typeof nodes === 'object' && nodes !== null && !Array.isArray(nodes) ? (nodes as SceneValue) : null;
+}
+
 /** Two moves at one time may have made a circle: the rule takes it apart, for everybody. Returns whether it did. */
 export function mend(doc: Y.Doc, path: string): boolean {
   if (formOf(doc, path) !== 'scene') return false;

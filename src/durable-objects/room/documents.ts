@@ -1,9 +1,11 @@
 import * as Y from 'yjs';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { isScenePath } from '../../contract/scene.ts';
+import type { AnchoredFile } from '../../core/anchors.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
-import { begin, formOf, issuesOf, mend, reform, textOf, write } from '../../core/scene/document.ts';
+import { begin, formOf, issuesOf, mend, nodesIn, reform, textOf, write } from '../../core/scene/document.ts';
 import { bytesOf } from '../sql.ts';
 import type { Channel } from './channel.ts';
 import { LiveDocument } from './live-document.ts';
@@ -17,6 +19,10 @@ import type { StoredFile } from './tree-store.ts';
 export interface DocumentPorts {
   /** Text of a file that has no history yet. */
   textOf(file: StoredFile): Promise<string>;
+  /** A history is there, and is text: passages may hang on it. Inside a transaction. */
+  bind(file: StoredFile, doc: Y.Doc, text: string): void;
+  /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
+  release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
 }
 
@@ -164,7 +170,9 @@ export class Documents {
   }
 
   /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */
-  end(file: number, code: ErrorCode): void {
+  end(gone: StoredFile, code: ErrorCode): void {
+    const { id: file } = gone;
+    this.#ports.release(gone);
     this.#store.log.delete(file);
     this.#store.sql.run('DELETE FROM dirty WHERE file = ?', file);
     this.problems.forget(file);
@@ -173,6 +181,22 @@ export class Documents {
       this.#live.delete(file);
       for (const peer of this.#socketsOn(file)) peer.close(code);
     });
+  }
+
+  /** A file with a history, as anchors look at it, edits of this moment included; null for one without. */
+  look<T>({ id, path, hash: known }: StoredFile, work: (seen: AnchoredFile) => T): T | null {
+    const { files, log } = this.#store;
+    if (!log.exists(id)) return null;
+    this.flush(id);
+    const live = this.#live.get(id);
+    const doc = live?.doc ?? this.#reload(id);
+    const isText = formOf(doc, path) === 'text';
+    const hash = files.byId(id)?.hash ?? known;
+    // A scene may be laid out in its file as it was written.
+    const text = isText ? textOf(doc, path) : (files.text(hash) ?? textOf(doc, path));
+    const result = work({ hash, text, doc: isText ? doc : null, nodes: isText ? null : nodesIn(doc) });
+    if (!live) doc.destroy();
+    return result;
   }
 
   /** Revisions that no write may be based on any more; when the next ones are due. */
@@ -225,11 +249,12 @@ export class Documents {
   /** A change made outside of any open document: into the log, and to those who have it open. Inside a transaction. */
   #append(file: number, update: Uint8Array): void {
     this.#store.log.append(file, update);
+    const frame = updateFrame(update);
     this.#store.afterwards(() => {
       const live = this.#live.get(file);
       if (live) live.incorporate(update);
       // After a sleep the document is not in memory before somebody says something; its sockets are.
-      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
+      else for (const peer of this.#socketsOn(file)) peer.send(frame);
     });
   }
 
@@ -265,6 +290,7 @@ export class Documents {
     if (!file) throw new KilnError('not_found');
     if (!file.isText) throw new KilnError('not_a_document');
     if (file.hash !== stored.hash && !log.exists(id)) return this.#load(id);
+    const isNew = !log.exists(id);
     const document = new LiveDocument(
       id,
       log,
@@ -291,12 +317,23 @@ export class Documents {
       },
       {
         begin: (doc) => begin(doc, file.path, text),
-        reform: this.#socketsOn(id).every((peer) => this.#arriving.has(peer)) ? (doc) => reform(doc, file.path) : null,
+        reform: this.#socketsOn(id).every((peer) => this.#arriving.has(peer)) ? (doc) => this.#reform(file, doc) : null,
       },
     );
     this.#live.set(id, document);
+    const { doc } = document;
+    this.#store.transaction(() => {
+      if (isNew) this.#keepRevision(id, file.hash, doc);
+      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, textOf(doc, file.path));
+    });
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;
+  }
+
+  #reform(file: StoredFile, doc: Y.Doc): boolean {
+    if (isScenePath(file.path) && formOf(doc, file.path) === 'text')
+      this.#store.transaction(() => this.#ports.release(file));
+    return reform(doc, file.path);
   }
 
   #pathOf(file: number): string {

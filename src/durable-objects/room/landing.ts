@@ -3,6 +3,7 @@ import { limits } from '../../contract/limits.ts';
 import { etag, matches } from '../../core/etag.ts';
 import { validPath } from '../../core/paths.ts';
 import { layout } from '../../core/scene/document.ts';
+import type { Comments } from './comments.ts';
 import type { Documents, StagedDocument } from './documents.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
@@ -61,13 +62,15 @@ const below = (path: string): string => `${path}/`;
 export class Landing {
   readonly #store: RoomStore;
   readonly #documents: Documents;
+  readonly #comments: Comments;
   readonly #by: string;
   readonly #staged = new Map<number, StagedDocument>();
   readonly #needed = new Set<string>();
 
-  constructor(store: RoomStore, documents: Documents, by: string) {
+  constructor(store: RoomStore, documents: Documents, comments: Comments, by: string) {
     this.#store = store;
     this.#documents = documents;
+    this.#comments = comments;
     this.#by = by;
   }
 
@@ -117,7 +120,7 @@ export class Landing {
       if (isText) return this.#merge(before, content, ifMatch);
       this.#require(ifMatch, before);
       this.#staged.delete(before.id);
-      this.#documents.end(before.id, 'not_a_document');
+      this.#documents.end(before, 'not_a_document');
     } else this.#require(ifMatch, before);
     const at = this.#store.now();
     const stored = 'text' in content ? files.keepText(content.text, at) : content;
@@ -151,7 +154,9 @@ export class Landing {
   ): StoredFile {
     const { hash, size } = content;
     const seq = this.#store.emit(before ? 'file.updated' : 'file.created', this.#by, { path, hash, size });
-    return this.#store.files.put({ path, ...content, by: this.#by, seq, at: this.#store.now() });
+    const file = this.#store.files.put({ path, ...content, by: this.#by, seq, at: this.#store.now() });
+    if (!before) this.#comments.attach(file);
+    return file;
   }
 
   #delete(path: string, ifMatch: string | undefined): Landed {
@@ -164,7 +169,8 @@ export class Landing {
     for (const one of doomed) {
       this.#store.files.delete(one, seq, this.#store.now());
       this.#staged.delete(one.id);
-      this.#documents.end(one.id, 'not_found');
+      this.#documents.end(one, 'not_found');
+      this.#comments.detach(one);
     }
     return { path, file: null, created: false, files: doomed.length };
   }

@@ -5,6 +5,8 @@ import { limits } from '../../contract/limits.ts';
 import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
 import type { DocumentLog } from './document-log.ts';
+import { deliver } from './flow.ts';
+import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
 
@@ -55,6 +57,9 @@ export class LiveDocument {
   #pendingUsers = new Set<string>();
   #pendingAwareness = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #paces = new Paces<Peer>(limits.room.awarenessPerSecond);
+  readonly #late = new Map<Peer, Uint8Array>();
+  #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
   /** Bytes by which the file may grow without another look; null: not known. */
   #slack: number | null = null;
@@ -97,9 +102,9 @@ export class LiveDocument {
     if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
     if (!isNew) return;
     this.commit();
-    peer.send(syncStep1Frame(this.doc));
+    this.#deliver(peer, syncStep1Frame(this.doc));
     const states = [...this.awareness.getStates().keys()];
-    if (states.length) peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+    if (states.length) this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
   }
 
   leave(peer: Peer): void {
@@ -114,6 +119,11 @@ export class LiveDocument {
     this.#flushAwareness();
   }
 
+  /** A sync step 1 is a question that every Yjs client answers. [R12] */
+  #deliver(peer: Peer, frame: Uint8Array): void {
+    deliver(peer, frame, () => syncStep1Frame(this.doc));
+  }
+
   /** One binary frame of a client. Throws on anything that is not the protocol; the caller closes that socket. [R12] */
   receive(peer: Peer, frame: Uint8Array): void {
     const decoder = decoding.createDecoder(frame);
@@ -124,7 +134,7 @@ export class LiveDocument {
       else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
       else if (type === messageType.queryAwareness) {
         const states = [...this.awareness.getStates().keys()];
-        peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+        this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
       } else throw new Error('unknown message type');
     }
   }
@@ -160,7 +170,7 @@ export class LiveDocument {
     const frame = updateFrame(update);
     // With one sender in the window, that one has it all.
     const only = from.size === 1 ? [...from][0] : null;
-    for (const peer of this.peers) if (peer !== only) peer.send(frame);
+    for (const peer of this.peers) if (peer !== only) this.#deliver(peer, frame);
   }
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
@@ -168,7 +178,7 @@ export class LiveDocument {
     this.#slack = null;
     Y.applyUpdate(this.doc, update, fromLog);
     const frame = updateFrame(update);
-    for (const peer of this.peers) peer.send(frame);
+    for (const peer of this.peers) this.#deliver(peer, frame);
   }
 
   /** Folds the log. The caller is inside a transaction. */
@@ -191,7 +201,9 @@ export class LiveDocument {
   destroy(): void {
     this.#destroyed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#timer = null;
+    this.#lateTimer = null;
     this.awareness.destroy();
     this.doc.destroy();
   }
@@ -201,9 +213,10 @@ export class LiveDocument {
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
       this.commit();
-      peer.send(syncStep2Frame(this.doc, payload));
+      this.#deliver(peer, syncStep2Frame(this.doc, payload));
       return;
     }
+    if (type === syncType.step2) peer.flow.answered();
     if (type !== syncType.step2 && type !== syncType.update) throw new Error('unknown sync message');
     // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
     if (isEmptyUpdate(payload)) return;
@@ -265,7 +278,28 @@ export class LiveDocument {
     return left < 0;
   }
 
+  /** What comes too fast waits for the next second; of that, the newest is heard. [R7] */
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
+    if (this.#paces.take(peer, Date.now())) {
+      this.#late.delete(peer);
+      this.#hearAwareness(peer, payload);
+      return;
+    }
+    this.#late.set(peer, payload);
+    this.#lateTimer ??= setTimeout(() => {
+      this.#lateTimer = null;
+      const late = [...this.#late];
+      this.#late.clear();
+      for (const [one, newest] of late)
+        try {
+          if (this.peers.has(one)) this.#hearAwareness(one, newest);
+        } catch {
+          one.close('malformed_request');
+        }
+    }, 1000);
+  }
+
+  #hearAwareness(peer: Peer, payload: Uint8Array): void {
     const own = new Set(peer.state.awareness.map(([clientId]) => clientId));
     const entries = stampAwareness(
       peer.state,
@@ -320,7 +354,7 @@ export class LiveDocument {
     this.#pendingAwareness.clear();
     if (known.length === 0) return;
     const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, known));
-    for (const peer of this.peers) peer.send(frame);
+    for (const peer of this.peers) this.#deliver(peer, frame);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../contract/errors.ts';
 import type { Access } from '../../contract/projects.ts';
 import type { Presence } from '../../contract/room.ts';
+import type { Flow } from './flow.ts';
 
 /** Who is behind a socket, as the room itself knows it: nothing in here comes from a frame. [R7] */
 export interface PeerUser {
@@ -31,6 +32,8 @@ export interface PeerState {
   readonly id: string;
   readonly user: PeerUser;
   readonly target: PeerTarget;
+  /** That the ticket was given to. Absent for a socket of an earlier release. */
+  readonly sessionId?: string | undefined;
   access: Access;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -44,10 +47,13 @@ export interface PeerState {
 /** A socket as the core sees it. */
 export interface Peer {
   readonly state: PeerState;
+  readonly flow: Flow;
   /** Never throws; a socket that is gone drops the frame. */
   send(frame: Uint8Array | string): void;
   /** Ends the socket with the close code of an error. */
   close(code: ErrorCode): void;
+  /** As `close`, for one that may never say that it is closed: it leaves the room soon, whatever it does. */
+  drop(code: ErrorCode): void;
   /** Keeps the changed state over hibernation. */
   persist(): void;
 }

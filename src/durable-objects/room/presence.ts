@@ -2,12 +2,15 @@ import type { ClientMessage, Presence, ServerMessage } from '../../contract/room
 import type { Doing, Peer } from './peer.ts';
 
 /** What a client says of itself that is shown and not kept. */
-export type PresenceMessage = Extract<ClientMessage, { type: 'cursor' | 'selection' | 'viewport' | 'idle' | 'typing' }>;
+type PresenceMessage = Extract<ClientMessage, { type: 'cursor' | 'selection' | 'viewport' | 'idle' | 'typing' }>;
+
+/** What others are told of it. */
+export type Moving = Extract<ServerMessage, { type: PresenceMessage['type'] }>;
 
 const nothing: Doing = { at: 0, idle: false, cursor: null, nodes: [], view: null };
 
 /** Takes what a socket says of its user into its state, and returns what others are told. [R7] */
-export function hear(peer: Peer, message: PresenceMessage, now: number): ServerMessage {
+export function hear(peer: Peer, message: PresenceMessage, now: number): Moving {
   const { userId } = peer.state.user;
   const before = peer.state.doing ?? nothing;
   const path = 'path' in message ? message.path : peer.state.path;

@@ -1,15 +1,19 @@
+import type { CarriedComment } from '../../contract/comments.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import type { BatchResult, FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
-import type { Presence, RoomEvent } from '../../contract/room.ts';
+import type { ClientMessage, Presence, RoomEvent } from '../../contract/room.ts';
+import type { DocumentProblems } from '../../contract/scene.ts';
 import type { SearchQuery, SearchResults } from '../../contract/search.ts';
 import type { LogFields } from '../../core/log.ts';
+import { allows } from '../../core/permissions.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
+import { Comments } from './comments.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
 import { Documents } from './documents.ts';
 import { History } from './history.ts';
@@ -19,6 +23,7 @@ import type { Entry, Members } from './members.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
 import { RoomStore } from './store.ts';
+import { Talk } from './talk.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
 
 /** The relational index of the tree. */
@@ -64,6 +69,13 @@ export interface Snapshot {
   readonly totalSize: number;
 }
 
+/** Whose sockets are to end. */
+export interface EndedSessions {
+  readonly sessionIds?: readonly string[] | undefined;
+  /** All sessions of a user. */
+  readonly userId?: string | undefined;
+}
+
 /** Where a fork left from. */
 export interface ForkOrigin {
   readonly projectId: string;
@@ -95,6 +107,8 @@ export class Room {
   readonly #leases: BlobLeases;
   readonly #search: ProjectSearch;
   readonly history: History;
+  readonly comments: Comments;
+  readonly talk: Talk;
   readonly channel: Channel;
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
@@ -110,8 +124,16 @@ export class Room {
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
+      bind: (file, doc, text) => this.comments.bind(file, doc, text),
+      release: (file) => this.comments.release(file),
       log: ports.log,
     });
+    this.comments = new Comments(this.#store, {
+      look: (file, work) => this.#documents.look(file, work),
+      text: ({ hash }) => this.#contents.text(hash),
+      checkpoint: () => this.history.checkpoints.newest()?.id ?? null,
+    });
+    this.talk = new Talk(this.#store, this.comments, ports.members);
     this.#leases = new BlobLeases(this.#store);
     this.history = new History(this.#store, this.#contents, {
       flush: () => this.#documents.flushAll(),
@@ -141,11 +163,29 @@ export class Room {
     await this.#checkSockets();
   }
 
+  /** Sessions were revoked, or all of a user: their sockets end at once. [R11] */
+  sessionsEnded({ sessionIds = [], userId }: EndedSessions): void {
+    this.#documents.commitAll();
+    const ended = new Set(sessionIds);
+    for (const peer of this.channel.everyone()) {
+      const { user, sessionId } = peer.state;
+      if (user.userId !== userId && !(sessionId !== undefined && ended.has(sessionId))) continue;
+      // Frames that are on their way already find no right to write.
+      peer.state.access = 'public';
+      peer.close('unauthenticated');
+    }
+  }
+
   /** Closes and downgrades sockets by what the database says now. */
   async #checkSockets(): Promise<void> {
     const checkedAt = this.#ports.now();
+    const changed = new Set<string>();
     const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
-    const seen = users.size ? await this.#members.lookAtAll([...users]) : new Map<string, Access>();
+    const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.sessionId ?? []));
+    const [seen, ended] = users.size
+      ? await Promise.all([this.#members.lookAtAll([...users]), this.#members.ended([...sessions])])
+      : [new Map<string, Access>(), new Set<string>()];
+    if (ended.size > 0) this.sessionsEnded({ sessionIds: [...ended] });
     for (const peer of this.channel.everyone()) {
       // Who came while the database was asked was looked at on the way in.
       if (!users.has(peer.state.user.userId)) continue;
@@ -154,11 +194,13 @@ export class Room {
         // Frames that are on their way already find no right to write.
         peer.state.access = 'public';
         peer.close('forbidden');
-      } else if (access !== peer.state.access) {
+      } else if (access !== peer.state.access && peer.state.access !== 'public') {
         peer.state.access = access;
         peer.persist();
+        changed.add(peer.state.user.userId);
       }
     }
+    for (const userId of changed) this.channel.changed(userId);
     this.#socketsCheckedAt = checkedAt;
   }
 
@@ -200,7 +242,13 @@ export class Room {
    * The first tree of a new project. Every blob that it names is stored, or among `texts`; a second call
    * changes nothing.
    */
-  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin): Snapshot {
+  adopt(
+    entries: readonly ManifestEntry[],
+    by: string,
+    texts: readonly HotText[] = [],
+    fork?: ForkOrigin,
+    comments: readonly CarriedComment[] = [],
+  ): Snapshot {
     if (this.#store.events.seq === 0) {
       this.#store.transaction(() => {
         const seq = this.#store.emit('project.created', by, {
@@ -210,6 +258,7 @@ export class Room {
         const at = this.#ports.now();
         for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
         for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
+        this.comments.adopt(comments);
         if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
     }
@@ -303,6 +352,12 @@ export class Room {
     this.#leases.add(blobs);
   }
 
+  /** Comments as they go with this tree; what is typed is in it. */
+  carriedComments(): CarriedComment[] {
+    this.#documents.flushAll();
+    return this.comments.carry();
+  }
+
   // ── Backup ──────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts the room of this moment into the vault: nothing is copied that has not changed. Null for a room that never was. */
@@ -356,6 +411,12 @@ export class Room {
 
   events(since: number): { events: RoomEvent[]; seq: number; resync: boolean } {
     return { ...this.#store.events.since(since), seq: this.#store.events.seq };
+  }
+
+  /** Structured documents that do not fit to their schema. [R21] */
+  problems(): DocumentProblems[] {
+    this.#documents.flushAll();
+    return this.#documents.problems.list();
   }
 
   presence(): Presence[] {
@@ -426,11 +487,25 @@ export class Room {
     if (check) await check;
     if (peer.state.target.kind === 'channel') {
       if (typeof frame !== 'string') throw new Error('the channel speaks text');
-      this.channel.receive(peer, frame);
+      const said = this.channel.receive(peer, frame);
+      if (said) await this.#say(peer, said);
       return;
     }
     if (typeof frame === 'string') throw new Error('documents speak binary');
     await this.#documents.receive(peer, peer.state.target.file, frame);
+  }
+
+  /** A line of the chat. What is refused is told to its sender; the socket stays. */
+  async #say(peer: Peer, { ref, body, mentions }: Extract<ClientMessage, { type: 'chat' }>): Promise<void> {
+    const { userId, username, displayName } = peer.state.user;
+    try {
+      if (!allows(peer.state.access, 'project.comment')) throw new KilnError('forbidden');
+      const { id, seq } = await this.talk.chat(userId, { body, mentions }, { userId, username, displayName });
+      if (ref !== undefined) this.channel.send(peer, { type: 'posted', ref, id, seq });
+    } catch (error) {
+      if (!(error instanceof KilnError)) throw error;
+      this.channel.send(peer, { type: 'error', code: error.code, message: error.message, ref });
+    }
   }
 
   /** Idempotent. The last one out of a document flushes it. [R4, R9] */
@@ -489,7 +564,7 @@ export class Room {
       this.#documents.flushAll();
       try {
         return this.#store.transaction(() => {
-          const landing = new Landing(this.#store, this.#documents, by);
+          const landing = new Landing(this.#store, this.#documents, this.comments, by);
           const result = work(landing);
           landing.settle();
           return result;

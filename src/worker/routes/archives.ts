@@ -1,4 +1,5 @@
 import type { Hono } from 'hono';
+import { fromArchived } from '../../contract/comments.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
@@ -65,13 +66,14 @@ function nameOf({ manifest, top }: ReadArchive, upload: Upload): string {
 export function archiveRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.exportProject, async (c, { room }) => {
     const { project } = await room.call((stub, caller, right) => stub.project(caller, right));
-    const { treeHash } = await room.call((stub, caller, right) => stub.snapshot(caller, right));
+    const { treeHash, comments } = await room.call((stub, caller, right) => stub.exported(caller, right));
     const entries = await getTree(c.env.ASSETS, treeHash);
     if (!entries) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
     const manifest = manifestOf(
       project,
       treeHash,
       entries.map(({ path }) => path),
+      comments,
     );
     // The manifest is in the archive too, and names the tree.
     const tag = etag(`${treeHash}-${sha256(writeManifest(manifest)).slice(0, 16)}`);
@@ -116,6 +118,7 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
           description: manifest?.description,
           settings: manifest?.settings,
           entries,
+          comments: manifest?.comments?.map(fromArchived),
           origin: { import: upload.hash },
         });
         const imported = { files: entries.length, assets: 0, bytes, skipped };

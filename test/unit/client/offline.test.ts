@@ -57,7 +57,7 @@ describe('documents kept on the device', () => {
     }
     await settle();
     await clearOffline('ada');
-    expect((await indexedDB.databases()).map(({ name }) => name)).toEqual(['kiln:grace/p/a.txt']);
+    expect((await indexedDB.databases()).map(({ name }: { name?: string }) => name)).toEqual(['kiln:grace/p/a.txt']);
     await clearOffline();
     expect(await indexedDB.databases()).toEqual([]);
   });
