@@ -159,15 +159,12 @@ export const limits = {
     documentBytes: 16 * MiB,
     /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
     frameBytes: 4 * MiB,
-<<<<<<< HEAD
     /** Frames that y-partykit's provider sends in parts wait in memory until they are whole: four of the largest at a time. */
     batchBytes: 16 * MiB,
-=======
     /** A socket is asked whether it reads after so many bytes … */
     askAfter: 256 * KiB,
     /** … and dropped when it was sent so many more without an answer: 40 s of 50 people who type, at 2 KiB each; and one frame never does it alone. */
     sendBuffer: 4 * MiB,
->>>>>>> next/realtime-room
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
     /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
