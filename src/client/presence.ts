@@ -120,6 +120,8 @@ export class RoomPresence {
       if (said !== undefined && 'path' in said && said.path !== message.path) this.#said.delete(other);
     }
     this.#idle = false;
+    // The room tells others, and not who says it.
+    if (this.#selfId !== undefined) this.#change(this.#selfId, message.path, { idle: false });
     this.#said.set(kind, message);
     this.#unsent.add(kind);
     this.#timer ??= setTimeout(

@@ -151,7 +151,7 @@ describe('two people in the workspace', () => {
     await saved(ada);
   });
 
-  it('[R14] write without a connection, over a reload of the room, and lose nothing', async () => {
+  it('[R14] write while the browser has no network, and lose nothing', async () => {
     for (const { page } of [ada, grace]) await page.getByTestId('tab-README.md').click();
     await saved(grace);
     await grace.page.context().setOffline(true);
