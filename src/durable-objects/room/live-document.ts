@@ -9,6 +9,7 @@ import { deliver } from './flow.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { isEmptyUpdate, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
 export interface DocumentEvents {
@@ -229,7 +230,7 @@ export class LiveDocument {
       return;
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
-    Y.decodeUpdate(payload);
+    refuseBroken(payload);
     if (this.#wouldOutgrow(payload)) {
       peer.close('payload_too_large');
       return;
@@ -362,6 +363,3 @@ const sizeOf = (text: string): number => new TextEncoder().encode(text).length;
 
 const isPeer = (origin: unknown): origin is Peer =>
   typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;
-
-/** No structs and no deletions: two zero bytes (Yjs update format v1). */
-const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
