@@ -4,7 +4,7 @@ import * as partykit from 'example:realtime/y-partykit';
 import * as partyserver from 'example:realtime/y-partyserver';
 import * as websocket from 'example:realtime/y-websocket';
 import { Doc } from 'yjs';
-import type { ProviderExample, StockProvider, stockProviders } from '../support/providers.ts';
+import type { ProviderExample, StockProvider, stockProviders } from '../support/stock-providers.ts';
 
 const providers: Record<(typeof stockProviders)[number], ProviderExample> = {
   'y-partykit': partykit,

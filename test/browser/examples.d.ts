@@ -1,6 +1,6 @@
 /** Code blocks of the guides, as test/support/examples.ts bundles them. */
 declare module 'example:realtime/*' {
-  export const connect: import('../support/providers.ts').ProviderExample['connect'];
+  export const connect: import('../support/stock-providers.ts').ProviderExample['connect'];
 }
 
 declare module 'example:editors/codemirror' {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createClient, type KilnClient, memoryAuth } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { bundleForBrowser } from '../support/examples.ts';
-import { stockProviders } from '../support/providers.ts';
+import { stockProviders } from '../support/stock-providers.ts';
 import { launchBrowser } from './chromium.ts';
 import type { Order } from './compatibility-page.ts';
 import { picture } from './person.ts';

@@ -3,7 +3,7 @@ import { Doc } from 'yjs';
 import type { KilnClient } from '../../src/client/index.ts';
 import { importExample } from '../support/examples.ts';
 import { signUp, until } from '../support/people.ts';
-import { type ProviderExample, type StockProvider, stockProviders } from '../support/providers.ts';
+import { type ProviderExample, type StockProvider, stockProviders } from '../support/stock-providers.ts';
 
 const origin = inject('origin');
 const path = 'src/shared notes.txt';
