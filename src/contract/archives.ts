@@ -32,10 +32,7 @@ export const ArchiveManifest = z
       .array(ArchivedComment)
       .max(limits.comment.threadsMax)
       .optional()
-      .meta({
-        description:
-          'Absent where there are none. Whoever imports them has the names of their authors, not the authors',
-      }),
+      .meta({ description: 'Absent where there are none. Authors are names, not accounts' }),
   })
   .meta({ id: 'ArchiveManifest' });
 export type ArchiveManifest = z.infer<typeof ArchiveManifest>;
