@@ -28,9 +28,11 @@ export const ArchiveManifest = z
         .meta({ description: 'The folder of the files: empty, or ending with a slash' }),
       verbatim: z.boolean().meta({ description: 'Nothing is passed over, whatever it is called' }),
     }),
-    comments: z.array(ArchivedComment).max(limits.comment.threadsMax).optional().meta({
-      description: 'Absent where there are none. Whoever imports them has the names of their authors, not the authors',
-    }),
+    comments: z
+      .array(ArchivedComment)
+      .max(limits.comment.threadsMax)
+      .optional()
+      .meta({ description: 'Absent where there are none. Authors are names, not accounts' }),
   })
   .meta({ id: 'ArchiveManifest' });
 export type ArchiveManifest = z.infer<typeof ArchiveManifest>;

@@ -2,11 +2,15 @@ import * as Y from 'yjs';
 
 /**
  * Throws for an update that Yjs would stumble over half-way, with part of it integrated: one that cannot be
- * decoded whole, or in which something hangs on what its own author wrote only later. Yjs waits for what
- * other authors have yet to send, and takes what an author refers to of its own for there. [R12]
+ * decoded whole, one in which something hangs on what its own author wrote only later (Yjs waits for what
+ * other authors have yet to send, and takes what an author refers to of its own for there), or one with an
+ * empty range of deletions, which it reads and does not write. [R12]
  */
 export function refuseBroken(update: Uint8Array): void {
-  for (const struct of Y.decodeUpdate(update).structs) {
+  const { structs, ds } = Y.decodeUpdate(update);
+  for (const ranges of ds.clients.values())
+    if (ranges.some(({ len }) => len === 0)) throw new Error('an update deletes nothing, and says so');
+  for (const struct of structs) {
     if (!(struct instanceof Y.Item)) continue;
     const { id, origin, rightOrigin, parent } = struct;
     for (const reference of [origin, rightOrigin, parent instanceof Y.ID ? parent : null])
