@@ -8,6 +8,7 @@ import type { LogFields } from '../../core/log.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
+import type { ActivityLog } from './activity.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
@@ -37,6 +38,7 @@ export interface RoomPorts {
   readonly blobs: BlobStore;
   readonly members: Members;
   readonly index: TreeIndex;
+  readonly activity: ActivityLog;
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
@@ -131,6 +133,9 @@ export class Room {
       log: (event, fields) => ports.log(event, fields),
     });
     this.#documents.recover();
+    // What the last life left behind does not depend on its alarm.
+    const due = this.#store.nextDue();
+    if (due !== null) ports.schedule(due);
   }
 
   // ── Gate ────────────────────────────────────────────────────────────────────────────────────────
@@ -460,10 +465,18 @@ export class Room {
     const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
     await attempt(this.history.tidy());
+    await attempt(this.#store.activity.deliver());
     if (sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
-    const due = this.#files.nextDue();
+    const due = this.#store.nextDue();
     if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Tells the activity of what was just done, or leaves it to the alarm. [R21] */
+  async deliverActivity(): Promise<void> {
+    await this.#store.activity.deliver().catch((error: unknown) => {
+      this.#ports.log('room.activity_waits', { message: String(error) }, 'warn');
+    });
   }
 
   /** Brings the relational index up to date. Idempotent; what fails stays pending. */

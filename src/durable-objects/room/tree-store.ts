@@ -239,7 +239,7 @@ export class TreeStore {
       this.#sql.run('DELETE FROM index_pending WHERE path = ? AND seq <= ?', path, seq);
   }
 
-  /** When the next background work is due; null when there is none. */
+  /** When index and blob store are to follow; null when they have. */
   nextDue(): number | null {
     const [row] = this.#sql.all<{ index_at: number | null; content_at: number | null }>(
       'SELECT (SELECT min(at) FROM index_pending) AS index_at, (SELECT min(at) FROM contents WHERE stored = 0) AS content_at',
