@@ -66,6 +66,11 @@ export const limits = {
     filesMax: 5000,
     /** Sum of the sizes of the files in one tree. */
     totalSize: 1024 * MiB,
+    /**
+     * Typing goes on so far past `totalSize`: whoever is in the middle of a line cannot make room first, and a book has
+     * less than this. Writes of whole files stop at `totalSize`.
+     */
+    typingSlack: 1 * MiB,
     collaboratorsMax: 200,
     /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
     perUser: 100,

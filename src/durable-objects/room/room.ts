@@ -214,7 +214,9 @@ export class Room {
         });
         const at = this.#ports.now();
         for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
-        for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
+        // Whatever was in a tree once may be in another: typing may have brought it past the limit.
+        for (const { path, hash, size, isText } of entries)
+          this.#files.put({ path, hash, size, isText, by, seq, at }, true);
         if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
     }
