@@ -189,6 +189,12 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** … and at once where one batch brings so many: whoever brings a project keeps, builds or forks it next. */
+    blobsEager: 50,
+    /** Puts at a time; workerd holds six connections that wait for headers. */
+    blobsParallel: 6,
+    /** Puts noted in one write. Those that a crash forgets are done again. */
+    blobsMarked: 25,
     /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */

@@ -292,6 +292,8 @@ export class Room {
       if (message !== undefined) this.#store.emit('files.batch', by, { message, operations: operations.length });
       return done;
     });
+    const texts = planned.filter((operation) => 'content' in operation && 'text' in operation.content).length;
+    if (texts >= limits.room.blobsEager) this.#storeSoon();
     return { results, seq: this.#store.events.seq };
   }
 
@@ -514,6 +516,13 @@ export class Room {
         for (const hash of error.hashes) await this.#contents.warm(hash);
       }
     }
+  }
+
+  /** Begins to store what a snapshot would wait for. What does not get there, the alarm stores. */
+  #storeSoon(): void {
+    this.#contents.storeTexts().catch((error: unknown) => {
+      this.#ports.log('room.texts_wait', { message: String(error) }, 'warn');
+    });
   }
 
   /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */
