@@ -66,6 +66,11 @@ export const limits = {
     filesMax: 5000,
     /** Sum of the sizes of the files in one tree. */
     totalSize: 1024 * MiB,
+    /**
+     * Typing goes on so far past `totalSize`: whoever is in the middle of a line cannot make room first, and a book has
+     * less than this. Writes of whole files stop at `totalSize`.
+     */
+    typingSlack: 1 * MiB,
     collaboratorsMax: 200,
     /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
     perUser: 100,
@@ -184,6 +189,12 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** … and at once where one batch brings so many: whoever brings a project keeps, builds or forks it next. */
+    blobsEager: 50,
+    /** Puts at a time; workerd holds six connections that wait for headers. */
+    blobsParallel: 6,
+    /** Puts noted in one write. Those that a crash forgets are done again. */
+    blobsMarked: 25,
     /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */

@@ -282,6 +282,7 @@ class Stage {
       blobs,
       members: new Members({ access: async () => null, accessOfAll: async () => new Map() }, Date.now),
       index: { write: async () => undefined },
+      activity: { add: async () => undefined },
       now: Date.now,
       schedule: () => undefined,
       log: () => undefined,

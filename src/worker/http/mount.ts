@@ -108,7 +108,7 @@ function roomOf(c: AppContext, { access }: Endpoint, user: Principal | null, pro
   if (!user || !('right' in access)) throw new Error('a room is entered by a user with a right');
   c.var.fields.project = projectId;
   const room = projectRoom(c.env, projectId, continentHint(c));
-  return new GatedRoom(projectId, room, { userId: user.userId }, access.right);
+  return new GatedRoom(projectId, room, { userId: user.userId, requestId: c.var.requestId }, access.right);
 }
 
 async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
