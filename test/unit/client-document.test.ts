@@ -48,8 +48,10 @@ const newest = (): FakeSocket => {
   return socket;
 };
 /** Lets the time pass that the next attempt waits. */
-const connections = (count: number) =>
-  vi.waitFor(() => expect(FakeSocket.made).toHaveLength(count), { timeout: 60_000, interval: 250 });
+const connections = async (count: number): Promise<void> => {
+  for (let step = 0; step < 100 && FakeSocket.made.length < count; step += 1) await vi.advanceTimersByTimeAsync(250);
+  expect(FakeSocket.made).toHaveLength(count);
+};
 
 function openDocument(path: string) {
   const ended: KilnApiError[] = [];
