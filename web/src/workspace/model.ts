@@ -1,9 +1,10 @@
-import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
   joinProject,
   type KilnApiError,
   type KilnClient,
   type ProjectRoom,
+  pathAfterMove,
   type RoomDocument,
   type RoomStatus,
   type SaveState,
@@ -14,6 +15,7 @@ import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
+import { FileOperations } from './file-operations.ts';
 import { Search } from './search.ts';
 import { findNode, firstFile } from './tree.ts';
 
@@ -26,6 +28,8 @@ export interface Place {
 
 /** An open file. */
 export interface Tab {
+  /** Stays the same while the file is moved. */
+  readonly id: number;
   readonly path: string;
   readonly kind: Signal<FileKind>;
   /** Present for live files. */
@@ -61,6 +65,7 @@ export class Workspace {
   readonly client: KilnClient;
   readonly builds: Builds;
   readonly search: Search;
+  readonly files: FileOperations;
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -97,12 +102,14 @@ export class Workspace {
 
   #room: ProjectRoom | undefined;
   #closed = false;
+  #lastTab = 0;
 
   constructor(client: KilnClient, id: string) {
     this.client = client;
     this.id = id;
     this.builds = new Builds(client, id);
     this.search = new Search(client, id);
+    this.files = new FileOperations(client, id, () => this.#loadTree());
   }
 
   async load(): Promise<void> {
@@ -189,14 +196,6 @@ export class Workspace {
     return true;
   }
 
-  async deleteFile(path: string): Promise<void> {
-    await attempt(async () => {
-      await this.client.call('deleteFile', { params: { id: this.id, path } });
-      this.closeTab(path);
-      await this.#loadTree();
-    });
-  }
-
   /** The document of a tab ended because its file is gone, or cannot be a document. */
   #onDocumentEnded(tab: Tab, error: KilnApiError): void {
     tab.state.value = 'closed';
@@ -209,6 +208,7 @@ export class Workspace {
     const kind = guessKind(path, size, this.#room !== undefined && this.#room.status !== 'closed');
     const document = kind === 'live' ? this.#room?.openDocument(path) : undefined;
     const tab: Tab = {
+      id: ++this.#lastTab,
       path,
       kind: signal(kind),
       document,
@@ -269,6 +269,7 @@ export class Workspace {
 
   #onEvent({ type, data }: RoomEvent): void {
     const path = typeof data.path === 'string' ? data.path : undefined;
+    if (type === 'file.moved') this.#follow(data);
     if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {
       // Typing makes one of these a second: the tree looks the same after it.
       const tab = this.tabs.value.find((open) => open.path === path);
@@ -279,6 +280,28 @@ export class Workspace {
       this.membersVersion.value += 1;
       this.#reloadProject();
     } else if (type.startsWith('project.')) this.#reloadProject();
+  }
+
+  /** Open files go where they were moved to, with their editors and what is typed there. */
+  #follow(move: RoomEvent['data']): void {
+    const after = new Map(
+      this.tabs.value.flatMap((tab) => {
+        const path = pathAfterMove(tab.path, move);
+        return path === undefined ? [] : [[tab, path] as const];
+      }),
+    );
+    if (after.size === 0) return;
+    const taken = new Set(after.values());
+    const active = this.activeTab.value;
+    batch(() => {
+      // A tab that stood at the new path shows a file that is gone.
+      this.tabs.value = this.tabs.value.flatMap((tab) => {
+        const path = after.get(tab);
+        return path !== undefined ? [{ ...tab, path }] : taken.has(tab.path) ? [] : [tab];
+      });
+      const path = active && after.get(active);
+      if (path !== undefined) this.activate(path);
+    });
   }
 
   /** Roles of a room are project roles; what the project said may be older. */
