@@ -11,6 +11,8 @@ import './styles/sharing.css';
 import './styles/search.css';
 import './styles/menu.css';
 import './styles/file-tree.css';
+import './styles/history.css';
+import './styles/merge.css';
 
 // The content security policy forbids `eval`, which zod would otherwise try.
 z.config({ jitless: true });

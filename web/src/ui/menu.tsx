@@ -118,12 +118,10 @@ interface MenuButtonProps {
   class?: string;
   icon?: IconName;
   testId?: string;
-  /** Out of the order of Tab, where another control opens the same menu. */
-  skipped?: boolean;
 }
 
 /** A button that opens a menu below itself. */
-export const MenuButton = ({ label, items, class: look, icon = 'more', testId, skipped }: MenuButtonProps) => {
+export const MenuButton = ({ label, items, class: look, icon = 'more', testId }: MenuButtonProps) => {
   const place = useSignal<MenuPlace | undefined>(undefined);
   return (
     <>
@@ -135,7 +133,6 @@ export const MenuButton = ({ label, items, class: look, icon = 'more', testId, s
         aria-haspopup="menu"
         aria-expanded={place.value !== undefined}
         data-testid={testId}
-        {...(skipped ? { tabIndex: -1 } : {})}
         onClick={(event) => {
           event.stopPropagation();
           const { left, right, bottom } = event.currentTarget.getBoundingClientRect();
