@@ -16,6 +16,8 @@ import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
 import { FileOperations } from './file-operations.ts';
+import { History } from './history.ts';
+import { Merge, type MergeSource } from './merge.ts';
 import { Search } from './search.ts';
 import { findNode, firstFile } from './tree.ts';
 
@@ -51,6 +53,12 @@ export type Loading =
   | { state: 'ready' }
   | { state: 'failed'; title: string; detail?: string | undefined; requestId?: string | undefined };
 
+/** What others do to all files at once, after their name. */
+const tellings: Readonly<Record<string, string>> = {
+  'checkpoint.restored': 'went back to an older state',
+  'project.merged': 'merged another project',
+};
+
 const debounce = (ms: number, work: () => void): (() => void) => {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {
@@ -66,6 +74,10 @@ export class Workspace {
   readonly builds: Builds;
   readonly search: Search;
   readonly files: FileOperations;
+  readonly history: History;
+  readonly merge = signal<Merge | undefined>(undefined);
+  /** What the centre shows. The editors stay below the others. */
+  readonly front = signal<'editor' | 'checkpoint' | 'merge'>('editor');
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -86,6 +98,7 @@ export class Workspace {
   readonly canBuild = computed(
     () => this.ended.value === undefined && this.project.value !== undefined && this.project.value.role !== 'public',
   );
+  readonly canReadHistory = computed(() => this.canBuild.value);
   readonly activeTab: ReadonlySignal<Tab | undefined> = computed(() =>
     this.tabs.value.find((tab) => tab.path === this.activePath.value),
   );
@@ -109,6 +122,7 @@ export class Workspace {
     this.id = id;
     this.builds = new Builds(client, id);
     this.search = new Search(client, id);
+    this.history = new History(client, id);
     this.files = new FileOperations(client, id, () => this.#loadTree());
   }
 
@@ -138,6 +152,7 @@ export class Workspace {
     this.#closed = true;
     this.builds.close();
     this.search.close();
+    this.history.close();
     this.#room?.leave();
   }
 
@@ -151,7 +166,19 @@ export class Workspace {
     const tab = existing ?? this.#makeTab(path);
     if (existing === undefined) this.tabs.value = [...this.tabs.value, tab];
     if (place !== undefined) tab.reveal.value = place;
+    this.front.value = 'editor';
     this.activate(path);
+  }
+
+  showHistory(): void {
+    this.search.close();
+    this.history.show();
+  }
+
+  startMerge(source: MergeSource): void {
+    // One that is being decided about the same project goes on.
+    if (this.merge.value?.source.id !== source.id) this.merge.value = new Merge(this.client, this.id, source);
+    this.front.value = 'merge';
   }
 
   activate(path: string): void {
@@ -267,7 +294,9 @@ export class Workspace {
     });
   }
 
-  #onEvent({ type, data }: RoomEvent): void {
+  #onEvent({ type, data, by }: RoomEvent): void {
+    if (type.startsWith('checkpoint.') || type === 'project.merged') this.history.changed(type);
+    if (by !== this.self.value?.userId) this.#tell(type, by);
     const path = typeof data.path === 'string' ? data.path : undefined;
     if (type === 'file.moved') this.#follow(data);
     if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {
@@ -280,6 +309,18 @@ export class Workspace {
       this.membersVersion.value += 1;
       this.#reloadProject();
     } else if (type.startsWith('project.')) this.#reloadProject();
+  }
+
+  /** Said, because text changes where nobody seems to type. */
+  #tell(type: string, by: string | null): void {
+    const what = tellings[type];
+    if (what === undefined) return;
+    const who = this.users.value.find(({ userId }) => userId === by)?.displayName ?? 'Somebody';
+    toast({
+      kind: 'info',
+      title: `${who} ${what}`,
+      detail: 'What you typed is kept. The state before is in the history.',
+    });
   }
 
   /** Open files go where they were moved to, with their editors and what is typed there. */
