@@ -321,6 +321,8 @@ export const limits = {
     typingPause: 150,
     /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
     surelyCovered: 1 * second,
+    /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
+    movedTries: 6,
   },
 
   /** Backups of everything, into the bucket EXPORTS. */
