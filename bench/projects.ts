@@ -53,7 +53,7 @@ export async function runProjects(args: readonly string[]): Promise<boolean> {
   const work: Record<string, () => Promise<unknown>> = {
     'write of one file': () => write('README.md', source(next(1), 2048)),
     'duplicate, first': () => client.call('duplicateProject', { params, body: {} }),
-    'checkpoint, first': keep,
+    'checkpoint, first': () => client.call('createCheckpoint', { params, body: {} }),
     'batch of 100 writes': () =>
       client.call('batchFiles', {
         params,
