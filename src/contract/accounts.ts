@@ -118,11 +118,9 @@ export const AccountExport = z
         data: z.record(z.string(), z.json()),
       }),
     ),
-    truncated: z
-      .boolean()
-      .meta({
-        description: `True when a list has more than ${limits.account.exportRows} rows: older ones are left out`,
-      }),
+    truncated: z.boolean().meta({
+      description: `True when a list has more than ${limits.account.exportRows} rows: older ones are left out`,
+    }),
   })
   .meta({ id: 'AccountExport' });
 export type AccountExport = z.infer<typeof AccountExport>;
