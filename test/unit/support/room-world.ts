@@ -357,6 +357,7 @@ export class World {
         displayName: `User ${userId.slice(-2)}`,
         color: colorOf(userId),
       },
+      session: `session of ${userId}`,
       target,
       access: this.access.get(userId) ?? 'public',
       since: Date.now(),
