@@ -47,6 +47,8 @@ const Environment = z
     AUTH_KEYS: jsonText(z.array(PrivateJwk).min(1)),
     /** More origins that may open sockets and call with cookies, comma-separated. */
     ALLOWED_ORIGINS: z.string().default(''),
+    /** What rates per user and per address are multiplied by; for machines where one address is many people. */
+    RATE_LIMIT_SCALE: z.coerce.number().int().min(1).max(1000).default(1),
   })
   .superRefine((env, context) => {
     if (env.KILN_ENV === 'development') return;
@@ -70,6 +72,7 @@ export interface Config {
   readonly runnerUrl: string | null;
   readonly authKeys: readonly z.infer<typeof PrivateJwk>[];
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly rateScale: number;
 }
 
 /** Parses the environment, or throws one error that names every wrong variable and no value. */
@@ -93,6 +96,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
         .map((origin) => origin.trim())
         .filter(Boolean),
     ]),
+    rateScale: data.RATE_LIMIT_SCALE,
   };
 }
 

@@ -61,10 +61,11 @@ export const person = {
   avatarUrl: users.avatarUrl,
 };
 
-const live = and(isNull(users.deletedAt), isNull(users.disabledAt));
+/** That an account is neither disabled nor on its way out. */
+export const inUse = and(isNull(users.deletedAt), isNull(users.disabledAt));
 
 /** That there is such an account and it is in use, for `decide`. */
-export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), live));
+export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), inUse));
 
 /** Holds a user's row until the batch ends: what is counted for one user stays counted. */
 export const takeUser = (orm: Orm, id: string) => orm.update(users).set({ id }).where(eq(users.id, id));
@@ -75,7 +76,7 @@ export async function userById(db: Database, id: string): Promise<Row | undefine
       orm
         .select()
         .from(users)
-        .where(and(eq(users.id, id), live)),
+        .where(and(eq(users.id, id), inUse)),
     )
   )[0];
 }
@@ -86,7 +87,7 @@ export async function userByEmail(db: Database, email: string): Promise<Row | un
       orm
         .select()
         .from(users)
-        .where(and(eq(users.email, email), live)),
+        .where(and(eq(users.email, email), inUse)),
     )
   )[0];
 }
@@ -97,7 +98,7 @@ export async function userByUsername(db: Database, username: string): Promise<Ro
       orm
         .select()
         .from(users)
-        .where(and(eq(users.usernameFold, username.toLowerCase()), live)),
+        .where(and(eq(users.usernameFold, username.toLowerCase()), inUse)),
     )
   )[0];
 }
@@ -121,7 +122,7 @@ export async function updateProfile(
           }),
           updatedAt: now,
         })
-        .where(and(eq(users.id, id), live))
+        .where(and(eq(users.id, id), inUse))
         .returning(),
     )
     .catch(refuseTaken);

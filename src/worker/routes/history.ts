@@ -9,6 +9,7 @@ import { diffTrees } from '../../core/patch.ts';
 import { decodePath } from '../../core/paths.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
+import { refuseBeyond } from '../auth/authenticate.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import { GatedRoom } from '../http/gated-room.ts';
@@ -137,13 +138,14 @@ export function historyRoutes(app: Hono<AppEnv>): void {
     return { status: 200, body: restored };
   });
 
-  mount(app, endpoints.mergeProject, async (c, { room, body }) => {
+  mount(app, endpoints.mergeProject, async (c, { room, user, body }) => {
     await room.enter();
     const { from, ...order } = body;
     if (from === room.projectId)
       throw new KilnError('validation_failed', {
         issues: [{ path: 'body.from', message: 'is the project itself' }],
       });
+    refuseBeyond(user, from);
     const other = new GatedRoom(from, projectRoom(c.env, from), room.caller, 'project.read');
     const theirs = await other.call((stub, caller, right) => stub.snapshot(caller, right, room.projectId));
     const merged = await room.call((stub, caller, right) =>

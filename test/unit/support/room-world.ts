@@ -284,7 +284,13 @@ export class World {
       await Promise.resolve();
       return new Map([...this.access].filter(([userId]) => userIds.includes(userId)));
     },
+    endedSessions: async (ids) => {
+      await Promise.resolve();
+      return new Set(ids.filter((id) => this.endedSessions.has(id)));
+    },
   };
+  /** Sign-ins that the database says are over. */
+  readonly endedSessions = new Set<string>();
   /** What the relational index was told. */
   readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
   indexFails = false;
@@ -364,6 +370,7 @@ export class World {
         displayName: `User ${userId.slice(-2)}`,
         color: colorOf(userId),
       },
+      session: `session of ${userId}`,
       target,
       access: this.access.get(userId) ?? 'public',
       since: Date.now(),
