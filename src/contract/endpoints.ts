@@ -1,3 +1,4 @@
+import { accountEndpoints } from './endpoints/account.ts';
 import { archiveEndpoints } from './endpoints/archives.ts';
 import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
@@ -14,6 +15,7 @@ import { templateEndpoints } from './endpoints/templates.ts';
 /** Every HTTP endpoint of Kiln. The router, the OpenAPI document, the gate and the typed client are made from this. */
 export const endpoints = {
   ...authEndpoints,
+  ...accountEndpoints,
   ...projectEndpoints,
   ...archiveEndpoints,
   ...sharingEndpoints,

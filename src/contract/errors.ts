@@ -129,7 +129,27 @@ export const errors = spec({
   },
   username_taken: { status: 409, retryable: false, title: 'That user name is taken', help: 'Choose another one.' },
 
+  account_disabled: {
+    status: 403,
+    close: 4423,
+    retryable: false,
+    title: 'This account is disabled',
+    help: 'The operator of this deployment has closed it. Nothing was deleted; write to the operator.',
+  },
+  reauthentication_required: {
+    status: 403,
+    retryable: false,
+    title: 'Sign in again first',
+    help: 'An account without a password confirms this by a sign-in of the last minutes. Sign in again, then repeat the request.',
+  },
+
   // What you may do
+  insufficient_scope: {
+    status: 403,
+    retryable: false,
+    title: 'This API key may not do that',
+    help: 'The key lacks the scope, is bound to another project, or the route is for people alone: members, invites, rooms and accounts take no keys.',
+  },
   forbidden: {
     status: 403,
     close: 4403,

@@ -31,6 +31,31 @@ export const limits = {
     displayNameMax: 80,
     /** OWASP's 16 MiB scrypt choice: N=2^17 would need the whole 128 MB isolate. */
     scrypt: { cost: 2 ** 14, blockSize: 8, parallelization: 5, keyLength: 32, saltLength: 16 },
+    /** Passwords that wait for the one that is being hashed: at 0.1 s each the last one waits 3 s. */
+    hashesWaiting: 32,
+    /** Without a password to ask for, a sign-in this young proves that it is still the same person. */
+    freshSession: 15 * minute,
+    /** Sessions of one user that their list shows, the last used first. */
+    sessionsShown: 100,
+  },
+
+  /** API keys. */
+  apiKey: {
+    perUser: 25,
+    nameMax: 80,
+    /** A year: a key that nobody renews is a key that nobody misses. */
+    ttlMax: 366 * day,
+    /** When a key was last used is written at most so often. */
+    lastUsedEvery: 5 * minute,
+  },
+
+  /** Accounts as a whole. */
+  account: {
+    /** A deleted account can be had back so long, by signing in. */
+    deletionGrace: 14 * day,
+    /** Rows of one kind in a data export; the newest ones. */
+    exportRows: 10_000,
+    reasonMax: 500,
   },
 
   /** HTTP. */
