@@ -99,7 +99,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       expiresAt: time('expires_at').notNull(),
       revokedAt: time('revoked_at'),
       /** Why it was revoked; null for one that was not, or by a release that did not say (before migration 0001). */
-      endReason: text('end_reason').$type<'signed-out' | 'token-reused'>(),
+      endReason: text('end_reason').$type<'signed-out' | 'token-reused' | 'password-reset' | 'account-claimed'>(),
     },
     (table) => [
       index('sessions_user').on(table.userId, table.revokedAt),

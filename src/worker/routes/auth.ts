@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
 import { verifyToken } from '../../core/tokens.ts';
 import { audit } from '../../data/audit.ts';
 import { revokeSession, rotateRefreshToken, sessionOfToken } from '../../data/sessions.ts';
@@ -16,16 +17,19 @@ import {
 } from '../auth/sessions.ts';
 import type { AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
+import { sendSoon } from '../mail/deliver.ts';
 
 export function authRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.register, async (c, { body }) => {
     const { password, displayName, ...who } = body;
-    const user = await createUser(c.var.db, {
-      ...who,
-      displayName: displayName ?? who.username,
-      passwordHash: await hashPassword(password),
-      now: c.var.started,
-    });
+    const mail = newId();
+    const passwordHash = await hashPassword(password);
+    const user = await createUser(
+      c.var.db,
+      { ...who, displayName: displayName ?? who.username, passwordHash, now: c.var.started },
+      mail,
+    );
+    sendSoon(c, mail);
     await audit(c.var.db, {
       actorId: user.id,
       action: 'auth.registered',
