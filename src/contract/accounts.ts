@@ -3,7 +3,7 @@ import { nextCursor, pageQuery } from './common.ts';
 import { Id, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
 import { Scope } from './scopes.ts';
-import { Password, User } from './users.ts';
+import { KnownPassword, Password, User } from './users.ts';
 
 /** A sign-in that is still good, as its owner sees it. */
 export const SessionInfo = z
@@ -18,13 +18,6 @@ export const SessionInfo = z
   .meta({ id: 'SessionInfo' });
 export type SessionInfo = z.infer<typeof SessionInfo>;
 export const SessionList = z.object({ sessions: z.array(SessionInfo), nextCursor: z.null() });
-
-/** A password that an account has already; rules of today must not lock out accounts of yesterday. */
-export const KnownPassword = z
-  .string()
-  .min(1)
-  .max(limits.auth.passwordMax)
-  .transform((text) => text.normalize('NFC'));
 
 export const ChangePassword = z.strictObject({
   currentPassword: KnownPassword.optional().meta({ description: 'Left out by an account that has none yet' }),

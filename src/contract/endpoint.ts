@@ -47,6 +47,8 @@ export interface Endpoint {
   readonly rawBody?: true;
   /** The content types of raw bytes, where they matter; a client that names none sends the first. */
   readonly rawTypes?: readonly [string, ...string[]];
+  /** What it counts as for who calls it too often: a read when it is a GET, else a write, unless said. */
+  readonly rate?: 'build' | 'upload';
   /** Honours `Idempotency-Key`. `streamed`: the handler asks for the key itself, once the body has gone by and its hash is known. */
   readonly idempotent?: true | 'streamed';
   /** The last path parameter takes the rest of the path, slashes included. */

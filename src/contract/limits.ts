@@ -33,10 +33,66 @@ export const limits = {
     scrypt: { cost: 2 ** 14, blockSize: 8, parallelization: 5, keyLength: 32, saltLength: 16 },
     /** Passwords that wait for the one that is being hashed: at 0.1 s each the last one waits 3 s. */
     hashesWaiting: 32,
+    /** A hash that waits longer does not wait on: what it waits for went away with its request. */
+    hashPatience: 15 * second,
+    /** A device that somebody signed in on is known so long: it has its own count of wrong passwords. */
+    deviceTtl: 180 * day,
     /** Without a password to ask for, a sign-in this young proves that it is still the same person. */
     freshSession: 15 * minute,
     /** Sessions of one user that their list shows, the last used first. */
     sessionsShown: 100,
+  },
+
+  /** What every isolate knows of accounts. */
+  guard: {
+    /** An answer of an account's object is trusted so long: what was revoked is dead after it. */
+    trusted: 5 * second,
+    /** From then on a request asks anew in the background, so that steady use waits for nobody. */
+    refreshAhead: 3 * second,
+    /** Credentials that one isolate remembers. */
+    remembered: 20_000,
+    /** The object asks the database again after so long: a notice that got lost heals. */
+    recheck: 30 * second,
+    /** When the database cannot be asked, the last answer stands so long; then nobody gets in. */
+    grace: 60 * second,
+    /** An object that has not answered by now counts as away. */
+    patience: 5 * second,
+    /** Credentials that one object remembers. */
+    credentials: 1000,
+    /** Rooms that could not be told of an ended session are told again after this. */
+    retryDelay: 1 * second,
+  },
+
+  /**
+   * How often somebody may ask, as `limit` per `window`, given back evenly over the window (GCRA). Those of `perUser`
+   * and `perAddress` are multiplied by RATE_LIMIT_SCALE, which is 1 unless the configuration says otherwise.
+   */
+  rates: {
+    /** Of one user, or of one API key. Fifty reads a second are more than any editor asks for, and a sync client's burst. */
+    perUser: {
+      read: { limit: 3000, window: minute },
+      write: { limit: 1200, window: minute },
+      /** A sync client sends the blobs of the largest project in one go. */
+      upload: { limit: 6000, window: minute },
+      build: { limit: 60, window: minute },
+    },
+    /** Of one address, before anybody has said who they are. Offices and schools share one. */
+    perAddress: {
+      anonymous: { limit: 1200, window: minute },
+      signUp: { limit: 30, window: 60 * minute },
+      /** Sign-ins that fail; one that succeeds is given back. */
+      signIn: { limit: 100, window: 15 * minute },
+      /** Mails asked for, to whomever. */
+      mail: { limit: 60, window: 60 * minute },
+    },
+    /** Wrong passwords of one account, from all addresses: 10, then 1 every 6 min, which is 250 a day. Not scaled. */
+    account: { limit: 10, window: 60 * minute },
+    /** Wrong passwords on a device that is known: the owner gets in while somebody else uses the account's up. Not scaled. */
+    device: { limit: 10, window: 60 * minute },
+    /** Mails asked for to one mailbox: more would be a nuisance, and the newest has a link that works. Not scaled. */
+    mailbox: { limit: 6, window: 60 * minute },
+    /** Addresses and users whose count one isolate keeps. */
+    remembered: 20_000,
   },
 
   /** API keys. */

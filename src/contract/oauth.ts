@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { KnownPassword } from './accounts.ts';
 import { Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
-import { Email, Password } from './users.ts';
+import { Email, KnownPassword, Password } from './users.ts';
 
 /** Who Kiln can ask who somebody is. */
 export const Provider = z.enum(['github', 'google']);

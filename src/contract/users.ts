@@ -18,6 +18,13 @@ export const Password = z
   .max(limits.auth.passwordMax)
   .transform((text) => text.normalize('NFC'));
 
+/** A password that an account has already: rules of today must not lock out accounts of yesterday. */
+export const KnownPassword = z
+  .string()
+  .min(1)
+  .max(limits.auth.passwordMax)
+  .transform((text) => text.normalize('NFC'));
+
 export const DisplayName = z.string().trim().min(1).max(limits.auth.displayNameMax);
 
 /** The signed-in user's own view. */
@@ -47,15 +54,7 @@ export const RegisterBody = z.strictObject({
   displayName: DisplayName.optional(),
 });
 
-/** Login takes any password up to the cap: rules of today must not lock out accounts of yesterday. */
-export const LoginBody = z.strictObject({
-  email: Email,
-  password: z
-    .string()
-    .min(1)
-    .max(limits.auth.passwordMax)
-    .transform((text) => text.normalize('NFC')),
-});
+export const LoginBody = z.strictObject({ email: Email, password: KnownPassword });
 
 export const RefreshBody = z.strictObject({ refreshToken: z.string().min(1).max(200).optional() });
 

@@ -64,6 +64,8 @@ const Environment = z
     OAUTH_GOOGLE_CLIENT_SECRET: Setting,
     /** Any OpenID provider whose discovery document is below this. */
     OAUTH_GOOGLE_ISSUER: Base.default('https://accounts.google.com'),
+    /** What rates per user and per address are multiplied by; for machines where one address is many people. */
+    RATE_LIMIT_SCALE: z.coerce.number().int().min(1).max(1000).default(1),
   })
   .superRefine((env, context) => {
     for (const provider of ['GITHUB', 'GOOGLE'] as const)
@@ -103,6 +105,7 @@ export interface Config {
     readonly github?: OAuthClient & { readonly url: string; readonly apiUrl: string };
     readonly google?: OAuthClient & { readonly issuer: string };
   };
+  readonly rateScale: number;
 }
 
 export interface OAuthClient {
@@ -153,6 +156,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     ]),
     mailFrom: data.MAIL_FROM ?? `kiln@${new URL(data.APP_ORIGIN).hostname}`,
     oauth: oauthOf(data),
+    rateScale: data.RATE_LIMIT_SCALE,
   };
 }
 

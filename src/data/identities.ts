@@ -7,7 +7,7 @@ import { has, insertWhere } from './conditional.ts';
 import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
 import { outboxRow, promiseWhere } from './outbox.ts';
-import { endSessions, voidUnproven } from './recovery.ts';
+import { endAllSessions, voidUnproven } from './recovery.ts';
 import { auditLog, oauthAccounts, sessions, users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 import { isLive, isUnverified, type NewUser, newUserRow, refuseTaken, takeUser, type UserRow } from './users.ts';
@@ -48,11 +48,6 @@ export async function identityOwner(
       .where(and(eq(oauthAccounts.provider, provider), eq(oauthAccounts.subject, subject))),
   );
   return found?.user;
-}
-
-/** The account with an address, whatever state it is in: an address has one. */
-export async function accountOfEmail(db: Database, email: string): Promise<UserRow | undefined> {
-  return (await db.query('identities.ofEmail', (orm) => orm.select().from(users).where(eq(users.email, email))))[0];
 }
 
 /** Ways into an account. */
@@ -115,7 +110,7 @@ async function link(
   const notice: MailOrder = { kind: 'notice', notice: 'provider_linked', provider, userId };
   const [, decision] = await db.batch('identities.link', (orm) => [
     takeUser(orm, userId),
-    decide(orm, entry, and(isLive(orm, userId), holds(orm))),
+    decide(orm, entry, holds(orm)),
     insertWhere(orm, oauthAccounts, rowOf(identity, userId, actor.now), decided(orm, entry)),
     promiseWhere(orm, outboxRow('mail', notice, actor.now, mail), decided(orm, entry)),
   ]);
@@ -141,14 +136,17 @@ export const linkIdentity = (
   mail: string,
 ) =>
   link(db, identity, flow.userId, actor, mail, (orm) =>
-    has(
-      orm,
-      sessions,
-      and(
-        eq(sessions.id, flow.sessionId),
-        eq(sessions.userId, flow.userId),
-        isNull(sessions.revokedAt),
-        gt(sessions.expiresAt, actor.now),
+    and(
+      isLive(orm, flow.userId),
+      has(
+        orm,
+        sessions,
+        and(
+          eq(sessions.id, flow.sessionId),
+          eq(sessions.userId, flow.userId),
+          isNull(sessions.revokedAt),
+          gt(sessions.expiresAt, actor.now),
+        ),
       ),
     ),
   ).catch((error: unknown): never => {
@@ -160,8 +158,7 @@ export const linkIdentity = (
 
 /**
  * Gives an account whose address was never verified to who has proved to have it. Whatever its maker may have left
- * there opens nothing any more (hostile case 17). Null when somebody verified or took it meanwhile; else the
- * sessions that ended.
+ * there opens nothing any more (hostile case 17). False when somebody verified or took it meanwhile.
  */
 export async function claimAccount(
   db: Database,
@@ -169,17 +166,16 @@ export async function claimAccount(
   user: UserRow,
   actor: Actor,
   mail: string,
-): Promise<string[] | null> {
+): Promise<boolean> {
   const { provider } = identity;
   const entry = auditRow({ ...actor, actorId: user.id, action: 'auth.account_claimed', data: { provider } });
   const notice: MailOrder = { kind: 'notice', notice: 'account_claimed', provider, userId: user.id };
-  const [, decision, ended] = await db.batch('identities.claim', (orm) => [
+  const [, decision] = await db.batch('identities.claim', (orm) => [
     takeUser(orm, user.id),
     decide(
       orm,
       entry,
       and(
-        isLive(orm, user.id),
         isUnverified(orm, user.id),
         has(orm, users, and(eq(users.id, user.id), eq(users.email, user.email))),
         not(
@@ -191,7 +187,7 @@ export async function claimAccount(
         ),
       ),
     ),
-    endSessions(orm, user.id, actor.now, 'account-claimed', decided(orm, entry)),
+    endAllSessions(orm, user.id, actor.now, 'account-claimed', decided(orm, entry)),
     orm
       .update(users)
       .set({ passwordHash: null, emailVerifiedAt: actor.now, updatedAt: actor.now })
@@ -200,7 +196,7 @@ export async function claimAccount(
     insertWhere(orm, oauthAccounts, rowOf(identity, user.id, actor.now), decided(orm, entry)),
     promiseWhere(orm, outboxRow('mail', notice, actor.now, mail), decided(orm, entry)),
   ]);
-  return decision.length > 0 ? ended.map(({ id }) => id) : null;
+  return decision.length > 0;
 }
 
 /** Throws `not_found`, or `last_way_in` where nothing else opens the account. */

@@ -33,7 +33,7 @@ export const voidUnproven = (orm: Orm, userId: string, now: number, holds: SQL) 
     orm.delete(emailTokens).where(and(eq(emailTokens.userId, userId), holds)),
   ] as const;
 
-export const endSessions = (
+export const endAllSessions = (
   orm: Orm,
   userId: string,
   now: number,
@@ -43,23 +43,22 @@ export const endSessions = (
   orm
     .update(sessions)
     .set({ revokedAt: now, endReason: reason })
-    .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), holds))
-    .returning({ id: sessions.id });
+    .where(and(eq(sessions.userId, userId), isNull(sessions.revokedAt), holds));
 
 /**
  * Spends a reset: a new password, no session, and an address that is proven now. Where it was not before, whoever
  * made the account may not be who got the mail, so nothing of theirs opens it any more (hostile case 17).
- * Null when the token is good for nothing; else the sessions that ended.
+ * False when the token is good for nothing.
  */
 export async function resetPassword(
   db: Database,
   use: { hash: string; userId: string; email: string; verified: boolean; passwordHash: string; mail: string },
   actor: Actor,
-): Promise<string[] | null> {
+): Promise<boolean> {
   const { userId, hash, email } = use;
   const entry = auditRow({ ...actor, actorId: userId, action: 'auth.password_reset' });
   const notice: MailOrder = { kind: 'notice', notice: 'password_reset', userId };
-  const [, decision, ended] = await db.batch('recovery.reset', (orm) => [
+  const [, decision] = await db.batch('recovery.reset', (orm) => [
     takeUser(orm, userId),
     decide(
       orm,
@@ -69,7 +68,7 @@ export async function resetPassword(
         use.verified ? undefined : isUnverified(orm, userId),
       ),
     ),
-    endSessions(orm, userId, actor.now, 'password-reset', decided(orm, entry)),
+    endAllSessions(orm, userId, actor.now, 'password-reset', decided(orm, entry)),
     orm
       .update(users)
       .set({
@@ -83,5 +82,5 @@ export async function resetPassword(
       ? [orm.delete(emailTokens).where(and(eq(emailTokens.userId, userId), decided(orm, entry)))]
       : voidUnproven(orm, userId, actor.now, decided(orm, entry))),
   ]);
-  return decision.length > 0 ? ended.map(({ id }) => id) : null;
+  return decision.length > 0;
 }

@@ -2,6 +2,7 @@ import { and, asc, eq, exists, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
+import type { SessionEnd } from './schema/define.ts';
 import { refreshTokens, sessions } from './schema/sqlite.ts';
 
 export interface NewSession {
@@ -136,18 +137,27 @@ async function settle(db: Database, hash: string, sessionId: string): Promise<{ 
 }
 
 /** Idempotent: the first reason stays. */
-export async function revokeSession(
-  db: Database,
-  id: string,
-  now: number,
-  reason: 'signed-out' | 'token-reused',
-): Promise<void> {
+export async function revokeSession(db: Database, id: string, now: number, reason: SessionEnd): Promise<void> {
   await db.query('sessions.revoke', (orm) =>
     orm
       .update(sessions)
       .set({ revokedAt: now, endReason: reason })
       .where(and(eq(sessions.id, id), isNull(sessions.revokedAt))),
   );
+}
+
+export async function sessionById(
+  db: Database,
+  id: string,
+): Promise<{ id: string; userId: string; createdAt: number } | undefined> {
+  return (
+    await db.query('sessions.byId', (orm) =>
+      orm
+        .select({ id: sessions.id, userId: sessions.userId, createdAt: sessions.createdAt })
+        .from(sessions)
+        .where(eq(sessions.id, id)),
+    )
+  )[0];
 }
 
 export async function sessionOfToken(db: Database, hash: string): Promise<{ id: string; userId: string } | undefined> {

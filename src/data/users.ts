@@ -71,10 +71,11 @@ export const person = {
   avatarUrl: users.avatarUrl,
 };
 
-const live = and(isNull(users.deletedAt), isNull(users.disabledAt));
+/** That an account is neither disabled nor on its way out. */
+export const inUse = and(isNull(users.deletedAt), isNull(users.disabledAt));
 
 /** That there is such an account and it is in use, for `decide`. */
-export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), live));
+export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), inUse));
 
 /** That nobody has proved yet that the account's address is theirs. */
 export const isUnverified = (orm: Orm, id: string): SQL =>
@@ -89,7 +90,7 @@ export async function userById(db: Database, id: string): Promise<UserRow | unde
       orm
         .select()
         .from(users)
-        .where(and(eq(users.id, id), live)),
+        .where(and(eq(users.id, id), inUse)),
     )
   )[0];
 }
@@ -100,7 +101,7 @@ export async function userByEmail(db: Database, email: string): Promise<UserRow 
       orm
         .select()
         .from(users)
-        .where(and(eq(users.email, email), live)),
+        .where(and(eq(users.email, email), inUse)),
     )
   )[0];
 }
@@ -111,7 +112,7 @@ export async function userByUsername(db: Database, username: string): Promise<Us
       orm
         .select()
         .from(users)
-        .where(and(eq(users.usernameFold, username.toLowerCase()), live)),
+        .where(and(eq(users.usernameFold, username.toLowerCase()), inUse)),
     )
   )[0];
 }
@@ -135,7 +136,7 @@ export async function updateProfile(
           }),
           updatedAt: now,
         })
-        .where(and(eq(users.id, id), live))
+        .where(and(eq(users.id, id), inUse))
         .returning(),
     )
     .catch(refuseTaken);

@@ -9,6 +9,7 @@ import type { SearchQuery } from '../contract/search.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { boundedEnv } from '../data/bounded.ts';
+import { endedSessions } from '../data/live-sessions.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
@@ -29,6 +30,8 @@ import { storageSql } from './sql.ts';
 /** Identity of a socket, set by the Worker after it verified the ticket; client-made headers never reach the object. */
 export interface SocketIdentity {
   readonly userId: string;
+  /** The sign-in that its ticket came from. */
+  readonly sessionId: string;
   readonly username: string;
   readonly displayName: string;
   readonly jti: string;
@@ -183,6 +186,14 @@ export class ProjectRoom extends DurableObject<Env> {
     return answer(() => this.#open().record(type, by, data));
   }
 
+  /** Sign-ins of a user have ended, or with null all of them. */
+  endSockets(userId: string, sessions: readonly string[] | null) {
+    return answer(() => {
+      // Without sockets there is nothing to end, and a room that is gone must not come back for it.
+      if (this.ctx.getWebSockets().length) this.#open().endSockets(userId, sessions);
+    });
+  }
+
   closeAll(code: ErrorCode) {
     return answer(() => this.#open().closeAll(code));
   }
@@ -260,6 +271,7 @@ export class ProjectRoom extends DurableObject<Env> {
     const peer = new SocketPeer(server, {
       id: newId(),
       user: { userId, username, displayName, color: colorOf(userId) },
+      session: identity.sessionId,
       target: admitted.value,
       access: entered.value.access,
       since: Date.now(),
@@ -377,6 +389,7 @@ export class ProjectRoom extends DurableObject<Env> {
   #directory(): Directory {
     return {
       accessOfAll: (userIds) => withDatabase(this.env, (db) => projectAccessOfAll(db, this.#projectId, userIds)),
+      endedSessions: (ids) => withDatabase(this.env, (db) => endedSessions(db, ids, Date.now())),
       access: async (userId) => {
         const found = await withDatabase(this.env, (db) => projectAccess(db, this.#projectId, userId));
         return (

@@ -10,7 +10,10 @@ import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
+import { accountRoutes } from './routes/account.ts';
+import { accountsRoutes } from './routes/accounts.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
 import { archiveRoutes } from './routes/archives.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
@@ -119,6 +122,7 @@ export function createApp(): Hono<AppEnv> {
     c.set('db', openDatabase(c.env, freshnessOf(c.req.raw)));
     c.set('started', started);
     c.set('fields', {});
+    c.set('rate', {});
     await next();
     const { stats } = c.var.db;
     const bookmark = c.var.db.bookmark();
@@ -136,6 +140,7 @@ export function createApp(): Hono<AppEnv> {
     });
     if (c.res.status === 101) return;
     c.res.headers.set('x-request-id', c.var.requestId);
+    for (const [name, value] of Object.entries(c.var.rate)) c.res.headers.set(name, value);
     if (bookmark !== null) c.res.headers.set(bookmarkHeader, bookmark);
   });
 
@@ -154,6 +159,8 @@ export function createApp(): Hono<AppEnv> {
   recoveryRoutes(app);
   oauthRoutes(app);
   mailboxPage(app);
+  accountRoutes(app);
+  apiKeyRoutes(app);
   projectRoutes(app);
   archiveRoutes(app);
   collaboratorRoutes(app);
@@ -169,6 +176,7 @@ export function createApp(): Hono<AppEnv> {
   templateRoutes(app);
   runnerRoutes(app);
   maintenanceRoutes(app);
+  accountsRoutes(app);
   docsPages(app);
 
   app.notFound(async (c) => {

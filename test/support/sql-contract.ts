@@ -280,7 +280,10 @@ class Stage {
     this.room = new Room({
       sql: this.#sql,
       blobs,
-      members: new Members({ access: async () => null, accessOfAll: async () => new Map() }, Date.now),
+      members: new Members(
+        { access: async () => null, accessOfAll: async () => new Map(), endedSessions: async () => new Set<string>() },
+        Date.now,
+      ),
       index: { write: async () => undefined },
       now: Date.now,
       schedule: () => undefined,

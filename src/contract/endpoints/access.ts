@@ -2,7 +2,7 @@ import type { Right } from '../rights.ts';
 import type { Scope } from '../scopes.ts';
 
 /** Scope that an API key needs for a right; null: no key has it, because it lets other people in or out, or speaks as a person. */
-const scopes: { readonly [R in Right]: Scope | null } = {
+const scopes = {
   'project.read': 'projects:read',
   'project.join': null,
   'project.write': 'projects:write',
@@ -15,7 +15,8 @@ const scopes: { readonly [R in Right]: Scope | null } = {
   'build.read': 'builds:read',
   'build.create': 'builds:write',
   'build.cancel': 'builds:write',
-};
+} as const satisfies { readonly [R in Right]: Scope | null };
+type ScopeOf<R extends Right> = (typeof scopes)[R];
 
 /** Anyone. */
 export const everyone = { kind: 'public' } as const;
@@ -23,8 +24,10 @@ export const everyone = { kind: 'public' } as const;
 export const signedIn = { kind: 'user', scope: null } as const;
 /** A signed-in person, or an API key with the scope. */
 export const userWith = (scope: Scope) => ({ kind: 'user', scope }) as const;
-/** A right on the project that the path names; `scope` where it is not the one of the right. */
-export const project = <const R extends Right>(right: R, scope: Scope | null = scopes[right]) =>
+/** A right on the project that the path names. */
+export const project = <const R extends Right>(right: R) => ({ kind: 'project', right, scope: scopes[right] }) as const;
+/** The same with another scope than the one of the right. */
+export const projectWith = <const R extends Right, const S extends Scope | null>(right: R, scope: S) =>
   ({ kind: 'project', right, scope }) as const;
 /** A right on the project of the build that the path names. */
 export const build = <const R extends Right>(right: R) => ({ kind: 'build', right, scope: scopes[right] }) as const;

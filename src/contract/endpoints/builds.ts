@@ -12,6 +12,7 @@ export const buildEndpoints = {
     tag: 'Builds',
     summary: 'Build a project',
     access: bodyProject('build.create'),
+    rate: 'build',
     idempotent: true,
     body: CreateBuild,
     responses: {
@@ -82,6 +83,7 @@ export const buildEndpoints = {
     tag: 'Builds',
     summary: 'Build the same snapshot again',
     access: build('build.create'),
+    rate: 'build',
     responses: { 202: { description: 'Queued', json: BuildEnvelope } },
     errors: ['conflict'],
   }),

@@ -9,7 +9,7 @@ import {
   ProjectQuery,
   UpdateProject,
 } from '../projects.ts';
-import { project, userWith } from './access.ts';
+import { project, projectWith, userWith } from './access.ts';
 
 /** Projects as such. */
 export const projectEndpoints = {
@@ -86,7 +86,7 @@ export const projectEndpoints = {
     path: '/api/projects/{id}/duplicate',
     tag: 'Projects',
     summary: 'Copy a project, or fork it',
-    access: project('project.read', 'projects:write'),
+    access: projectWith('project.read', 'projects:write'),
     idempotent: true,
     description:
       'No bytes are copied. A fork remembers the project and the checkpoint that it left from, and can be merged with it.',

@@ -1,5 +1,16 @@
 import type { Kit } from './kit.ts';
 
+/** Why a session was ended before its time. */
+export type SessionEnd =
+  | 'signed-out'
+  | 'token-reused'
+  | 'revoked'
+  | 'password-changed'
+  | 'password-reset'
+  | 'account-claimed'
+  | 'account-disabled'
+  | 'account-deleted';
+
 /**
  * Every table of the relational store, once for both engines. Only types that they share: text, whole
  * numbers (times are milliseconds since the epoch, booleans 0/1) and JSON kept as text, so that one
@@ -28,7 +39,11 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       createdAt: time('created_at').notNull(),
       updatedAt: time('updated_at').notNull(),
     },
-    (table) => [uniqueIndex('users_email').on(table.email), uniqueIndex('users_username').on(table.usernameFold)],
+    (table) => [
+      uniqueIndex('users_email').on(table.email),
+      uniqueIndex('users_username').on(table.usernameFold),
+      index('users_deleted').on(table.deletedAt),
+    ],
   );
 
   const oauthAccounts = table(
@@ -99,7 +114,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       expiresAt: time('expires_at').notNull(),
       revokedAt: time('revoked_at'),
       /** Why it was revoked; null for one that was not, or by a release that did not say (before migration 0001). */
-      endReason: text('end_reason').$type<'signed-out' | 'token-reused' | 'password-reset' | 'account-claimed'>(),
+      endReason: text('end_reason').$type<SessionEnd>(),
     },
     (table) => [
       index('sessions_user').on(table.userId, table.revokedAt),

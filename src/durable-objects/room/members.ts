@@ -15,6 +15,8 @@ export interface Directory {
   access(userId: string): Promise<{ project: Project; revision: number; access: Access } | null>;
   /** How each of some people sees the project, in one question. Who is missing sees nothing. */
   accessOfAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>>;
+  /** Which of some sessions have ended. */
+  endedSessions(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** What an owner may still do with a project in the trash; nobody else sees it. */
@@ -81,6 +83,11 @@ export class Members {
   /** Past the cache, for people whose sockets stay open. */
   lookAtAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>> {
     return this.#directory.accessOfAll(userIds);
+  }
+
+  /** Past the cache, for the sign-ins that sockets came from. */
+  endedSessions(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#directory.endedSessions(ids);
   }
 
   /** Memberships or the project itself changed. */

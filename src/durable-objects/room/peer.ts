@@ -19,6 +19,8 @@ export type PeerTarget = { readonly kind: 'channel' } | { readonly kind: 'docume
 export interface PeerState {
   readonly id: string;
   readonly user: PeerUser;
+  /** The sign-in that its ticket came from: it ends with that. Missing in sockets of a release that did not say. */
+  readonly session?: string;
   readonly target: PeerTarget;
   access: Access;
   /** Milliseconds since the epoch. */

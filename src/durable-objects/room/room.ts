@@ -145,10 +145,18 @@ export class Room {
   async #checkSockets(): Promise<void> {
     const checkedAt = this.#ports.now();
     const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
-    const seen = users.size ? await this.#members.lookAtAll([...users]) : new Map<string, Access>();
+    const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.session ?? []));
+    const [seen, ended] = await Promise.all([
+      users.size ? this.#members.lookAtAll([...users]) : new Map<string, Access>(),
+      sessions.size ? this.#members.endedSessions([...sessions]) : new Set<string>(),
+    ]);
     for (const peer of this.channel.everyone()) {
       // Who came while the database was asked was looked at on the way in.
       if (!users.has(peer.state.user.userId)) continue;
+      if (peer.state.session !== undefined && ended.has(peer.state.session)) {
+        this.#endPeer(peer);
+        continue;
+      }
       const access = seen.get(peer.state.user.userId);
       if (access === undefined || access === 'public') {
         // Frames that are on their way already find no right to write.
@@ -160,6 +168,21 @@ export class Room {
       }
     }
     this.#socketsCheckedAt = checkedAt;
+  }
+
+  /** Sign-ins of a user have ended, or with null all of them: their sockets go at once. [R11] */
+  endSockets(userId: string, sessions: readonly string[] | null): void {
+    for (const peer of this.channel.everyone()) {
+      const { user, session } = peer.state;
+      if (user.userId === userId && (sessions === null || session === undefined || sessions.includes(session)))
+        this.#endPeer(peer);
+    }
+  }
+
+  #endPeer(peer: Peer): void {
+    // Frames that are on their way already find no right to write.
+    peer.state.access = 'public';
+    peer.close('unauthenticated');
   }
 
   /** A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. [R11] */

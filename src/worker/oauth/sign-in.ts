@@ -3,8 +3,10 @@ import { newId } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
 import { Email } from '../../contract/users.ts';
 import { usernameFrom, usernameVariant } from '../../core/usernames.ts';
-import { accountOfEmail, claimAccount, createUserOf, identityOwner, joinAccount } from '../../data/identities.ts';
+import { accountBy } from '../../data/accounts.ts';
+import { claimAccount, createUserOf, identityOwner, joinAccount } from '../../data/identities.ts';
 import type { UserRow } from '../../data/users.ts';
+import { tellGuard } from '../auth/end-sessions.ts';
 import { type AppContext, actorOf } from '../http/context.ts';
 import { sendSoon } from '../mail/deliver.ts';
 import type { Proof } from './adapter.ts';
@@ -25,25 +27,32 @@ async function createAccount(c: AppContext, proof: Proof, email: string): Promis
   }
 }
 
+/** Takes over an account that nobody has proved to be theirs: what was going on in it ends. */
+async function claim(c: AppContext, proof: Proof, account: UserRow, mail: string): Promise<boolean> {
+  const claimed = await claimAccount(c.var.db, proof, account, actorOf(c, account.id), mail);
+  if (claimed) await tellGuard(c.env, account.id, null);
+  return claimed;
+}
+
 /** One look at what there is; null when it changed while this was deciding. */
 async function settle(c: AppContext, proof: Proof): Promise<UserRow | null> {
   const { db } = c.var;
   const owner = await identityOwner(db, proof);
   if (owner) return owner;
   const email = Email.safeParse(proof.email);
-  const account = email.success ? await accountOfEmail(db, email.data) : undefined;
+  const account = email.success ? await accountBy(db, { email: email.data }) : undefined;
   if (!proof.emailVerified || !email.success) throw new KilnError(account ? 'account_exists' : 'email_unverified');
   if (!account)
     return await createAccount(c, proof, email.data).catch((error: unknown) => {
       if (error instanceof KilnError && (error.code === 'email_taken' || error.code === 'conflict')) return null;
       throw error;
     });
+  if (account.disabledAt !== null) throw new KilnError('account_disabled');
   const mail = newId();
-  const actor = actorOf(c, account.id);
   const joined =
     account.emailVerifiedAt === null
-      ? (await claimAccount(db, proof, account, actor, mail)) !== null
-      : (await joinAccount(db, proof, account, actor, mail)) === 'linked';
+      ? await claim(c, proof, account, mail)
+      : (await joinAccount(db, proof, account, actorOf(c, account.id), mail)) === 'linked';
   if (!joined) return null;
   sendSoon(c, mail);
   return account;

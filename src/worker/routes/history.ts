@@ -10,6 +10,7 @@ import { decodePath } from '../../core/paths.ts';
 import { audit } from '../../data/audit.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
+import { refuseBeyond } from '../auth/authenticate.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import { GatedRoom } from '../http/gated-room.ts';
@@ -156,6 +157,7 @@ export function historyRoutes(app: Hono<AppEnv>): void {
       throw new KilnError('validation_failed', {
         issues: [{ path: 'body.from', message: 'is the project itself' }],
       });
+    refuseBeyond(user, from);
     const other = new GatedRoom(from, projectRoom(c.env, from), { userId: user.userId }, 'project.read');
     const theirs = await other.call((stub, caller, right) => stub.snapshot(caller, right, room.projectId));
     const merged = await room.call((stub, caller, right) =>

@@ -4,11 +4,10 @@ import { KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { Provider } from '../../contract/oauth.ts';
 import { returnPath } from '../../core/return-path.ts';
-import { audit } from '../../data/audit.ts';
 import { linkIdentity, unlinkIdentity, waysIn } from '../../data/identities.ts';
 import type { OAuthFlow } from '../../data/oauth-flows.ts';
-import { toUser } from '../../data/users.ts';
-import { startSession } from '../auth/sessions.ts';
+import { confirmed } from '../auth/confirmed.ts';
+import { signIn } from '../auth/sessions.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { sendSoon } from '../mail/deliver.ts';
@@ -39,14 +38,6 @@ async function link(c: AppContext, flow: OAuthFlow & { userId: string }, proof: 
   sendSoon(c, mail);
 }
 
-/** Ends signed in, by the refresh cookie alone. */
-async function signIn(c: AppContext, proof: Proof): Promise<void> {
-  const account = await accountOf(c, proof);
-  c.var.fields.user = account.id;
-  await audit(c.var.db, { ...actorOf(c, account.id), action: 'auth.signed_in', data: { provider: proof.provider } });
-  await startSession(c, toUser(account));
-}
-
 export function oauthRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.listProviders, (c) => ({
     status: 200,
@@ -73,7 +64,7 @@ export function oauthRoutes(app: Hono<AppEnv>): void {
         await link(c, { ...flow, userId: flow.userId }, proof);
         return { status: 303, headers: { location: pageUrl(c, flow.returnTo, { linked: provider }) } };
       }
-      await signIn(c, proof);
+      await signIn(c, await accountOf(c, proof), provider);
       return { status: 303, headers: { location: pageUrl(c, '/signed-in', { return: flow.returnTo }) } };
     } catch (error) {
       if (!isBrowser(c) || !(error instanceof KilnError)) throw error;
@@ -87,8 +78,9 @@ export function oauthRoutes(app: Hono<AppEnv>): void {
     body: { ...(await waysIn(c.var.db, user.userId)), nextCursor: null },
   }));
 
-  mount(app, endpoints.linkIdentity, async (c, { params, user }) => {
+  mount(app, endpoints.linkIdentity, async (c, { params, user, body }) => {
     const chosen = adapterOf(c.var.config, params.provider);
+    await confirmed(c, user, body.password);
     const { provider } = chosen;
     const { identities } = await waysIn(c.var.db, user.userId);
     if (identities.some((identity) => identity.provider === provider)) throw new KilnError('already_linked');
@@ -99,9 +91,10 @@ export function oauthRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.unlinkIdentity, async (c, { params, user }) => {
+  mount(app, endpoints.unlinkIdentity, async (c, { params, user, body }) => {
     const provider = Provider.safeParse(params.provider);
     if (!provider.success) throw new KilnError('not_found');
+    await confirmed(c, user, body.password);
     const mail = newId();
     await unlinkIdentity(c.var.db, user.userId, provider.data, actorOf(c, user.userId), mail);
     sendSoon(c, mail);

@@ -283,7 +283,13 @@ export class World {
       await Promise.resolve();
       return new Map([...this.access].filter(([userId]) => userIds.includes(userId)));
     },
+    endedSessions: async (ids) => {
+      await Promise.resolve();
+      return new Set(ids.filter((id) => this.endedSessions.has(id)));
+    },
   };
+  /** Sign-ins that the database says are over. */
+  readonly endedSessions = new Set<string>();
   /** What the relational index was told. */
   readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
   indexFails = false;
