@@ -1,10 +1,24 @@
-import { and, desc, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm';
 import type { AccountExport } from '../contract/accounts.ts';
 import { limits } from '../contract/limits.ts';
 import { type Actor, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
 import type { Database } from './database.ts';
-import { auditLog, builds, collaborators, oauthAccounts, projects, users } from './schema/sqlite.ts';
+import {
+  apiKeys,
+  auditLog,
+  builds,
+  collaborators,
+  idempotencyKeys,
+  inviteExclusions,
+  invites,
+  oauthAccounts,
+  projects,
+  refreshTokens,
+  sessions,
+  templates,
+  users,
+} from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
 export type AccountRow = typeof users.$inferSelect;
@@ -181,4 +195,62 @@ export async function exportAccount(
     })),
     truncated: [all, built, acted].some((rows) => rows.length > most),
   };
+}
+
+/** Accounts whose grace is over, oldest first. */
+export async function expiredAccounts(
+  db: Database,
+  now: number,
+  limit: number,
+): Promise<{ id: string; email: string }[]> {
+  return await db.query('accounts.expired', (orm) =>
+    orm
+      .select({ id: users.id, email: users.email })
+      .from(users)
+      .where(lte(users.deletedAt, now - limits.account.deletionGrace))
+      .orderBy(asc(users.deletedAt))
+      .limit(limit),
+  );
+}
+
+/** Projects that somebody owns, the half-made and half-erased ones included, and who could own each next: editors, the oldest first. */
+export async function ownedProjects(db: Database, id: string): Promise<{ id: string; editors: string[] }[]> {
+  const [owned, editors] = await db.batch('accounts.ownedProjects', (orm) => [
+    orm.select({ id: projects.id }).from(projects).where(eq(projects.ownerId, id)),
+    orm
+      .select({ projectId: collaborators.projectId, userId: collaborators.userId })
+      .from(collaborators)
+      .innerJoin(projects, eq(projects.id, collaborators.projectId))
+      .where(and(eq(projects.ownerId, id), eq(collaborators.role, 'editor')))
+      .orderBy(asc(collaborators.createdAt), asc(collaborators.userId)),
+  ]);
+  const byProject = Map.groupBy(editors, ({ projectId }) => projectId);
+  return owned.map((project) => ({
+    id: project.id,
+    editors: (byProject.get(project.id) ?? []).map(({ userId }) => userId),
+  }));
+}
+
+/**
+ * The last step of erasing an account: every row that is its own. What it did in projects of others stays in
+ * their logs under an id that names nobody any more.
+ */
+export async function eraseAccountRows(db: Database, { id, email }: { id: string; email: string }): Promise<void> {
+  await db.batch('accounts.erase', (orm) => [
+    orm
+      .delete(refreshTokens)
+      .where(
+        inArray(refreshTokens.sessionId, orm.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, id))),
+      ),
+    orm.delete(sessions).where(eq(sessions.userId, id)),
+    orm.delete(apiKeys).where(eq(apiKeys.userId, id)),
+    orm.delete(oauthAccounts).where(eq(oauthAccounts.userId, id)),
+    orm.delete(idempotencyKeys).where(eq(idempotencyKeys.userId, id)),
+    orm.delete(inviteExclusions).where(eq(inviteExclusions.userId, id)),
+    orm.delete(invites).where(or(eq(invites.invitedBy, id), eq(invites.email, email))),
+    orm.delete(collaborators).where(eq(collaborators.userId, id)),
+    orm.update(templates).set({ authorId: null, author: 'a former user' }).where(eq(templates.authorId, id)),
+    orm.delete(auditLog).where(and(eq(auditLog.actorId, id), isNull(auditLog.projectId))),
+    orm.delete(users).where(eq(users.id, id)),
+  ]);
 }

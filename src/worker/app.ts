@@ -9,7 +9,9 @@ import { type Freshness, openDatabase } from '../data/open.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
+import { allowForeignPage, preflight } from './http/cors.ts';
 import { problemResponse } from './http/problem.ts';
+import { logRefusal } from './http/security-log.ts';
 import { accountRoutes } from './routes/account.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { activityRoutes } from './routes/activity.ts';
@@ -140,7 +142,7 @@ export function createApp(): Hono<AppEnv> {
     });
     if (c.res.status === 101) return;
     c.res.headers.set('x-request-id', c.var.requestId);
-    for (const [name, value] of Object.entries(c.var.rate)) c.res.headers.set(name, value);
+    for (const [name, value] of Object.entries(c.get('rate') ?? {})) c.res.headers.set(name, value);
     if (bookmark !== null) c.res.headers.set(bookmarkHeader, bookmark);
   });
 
@@ -148,8 +150,12 @@ export function createApp(): Hono<AppEnv> {
     const label = contentLabel(new URL(c.req.url).host, c.var.config.contentHost);
     if (label !== null) return await serveContent(c, label);
     if (isSocketRequest(c)) return await openSocket(c);
+    const api = c.req.path.startsWith('/api/');
+    const asked = api ? preflight(c) : null;
+    if (asked) return asked;
     await next();
-    if (!c.req.path.startsWith('/api/')) return;
+    if (!api) return;
+    allowForeignPage(c);
     for (const [name, value] of Object.entries(apiHeaders))
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
@@ -192,8 +198,11 @@ export function createApp(): Hono<AppEnv> {
   });
 
   app.onError((error, c) => {
-    if (error instanceof KilnError) c.var.fields.code = error.code;
-    else
+    if (error instanceof KilnError) {
+      c.var.fields.code = error.code;
+      // Without a valid configuration nobody was asked who they are.
+      if (c.get('config')) logRefusal(c, error.code);
+    } else
       logEvent(
         'request.failed',
         { requestId: c.var.requestId, method: c.req.method, path: loggedPath(c.req.path), ...describeError(error) },

@@ -1,7 +1,8 @@
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { stalledBuilds } from '../data/builds.ts';
+import { expiredAccounts } from '../data/accounts.ts';
+import { orphanedBuilds, stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -16,6 +17,8 @@ import { expireSessions } from '../data/sessions.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
+import { cancelBuilds } from './auth/close-account.ts';
+import { eraseAccount } from './erase-account.ts';
 import { eraseProject } from './erase-project.ts';
 import { sweepMail } from './mail/deliver.ts';
 
@@ -75,6 +78,15 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
           await eraseProject(env, db, id, now);
         });
       return rows.length;
+    },
+    accounts: async () => {
+      const rows = await expiredAccounts(db, now, limits.outbox.sweep);
+      for (const account of rows) await each(account.id, () => eraseAccount(env, db, account, now));
+      return rows.length;
+    },
+    orphanedBuilds: async () => {
+      const rows = await orphanedBuilds(db, limits.outbox.sweep);
+      return await cancelBuilds(env, db, rows, { actorId: null, now });
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {

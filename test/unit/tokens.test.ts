@@ -223,7 +223,8 @@ describe('Tokens', () => {
 
   it('with one changed character are refused, wherever it stands', async () => {
     const token = await forge('access');
-    for (let index = 0; index < token.length; index += 7) {
+    // The last one holds four bits that say nothing: another spelling of the same signature is no other token.
+    for (let index = 0; index < token.length - 1; index += 7) {
       const other = token[index] === 'A' ? 'B' : 'A';
       const changed = token.slice(0, index) + other + token.slice(index + 1);
       expect(await verifyToken(config, 'access', changed), String(index)).toBeNull();

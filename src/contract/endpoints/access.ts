@@ -16,7 +16,6 @@ const scopes = {
   'build.create': 'builds:write',
   'build.cancel': 'builds:write',
 } as const satisfies { readonly [R in Right]: Scope | null };
-type ScopeOf<R extends Right> = (typeof scopes)[R];
 
 /** Anyone. */
 export const everyone = { kind: 'public' } as const;

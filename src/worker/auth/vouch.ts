@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import type { Credential, Facts } from '../../durable-objects/guard/guard.ts';
@@ -22,7 +23,11 @@ const known = new LRUCache<string, Remembered>({ max: remembered });
 const nameOf = (credential: Credential): string => (credential.kind === 'session' ? credential.id : credential.hash);
 
 async function ask(env: Env, userId: string, credential: Credential, subject: string): Promise<Facts | null> {
-  const { facts, states } = await unwrap(accountGuard(env, userId).ask(credential, subject, tell(subject)), patience);
+  const asked = unwrap(accountGuard(env, userId).ask(credential, subject, tell(subject)), patience);
+  const { facts, states } = await asked.catch((error: unknown) => {
+    if (error instanceof KilnError) throw error;
+    throw new KilnError('unavailable', { detail: 'Whether you are still signed in cannot be checked.', cause: error });
+  });
   const now = Date.now();
   learn(subject, states, now);
   known.set(nameOf(credential), { facts, at: now, asking: false });
