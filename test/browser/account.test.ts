@@ -58,6 +58,7 @@ describe('an account', () => {
     await page.getByTestId('unverified').waitFor();
     await picture(page, 'account');
     await page.goto(await mailedLink(ada.email, 'Verify your address for Kiln'));
+    await page.getByTestId('verify').waitFor();
     expect(page.url()).not.toContain('#');
     await picture(page, 'verify');
     await page.getByTestId('verify').click();

@@ -81,10 +81,10 @@ export const ApiKeys = () => {
     <Section id="api-keys" title="API keys" lead="For programs that act for you, such as a CI job.">
       {secret.value !== undefined && <Fresh key={secret.value} secret={secret.value} />}
       {keys.value.length > 0 && (
-        <ul class="rows">
+        <ul class="account-rows">
           {keys.value.map((key) => (
-            <li key={key.id} class="row" data-testid={`key-${key.name}`}>
-              <span class="row-text">
+            <li key={key.id} class="account-row" data-testid={`key-${key.name}`}>
+              <span class="account-row-text">
                 <strong>
                   {key.name} <code>{key.prefix}…</code>
                 </strong>

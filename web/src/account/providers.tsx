@@ -63,16 +63,16 @@ export const Providers = ({ identities, hasPassword, onChange }: ProvidersProps)
 
   return (
     <Section id="providers" title="Sign in with" lead="Providers that open this account.">
-      <ul class="rows">
+      <ul class="account-rows">
         {known.value.map(({ provider, name }) => {
           const linked = identities.find((identity) => identity.provider === provider);
           const last = linked !== undefined && identities.length === 1 && !hasPassword;
           return (
-            <li key={provider} class="row" data-testid={`provider-${provider}`}>
-              <span class="row-icon">
+            <li key={provider} class="account-row" data-testid={`provider-${provider}`}>
+              <span class="account-row-icon">
                 <ProviderMark provider={provider} />
               </span>
-              <span class="row-text">
+              <span class="account-row-text">
                 <strong>{name}</strong>
                 <span class="muted">
                   {linked ? `${linked.email ?? 'Linked'} · since ${formatAgo(linked.linkedAt)}` : 'Not linked'}

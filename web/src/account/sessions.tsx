@@ -50,10 +50,10 @@ export const Sessions = () => {
 
   return (
     <Section id="sessions" title="Sessions" lead="Where you are signed in. One that you do not know is one to end.">
-      <ul class="rows">
+      <ul class="account-rows">
         {sessions.value.map((info) => (
-          <li key={info.id} class="row" data-testid={info.current ? 'session-current' : 'session-other'}>
-            <span class="row-text">
+          <li key={info.id} class="account-row" data-testid={info.current ? 'session-current' : 'session-other'}>
+            <span class="account-row-text">
               <strong>
                 {deviceOf(info.userAgent)} {info.current && <span class="badge editor">This one</span>}
               </strong>
