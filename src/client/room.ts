@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, ServerMessage } from '../contract/room.ts';
+import type { ClientMessage, Presence, RoomEvent, ServerMessage } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
@@ -25,6 +25,13 @@ export interface JoinOptions {
   /** For runtimes without a global one. */
   WebSocket?: typeof WebSocket;
 }
+
+/** Where a `file.moved` event takes the file at `path`; undefined: it stays. */
+export const pathAfterMove = (path: string, { from, path: to, files }: RoomEvent['data']): string | undefined => {
+  if (typeof from !== 'string' || typeof to !== 'string') return undefined;
+  if (files === undefined) return path === from ? to : undefined;
+  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : undefined;
+};
 
 /** The project channel: presence, events, acknowledgements; and the door to the documents. */
 export class ProjectRoom {
@@ -223,6 +230,7 @@ export class ProjectRoom {
         // A replay may overlap what has arrived live.
         if (message.event.seq <= (this.#lastSeq ?? -1)) return;
         this.#lastSeq = message.event.seq;
+        if (message.event.type === 'file.moved') this.#follow(message.event.data);
         break;
       case 'resync':
         this.#lastSeq = message.seq;
@@ -231,6 +239,14 @@ export class ProjectRoom {
         break;
     }
     this.#events.emit(message.type, message as never);
+  }
+
+  /** Documents go with their files. */
+  #follow(move: RoomEvent['data']): void {
+    for (const document of this.#documents) {
+      const path = pathAfterMove(document.path, move);
+      if (path !== undefined) document.moved(path);
+    }
   }
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {

@@ -289,6 +289,7 @@ export const errors = spec({
   },
   quota_exceeded: {
     status: 413,
+    close: 4507,
     retryable: false,
     title: 'The limit is reached',
     help: 'The detail says which limit and how much is used. Remove something or ask for more.',

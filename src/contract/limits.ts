@@ -182,6 +182,11 @@ export const limits = {
     filesMax: 5000,
     /** Sum of the sizes of the files in one tree. */
     totalSize: 1024 * MiB,
+    /**
+     * Typing goes on so far past `totalSize`: whoever is in the middle of a line cannot make room first, and a book has
+     * less than this. Writes of whole files stop at `totalSize`.
+     */
+    typingSlack: 1 * MiB,
     collaboratorsMax: 200,
     /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
     perUser: 100,
@@ -300,6 +305,12 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** … and at once where one batch brings so many: whoever brings a project keeps, builds or forks it next. */
+    blobsEager: 50,
+    /** Puts at a time; workerd holds six connections that wait for headers. */
+    blobsParallel: 6,
+    /** Puts noted in one write. Those that a crash forgets are done again. */
+    blobsMarked: 25,
     /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
@@ -426,6 +437,8 @@ export const limits = {
     typingPause: 150,
     /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
     surelyCovered: 1 * second,
+    /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
+    movedTries: 6,
   },
 
   /** Backups of everything, into the bucket EXPORTS. */

@@ -8,6 +8,7 @@ import type { RoomEvent } from '../contract/room.ts';
 import type { SearchQuery } from '../contract/search.ts';
 import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { addActivity } from '../data/activity.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { endedSessions } from '../data/live-sessions.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
@@ -131,9 +132,9 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, async ({ history }, { project }) => ({ ...(await history.copy()), project }));
   }
 
-  checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by'>) {
-    return this.#guarded(caller, right, async ({ history }, { project }) => ({
-      checkpoint: await history.checkpoint({ ...order, by: caller.userId }),
+  checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by' | 'requestId'>) {
+    return this.#noted(caller, right, async ({ history }, { project }) => ({
+      checkpoint: await history.checkpoint({ ...order, ...authorOf(caller) }),
       project,
     }));
   }
@@ -150,19 +151,21 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   updateCheckpoint(caller: Caller, right: Right, id: string, change: UpdateCheckpoint) {
-    return this.#guarded(caller, right, ({ history }) => history.checkpoints.update(id, change, caller.userId));
+    return this.#noted(caller, right, ({ history }) =>
+      history.checkpoints.update(id, change, caller.userId, caller.requestId),
+    );
   }
 
   deleteCheckpoint(caller: Caller, right: Right, id: string) {
-    return this.#guarded(caller, right, ({ history }) => history.checkpoints.delete(id, caller.userId));
+    return this.#noted(caller, right, ({ history }) => history.checkpoints.delete(id, caller.userId, caller.requestId));
   }
 
   restoreCheckpoint(caller: Caller, right: Right, id: string) {
-    return this.#guarded(caller, right, ({ history }) => history.restore(id, caller.userId));
+    return this.#noted(caller, right, ({ history }) => history.restore(id, caller.userId, caller.requestId));
   }
 
-  merge(caller: Caller, right: Right, order: Omit<MergeOrder, 'by'>) {
-    return this.#guarded(caller, right, ({ history }) => history.merge({ ...order, by: caller.userId }));
+  merge(caller: Caller, right: Right, order: Omit<MergeOrder, 'by' | 'requestId'>) {
+    return this.#noted(caller, right, ({ history }) => history.merge({ ...order, ...authorOf(caller) }));
   }
 
   // ── What the platform itself does; reachable through the binding only ─────────────────────────
@@ -352,6 +355,17 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
+  /** As `#guarded`; the activity tells of it when this answers, or soon after where the database is away. [R21] */
+  #noted<T>(caller: Caller, right: Right, work: (room: Room, entry: Entry) => T | Promise<T>) {
+    return this.#guarded(caller, right, async (room, entry) => {
+      try {
+        return await work(room, entry);
+      } finally {
+        await room.deliverActivity();
+      }
+    });
+  }
+
   /** The core, with every socket that lived through hibernation. Strangers never get here, so an unknown id leaves no storage behind. */
   #open(): Room {
     if (this.#room) return this.#room;
@@ -370,6 +384,9 @@ export class ProjectRoom extends DurableObject<Env> {
       },
       index: {
         write: (change) => withDatabase(env, (db) => indexFiles(db, this.#projectId, { ...change, now: Date.now() })),
+      },
+      activity: {
+        add: (entries) => withDatabase(env, (db) => addActivity(db, this.#projectId, entries)),
       },
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
@@ -399,3 +416,5 @@ export class ProjectRoom extends DurableObject<Env> {
     };
   }
 }
+
+const authorOf = ({ userId, requestId }: Caller) => ({ by: userId, requestId });

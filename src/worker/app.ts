@@ -97,9 +97,9 @@ async function serveWorkspace(c: AppContext): Promise<Response> {
   return response;
 }
 
-/** Plain paths outside the API's prefixes, in any case: a look-alike of a route is not a page. */
+/** Plain paths outside the API's and the platform's prefixes, in any case: a look-alike of a route is not a page, nor is a hidden file. */
 const pagePath =
-  /^\/(?!(?:api|cdn|docs|health|metrics|preview|parties|\.well-known)(?:\/|$))(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/i;
+  /^\/(?!(?:api|cdn|cdn-cgi|docs|health|metrics|preview|parties)(?:\/|$))(?!__)(?:[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*)*\/?)?$/i;
 
 /** Methods of a path, for `Allow`. */
 function methodsOf(path: string): string[] {

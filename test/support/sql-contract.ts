@@ -285,6 +285,7 @@ class Stage {
         Date.now,
       ),
       index: { write: async () => undefined },
+      activity: { add: async () => undefined },
       now: Date.now,
       schedule: () => undefined,
       log: () => undefined,

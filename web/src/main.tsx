@@ -10,6 +10,10 @@ import './styles/projects.css';
 import './styles/workspace.css';
 import './styles/sharing.css';
 import './styles/search.css';
+import './styles/menu.css';
+import './styles/file-tree.css';
+import './styles/history.css';
+import './styles/merge.css';
 
 // The content security policy forbids `eval`, which zod would otherwise try.
 z.config({ jitless: true });

@@ -34,6 +34,9 @@ export const navigate = (to: string, replace = false): void => {
   pathname.value = location.pathname;
 };
 
+/** A project with a merge of another one into it begun. Can be sent to whoever is to merge. */
+export const mergePath = (id: string, from: string): string => `${projectPath(id)}?merge=${encodeURIComponent(from)}`;
+
 export const projectPath = (id: string): string => `/p/${encodeURIComponent(id)}`;
 
 /** Props of a link that stays in the page, and still opens in a new tab when asked to. */

@@ -12,6 +12,15 @@ import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
 
+/** What typing may bring a project to. [R9] */
+const typingMax = limits.project.totalSize + limits.project.typingSlack;
+
+/** Why an update is not taken, for whoever typed it. */
+const refusals = {
+  forbidden: 'You may read this document, not change it.',
+  quota_exceeded: `The project is full: it holds at most ${limits.project.totalSize} bytes. Remove something first.`,
+} as const;
+
 /** What the documents of a room need of it. */
 export interface DocumentPorts {
   /** Text of a file that has no history yet. */
@@ -26,6 +35,8 @@ export class Documents {
   readonly #ports: DocumentPorts;
   readonly #live = new Map<number, LiveDocument>();
   readonly #opening = new Map<number, Promise<LiveDocument>>();
+  /** Bytes of updates that were taken and may not be in the tree yet. */
+  #unflushed = 0;
 
   constructor(store: RoomStore, channel: Channel, ports: DocumentPorts) {
     this.#store = store;
@@ -75,6 +86,7 @@ export class Documents {
     this.commitAll();
     for (const { file } of this.#store.sql.all<{ file: number }>('SELECT file FROM dirty'))
       this.#attempt(file, () => this.flush(file));
+    if (this.#store.sql.all('SELECT file FROM dirty LIMIT 1').length === 0) this.#unflushed = 0;
   }
 
   /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
@@ -253,12 +265,20 @@ export class Documents {
           if (this.#live.get(id) === live) this.#live.delete(id);
           this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
         },
-        refused: (peer) =>
-          this.#channel.sendTo(peer.state.user.userId, {
-            type: 'error',
-            code: 'forbidden',
-            message: 'You may read this document, not change it.',
-          }),
+        refused: (peer, code) =>
+          this.#channel.sendTo(peer.state.user.userId, { type: 'error', code, message: refusals[code] }),
+        hasRoomFor: (bytes) => {
+          if (files.tree.size + this.#unflushed + bytes <= typingMax) return true;
+          this.flushAll();
+          return files.tree.size + this.#unflushed + bytes <= typingMax;
+        },
+        grew: (bytes) => {
+          this.#unflushed += bytes;
+        },
+        overfills: (live, size) => {
+          const before = files.byId(live.file)?.size ?? 0;
+          return size > before && files.tree.size - before + size > typingMax;
+        },
         transaction: (work) => this.#store.transaction(work),
       },
       text,

@@ -16,8 +16,14 @@ export interface DocumentEvents {
   committed(document: LiveDocument, by: ReadonlySet<string>, seq: number): void;
   /** The window could not be stored: sockets are closed, the document is of no more use. */
   failed(document: LiveDocument, error: unknown): void;
-  /** A viewer tried to write. [R6] */
-  refused(peer: Peer): void;
+  /** An update of this socket is not taken; its user is to hear why. [R6, R9] */
+  refused(peer: Peer, code: 'forbidden' | 'quota_exceeded'): void;
+  /** Whether the project has room for so many bytes more than it had at its last flush, whoever typed since. */
+  hasRoomFor(bytes: number): boolean;
+  /** So many bytes were taken, at most. */
+  grew(bytes: number): void;
+  /** After `hasRoomFor` said no, once everything is in the tree: whether this text of so many bytes is too much. */
+  overfills(document: LiveDocument, size: number): boolean;
   transaction<T>(work: () => T): T;
 }
 
@@ -45,6 +51,8 @@ export class LiveDocument {
   #pendingAwareness = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
+  /** Bytes of the text, at most: each update adds no more than it has itself. */
+  #bound: number;
   #destroyed = false;
 
   /** `initialText` starts a document that has no history. It is logged at once: a second start must not insert it again. */
@@ -66,6 +74,7 @@ export class LiveDocument {
       if (initialText) this.text.insert(0, initialText);
       log.append(file, Y.encodeStateAsUpdate(this.doc));
     }
+    this.#bound = this.#size();
     const stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
       stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
@@ -154,6 +163,7 @@ export class LiveDocument {
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
     Y.applyUpdate(this.doc, update, fromLog);
+    this.#bound += update.length;
     const frame = updateFrame(update);
     for (const peer of this.peers) peer.send(frame);
   }
@@ -195,7 +205,7 @@ export class LiveDocument {
     // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
     if (isEmptyUpdate(payload)) return;
     if (!allows(peer.state.access, 'project.write')) {
-      this.#events.refused(peer);
+      this.#events.refused(peer, 'forbidden');
       return;
     }
     if (this.#full) {
@@ -204,10 +214,15 @@ export class LiveDocument {
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
     Y.decodeUpdate(payload);
-    if (this.#wouldOutgrow(payload)) {
-      peer.close('payload_too_large');
+    const excess = this.#excessOf(payload);
+    if (this.#destroyed) return;
+    if (excess !== null) {
+      if (excess === 'quota_exceeded') this.#events.refused(peer, excess);
+      peer.close(excess);
       return;
     }
+    this.#bound += payload.length;
+    this.#events.grew(payload.length);
     // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
     if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
     Y.applyUpdate(this.doc, payload, peer);
@@ -223,15 +238,29 @@ export class LiveDocument {
     this.#events.failed(this, new Error('too much waits for updates that never came'));
   }
 
-  /** Whether the text would be larger than text may be. Exact only near the limit, where it matters. */
-  #wouldOutgrow(payload: Uint8Array): boolean {
-    if (this.text.length + payload.length <= limits.file.textMax) return false;
+  /** Which limit the update would pass: that of a text, or that of the project. Exact only near one, where it matters. [R3, R9] */
+  #excessOf(payload: Uint8Array): 'payload_too_large' | 'quota_exceeded' | null {
+    const growth = payload.length + (this.doc.store.pendingStructs?.update.length ?? 0);
+    if (this.#bound + growth > limits.file.textMax) this.#bound = this.#size();
+    const fits = this.#bound + growth <= limits.file.textMax;
+    const hasRoom = this.#events.hasRoomFor(growth);
+    if (fits && hasRoom) return null;
+    const size = this.#sizeWith(payload);
+    if (size > limits.file.textMax) return 'payload_too_large';
+    return !hasRoom && this.#events.overfills(this, size) ? 'quota_exceeded' : null;
+  }
+
+  #size(): number {
+    return utf8Length(this.text.toString());
+  }
+
+  #sizeWith(payload: Uint8Array): number {
     const scratch = new Y.Doc();
     Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
     Y.applyUpdate(scratch, payload);
-    const size = new TextEncoder().encode(scratch.getText('content').toString()).length;
+    const size = utf8Length(scratch.getText('content').toString());
     scratch.destroy();
-    return size > limits.file.textMax;
+    return size;
   }
 
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
@@ -298,3 +327,6 @@ const isPeer = (origin: unknown): origin is Peer =>
 
 /** No structs and no deletions: two zero bytes (Yjs update format v1). */
 const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
+
+const encoder = new TextEncoder();
+const utf8Length = (text: string): number => encoder.encode(text).length;

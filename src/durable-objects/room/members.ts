@@ -7,6 +7,8 @@ import { allows } from '../../core/permissions.ts';
 /** A caller as the Worker has authenticated it. */
 export interface Caller {
   readonly userId: string;
+  /** Of the request, for what is kept of it. */
+  readonly requestId?: string | undefined;
 }
 
 /** The relational store, as far as the room asks it. */

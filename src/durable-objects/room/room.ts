@@ -8,6 +8,7 @@ import type { LogFields } from '../../core/log.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
+import type { ActivityLog } from './activity.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
@@ -37,6 +38,7 @@ export interface RoomPorts {
   readonly blobs: BlobStore;
   readonly members: Members;
   readonly index: TreeIndex;
+  readonly activity: ActivityLog;
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
@@ -131,6 +133,9 @@ export class Room {
       log: (event, fields) => ports.log(event, fields),
     });
     this.#documents.recover();
+    // What the last life left behind does not depend on its alarm.
+    const due = this.#store.nextDue();
+    if (due !== null) ports.schedule(due);
   }
 
   // ── Gate ────────────────────────────────────────────────────────────────────────────────────────
@@ -232,7 +237,9 @@ export class Room {
         });
         const at = this.#ports.now();
         for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
-        for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
+        // Whatever was in a tree once may be in another: typing may have brought it past the limit.
+        for (const { path, hash, size, isText } of entries)
+          this.#files.put({ path, hash, size, isText, by, seq, at }, true);
         if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
     }
@@ -308,6 +315,8 @@ export class Room {
       if (message !== undefined) this.#store.emit('files.batch', by, { message, operations: operations.length });
       return done;
     });
+    const texts = planned.filter((operation) => 'content' in operation && 'text' in operation.content).length;
+    if (texts >= limits.room.blobsEager) this.#storeSoon();
     return { results, seq: this.#store.events.seq };
   }
 
@@ -483,10 +492,18 @@ export class Room {
     const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
     await attempt(this.history.tidy());
+    await attempt(this.#store.activity.deliver());
     if (sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
-    const due = this.#files.nextDue();
+    const due = this.#store.nextDue();
     if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Tells the activity of what was just done, or leaves it to the alarm. [R21] */
+  async deliverActivity(): Promise<void> {
+    await this.#store.activity.deliver().catch((error: unknown) => {
+      this.#ports.log('room.activity_waits', { message: String(error) }, 'warn');
+    });
   }
 
   /** Brings the relational index up to date. Idempotent; what fails stays pending. */
@@ -522,6 +539,13 @@ export class Room {
         for (const hash of error.hashes) await this.#contents.warm(hash);
       }
     }
+  }
+
+  /** Begins to store what a snapshot would wait for. What does not get there, the alarm stores. */
+  #storeSoon(): void {
+    this.#contents.storeTexts().catch((error: unknown) => {
+      this.#ports.log('room.texts_wait', { message: String(error) }, 'warn');
+    });
   }
 
   /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */

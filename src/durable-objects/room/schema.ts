@@ -31,6 +31,10 @@ const steps: readonly string[][] = [
     // Blobs that came in through this project and that no file names yet.
     'CREATE TABLE blob_leases (hash TEXT PRIMARY KEY, size INTEGER NOT NULL, is_text INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  [
+    // What the activity of the project does not tell of yet.
+    'CREATE TABLE activity_pending (id TEXT PRIMARY KEY, at INTEGER NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, actor TEXT NOT NULL, request_id TEXT) WITHOUT ROWID',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -115,7 +115,7 @@ function roomOf(c: AppContext, { access }: Endpoint, user: Principal | null, pro
   c.var.fields.project = projectId;
   refuseBeyond(user, projectId);
   const room = projectRoom(c.env, projectId, continentHint(c));
-  return new GatedRoom(projectId, room, { userId: user.userId }, access.right);
+  return new GatedRoom(projectId, room, { userId: user.userId, requestId: c.var.requestId }, access.right);
 }
 
 async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {

@@ -11,6 +11,7 @@ import type { ServerMessage } from '../../../src/contract/room.ts';
 import { colorOf } from '../../../src/core/color.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
+import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
 import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
@@ -293,6 +294,11 @@ export class World {
   /** What the relational index was told. */
   readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
   indexFails = false;
+  /** The activity as the relational store has it, by id. */
+  readonly activity = new Map<string, SentActivity>();
+  /** Awaited before the activity is written, and after. */
+  beforeActivity: () => void | Promise<void> = () => undefined;
+  afterActivity: () => void | Promise<void> = () => undefined;
   /** Times at which the room wants `tick()`. */
   scheduled: number[] = [];
   readonly logged: string[] = [];
@@ -320,6 +326,13 @@ export class World {
           await Promise.resolve();
           if (this.indexFails) throw new Error('the database is away');
           this.indexed.push(structuredClone(change));
+        },
+      },
+      activity: {
+        add: async (entries) => {
+          await this.beforeActivity();
+          for (const entry of entries) if (!this.activity.has(entry.id)) this.activity.set(entry.id, entry);
+          await this.afterActivity();
         },
       },
       now: Date.now,
@@ -357,6 +370,7 @@ export class World {
         displayName: `User ${userId.slice(-2)}`,
         color: colorOf(userId),
       },
+      session: `session of ${userId}`,
       target,
       access: this.access.get(userId) ?? 'public',
       since: Date.now(),
