@@ -5,8 +5,10 @@ import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
 import { fileEndpoints } from './endpoints/files.ts';
 import { historyEndpoints } from './endpoints/history.ts';
+import { oauthEndpoints } from './endpoints/oauth.ts';
 import { operatorEndpoints } from './endpoints/operator.ts';
 import { projectEndpoints } from './endpoints/projects.ts';
+import { recoveryEndpoints } from './endpoints/recovery.ts';
 import { runnerEndpoints } from './endpoints/runner.ts';
 import { sharingEndpoints } from './endpoints/sharing.ts';
 import { systemEndpoints } from './endpoints/system.ts';
@@ -16,6 +18,8 @@ import { templateEndpoints } from './endpoints/templates.ts';
 export const endpoints = {
   ...authEndpoints,
   ...accountEndpoints,
+  ...recoveryEndpoints,
+  ...oauthEndpoints,
   ...projectEndpoints,
   ...archiveEndpoints,
   ...sharingEndpoints,

@@ -82,11 +82,15 @@ export const limits = {
       signUp: { limit: 30, window: 60 * minute },
       /** Sign-ins that fail; one that succeeds is given back. */
       signIn: { limit: 100, window: 15 * minute },
+      /** Mails asked for, to whomever. */
+      mail: { limit: 60, window: 60 * minute },
     },
     /** Wrong passwords of one account, from all addresses: 10, then 1 every 6 min, which is 250 a day. Not scaled. */
     account: { limit: 10, window: 60 * minute },
     /** Wrong passwords on a device that is known: the owner gets in while somebody else uses the account's up. Not scaled. */
     device: { limit: 10, window: 60 * minute },
+    /** Mails asked for to one mailbox: more would be a nuisance, and the newest has a link that works. Not scaled. */
+    mailbox: { limit: 6, window: 60 * minute },
     /** Addresses and users whose count one isolate keeps. */
     remembered: 20_000,
   },
@@ -108,6 +112,41 @@ export const limits = {
     /** Rows of one kind in a data export; the newest ones. */
     exportRows: 10_000,
     reasonMax: 500,
+  },
+
+  /** Mails, and the links in them. */
+  mail: {
+    /** Bytes of randomness in a link's token, as in every other secret of Kiln. */
+    tokenBytes: 32,
+    /** Long enough for who reads mail once a weekend. */
+    verifyTtl: 3 * day,
+    /** A reset opens the account, so it is for now (ASVS 6.4.1). */
+    resetTtl: 60 * minute,
+    /** First wait after the mail service took none; doubles, with jitter … */
+    retryFirst: minute,
+    /** … up to this: whoever waits for a mail looks again within the hour. */
+    retryMax: 60 * minute,
+    /** A mail that could not be sent for so long is about something that has passed. */
+    giveUp: day,
+    /** Development keeps what was sent so long for `/dev/mail`, the newest of it on one page. */
+    mailboxTtl: day,
+    mailboxShown: 50,
+  },
+
+  /** Signing in through providers. */
+  oauth: {
+    /** From leaving for the provider to coming back: with a password manager and a second factor it takes minutes. */
+    flowTtl: 10 * minute,
+    /** Bytes of the secret that a flow's state, nonce and verifier are made of. */
+    secretBytes: 32,
+    /** One request to a provider; nobody waits longer for a page to load. */
+    patience: 10 * second,
+    /** A provider's endpoints and keys are asked for anew after so long. */
+    discoveryTtl: 10 * minute,
+    /** Path to go on at after a sign-in: the longest of the app's own are far shorter. */
+    returnMax: 500,
+    /** Names tried for a new account before a random one: the provider's, then with a number. */
+    nameAttempts: 5,
   },
 
   /** HTTP. */

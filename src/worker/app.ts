@@ -25,8 +25,11 @@ import { collaboratorRoutes } from './routes/collaborators.ts';
 import { fileRoutes } from './routes/files.ts';
 import { historyRoutes } from './routes/history.ts';
 import { inviteRoutes } from './routes/invites.ts';
+import { mailboxPage } from './routes/mailbox.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { oauthRoutes } from './routes/oauth.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { recoveryRoutes } from './routes/recovery.ts';
 import { runnerRoutes } from './routes/runner.ts';
 import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -159,6 +162,9 @@ export function createApp(): Hono<AppEnv> {
 
   systemRoutes(app);
   authRoutes(app);
+  recoveryRoutes(app);
+  oauthRoutes(app);
+  mailboxPage(app);
   accountRoutes(app);
   apiKeyRoutes(app);
   projectRoutes(app);

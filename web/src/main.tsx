@@ -5,6 +5,7 @@ import { restoreSession } from './state/session.ts';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/auth.css';
+import './styles/account.css';
 import './styles/projects.css';
 import './styles/workspace.css';
 import './styles/sharing.css';

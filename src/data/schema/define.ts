@@ -6,6 +6,8 @@ export type SessionEnd =
   | 'token-reused'
   | 'revoked'
   | 'password-changed'
+  | 'password-reset'
+  | 'account-claimed'
   | 'account-disabled'
   | 'account-deleted';
 
@@ -57,7 +59,45 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     },
     (table) => [
       primaryKey({ columns: [table.provider, table.subject] }),
-      index('oauth_accounts_user').on(table.userId),
+      // One of each provider per account, so that a provider's name says which link is meant.
+      uniqueIndex('oauth_accounts_user').on(table.userId, table.provider),
+    ],
+  );
+
+  /** A sign-in that is at a provider: made when the browser leaves, spent when it comes back. */
+  const oauthFlows = table(
+    'oauth_flows',
+    {
+      /** SHA-256 of the `state`. Verifier and nonce are in no table: they follow from the browser's cookie. */
+      stateHash: text('state_hash').primaryKey(),
+      provider: text('provider').notNull(),
+      /** Path of the app where the browser goes on. */
+      returnTo: text('return_to').notNull(),
+      /** Who links the provider to their account, and by which session; null for a sign-in. */
+      userId: text('user_id'),
+      sessionId: text('session_id'),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+    },
+    (table) => [index('oauth_flows_expires').on(table.expiresAt)],
+  );
+
+  /** What a link in a mail proves. A token that was used, or replaced by a newer one, has no row. */
+  const emailTokens = table(
+    'email_tokens',
+    {
+      /** SHA-256 of the token. */
+      hash: text('hash').primaryKey(),
+      userId: text('user_id').notNull(),
+      purpose: text('purpose').$type<'verify' | 'reset'>().notNull(),
+      /** The address that it was sent to: worth nothing once the account has another. */
+      email: text('email').notNull(),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+    },
+    (table) => [
+      index('email_tokens_user').on(table.userId, table.purpose),
+      index('email_tokens_expires').on(table.expiresAt),
     ],
   );
 
@@ -449,6 +489,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
   return {
     users,
     oauthAccounts,
+    oauthFlows,
+    emailTokens,
     sessions,
     refreshTokens,
     apiKeys,

@@ -23,7 +23,7 @@ async function take(c: AppContext, { name, object, policy }: Count): Promise<voi
 const giveBack = ({ object, policy }: Count, env: Env): Promise<unknown> =>
   answered(throttle(env, object).refund(policy), limits.guard.patience);
 
-const addressCount = (c: AppContext, name: 'signIn' | 'signUp'): Count => ({
+const addressCount = (c: AppContext, name: 'signIn' | 'signUp' | 'mail'): Count => ({
   name,
   object: `${name}:${clientNetwork(c)}`,
   policy: scaled(limits.rates.perAddress[name], c.var.config.rateScale),
@@ -69,3 +69,9 @@ export async function tryOwnPassword(c: AppContext, userId: string, isRight: () 
 
 /** A sign-up costs a hash and leaves an account: so many an hour come from one address. */
 export const countSignUp = (c: AppContext): Promise<void> => take(c, addressCount(c, 'signUp'));
+
+/** A mail that somebody asks for, to an address with or without an account. Throws `rate_limited`. */
+export async function countMail(c: AppContext, email: string): Promise<void> {
+  await take(c, addressCount(c, 'mail'));
+  await take(c, { name: 'mailbox', object: `mailbox:${sha256(email)}`, policy: limits.rates.mailbox });
+}

@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
-import { type AccountRow, accountBy, exportAccount, requestDeletion, setPassword } from '../../data/accounts.ts';
+import { exportAccount, requestDeletion, setPassword } from '../../data/accounts.ts';
 import { listApiKeys } from '../../data/api-keys.ts';
 import { audit } from '../../data/audit.ts';
 import { listSessions } from '../../data/live-sessions.ts';
@@ -11,33 +11,13 @@ import { sessionById } from '../../data/sessions.ts';
 import { iso } from '../../data/time.ts';
 import { toUser, updateProfile, userById } from '../../data/users.ts';
 import { closeAccount } from '../auth/close-account.ts';
+import { confirmed } from '../auth/confirmed.ts';
 import { clearRefreshCookie } from '../auth/cookies.ts';
 import { endSessionsOf } from '../auth/end-sessions.ts';
 import { refuseWeak } from '../auth/password-rules.ts';
-import { hashPassword, verifyPassword } from '../auth/passwords.ts';
-import { tryOwnPassword } from '../auth/throttling.ts';
-import { type AppContext, type AppEnv, actorOf, type SignedIn } from '../http/context.ts';
+import { hashPassword } from '../auth/passwords.ts';
+import { type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
-
-/**
- * That it is still the same person: by their password, or by a sign-in of the last minutes where they have
- * none. Throws `invalid_credentials` or `reauthentication_required`.
- */
-async function confirmed(c: AppContext, user: SignedIn, password: string | undefined): Promise<AccountRow> {
-  const account = await accountBy(c.var.db, { id: user.userId });
-  if (!account) throw new KilnError('unauthenticated');
-  const stored = account.passwordHash;
-  if (stored === null) {
-    const session = await sessionById(c.var.db, user.sessionId);
-    if (!session || session.createdAt < c.var.started - limits.auth.freshSession)
-      throw new KilnError('reauthentication_required');
-    return account;
-  }
-  const right = await tryOwnPassword(c, user.userId, () => verifyPassword(password ?? '', stored));
-  if (right) return account;
-  await audit(c.var.db, { ...actorOf(c, user.userId), action: 'auth.confirmation_failed' });
-  throw new KilnError('invalid_credentials');
-}
 
 /** What a person does with their own account. */
 export function accountRoutes(app: Hono<AppEnv>): void {

@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
 import { verifyToken } from '../../core/tokens.ts';
 import { accountBy, rehashPassword } from '../../data/accounts.ts';
 import { audit } from '../../data/audit.ts';
@@ -14,6 +15,7 @@ import { hashRefreshToken, newRefreshToken, sessionReply, signIn, startSession }
 import { countSignUp, tryPassword } from '../auth/throttling.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
+import { sendSoon } from '../mail/deliver.ts';
 
 /** Whose session a request for its end speaks of: by the access token, else by the refresh token. */
 async function sessionToEnd(c: AppContext, body: { refreshToken?: string | undefined }) {
@@ -30,12 +32,14 @@ export function authRoutes(app: Hono<AppEnv>): void {
     const { password, displayName, ...who } = body;
     await refuseWeak(password, body);
     await countSignUp(c);
-    const user = await createUser(c.var.db, {
-      ...who,
-      displayName: displayName ?? who.username,
-      passwordHash: await hashPassword(password),
-      now: c.var.started,
-    });
+    const mail = newId();
+    const passwordHash = await hashPassword(password);
+    const user = await createUser(
+      c.var.db,
+      { ...who, displayName: displayName ?? who.username, passwordHash, now: c.var.started },
+      mail,
+    );
+    sendSoon(c, mail);
     c.var.fields.user = user.id;
     await audit(c.var.db, { ...actorOf(c, user.id), action: 'auth.registered' });
     return { status: 201, body: await startSession(c, user) };

@@ -55,7 +55,7 @@ const checksOf = (c: AppContext): Record<string, Check> => ({
   accounts: async () => ((await accountGuard(c.env, 'health').ping()) ? undefined : 'does not answer'),
   rooms: async () => ((await projectRoom(c.env, 'health').ping()) ? undefined : 'does not answer'),
   queue: async () => {
-    const oldest = await oldestOutbox(c.var.db);
+    const oldest = await oldestOutbox(c.var.db, 'builds');
     return oldest !== null && oldest < Date.now() - limits.outbox.overdue ? 'messages are not taken' : undefined;
   },
   runner: () => runnerHealth(c.env),
