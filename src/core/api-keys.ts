@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { fromBase62, toBase62 } from './base62.ts';
-import { crc32 } from './crc32.ts';
+
 import { sha256 } from './tree.ts';
 
 /**
