@@ -53,6 +53,7 @@ export async function runProjects(args: readonly string[]): Promise<boolean> {
   const work: Record<string, () => Promise<unknown>> = {
     'write of one file': () => write('README.md', source(next(1), 2048)),
     'duplicate, first': () => client.call('duplicateProject', { params, body: {} }),
+    'checkpoint, first': () => client.call('createCheckpoint', { params, body: {} }),
     'batch of 100 writes': () =>
       client.call('batchFiles', {
         params,
@@ -86,7 +87,7 @@ export async function runProjects(args: readonly string[]): Promise<boolean> {
   const samples = new Map<string, number[]>();
   for (let round = 0; round < Number(values.rounds); round += 1)
     for (const [name, run] of Object.entries(work)) {
-      if (name === 'duplicate, first' && round > 0) continue;
+      if (name.endsWith(', first') && round > 0) continue;
       const start = performance.now();
       await run();
       samples.set(name, [...(samples.get(name) ?? []), performance.now() - start]);

@@ -70,7 +70,7 @@ process.on('SIGHUP', () => void stop(0));
 try {
   await system.start();
   say(
-    `\n  Kiln is ready:  ${system.origin}\n\n  API reference:  ${system.origin}/docs\n  Data and logs:  ${system.options.state}\n  Stop it:        Ctrl-C\n`,
+    `\n  Kiln is ready:  ${system.origin}\n\n  API reference:  ${system.origin}/docs\n  Mails it sent:  ${system.origin}/dev/mail\n  Data and logs:  ${system.options.state}\n  Stop it:        Ctrl-C\n`,
   );
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);

@@ -15,6 +15,8 @@ export interface SystemOptions {
   readonly state: string;
   /** Where the relational data lives: D1, a PostgreSQL of this system's own, or the URL of one that is there. D1 by default. */
   readonly db?: DatabaseChoice;
+  /** More variables of the Worker, in place of what wrangler.toml and .dev.vars say. */
+  readonly vars?: Readonly<Record<string, string>>;
   /** Told what is being done, for a person who waits. */
   readonly say?: (step: string) => void;
 }
@@ -188,6 +190,7 @@ export class System {
       APP_ORIGIN: this.origin,
       CONTENT_HOST: `localhost:${port}`,
       RUNNER_URL: `http://127.0.0.1:${runnerPort}`,
+      ...this.options.vars,
     };
     this.#worker = startGroup(
       process.execPath,

@@ -23,6 +23,8 @@ export type SaveState = 'connecting' | 'saved' | 'saving' | 'offline' | 'closed'
 
 export interface DocumentEvents {
   state: SaveState;
+  /** The file has this path now; the document goes on. */
+  moved: string;
   /** Ended by the room: removed, forbidden, not a document, too large, signed out. */
   ended: KilnApiError;
 }
@@ -38,11 +40,10 @@ export interface DocumentLink {
   onClose(document: RoomDocument): void;
 }
 
-const { answer, surelyCovered, typingPause } = limits.client;
+const { answer, movedTries, surelyCovered, typingPause } = limits.client;
 
 /** A live document: its Yjs state, who is in it, and whether what was typed here is durable. */
 export class RoomDocument {
-  readonly path: string;
   readonly doc = new Doc();
   /** The content of a text file. Scenes and other structured documents are in `doc.getMap('root')`. */
   readonly text: Text = this.doc.getText('content');
@@ -62,6 +63,9 @@ export class RoomDocument {
   readonly #provider: YProvider;
   readonly #backoff = new Backoff();
   readonly #aborter = new AbortController();
+  #path: string;
+  /** Refusals that said the file has moved, since the path was last known to be right. */
+  #refusedAsMoved = 0;
   #state: SaveState = 'connecting';
   #everSynced = false;
   /** Local edits so far; compared with what an acknowledgement covers. */
@@ -77,7 +81,7 @@ export class RoomDocument {
 
   constructor(link: DocumentLink, path: string) {
     this.#link = link;
-    this.path = path;
+    this.#path = path;
     this.synced = this.#firstSync.promise;
     // Whoever does not wait for it must not get an unhandled rejection.
     this.synced.catch(() => undefined);
@@ -86,10 +90,9 @@ export class RoomDocument {
     this.#stored = link.offline?.open(`${link.projectId}/${path}`, this.doc);
 
     const base = new URL(link.wsBase);
-    const encoded = path.split('/').map(encodeURIComponent).join('/');
     this.#provider = new YProvider(base.host, path, this.doc, {
       connect: false,
-      prefix: `/api/projects/${encodeURIComponent(link.projectId)}/docs/${encoded}`,
+      prefix: this.#address(path),
       protocol: base.protocol === 'wss:' ? 'wss' : 'ws',
       params: async () => ({ ticket: await this.#nextTicket() }),
       WebSocketPolyfill: link.WebSocket,
@@ -101,6 +104,11 @@ export class RoomDocument {
     this.awareness = this.#provider.awareness;
     this.#listen();
     void this.#start();
+  }
+
+  /** Where the file is; follows it when it is moved. */
+  get path(): string {
+    return this.#path;
   }
 
   get state(): SaveState {
@@ -161,6 +169,19 @@ export class RoomDocument {
     this.#answerTimer = setTimeout(() => ws.close(), answer);
   }
 
+  /** The file has another path. An open socket stays with it; the next one, and acknowledgements, are for the new path. */
+  moved(path: string): void {
+    if (this.#state === 'closed' || path === this.#path) return;
+    this.#path = path;
+    this.#refusedAsMoved = 0;
+    const url = new URL(this.#provider.url);
+    url.pathname = this.#address(path);
+    this.#provider.url = url.toString();
+    // An acknowledgement under the old name may still be on its way, and will not be heard.
+    if (this.dirty) this.verify();
+    this.#events.emit('moved', path);
+  }
+
   /** Ends the document for good, with the error that says why. */
   end(error: KilnApiError): void {
     if (this.#state === 'closed') return;
@@ -168,6 +189,11 @@ export class RoomDocument {
     this.#firstContent.reject(error);
     this.#events.emit('ended', error);
     this.close();
+  }
+
+  #address(path: string): string {
+    const encoded = path.split('/').map(encodeURIComponent).join('/');
+    return `/api/projects/${encodeURIComponent(this.#link.projectId)}/docs/${encoded}`;
   }
 
   async #start(): Promise<void> {
@@ -248,6 +274,7 @@ export class RoomDocument {
     provider.on('synced', (synced: boolean) => {
       if (synced) {
         this.#everSynced = true;
+        this.#refusedAsMoved = 0;
         this.#firstSync.resolve();
         this.#firstContent.resolve();
         // The room's step 1 came before this answer, and our step 2 to it carried everything.
@@ -264,7 +291,9 @@ export class RoomDocument {
       this.#sentEdits = this.#savedEdits;
       this.#backoff.failed();
       const error = isFinalClose(code) ? errorFromClose(code, reason) : undefined;
-      if (error !== undefined) this.end(error);
+      // The room's event says where to, and may be on its way to this page.
+      const mayFollow = error?.code === 'moved' && ++this.#refusedAsMoved <= movedTries;
+      if (error !== undefined && !mayFollow) this.end(error);
       // The provider updates its own flags after this event.
       else queueMicrotask(() => this.#refreshState());
     });

@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, ServerFrame, ServerMessage } from '../contract/room.ts';
+import type { ClientMessage, Presence, RoomEvent, ServerFrame, ServerMessage } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { RoomChat } from './chat.ts';
@@ -29,6 +29,13 @@ export interface JoinOptions {
   /** Keeps documents on this device, so that they open and are edited without a connection. See `indexedDbStore`. */
   offline?: OfflineStore;
 }
+
+/** Where a `file.moved` event takes the file at `path`; undefined: it stays. */
+export const pathAfterMove = (path: string, { from, path: to, files }: RoomEvent['data']): string | undefined => {
+  if (typeof from !== 'string' || typeof to !== 'string') return undefined;
+  if (files === undefined) return path === from ? to : undefined;
+  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : undefined;
+};
 
 /** The project channel: presence, chat, comments, events, acknowledgements; and the door to the documents. */
 export class ProjectRoom {
@@ -214,6 +221,7 @@ export class ProjectRoom {
         break;
       case 'event':
         this.#lastSeq = message.event.seq;
+        if (message.event.type === 'file.moved') this.#follow(message.event.data);
         break;
       case 'resync':
         this.#lastSeq = message.seq;
@@ -226,6 +234,14 @@ export class ProjectRoom {
     this.chat.hear(message);
     this.comments.hear(message);
     this.#events.emit(message.type, message as never);
+  }
+
+  /** Documents go with their files. */
+  #follow(move: RoomEvent['data']): void {
+    for (const document of this.#documents) {
+      const path = pathAfterMove(document.path, move);
+      if (path !== undefined) document.moved(path);
+    }
   }
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {

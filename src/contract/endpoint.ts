@@ -1,22 +1,24 @@
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import type { Right } from './rights.ts';
+import type { Scope } from './scopes.ts';
 
 /**
  * Who may call an endpoint. There is no default: an endpoint without a rule does not compile, and
- * the router mounts nothing that is not an endpoint.
+ * the router mounts nothing that is not an endpoint. `scope` is what an API key needs; null: keys do
+ * not open it.
  */
 export type AccessRule =
   /** Anyone. */
   | { readonly kind: 'public' }
   /** Anyone signed in; the handler only touches what is the caller's own. */
-  | { readonly kind: 'user' }
+  | { readonly kind: 'user'; readonly scope: Scope | null }
   /** A right on the project that the path parameter `id` names. */
-  | { readonly kind: 'project'; readonly right: Right }
+  | { readonly kind: 'project'; readonly right: Right; readonly scope: Scope | null }
   /** A right on the project of the build that `id` names. */
-  | { readonly kind: 'build'; readonly right: Right }
+  | { readonly kind: 'build'; readonly right: Right; readonly scope: Scope | null }
   /** A right on the project that the body's `projectId` names. */
-  | { readonly kind: 'body-project'; readonly right: Right }
+  | { readonly kind: 'body-project'; readonly right: Right; readonly scope: Scope | null }
   /** The runner that holds the token of the build that `id` names. */
   | { readonly kind: 'runner' }
   /** The operator: whoever can sign with the deployment's keys. */
@@ -45,6 +47,8 @@ export interface Endpoint {
   readonly rawBody?: true;
   /** The content types of raw bytes, where they matter; a client that names none sends the first. */
   readonly rawTypes?: readonly [string, ...string[]];
+  /** What it counts as for who calls it too often: a read when it is a GET, else a write, unless said. */
+  readonly rate?: 'build' | 'upload';
   /** Honours `Idempotency-Key`. `streamed`: the handler asks for the key itself, once the body has gone by and its hash is known. */
   readonly idempotent?: true | 'streamed';
   /** The last path parameter takes the rest of the path, slashes included. */

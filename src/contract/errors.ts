@@ -128,8 +128,88 @@ export const errors = spec({
     help: 'Sign in instead, or reset the password.',
   },
   username_taken: { status: 409, retryable: false, title: 'That user name is taken', help: 'Choose another one.' },
+  link_invalid: {
+    status: 422,
+    retryable: false,
+    title: 'That link does not work any more',
+    help: 'It was used, has expired, or was replaced by a newer one. Ask for a new mail, and use the newest.',
+  },
+  provider_not_configured: {
+    status: 404,
+    retryable: false,
+    title: 'That provider is not set up here',
+    help: 'GET /api/auth/oauth lists the providers that are. Operators set them up by docs/operations/deploy.md.',
+  },
+  oauth_state_invalid: {
+    status: 400,
+    retryable: false,
+    title: 'That sign-in was not started in this browser',
+    help: 'It took longer than ten minutes, was finished before, or another one was started since. Start again.',
+  },
+  oauth_denied: {
+    status: 403,
+    retryable: false,
+    title: 'The provider did not let you in',
+    help: 'You or the provider stopped the sign-in. Start again, or sign in another way.',
+  },
+  oauth_failed: {
+    status: 400,
+    retryable: false,
+    title: 'The answer of the provider cannot be trusted',
+    help: 'It did not prove who you are: a code, token, issuer or signature was not what was asked for. Start again.',
+  },
+  email_unverified: {
+    status: 403,
+    retryable: false,
+    title: 'The provider has not verified your email',
+    help: 'Verify your address at the provider, then sign in again.',
+  },
+  account_exists: {
+    status: 409,
+    retryable: false,
+    title: 'An account with that email exists',
+    help: 'Sign in to it as before, then link the provider on the account page. It joins by itself only where Kiln and the provider have both verified the address.',
+  },
+  identity_taken: {
+    status: 409,
+    retryable: false,
+    title: 'That provider account is linked to somebody else',
+    help: 'Sign in with it, or unlink it there first.',
+  },
+  already_linked: {
+    status: 409,
+    retryable: false,
+    title: 'That provider is linked already',
+    help: 'An account has one sign-in of each provider. Unlink it to link another.',
+  },
+  last_way_in: {
+    status: 409,
+    retryable: false,
+    title: 'That is the only way into the account',
+    help: 'Set a password or link another provider first.',
+  },
+
+  account_disabled: {
+    status: 403,
+    close: 4423,
+    retryable: false,
+    title: 'This account is disabled',
+    help: 'The operator of this deployment has closed it. Nothing was deleted; write to the operator.',
+  },
+  reauthentication_required: {
+    status: 403,
+    retryable: false,
+    title: 'Sign in again first',
+    help: 'An account without a password confirms this by a sign-in of the last minutes. Sign in again, then repeat the request.',
+  },
 
   // What you may do
+  insufficient_scope: {
+    status: 403,
+    retryable: false,
+    title: 'This API key may not do that',
+    help: 'The key lacks the scope, is bound to another project, or the route is for people alone: members, invites, rooms and accounts take no keys.',
+  },
   forbidden: {
     status: 403,
     close: 4403,
@@ -216,6 +296,7 @@ export const errors = spec({
   },
   quota_exceeded: {
     status: 413,
+    close: 4507,
     retryable: false,
     title: 'The limit is reached',
     help: 'The detail says which limit and how much is used. Remove something or ask for more.',

@@ -31,6 +31,122 @@ export const limits = {
     displayNameMax: 80,
     /** OWASP's 16 MiB scrypt choice: N=2^17 would need the whole 128 MB isolate. */
     scrypt: { cost: 2 ** 14, blockSize: 8, parallelization: 5, keyLength: 32, saltLength: 16 },
+    /** Passwords that wait for the one that is being hashed: at 0.1 s each the last one waits 3 s. */
+    hashesWaiting: 32,
+    /** A hash that waits longer does not wait on: what it waits for went away with its request. */
+    hashPatience: 15 * second,
+    /** A device that somebody signed in on is known so long: it has its own count of wrong passwords. */
+    deviceTtl: 180 * day,
+    /** Without a password to ask for, a sign-in this young proves that it is still the same person. */
+    freshSession: 15 * minute,
+    /** Sessions of one user that their list shows, the last used first. */
+    sessionsShown: 100,
+  },
+
+  /** What every isolate knows of accounts. */
+  guard: {
+    /** An answer of an account's object is trusted so long: what was revoked is dead after it. */
+    trusted: 5 * second,
+    /** From then on a request asks anew in the background, so that steady use waits for nobody. */
+    refreshAhead: 3 * second,
+    /** Credentials that one isolate remembers. */
+    remembered: 20_000,
+    /** The object asks the database again after so long: a notice that got lost heals. */
+    recheck: 30 * second,
+    /** When the database cannot be asked, the last answer stands so long; then nobody gets in. */
+    grace: 60 * second,
+    /** An object that has not answered by now counts as away. */
+    patience: 5 * second,
+    /** Credentials that one object remembers. */
+    credentials: 1000,
+    /** Rooms that could not be told of an ended session are told again after this. */
+    retryDelay: 1 * second,
+  },
+
+  /**
+   * How often somebody may ask, as `limit` per `window`, given back evenly over the window (GCRA). Those of `perUser`
+   * and `perAddress` are multiplied by RATE_LIMIT_SCALE, which is 1 unless the configuration says otherwise.
+   */
+  rates: {
+    /** Of one user, or of one API key. Fifty reads a second are more than any editor asks for, and a sync client's burst. */
+    perUser: {
+      read: { limit: 3000, window: minute },
+      write: { limit: 1200, window: minute },
+      /** A sync client sends the blobs of the largest project in one go. */
+      upload: { limit: 6000, window: minute },
+      build: { limit: 60, window: minute },
+    },
+    /** Of one address, before anybody has said who they are. Offices and schools share one. */
+    perAddress: {
+      anonymous: { limit: 1200, window: minute },
+      signUp: { limit: 30, window: 60 * minute },
+      /** Sign-ins that fail; one that succeeds is given back. */
+      signIn: { limit: 100, window: 15 * minute },
+      /** Mails asked for, to whomever. */
+      mail: { limit: 60, window: 60 * minute },
+    },
+    /** Wrong passwords of one account, from all addresses: 10, then 1 every 6 min, which is 250 a day. Not scaled. */
+    account: { limit: 10, window: 60 * minute },
+    /** Wrong passwords on a device that is known: the owner gets in while somebody else uses the account's up. Not scaled. */
+    device: { limit: 10, window: 60 * minute },
+    /** Mails asked for to one mailbox: more would be a nuisance, and the newest has a link that works. Not scaled. */
+    mailbox: { limit: 6, window: 60 * minute },
+    /** Addresses and users whose count one isolate keeps. */
+    remembered: 20_000,
+  },
+
+  /** API keys. */
+  apiKey: {
+    perUser: 25,
+    nameMax: 80,
+    /** A year: a key that nobody renews is a key that nobody misses. */
+    ttlMax: 366 * day,
+    /** When a key was last used is written at most so often. */
+    lastUsedEvery: 5 * minute,
+  },
+
+  /** Accounts as a whole. */
+  account: {
+    /** A deleted account can be had back so long, by signing in. */
+    deletionGrace: 14 * day,
+    /** Rows of one kind in a data export; the newest ones. */
+    exportRows: 10_000,
+    reasonMax: 500,
+  },
+
+  /** Mails, and the links in them. */
+  mail: {
+    /** Bytes of randomness in a link's token, as in every other secret of Kiln. */
+    tokenBytes: 32,
+    /** Long enough for who reads mail once a weekend. */
+    verifyTtl: 3 * day,
+    /** A reset opens the account, so it is for now (ASVS 6.4.1). */
+    resetTtl: 60 * minute,
+    /** First wait after the mail service took none; doubles, with jitter … */
+    retryFirst: minute,
+    /** … up to this: whoever waits for a mail looks again within the hour. */
+    retryMax: 60 * minute,
+    /** A mail that could not be sent for so long is about something that has passed. */
+    giveUp: day,
+    /** Development keeps what was sent so long for `/dev/mail`, the newest of it on one page. */
+    mailboxTtl: day,
+    mailboxShown: 50,
+  },
+
+  /** Signing in through providers. */
+  oauth: {
+    /** From leaving for the provider to coming back: with a password manager and a second factor it takes minutes. */
+    flowTtl: 10 * minute,
+    /** Bytes of the secret that a flow's state, nonce and verifier are made of. */
+    secretBytes: 32,
+    /** One request to a provider; nobody waits longer for a page to load. */
+    patience: 10 * second,
+    /** A provider's endpoints and keys are asked for anew after so long. */
+    discoveryTtl: 10 * minute,
+    /** Path to go on at after a sign-in: the longest of the app's own are far shorter. */
+    returnMax: 500,
+    /** Names tried for a new account before a random one: the provider's, then with a number. */
+    nameAttempts: 5,
   },
 
   /** HTTP. */
@@ -66,6 +182,11 @@ export const limits = {
     filesMax: 5000,
     /** Sum of the sizes of the files in one tree. */
     totalSize: 1024 * MiB,
+    /**
+     * Typing goes on so far past `totalSize`: whoever is in the middle of a line cannot make room first, and a book has
+     * less than this. Writes of whole files stop at `totalSize`.
+     */
+    typingSlack: 1 * MiB,
     collaboratorsMax: 200,
     /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
     perUser: 100,
@@ -191,6 +312,12 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
+    /** … and at once where one batch brings so many: whoever brings a project keeps, builds or forks it next. */
+    blobsEager: 50,
+    /** Puts at a time; workerd holds six connections that wait for headers. */
+    blobsParallel: 6,
+    /** Puts noted in one write. Those that a crash forgets are done again. */
+    blobsMarked: 25,
     /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
@@ -380,6 +507,8 @@ export const limits = {
     typingPause: 150,
     /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
     surelyCovered: 1 * second,
+    /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
+    movedTries: 6,
   },
 
   /** Backups of everything, into the bucket EXPORTS. */

@@ -11,12 +11,11 @@ export const Username = z
   .max(limits.auth.usernameMax)
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9]|[._-](?=[A-Za-z0-9]))*$/, 'letters, digits, and single . _ - between them');
 
-/** NFC, so that one password typed on two systems is one password. */
-export const Password = z
-  .string()
-  .min(limits.auth.passwordMin)
-  .max(limits.auth.passwordMax)
-  .transform((text) => text.normalize('NFC'));
+/** NFC before it is measured, so that one password typed on two systems is one password. */
+export const Password = z.string().normalize('NFC').min(limits.auth.passwordMin).max(limits.auth.passwordMax);
+
+/** A password that an account has already: rules of today must not lock out accounts of yesterday. */
+export const KnownPassword = z.string().normalize('NFC').min(1).max(limits.auth.passwordMax);
 
 export const DisplayName = z.string().trim().min(1).max(limits.auth.displayNameMax);
 
@@ -47,15 +46,7 @@ export const RegisterBody = z.strictObject({
   displayName: DisplayName.optional(),
 });
 
-/** Login takes any password up to the cap: rules of today must not lock out accounts of yesterday. */
-export const LoginBody = z.strictObject({
-  email: Email,
-  password: z
-    .string()
-    .min(1)
-    .max(limits.auth.passwordMax)
-    .transform((text) => text.normalize('NFC')),
-});
+export const LoginBody = z.strictObject({ email: Email, password: KnownPassword });
 
 export const RefreshBody = z.strictObject({ refreshToken: z.string().min(1).max(200).optional() });
 

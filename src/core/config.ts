@@ -29,6 +29,11 @@ const jsonText = <S extends z.ZodType>(schema: S) =>
 /** Registrable domain by the public suffix list, private suffixes such as workers.dev included; the whole host where there is none. */
 const siteOf = (url: string): string => getDomain(url, { allowPrivateDomains: true }) ?? new URL(url).hostname;
 
+/** Left out or empty, it is not set. */
+const Setting = z.string().default('');
+/** A base URL without a trailing slash. */
+const Base = z.url({ protocol: /^https?$/ }).refine((url) => !url.endsWith('/'), 'must have no trailing slash');
+
 const Environment = z
   .object({
     KILN_ENV: z.enum(['development', 'staging', 'production']),
@@ -47,9 +52,33 @@ const Environment = z
     AUTH_KEYS: jsonText(z.array(PrivateJwk).min(1)),
     /** More origins that may open sockets and call with cookies, comma-separated. */
     ALLOWED_ORIGINS: z.string().default(''),
+    /** Sender of mails; `kiln@<host of the app>` unless said. */
+    MAIL_FROM: z.email().optional(),
+    /** Both of a provider or none. The secrets are secret. */
+    OAUTH_GITHUB_CLIENT_ID: Setting,
+    OAUTH_GITHUB_CLIENT_SECRET: Setting,
+    /** Where GitHub is: an Enterprise server has hosts of its own. */
+    OAUTH_GITHUB_URL: Base.default('https://github.com'),
+    OAUTH_GITHUB_API_URL: Base.default('https://api.github.com'),
+    OAUTH_GOOGLE_CLIENT_ID: Setting,
+    OAUTH_GOOGLE_CLIENT_SECRET: Setting,
+    /** Any OpenID provider whose discovery document is below this. */
+    OAUTH_GOOGLE_ISSUER: Base.default('https://accounts.google.com'),
+    /** What rates per user and per address are multiplied by; for machines where one address is many people. */
+    RATE_LIMIT_SCALE: z.coerce.number().int().min(1).max(1000).default(1),
   })
   .superRefine((env, context) => {
+    for (const provider of ['GITHUB', 'GOOGLE'] as const)
+      if (!env[`OAUTH_${provider}_CLIENT_ID`] !== !env[`OAUTH_${provider}_CLIENT_SECRET`])
+        context.addIssue({
+          code: 'custom',
+          path: [`OAUTH_${provider}_CLIENT_ID`],
+          message: `and OAUTH_${provider}_CLIENT_SECRET are set together`,
+        });
     if (env.KILN_ENV === 'development') return;
+    for (const name of ['OAUTH_GITHUB_URL', 'OAUTH_GITHUB_API_URL', 'OAUTH_GOOGLE_ISSUER'] as const)
+      if (!env[name].startsWith('https://'))
+        context.addIssue({ code: 'custom', path: [name], message: 'must be https outside development' });
     if (!env.APP_ORIGIN.startsWith('https://'))
       context.addIssue({ code: 'custom', path: ['APP_ORIGIN'], message: 'must be https outside development' });
     if (env.AUTH_KEYS.some((key) => key.kid.startsWith(developmentKeyPrefix)))
@@ -70,6 +99,38 @@ export interface Config {
   readonly runnerUrl: string | null;
   readonly authKeys: readonly z.infer<typeof PrivateJwk>[];
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly mailFrom: string;
+  /** Providers that are set up, by name. */
+  readonly oauth: {
+    readonly github?: OAuthClient & { readonly url: string; readonly apiUrl: string };
+    readonly google?: OAuthClient & { readonly issuer: string };
+  };
+  readonly rateScale: number;
+}
+
+export interface OAuthClient {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+function oauthOf(data: z.infer<typeof Environment>): Config['oauth'] {
+  return {
+    ...(data.OAUTH_GITHUB_CLIENT_ID && {
+      github: {
+        clientId: data.OAUTH_GITHUB_CLIENT_ID,
+        clientSecret: data.OAUTH_GITHUB_CLIENT_SECRET,
+        url: data.OAUTH_GITHUB_URL,
+        apiUrl: data.OAUTH_GITHUB_API_URL,
+      },
+    }),
+    ...(data.OAUTH_GOOGLE_CLIENT_ID && {
+      google: {
+        clientId: data.OAUTH_GOOGLE_CLIENT_ID,
+        clientSecret: data.OAUTH_GOOGLE_CLIENT_SECRET,
+        issuer: data.OAUTH_GOOGLE_ISSUER,
+      },
+    }),
+  };
 }
 
 /** Parses the environment, or throws one error that names every wrong variable and no value. */
@@ -93,6 +154,9 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
         .map((origin) => origin.trim())
         .filter(Boolean),
     ]),
+    mailFrom: data.MAIL_FROM ?? `kiln@${new URL(data.APP_ORIGIN).hostname}`,
+    oauth: oauthOf(data),
+    rateScale: data.RATE_LIMIT_SCALE,
   };
 }
 

@@ -10,3 +10,7 @@ export const inviteUrl = (config: Config, token: string): string => `${config.ap
 /** Every build is an origin of its own, so one game cannot touch another's storage. */
 export const playUrl = (config: Config, buildId: string): string =>
   `${config.contentScheme}://${buildId}.${config.contentHost}/`;
+
+/** Links in mails. The token is in the fragment: no server, log or `Referer` ever gets it. */
+export const verifyUrl = (config: Config, token: string): string => `${config.appOrigin}/verify-email#${token}`;
+export const resetUrl = (config: Config, token: string): string => `${config.appOrigin}/reset-password#${token}`;

@@ -18,6 +18,8 @@ const purposes = {
   build: { typ: 'build+jwt', audience: 'kiln:build' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
   system: { typ: 'system+jwt', audience: 'kiln:system' },
+  /** Says that a user has signed in on a device before. Opens nothing. */
+  device: { typ: 'device+jwt', audience: 'kiln:device' },
 } as const;
 
 interface Claims {
@@ -25,6 +27,7 @@ interface Claims {
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
   system: { sub: string };
+  device: { sub: string; device: string };
 }
 
 export type Purpose = keyof Claims;
@@ -36,6 +39,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
   system: { sub: 'string' },
+  device: { sub: 'string', device: 'string' },
 };
 
 interface Keys {

@@ -1,7 +1,7 @@
+import { crc32 } from 'node:zlib';
 import { deflateRaw } from 'pako';
 import { limits } from '../contract/limits.ts';
 import { concat } from './bytes.ts';
-import { crc32 } from './crc32.ts';
 
 /**
  * The records of a ZIP file that Kiln writes (PKWARE APPNOTE 6.3.10, §4.3). Everything is known before it

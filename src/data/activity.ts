@@ -1,6 +1,7 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/sqlite-core';
 import type { Activity, ActivityQuery } from '../contract/sharing.ts';
+import { type AuditEntry, type AuditRow, auditRow } from './audit.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database } from './database.ts';
 import { auditLog, users } from './schema/sqlite.ts';
@@ -61,4 +62,19 @@ export async function listActivity(
     })),
     nextCursor: cut.nextCursor,
   };
+}
+
+/** Entries that a room made with its changes. Those that are there already stay as they are. */
+export async function addActivity(
+  db: Database,
+  projectId: string,
+  entries: readonly (Omit<AuditEntry, 'now' | 'projectId'> & { readonly id: string; readonly at: number })[],
+): Promise<void> {
+  const rows = entries.map(({ id, at, ...entry }) => ({ ...auditRow({ ...entry, projectId, now: at }), id }));
+  const [first, ...others] = rows;
+  if (!first) return;
+  await db.batch('activity.add', (orm) => {
+    const add = (row: AuditRow) => orm.insert(auditLog).values(row).onConflictDoNothing();
+    return [add(first), ...others.map(add)];
+  });
 }

@@ -49,10 +49,16 @@ function bounded<T extends object>(what: string, target: T, size = 0): T {
   });
 }
 
+/** The binding may be a stub, of which every property looks like a method: it cannot be wrapped as the others are. */
+const boundedMail = (mail: SendEmail): SendEmail => ({
+  send: (message: EmailMessage | EmailMessageBuilder) =>
+    within(limits.patience.store, mail.send(message as EmailMessageBuilder), () => noAnswer('The mail service')),
+});
+
 const known = new WeakMap<Env, Env>();
 
 /**
- * The environment with stores and queue that answer in time: R2, KV and Queues have no time-out of
+ * The environment with stores and queue that answer in time: R2, KV, Queues and mail have no time-out of
  * their own. The database is bounded by its engine, objects by `unwrap`. Made once per isolate.
  */
 export function boundedEnv(env: Env): Env {
@@ -66,6 +72,7 @@ export function boundedEnv(env: Env): Env {
     EXPORTS: bounded(store, env.EXPORTS),
     CACHE: bounded('The cache', env.CACHE),
     BUILD_QUEUE: bounded('The queue', env.BUILD_QUEUE),
+    EMAIL: boundedMail(env.EMAIL),
   };
   known.set(env, made);
   known.set(made, made);

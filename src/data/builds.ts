@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, lt, notExists, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, lt, notExists, or, type SQL, sql } from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
 import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
@@ -9,7 +9,7 @@ import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
 import { takeProject } from './projects.ts';
-import { auditLog, builds, outbox, projects } from './schema/sqlite.ts';
+import { auditLog, builds, outbox, projects, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 import { takeUser } from './users.ts';
 
@@ -367,4 +367,28 @@ export async function requeueBuild(db: Database, row: BuildRow): Promise<BuildRo
   const change = { status: 'queued', progress: 0, step: null, startedAt: null, seq: row.seq + 1 } as const;
   await db.query('builds.requeue', (orm) => orm.update(builds).set(change).where(eq(builds.id, row.id)));
   return { ...row, ...change };
+}
+
+const active = inArray(builds.status, ['queued', 'building']);
+
+/** Builds of a user that have not ended. */
+export async function activeBuildsOf(db: Database, userId: string): Promise<{ id: string }[]> {
+  return await db.query('builds.activeOf', (orm) =>
+    orm
+      .select({ id: builds.id })
+      .from(builds)
+      .where(and(eq(builds.userId, userId), active)),
+  );
+}
+
+/** Builds that have not ended, of accounts that are not in use any more. */
+export async function orphanedBuilds(db: Database, limit: number): Promise<{ id: string }[]> {
+  return await db.query('builds.orphaned', (orm) =>
+    orm
+      .select({ id: builds.id })
+      .from(builds)
+      .innerJoin(users, eq(users.id, builds.userId))
+      .where(and(active, or(isNotNull(users.disabledAt), isNotNull(users.deletedAt))))
+      .limit(limit),
+  );
 }

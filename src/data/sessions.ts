@@ -2,6 +2,7 @@ import { and, asc, eq, exists, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { Database } from './database.ts';
+import type { SessionEnd } from './schema/define.ts';
 import { refreshTokens, sessions } from './schema/sqlite.ts';
 
 export interface NewSession {
@@ -136,18 +137,27 @@ async function settle(db: Database, hash: string, sessionId: string): Promise<{ 
 }
 
 /** Idempotent: the first reason stays. */
-export async function revokeSession(
-  db: Database,
-  id: string,
-  now: number,
-  reason: 'signed-out' | 'token-reused',
-): Promise<void> {
+export async function revokeSession(db: Database, id: string, now: number, reason: SessionEnd): Promise<void> {
   await db.query('sessions.revoke', (orm) =>
     orm
       .update(sessions)
       .set({ revokedAt: now, endReason: reason })
       .where(and(eq(sessions.id, id), isNull(sessions.revokedAt))),
   );
+}
+
+export async function sessionById(
+  db: Database,
+  id: string,
+): Promise<{ id: string; userId: string; createdAt: number } | undefined> {
+  return (
+    await db.query('sessions.byId', (orm) =>
+      orm
+        .select({ id: sessions.id, userId: sessions.userId, createdAt: sessions.createdAt })
+        .from(sessions)
+        .where(eq(sessions.id, id)),
+    )
+  )[0];
 }
 
 export async function sessionOfToken(db: Database, hash: string): Promise<{ id: string; userId: string } | undefined> {
@@ -198,22 +208,4 @@ export async function expireSessions(db: Database, before: number, limit: number
       .returning({ id: sessions.id }),
   ]);
   return tokens.length + ended.length;
-}
-
-/** Those of some sessions that are revoked, over, or unknown. */
-export async function endedSessions(db: Database, ids: readonly string[], now: number): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  // D1 binds at most 100 parameters.
-  const batches = Array.from({ length: Math.ceil(ids.length / 90) }, (_, n) => ids.slice(n * 90, (n + 1) * 90));
-  const ended = new Set(ids);
-  for (const batch of batches) {
-    const alive = await db.query('sessions.alive', (orm) =>
-      orm
-        .select({ id: sessions.id })
-        .from(sessions)
-        .where(and(inArray(sessions.id, [...batch]), isNull(sessions.revokedAt), gt(sessions.expiresAt, now))),
-    );
-    for (const { id } of alive) ended.delete(id);
-  }
-  return ended;
 }

@@ -2,16 +2,18 @@ import { and, eq, isNull, type SQL } from 'drizzle-orm';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { User } from '../contract/users.ts';
+import type { MailOrder } from '../core/mail.ts';
 import { has } from './conditional.ts';
 import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
-import { users } from './schema/sqlite.ts';
+import { outboxRow } from './outbox.ts';
+import { outbox, users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
-type Row = typeof users.$inferSelect;
+export type UserRow = typeof users.$inferSelect;
 
 /** The user as the API shows it to themself. */
-export const toUser = (row: Row): User => ({
+export const toUser = (row: UserRow): User => ({
   id: row.id,
   email: row.email,
   username: row.username,
@@ -21,7 +23,19 @@ export const toUser = (row: Row): User => ({
   createdAt: iso(row.createdAt),
 });
 
-function refuseTaken(error: unknown): never {
+export const newUserRow = ({ now, ...fields }: NewUser): UserRow => ({
+  ...fields,
+  id: newId(),
+  usernameFold: fields.username.toLowerCase(),
+  avatarUrl: null,
+  emailVerifiedAt: null,
+  disabledAt: null,
+  deletedAt: null,
+  createdAt: now,
+  updatedAt: now,
+});
+
+export function refuseTaken(error: unknown): never {
   if (error instanceof UniqueViolation)
     throw new KilnError(error.columns.some((column) => column.endsWith('.email')) ? 'email_taken' : 'username_taken');
   throw error;
@@ -35,21 +49,17 @@ export interface NewUser {
   readonly now: number;
 }
 
-/** Throws `email_taken` or `username_taken`. */
-export async function createUser(db: Database, user: NewUser): Promise<User> {
-  const { now, ...fields } = user;
-  const row: Row = {
-    ...fields,
-    id: newId(),
-    usernameFold: user.username.toLowerCase(),
-    avatarUrl: null,
-    emailVerifiedAt: null,
-    disabledAt: null,
-    deletedAt: null,
-    createdAt: now,
-    updatedAt: now,
-  };
-  await db.query('users.create', (orm) => orm.insert(users).values(row)).catch(refuseTaken);
+/** Makes the account, and promises its mail of verification by the id `mail`. Throws `email_taken` or `username_taken`. */
+export async function createUser(db: Database, user: NewUser, mail = newId()): Promise<User> {
+  const { now } = user;
+  const row = newUserRow(user);
+  const order: MailOrder = { kind: 'verify', userId: row.id };
+  await db
+    .batch('users.create', (orm) => [
+      orm.insert(users).values(row),
+      orm.insert(outbox).values(outboxRow('mail', order, now, mail)),
+    ])
+    .catch(refuseTaken);
   return toUser(row);
 }
 
@@ -61,43 +71,48 @@ export const person = {
   avatarUrl: users.avatarUrl,
 };
 
-const live = and(isNull(users.deletedAt), isNull(users.disabledAt));
+/** That an account is neither disabled nor on its way out. */
+export const inUse = and(isNull(users.deletedAt), isNull(users.disabledAt));
 
 /** That there is such an account and it is in use, for `decide`. */
-export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), live));
+export const isLive = (orm: Orm, id: string): SQL => has(orm, users, and(eq(users.id, id), inUse));
+
+/** That nobody has proved yet that the account's address is theirs. */
+export const isUnverified = (orm: Orm, id: string): SQL =>
+  has(orm, users, and(eq(users.id, id), isNull(users.emailVerifiedAt)));
 
 /** Holds a user's row until the batch ends: what is counted for one user stays counted. */
 export const takeUser = (orm: Orm, id: string) => orm.update(users).set({ id }).where(eq(users.id, id));
 
-export async function userById(db: Database, id: string): Promise<Row | undefined> {
+export async function userById(db: Database, id: string): Promise<UserRow | undefined> {
   return (
     await db.query('users.byId', (orm) =>
       orm
         .select()
         .from(users)
-        .where(and(eq(users.id, id), live)),
+        .where(and(eq(users.id, id), inUse)),
     )
   )[0];
 }
 
-export async function userByEmail(db: Database, email: string): Promise<Row | undefined> {
+export async function userByEmail(db: Database, email: string): Promise<UserRow | undefined> {
   return (
     await db.query('users.byEmail', (orm) =>
       orm
         .select()
         .from(users)
-        .where(and(eq(users.email, email), live)),
+        .where(and(eq(users.email, email), inUse)),
     )
   )[0];
 }
 
-export async function userByUsername(db: Database, username: string): Promise<Row | undefined> {
+export async function userByUsername(db: Database, username: string): Promise<UserRow | undefined> {
   return (
     await db.query('users.byUsername', (orm) =>
       orm
         .select()
         .from(users)
-        .where(and(eq(users.usernameFold, username.toLowerCase()), live)),
+        .where(and(eq(users.usernameFold, username.toLowerCase()), inUse)),
     )
   )[0];
 }
@@ -121,7 +136,7 @@ export async function updateProfile(
           }),
           updatedAt: now,
         })
-        .where(and(eq(users.id, id), live))
+        .where(and(eq(users.id, id), inUse))
         .returning(),
     )
     .catch(refuseTaken);

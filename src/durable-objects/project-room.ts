@@ -12,12 +12,13 @@ import type { RoomEvent } from '../contract/room.ts';
 import type { SearchQuery } from '../contract/search.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { allows } from '../core/permissions.ts';
+import { addActivity } from '../data/activity.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { listCollaborators } from '../data/collaborators.ts';
+import { endedSessions } from '../data/live-sessions.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { indexFiles, projectAccess, projectAccessOfAll, toProject } from '../data/projects.ts';
-import { endedSessions } from '../data/sessions.ts';
 import { exportsVault } from '../data/vault.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import type { Checkpoints, NewCheckpoint } from './room/checkpoints.ts';
@@ -28,7 +29,7 @@ import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
-import { type EndedSessions, type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
+import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
 import { SocketPeer } from './socket-peer.ts';
 import { storageSql } from './sql.ts';
@@ -36,9 +37,10 @@ import { storageSql } from './sql.ts';
 /** Identity of a socket, set by the Worker after it verified the ticket; client-made headers never reach the object. */
 export interface SocketIdentity {
   readonly userId: string;
+  /** The sign-in that its ticket came from. */
+  readonly sessionId: string;
   readonly username: string;
   readonly displayName: string;
-  readonly sessionId: string;
   readonly jti: string;
   /** Milliseconds since the epoch. */
   readonly expires: number;
@@ -195,9 +197,9 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room, { access }) => forMembers(access, room.carriedComments()));
   }
 
-  checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by'>) {
-    return this.#guarded(caller, right, async ({ history }, { project }) => ({
-      checkpoint: await history.checkpoint({ ...order, by: caller.userId }),
+  checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by' | 'requestId'>) {
+    return this.#noted(caller, right, async ({ history }, { project }) => ({
+      checkpoint: await history.checkpoint({ ...order, ...authorOf(caller) }),
       project,
     }));
   }
@@ -214,19 +216,21 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   updateCheckpoint(caller: Caller, right: Right, id: string, change: UpdateCheckpoint) {
-    return this.#guarded(caller, right, ({ history }) => history.checkpoints.update(id, change, caller.userId));
+    return this.#noted(caller, right, ({ history }) =>
+      history.checkpoints.update(id, change, caller.userId, caller.requestId),
+    );
   }
 
   deleteCheckpoint(caller: Caller, right: Right, id: string) {
-    return this.#guarded(caller, right, ({ history }) => history.checkpoints.delete(id, caller.userId));
+    return this.#noted(caller, right, ({ history }) => history.checkpoints.delete(id, caller.userId, caller.requestId));
   }
 
   restoreCheckpoint(caller: Caller, right: Right, id: string) {
-    return this.#guarded(caller, right, ({ history }) => history.restore(id, caller.userId));
+    return this.#noted(caller, right, ({ history }) => history.restore(id, caller.userId, caller.requestId));
   }
 
-  merge(caller: Caller, right: Right, order: Omit<MergeOrder, 'by'>) {
-    return this.#guarded(caller, right, ({ history }) => history.merge({ ...order, by: caller.userId }));
+  merge(caller: Caller, right: Right, order: Omit<MergeOrder, 'by' | 'requestId'>) {
+    return this.#noted(caller, right, ({ history }) => history.merge({ ...order, ...authorOf(caller) }));
   }
 
   // ── What the platform itself does; reachable through the binding only ─────────────────────────
@@ -251,14 +255,17 @@ export class ProjectRoom extends DurableObject<Env> {
     return answer(() => this.#open().membersChanged());
   }
 
-  /** Sessions were revoked, or all of a user's: their sockets end at once. */
-  sessionsEnded(ended: EndedSessions) {
-    return answer(() => this.#open().sessionsEnded(ended));
-  }
-
   /** Something of this project happened elsewhere. */
   record(type: string, by: string | null, data: RoomEvent['data']) {
     return answer(() => this.#open().record(type, by, data));
+  }
+
+  /** Sign-ins of a user have ended, or with null all of them. */
+  endSockets(userId: string, sessions: readonly string[] | null) {
+    return answer(() => {
+      // Without sockets there is nothing to end, and a room that is gone must not come back for it.
+      if (this.ctx.getWebSockets().length) this.#open().endSockets(userId, sessions);
+    });
   }
 
   closeAll(code: ErrorCode) {
@@ -340,7 +347,7 @@ export class ProjectRoom extends DurableObject<Env> {
       {
         id: newId(),
         user: { userId, username, displayName, color: colorOf(userId) },
-        sessionId: identity.sessionId,
+        session: identity.sessionId,
         target: admitted.value,
         access: entered.value.access,
         since: Date.now(),
@@ -435,6 +442,17 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
+  /** As `#guarded`; the activity tells of it when this answers, or soon after where the database is away. [R21] */
+  #noted<T>(caller: Caller, right: Right, work: (room: Room, entry: Entry) => T | Promise<T>) {
+    return this.#guarded(caller, right, async (room, entry) => {
+      try {
+        return await work(room, entry);
+      } finally {
+        await room.deliverActivity();
+      }
+    });
+  }
+
   /** The core, with every socket that lived through hibernation. Strangers never get here, so an unknown id leaves no storage behind. */
   #open(): Room {
     if (this.#room) return this.#room;
@@ -453,6 +471,9 @@ export class ProjectRoom extends DurableObject<Env> {
       },
       index: {
         write: (change) => withDatabase(env, (db) => indexFiles(db, this.#projectId, { ...change, now: Date.now() })),
+      },
+      activity: {
+        add: (entries) => withDatabase(env, (db) => addActivity(db, this.#projectId, entries)),
       },
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
@@ -475,8 +496,8 @@ export class ProjectRoom extends DurableObject<Env> {
         const members = await withDatabase(this.env, (db) => listCollaborators(db, this.#projectId));
         return new Map(members.map(({ userId, username, displayName }) => [userId, { userId, username, displayName }]));
       },
-      ended: (sessionIds) => withDatabase(this.env, (db) => endedSessions(db, sessionIds, Date.now())),
       accessOfAll: (userIds) => withDatabase(this.env, (db) => projectAccessOfAll(db, this.#projectId, userIds)),
+      endedSessions: (ids) => withDatabase(this.env, (db) => endedSessions(db, ids, Date.now())),
       access: async (userId) => {
         const found = await withDatabase(this.env, (db) => projectAccess(db, this.#projectId, userId));
         return (
@@ -486,3 +507,5 @@ export class ProjectRoom extends DurableObject<Env> {
     };
   }
 }
+
+const authorOf = ({ userId, requestId }: Caller) => ({ by: userId, requestId });

@@ -1,6 +1,8 @@
+import type { AccountGuard } from './account-guard.ts';
 import type { BuildRun } from './build-run.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { ProjectRoom } from './project-room.ts';
+import type { Throttle } from './throttle.ts';
 
 /**
  * An object as its callers see it: every method answers a promise of plain data. The platform's own
@@ -18,6 +20,8 @@ type Lifecycle = 'fetch' | 'alarm' | 'webSocketMessage' | 'webSocketClose' | 'we
 
 export type RemoteRoom = Remote<ProjectRoom, Lifecycle>;
 export type RemoteBuild = Remote<BuildRun, Lifecycle>;
+type RemoteGuard = Remote<AccountGuard, Lifecycle>;
+type RemoteThrottle = Remote<Throttle, Lifecycle>;
 export type RemoteMaintenance = Remote<Maintenance, Lifecycle>;
 
 /** The room of a project, created near `hint` when this is its first use. */
@@ -32,3 +36,11 @@ export const buildRun = (env: Env, buildId: string): RemoteBuild =>
 /** The one object of a deployment that backs up, restores and collects. */
 export const maintenance = (env: Env): RemoteMaintenance =>
   env.MAINTENANCE.getByName('maintenance') as unknown as RemoteMaintenance;
+
+/** The object that knows what is good of one account. */
+export const accountGuard = (env: Env, userId: string): RemoteGuard =>
+  env.ACCOUNT_GUARD.getByName(userId) as unknown as RemoteGuard;
+
+/** The count of one thing that is counted, as `address:192.0.2.1`. */
+export const throttle = (env: Env, name: string): RemoteThrottle =>
+  env.THROTTLE.getByName(name) as unknown as RemoteThrottle;

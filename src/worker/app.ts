@@ -9,8 +9,13 @@ import { type Freshness, openDatabase } from '../data/open.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
+import { allowForeignPage, preflight } from './http/cors.ts';
 import { problemResponse } from './http/problem.ts';
+import { logRefusal } from './http/security-log.ts';
+import { accountRoutes } from './routes/account.ts';
+import { accountsRoutes } from './routes/accounts.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
 import { archiveRoutes } from './routes/archives.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
@@ -21,8 +26,11 @@ import { commentRoutes } from './routes/comments.ts';
 import { fileRoutes } from './routes/files.ts';
 import { historyRoutes } from './routes/history.ts';
 import { inviteRoutes } from './routes/invites.ts';
+import { mailboxPage } from './routes/mailbox.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
+import { oauthRoutes } from './routes/oauth.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { recoveryRoutes } from './routes/recovery.ts';
 import { runnerRoutes } from './routes/runner.ts';
 import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -90,9 +98,9 @@ async function serveWorkspace(c: AppContext): Promise<Response> {
   return response;
 }
 
-/** Plain paths outside the API's prefixes, in any case: a look-alike of a route is not a page. */
+/** Plain paths outside the API's and the platform's prefixes, in any case: a look-alike of a route is not a page, nor is a hidden file. */
 const pagePath =
-  /^\/(?!(?:api|cdn|docs|health|metrics|preview|parties|\.well-known)(?:\/|$))(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/i;
+  /^\/(?!(?:api|cdn|cdn-cgi|docs|health|metrics|preview|parties)(?:\/|$))(?!__)(?:[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*)*\/?)?$/i;
 
 /** Methods of a path, for `Allow`. */
 function methodsOf(path: string): string[] {
@@ -117,6 +125,7 @@ export function createApp(): Hono<AppEnv> {
     c.set('db', openDatabase(c.env, freshnessOf(c.req.raw)));
     c.set('started', started);
     c.set('fields', {});
+    c.set('rate', {});
     await next();
     const { stats } = c.var.db;
     const bookmark = c.var.db.bookmark();
@@ -134,6 +143,7 @@ export function createApp(): Hono<AppEnv> {
     });
     if (c.res.status === 101) return;
     c.res.headers.set('x-request-id', c.var.requestId);
+    for (const [name, value] of Object.entries(c.get('rate') ?? {})) c.res.headers.set(name, value);
     if (bookmark !== null) c.res.headers.set(bookmarkHeader, bookmark);
   });
 
@@ -141,14 +151,23 @@ export function createApp(): Hono<AppEnv> {
     const label = contentLabel(new URL(c.req.url).host, c.var.config.contentHost);
     if (label !== null) return await serveContent(c, label);
     if (isSocketRequest(c)) return await openSocket(c);
+    const api = c.req.path.startsWith('/api/');
+    const asked = api ? preflight(c) : null;
+    if (asked) return asked;
     await next();
-    if (!c.req.path.startsWith('/api/')) return;
+    if (!api) return;
+    allowForeignPage(c);
     for (const [name, value] of Object.entries(apiHeaders))
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
 
   systemRoutes(app);
   authRoutes(app);
+  recoveryRoutes(app);
+  oauthRoutes(app);
+  mailboxPage(app);
+  accountRoutes(app);
+  apiKeyRoutes(app);
   projectRoutes(app);
   archiveRoutes(app);
   collaboratorRoutes(app);
@@ -165,6 +184,7 @@ export function createApp(): Hono<AppEnv> {
   templateRoutes(app);
   runnerRoutes(app);
   maintenanceRoutes(app);
+  accountsRoutes(app);
   docsPages(app);
 
   app.notFound(async (c) => {
@@ -180,8 +200,11 @@ export function createApp(): Hono<AppEnv> {
   });
 
   app.onError((error, c) => {
-    if (error instanceof KilnError) c.var.fields.code = error.code;
-    else
+    if (error instanceof KilnError) {
+      c.var.fields.code = error.code;
+      // Without a valid configuration nobody was asked who they are.
+      if (c.get('config')) logRefusal(c, error.code);
+    } else
       logEvent(
         'request.failed',
         { requestId: c.var.requestId, method: c.req.method, path: loggedPath(c.req.path), ...describeError(error) },

@@ -14,6 +14,8 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
   if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large', 'request_timeout');
   if (access.kind !== 'public') codes.push('unauthenticated');
+  if ('scope' in access) codes.push('insufficient_scope', 'rate_limited');
+  if (access.kind === 'public' && endpoint.path.startsWith('/api/')) codes.push('rate_limited');
   if (endpoint.path.includes('{')) codes.push('not_found');
   // A project in the trash is a conflict for whoever wants to do something with it.
   if ('right' in access) codes.push('not_found', 'forbidden', 'conflict');

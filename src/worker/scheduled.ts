@@ -1,10 +1,14 @@
 import { limits } from '../contract/limits.ts';
+import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { stalledBuilds } from '../data/builds.ts';
+import { expiredAccounts } from '../data/accounts.ts';
+import { orphanedBuilds, stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
+import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
 import { sweepIntake } from '../data/intake.ts';
 import { expireInvites } from '../data/invites.ts';
+import { expireFlows } from '../data/oauth-flows.ts';
 import { importPrefix, listObjects } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
@@ -13,7 +17,10 @@ import { expireSessions } from '../data/sessions.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
+import { cancelBuilds } from './auth/close-account.ts';
+import { eraseAccount } from './erase-account.ts';
 import { eraseProject } from './erase-project.ts';
+import { sweepMail } from './mail/deliver.ts';
 
 /** The cron that starts backup and collection; every other one sweeps. Equals the one in wrangler.toml. */
 export const daily = '17 3 * * *';
@@ -38,13 +45,16 @@ async function each(id: string, work: () => Promise<void>): Promise<void> {
 async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
   const sweeps: Record<string, () => Promise<number>> = {
     outbox: async () => {
-      const rows = await claimOutbox(db, now);
+      const rows = await claimOutbox(db, 'builds', now);
       for (const row of rows) {
         await env.BUILD_QUEUE.send(row.body);
         await settleOutbox(db, row.id);
       }
       return rows.length;
     },
+    mail: () => sweepMail(db, env, configOf(env), now),
+    emailTokens: () => expireEmailTokens(db, now),
+    oauthFlows: () => expireFlows(db, now),
     builds: async () => {
       const rows = await stalledBuilds(db, now, limits.outbox.sweep);
       for (const { id } of rows)
@@ -68,6 +78,15 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
           await eraseProject(env, db, id, now);
         });
       return rows.length;
+    },
+    accounts: async () => {
+      const rows = await expiredAccounts(db, now, limits.outbox.sweep);
+      for (const account of rows) await each(account.id, () => eraseAccount(env, db, account, now));
+      return rows.length;
+    },
+    orphanedBuilds: async () => {
+      const rows = await orphanedBuilds(db, limits.outbox.sweep);
+      return await cancelBuilds(env, db, rows, { actorId: null, now });
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {

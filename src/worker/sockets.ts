@@ -5,6 +5,7 @@ import { decodePath } from '../core/paths.ts';
 import { verifyToken } from '../core/tokens.ts';
 import { errorHeader, identityHeader, type SocketIdentity } from '../durable-objects/project-room.ts';
 import { answered } from '../durable-objects/rpc.ts';
+import { vouch } from './auth/vouch.ts';
 import type { AppContext } from './http/context.ts';
 
 interface Target {
@@ -49,6 +50,9 @@ export async function openSocket(c: AppContext): Promise<Response> {
     throw new KilnError('unauthenticated', { detail: 'A fresh ticket is needed.' });
 
   c.var.fields.user = claims.sub;
+  // A ticket outlives the sign-in that it came from by up to a minute; its session does not.
+  if (!(await vouch(c, claims.sub, { kind: 'session', id: claims.sid }, claims.sub)))
+    throw new KilnError('unauthenticated', { detail: 'The sign-in behind this ticket has ended.' });
   c.var.fields.project = target.projectId;
   const identity: SocketIdentity = {
     userId: claims.sub,

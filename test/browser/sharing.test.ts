@@ -113,6 +113,9 @@ describe('sharing', () => {
     await grace.page.getByTestId(`project-${id}`).waitFor();
     await toTrash();
     await grace.page.getByTestId(`erase-${id}`).click();
+    expect(await grace.page.getByTestId('confirm').isDisabled()).toBe(true);
+    await grace.page.getByTestId('confirm-typed').fill('Shared by link');
+    await picture(grace.page, 'erase');
     await grace.page.getByTestId('confirm').click();
     await grace.page.getByTestId(`project-${id}`).waitFor({ state: 'detached' });
     expect([withoutRefusals(ada), withoutRefusals(grace)]).toEqual([[], []]);

@@ -161,7 +161,7 @@ onBothEngines('Builds', (store) => {
 onBothEngines('The outbox', (store) => {
   it('gives each promised message to one of many workers, and again when the claim lapses', async () => {
     const db = store().open();
-    expect(await oldestOutbox(db)).toBeNull();
+    expect(await oldestOutbox(db, 'builds')).toBeNull();
     const ids = Array.from({ length: 20 }, () => newId());
     for (const id of ids)
       await db.query('test', (orm) =>
@@ -169,13 +169,15 @@ onBothEngines('The outbox', (store) => {
           .insert(outbox)
           .values({ id, queue: 'q', body: { id, n: [1] }, createdAt: now, claimedUntil: 0, attempts: 0 }),
       );
-    expect(await oldestOutbox(db)).toBe(now);
-    const claims = (await Promise.all(Array.from({ length: 5 }, () => claimOutbox(store().open(), now)))).flat();
+    expect(await oldestOutbox(db, 'builds')).toBe(now);
+    const claims = (
+      await Promise.all(Array.from({ length: 5 }, () => claimOutbox(store().open(), 'builds', now)))
+    ).flat();
     expect(claims.map(({ id }) => id).sort()).toEqual([...ids].sort());
     for (const claim of claims) expect(claim).toMatchObject({ queue: 'q', body: { id: claim.id, n: [1] } });
-    expect(await claimOutbox(db, now + 1)).toEqual([]);
+    expect(await claimOutbox(db, 'builds', now + 1)).toEqual([]);
     for (const id of ids.slice(1)) await settleOutbox(db, id);
-    const again = await claimOutbox(db, now + limits.outbox.claim + 1);
+    const again = await claimOutbox(db, 'builds', now + limits.outbox.claim + 1);
     expect(again.map(({ id }) => id)).toEqual([ids[0]]);
   });
 });

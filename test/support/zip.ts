@@ -1,6 +1,6 @@
+import { crc32 } from 'node:zlib';
 import { deflateRaw } from 'pako';
 import { concat } from '../../src/core/bytes.ts';
-import { crc32 } from '../../src/core/crc32.ts';
 
 const encoder = new TextEncoder();
 

@@ -15,6 +15,7 @@ const shape = (config: Unstable_Config) => ({
   objects: config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]),
   classes: config.migrations.map(({ new_sqlite_classes }) => new_sqlite_classes),
   buckets: config.r2_buckets.map(({ binding }) => binding),
+  mail: config.send_email,
   caches: config.kv_namespaces.map(({ binding }) => binding),
   producers: config.queues.producers?.map(({ binding }) => binding),
   consumers: config.queues.consumers?.map(({ queue, dead_letter_queue, ...rest }) => ({

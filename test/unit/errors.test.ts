@@ -40,6 +40,7 @@ describe('The table of errors', () => {
       4415: 'not_a_document',
       4429: 'rate_limited',
       4500: 'internal',
+      4507: 'quota_exceeded',
     });
   });
 

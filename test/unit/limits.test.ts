@@ -117,6 +117,8 @@ describe('Limits fit together', () => {
     expect(http.jsonBody).toBeGreaterThanOrEqual(2 * file.textMax);
     expect(file.textMax).toBeLessThanOrEqual(file.sizeMax);
     expect(file.sizeMax).toBeLessThan(project.totalSize);
+    // Typing may wait for other updates; what it waits with is counted only when it comes.
+    expect(project.typingSlack).toBeGreaterThan(room.pendingBytes);
     expect(file.segmentBytes).toBeLessThan(file.pathMax);
     expect(http.pageDefault).toBeLessThanOrEqual(http.pageMax);
   });

@@ -59,6 +59,8 @@ describe('Maintenance', () => {
       'refresh_tokens.hash',
       'api_keys.hash',
       'invites.hash',
+      'oauth_flows.state_hash',
+      'email_tokens.hash',
     ]);
     for (const { name, columns } of tables)
       for (const column of Object.keys(columns)) {

@@ -142,7 +142,7 @@ describe('Comments', () => {
   });
 });
 
-describe('[R21] A scene', () => {
+describe('[R22] A scene', () => {
   it('is a shared map on the socket, JSON over HTTP, and tells what does not fit', async () => {
     const ear = await listen(world.viewer);
     const client = await YjsClient.open(world.editor, world.projectId, 'a.scene.json');
@@ -162,7 +162,7 @@ describe('[R21] A scene', () => {
 describe('Sockets', () => {
   it('[R11] of a session that is revoked end at once, and at the next frame when nobody told the room', async () => {
     const [one, two] = [await listen(world.editor), await listen(world.viewer)];
-    await roomStub(world.projectId).sessionsEnded({ userId: world.editor.id });
+    await roomStub(world.projectId).endSockets(world.editor.id, null);
     await until(() => one.closed !== null);
     expect([one.closed, two.closed]).toEqual([4401, null]);
     two.socket.close();

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { endpoints } from '../../src/contract/endpoints.ts';
 import { errorCodes } from '../../src/contract/errors.ts';
@@ -68,14 +69,20 @@ describe('every answer', () => {
 });
 
 describe('configuration', () => {
-  it('#36 without a secret nothing is served', async () => {
+  it('#36 without a secret, or with that of a development system, nothing is served in production', async () => {
     const app = createApp();
-    const answer = await app.request('http://kiln.test/health', {}, {
-      KILN_ENV: 'production',
-      APP_ORIGIN: 'https://kiln.test',
-      CONTENT_HOST: 'play.example',
-    } as unknown as Env);
-    expect(answer.status).toBe(500);
-    expect(await answer.text()).not.toContain('AUTH_KEYS');
+    for (const AUTH_KEYS of [undefined, '', '[]', env.AUTH_KEYS])
+      for (const path of ['/health', '/api/projects', '/.well-known/jwks.json', '/api/auth/login']) {
+        const init = path.endsWith('login') ? { method: 'POST', body: '{}' } : {};
+        const answer = await app.request(`http://kiln.test${path}`, init, {
+          ...env,
+          KILN_ENV: 'production',
+          APP_ORIGIN: 'https://kiln.test',
+          CONTENT_HOST: 'play.example',
+          AUTH_KEYS,
+        } as unknown as Env);
+        expect(answer.status, path).toBe(500);
+        expect(await answer.text()).not.toContain('AUTH_KEYS');
+      }
   });
 });

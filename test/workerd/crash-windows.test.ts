@@ -101,6 +101,64 @@ describe('[R9] the index of the tree', () => {
   });
 });
 
+describe('[R21] the activity of a room', () => {
+  interface Entry {
+    id: string;
+    action: string;
+    at: number;
+    subject: string;
+    data: string;
+    actor_id: string;
+    request_id: string;
+  }
+  const entries = async (id: string): Promise<Entry[]> =>
+    (
+      await database
+        .prepare("SELECT * FROM audit_log WHERE project_id = ? AND action LIKE 'checkpoint.%' ORDER BY id")
+        .bind(id)
+        .all<Entry>()
+    ).results;
+  const waiting = (id: string): Promise<unknown[]> =>
+    runInDurableObject(roomStub(id), (_room, state) => [...state.storage.sql.exec('SELECT id FROM activity_pending')]);
+  /** As the room's storage was when it died: the change was made, and the room did not know yet that it was told. */
+  const untold = async (id: string, { id: entry, at, action, subject, data, ...row }: Entry): Promise<void> => {
+    await runInDurableObject(roomStub(id), (_room, state) => {
+      state.storage.sql.exec(
+        'INSERT INTO activity_pending (id, at, action, subject, data, actor, request_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        entry,
+        at,
+        action,
+        subject,
+        data,
+        row.actor_id,
+        row.request_id,
+      );
+    });
+    await evictDurableObject(roomStub(id));
+  };
+
+  it('told or not told when the room died: the alarm of its next life sees to it that it is told once', async () => {
+    const id = await project();
+    await write(id, 'a.txt', 'one');
+    const created = await call('POST', `/api/projects/${id}/checkpoints`, { as: owner, json: { name: 'one' } });
+    const { checkpoint } = await expectJson<{ checkpoint: { id: string } }>(created, 201);
+    const told = await entries(id);
+    expect(told).toMatchObject([{ action: 'checkpoint.created', subject: `checkpoint:${checkpoint.id}` }]);
+    expect(await waiting(id)).toEqual([]);
+    const [entry] = told;
+    if (!entry) throw new Error('an entry');
+
+    for (const died of ['before', 'after']) {
+      if (died === 'before') await database.prepare('DELETE FROM audit_log WHERE id = ?').bind(entry.id).run();
+      await untold(id, entry);
+      expect(await waiting(id)).toEqual([{ id: entry.id }]);
+      expect(await runDurableObjectAlarm(roomStub(id))).toBe(true);
+      expect(await entries(id)).toEqual(told);
+      expect(await waiting(id)).toEqual([]);
+    }
+  });
+});
+
 describe('projects.state', () => {
   const creating = async (): Promise<string> => {
     const id = newId();

@@ -109,3 +109,24 @@ export const roomStub = (projectId: string) => env.PROJECT_ROOM.getByName(projec
 if (!env.DB) throw new Error('these tests run on D1');
 /** The relational store, for what no route shows. */
 export const database: D1Database = env.DB;
+
+/** Waits for a mail to an address, as the development mailbox has it, newest first. */
+export async function mailsTo(email: string, count = 1): Promise<{ subject: string; text: string; html: string }[]> {
+  for (const deadline = Date.now() + 10_000; ; ) {
+    const { mails } = await expectJson<{ mails: { to: string; subject: string; text: string; html: string }[] }>(
+      await call('GET', '/dev/mail', { headers: { accept: 'application/json' } }),
+      200,
+    );
+    const own = mails.filter(({ to }) => to === email);
+    if (own.length >= count) return own;
+    if (Date.now() > deadline) throw new Error(`${own.length} of ${count} mails to ${email} came`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** The token of the link in a mail. */
+export function tokenIn(mail: { text: string } | undefined): string {
+  const token = /#([\w-]+)$/m.exec(mail?.text ?? '')?.[1];
+  if (token === undefined) throw new Error('no link in the mail');
+  return token;
+}

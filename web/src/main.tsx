@@ -5,10 +5,15 @@ import { restoreSession } from './state/session.ts';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/auth.css';
+import './styles/account.css';
 import './styles/projects.css';
 import './styles/workspace.css';
 import './styles/sharing.css';
 import './styles/search.css';
+import './styles/menu.css';
+import './styles/file-tree.css';
+import './styles/history.css';
+import './styles/merge.css';
 import './styles/talk.css';
 import './styles/scene.css';
 

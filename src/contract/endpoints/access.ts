@@ -1,13 +1,39 @@
 import type { Right } from '../rights.ts';
+import type { Scope } from '../scopes.ts';
+
+/** Scope that an API key needs for a right; null: no key has it, because it lets other people in or out, or speaks as a person. */
+const scopes = {
+  'project.read': 'projects:read',
+  'project.join': null,
+  'project.comment': null,
+  'project.write': 'projects:write',
+  'project.manage': 'projects:write',
+  'history.read': 'projects:read',
+  'project.share': null,
+  'members.read': 'projects:read',
+  'members.leave': null,
+  'activity.read': 'projects:read',
+  'build.read': 'builds:read',
+  'build.create': 'builds:write',
+  'build.cancel': 'builds:write',
+} as const satisfies { readonly [R in Right]: Scope | null };
 
 /** Anyone. */
 export const everyone = { kind: 'public' } as const;
-/** Anyone signed in, who touches only what is their own. */
-export const signedIn = { kind: 'user' } as const;
+/** A signed-in person, who touches only what is their own. API keys do not open it. */
+export const signedIn = { kind: 'user', scope: null } as const;
+/** A signed-in person, or an API key with the scope. */
+export const userWith = (scope: Scope) => ({ kind: 'user', scope }) as const;
 /** A right on the project that the path names. */
-export const project = <const R extends Right>(right: R) => ({ kind: 'project', right }) as const;
+export const project = <const R extends Right>(right: R) => ({ kind: 'project', right, scope: scopes[right] }) as const;
+/** The same with another scope than the one of the right. */
+export const projectWith = <const R extends Right, const S extends Scope | null>(right: R, scope: S) =>
+  ({ kind: 'project', right, scope }) as const;
 /** A right on the project of the build that the path names. */
-export const build = <const R extends Right>(right: R) => ({ kind: 'build', right }) as const;
+export const build = <const R extends Right>(right: R) => ({ kind: 'build', right, scope: scopes[right] }) as const;
+/** A right on the project that the body names. */
+export const bodyProject = <const R extends Right>(right: R) =>
+  ({ kind: 'body-project', right, scope: scopes[right] }) as const;
 /** The runner that holds the job's token. */
 export const runner = { kind: 'runner' } as const;
 /** The operator of the deployment. */

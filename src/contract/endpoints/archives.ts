@@ -1,6 +1,6 @@
 import { ImportQuery, ImportResult } from '../archives.ts';
 import { endpoint } from '../endpoint.ts';
-import { project, signedIn } from './access.ts';
+import { project, userWith } from './access.ts';
 
 /** Projects as zip archives. */
 export const archiveEndpoints = {
@@ -22,7 +22,7 @@ export const archiveEndpoints = {
     path: '/api/projects/import',
     tag: 'Projects',
     summary: 'Create a project from a zip archive',
-    access: signedIn,
+    access: userWith('projects:write'),
     idempotent: 'streamed',
     description:
       'At most 100 MiB. An export gives the same tree, description and settings again. Of other archives one folder around everything is taken off, and `.git/`, `node_modules/`, `__MACOSX/`, `.DS_Store` and `Thumbs.db` are passed over. All of it is imported or nothing.',

@@ -1,8 +1,8 @@
 import { endpoint } from '../endpoint.ts';
-import { LoginBody, RefreshBody, RegisterBody, Session, UpdateMeBody, UserEnvelope } from '../users.ts';
-import { everyone, signedIn } from './access.ts';
+import { LoginBody, RefreshBody, RegisterBody, Session } from '../users.ts';
+import { everyone } from './access.ts';
 
-/** Accounts and sessions. */
+/** Signing up, in and out. */
 export const authEndpoints = {
   register: endpoint({
     method: 'POST',
@@ -12,7 +12,7 @@ export const authEndpoints = {
     access: everyone,
     body: RegisterBody,
     responses: { 201: { description: 'Signed in', json: Session } },
-    errors: ['email_taken', 'username_taken'],
+    errors: ['email_taken', 'username_taken', 'rate_limited'],
   }),
   login: endpoint({
     method: 'POST',
@@ -22,7 +22,8 @@ export const authEndpoints = {
     access: everyone,
     body: LoginBody,
     responses: { 200: { description: 'Signed in', json: Session } },
-    errors: ['invalid_credentials'],
+    description: 'Undoes a deletion of the account that is still in its grace.',
+    errors: ['invalid_credentials', 'account_disabled', 'rate_limited'],
   }),
   refresh: endpoint({
     method: 'POST',
@@ -45,23 +46,5 @@ export const authEndpoints = {
     body: RefreshBody,
     responses: { 204: { description: 'Revoked' } },
     errors: ['unauthenticated'],
-  }),
-  getMe: endpoint({
-    method: 'GET',
-    path: '/api/auth/me',
-    tag: 'Authentication',
-    summary: 'The signed-in user',
-    access: signedIn,
-    responses: { 200: { description: 'The user', json: UserEnvelope } },
-  }),
-  updateMe: endpoint({
-    method: 'PATCH',
-    path: '/api/auth/me',
-    tag: 'Authentication',
-    summary: 'Change the own profile',
-    access: signedIn,
-    body: UpdateMeBody,
-    responses: { 200: { description: 'The user', json: UserEnvelope } },
-    errors: ['username_taken'],
   }),
 } as const;

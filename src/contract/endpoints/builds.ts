@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ArtifactList, BuildEnvelope, BuildList, BuildLogs, BuildStatus, BuildTarget, CreateBuild } from '../builds.ts';
 import { pageQuery } from '../common.ts';
 import { endpoint } from '../endpoint.ts';
-import { build, project } from './access.ts';
+import { bodyProject, build, project } from './access.ts';
 
 /** Builds and their artifacts. */
 export const buildEndpoints = {
@@ -11,7 +11,8 @@ export const buildEndpoints = {
     path: '/api/builds',
     tag: 'Builds',
     summary: 'Build a project',
-    access: { kind: 'body-project', right: 'build.create' },
+    access: bodyProject('build.create'),
+    rate: 'build',
     idempotent: true,
     body: CreateBuild,
     responses: {
@@ -82,6 +83,7 @@ export const buildEndpoints = {
     tag: 'Builds',
     summary: 'Build the same snapshot again',
     access: build('build.create'),
+    rate: 'build',
     responses: { 202: { description: 'Queued', json: BuildEnvelope } },
     errors: ['conflict'],
   }),

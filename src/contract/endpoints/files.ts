@@ -131,6 +131,7 @@ export const fileEndpoints = {
     tag: 'Files',
     summary: 'Upload a content, to be named in a batch',
     access: project('project.write'),
+    rate: 'upload',
     description: 'The raw bytes; they must have the hash.',
     rawBody: true,
     responses: { 200: { description: 'Stored', json: BlobStored } },

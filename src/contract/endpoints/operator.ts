@@ -1,3 +1,4 @@
+import { OperatorAccount, OperatorAccountBody } from '../accounts.ts';
 import { endpoint } from '../endpoint.ts';
 import { BackupList, JobEnvelope, StartGc, StartRestore } from '../maintenance.ts';
 import { operator } from './access.ts';
@@ -50,6 +51,27 @@ export const operatorEndpoints = {
     summary: 'How a backup, restore or collection goes, and its report',
     access: operator,
     responses: { 200: { description: 'The job', json: JobEnvelope } },
+    errors: ['not_found'],
+  }),
+  disableAccount: endpoint({
+    method: 'POST',
+    path: '/api/system/accounts/disable',
+    tag: 'Maintenance',
+    summary: 'Disable an account',
+    access: operator,
+    description: 'Its sessions, keys, sockets and running builds end within five seconds. Nothing is deleted.',
+    body: OperatorAccountBody,
+    responses: { 200: { description: 'The account', json: OperatorAccount } },
+    errors: ['not_found'],
+  }),
+  enableAccount: endpoint({
+    method: 'POST',
+    path: '/api/system/accounts/enable',
+    tag: 'Maintenance',
+    summary: 'Let a disabled account in again',
+    access: operator,
+    body: OperatorAccountBody,
+    responses: { 200: { description: 'The account', json: OperatorAccount } },
     errors: ['not_found'],
   }),
 } as const;

@@ -9,7 +9,7 @@ import {
   ProjectQuery,
   UpdateProject,
 } from '../projects.ts';
-import { project, signedIn } from './access.ts';
+import { project, projectWith, userWith } from './access.ts';
 
 /** Projects as such. */
 export const projectEndpoints = {
@@ -18,7 +18,7 @@ export const projectEndpoints = {
     path: '/api/projects',
     tag: 'Projects',
     summary: 'Create a project',
-    access: signedIn,
+    access: userWith('projects:write'),
     idempotent: true,
     body: CreateProject,
     responses: { 201: { description: 'Created', json: ProjectEnvelope } },
@@ -29,7 +29,7 @@ export const projectEndpoints = {
     path: '/api/projects',
     tag: 'Projects',
     summary: 'Own and shared projects',
-    access: signedIn,
+    access: userWith('projects:read'),
     query: ProjectQuery,
     responses: { 200: { description: 'One page', json: ProjectList } },
   }),
@@ -38,7 +38,7 @@ export const projectEndpoints = {
     path: '/api/projects/from-template/{templateId}',
     tag: 'Projects',
     summary: 'Create a project from a template',
-    access: signedIn,
+    access: userWith('projects:write'),
     idempotent: true,
     description: '`templateId` is the id or the slug of a template.',
     body: FromTemplate,
@@ -86,7 +86,7 @@ export const projectEndpoints = {
     path: '/api/projects/{id}/duplicate',
     tag: 'Projects',
     summary: 'Copy a project, or fork it',
-    access: project('project.read'),
+    access: projectWith('project.read', 'projects:write'),
     idempotent: true,
     description:
       'No bytes are copied. A fork remembers the project and the checkpoint that it left from, and can be merged with it.',

@@ -16,7 +16,7 @@ import {
   TransferProject,
   UsageEnvelope,
 } from '../sharing.ts';
-import { project, signedIn } from './access.ts';
+import { project, projectWith, signedIn, userWith } from './access.ts';
 
 /** Who may work on a project. */
 export const sharingEndpoints = {
@@ -33,7 +33,7 @@ export const sharingEndpoints = {
     path: '/api/projects/{id}/collaborators',
     tag: 'Sharing',
     summary: 'Add a member',
-    access: project('project.manage'),
+    access: projectWith('project.manage', null),
     body: AddCollaborator,
     responses: { 201: { description: 'Added', json: CollaboratorEnvelope } },
     errors: ['not_found', 'already_member', 'quota_exceeded'],
@@ -43,7 +43,7 @@ export const sharingEndpoints = {
     path: '/api/projects/{id}/collaborators/{userId}',
     tag: 'Sharing',
     summary: "Change a member's role",
-    access: project('project.manage'),
+    access: projectWith('project.manage', null),
     body: UpdateCollaborator,
     responses: { 200: { description: 'Changed', json: CollaboratorEnvelope } },
     errors: ['owner_required'],
@@ -134,7 +134,7 @@ export const sharingEndpoints = {
     path: '/api/usage',
     tag: 'Sharing',
     summary: 'What you have used and may use',
-    access: signedIn,
+    access: userWith('projects:read'),
     responses: { 200: { description: 'The numbers', json: UsageEnvelope } },
   }),
 } as const;

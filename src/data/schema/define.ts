@@ -1,5 +1,16 @@
 import type { Kit } from './kit.ts';
 
+/** Why a session was ended before its time. */
+export type SessionEnd =
+  | 'signed-out'
+  | 'token-reused'
+  | 'revoked'
+  | 'password-changed'
+  | 'password-reset'
+  | 'account-claimed'
+  | 'account-disabled'
+  | 'account-deleted';
+
 /**
  * Every table of the relational store, once for both engines. Only types that they share: text, whole
  * numbers (times are milliseconds since the epoch, booleans 0/1) and JSON kept as text, so that one
@@ -28,7 +39,11 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       createdAt: time('created_at').notNull(),
       updatedAt: time('updated_at').notNull(),
     },
-    (table) => [uniqueIndex('users_email').on(table.email), uniqueIndex('users_username').on(table.usernameFold)],
+    (table) => [
+      uniqueIndex('users_email').on(table.email),
+      uniqueIndex('users_username').on(table.usernameFold),
+      index('users_deleted').on(table.deletedAt),
+    ],
   );
 
   const oauthAccounts = table(
@@ -44,7 +59,45 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     },
     (table) => [
       primaryKey({ columns: [table.provider, table.subject] }),
-      index('oauth_accounts_user').on(table.userId),
+      // One of each provider per account, so that a provider's name says which link is meant.
+      uniqueIndex('oauth_accounts_user').on(table.userId, table.provider),
+    ],
+  );
+
+  /** A sign-in that is at a provider: made when the browser leaves, spent when it comes back. */
+  const oauthFlows = table(
+    'oauth_flows',
+    {
+      /** SHA-256 of the `state`. Verifier and nonce are in no table: they follow from the browser's cookie. */
+      stateHash: text('state_hash').primaryKey(),
+      provider: text('provider').notNull(),
+      /** Path of the app where the browser goes on. */
+      returnTo: text('return_to').notNull(),
+      /** Who links the provider to their account, and by which session; null for a sign-in. */
+      userId: text('user_id'),
+      sessionId: text('session_id'),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+    },
+    (table) => [index('oauth_flows_expires').on(table.expiresAt)],
+  );
+
+  /** What a link in a mail proves. A token that was used, or replaced by a newer one, has no row. */
+  const emailTokens = table(
+    'email_tokens',
+    {
+      /** SHA-256 of the token. */
+      hash: text('hash').primaryKey(),
+      userId: text('user_id').notNull(),
+      purpose: text('purpose').$type<'verify' | 'reset'>().notNull(),
+      /** The address that it was sent to: worth nothing once the account has another. */
+      email: text('email').notNull(),
+      createdAt: time('created_at').notNull(),
+      expiresAt: time('expires_at').notNull(),
+    },
+    (table) => [
+      index('email_tokens_user').on(table.userId, table.purpose),
+      index('email_tokens_expires').on(table.expiresAt),
     ],
   );
 
@@ -61,7 +114,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       expiresAt: time('expires_at').notNull(),
       revokedAt: time('revoked_at'),
       /** Why it was revoked; null for one that was not, or by a release that did not say (before migration 0001). */
-      endReason: text('end_reason').$type<'signed-out' | 'token-reused'>(),
+      endReason: text('end_reason').$type<SessionEnd>(),
     },
     (table) => [
       index('sessions_user').on(table.userId, table.revokedAt),
@@ -436,6 +489,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
   return {
     users,
     oauthAccounts,
+    oauthFlows,
+    emailTokens,
     sessions,
     refreshTokens,
     apiKeys,

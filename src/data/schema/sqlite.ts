@@ -5,6 +5,8 @@ import { sqliteKit } from './kit.ts';
 export const {
   users,
   oauthAccounts,
+  oauthFlows,
+  emailTokens,
   sessions,
   refreshTokens,
   apiKeys,

@@ -22,7 +22,7 @@ const toMessage = (row: Row): ChatMessage => ({
   createdAt: new Date(row.at).toISOString(),
 });
 
-/** What people say to each other. Kept longer than events, and up to a number. [R22] */
+/** What people say to each other. Kept longer than events, and up to a number. [R23] */
 export class Chat {
   readonly #store: RoomStore;
 

@@ -21,6 +21,7 @@ export interface NewCheckpoint {
   readonly name?: string | undefined;
   readonly message?: string | undefined;
   readonly by: string | null;
+  readonly requestId?: string | undefined;
 }
 
 /** Where two related projects were last the same: the base of their next merge. */
@@ -83,6 +84,9 @@ export class Checkpoints {
         name: checkpoint.name ?? null,
         treeHash: tree.treeHash,
       });
+      // What is made on its own is part of something else that the activity tells of, or of nothing.
+      if (checkpoint.kind === 'manual' && checkpoint.by !== null)
+        this.#note('created', id, { name: checkpoint.name ?? null }, checkpoint.by, checkpoint.requestId);
       sql.run(
         'INSERT INTO checkpoints (id, seq, tree_hash, kind, name, message, author, at, file_count, total_size, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         id,
@@ -134,7 +138,7 @@ export class Checkpoints {
   }
 
   /** A name makes it one that is kept; taking the name away lets it age like the others. */
-  update(id: string, change: UpdateCheckpoint, by: string): Checkpoint {
+  update(id: string, change: UpdateCheckpoint, by: string, requestId?: string): Checkpoint {
     const before = this.get(id);
     return this.#store.transaction(() => {
       if (before.name === null && change.name != null) this.#refuseNames();
@@ -146,17 +150,19 @@ export class Checkpoints {
       );
       const after = this.get(id);
       this.#store.emit('checkpoint.updated', by, { id, name: after.name });
+      this.#note('updated', id, { name: after.name }, by, requestId);
       return after;
     });
   }
 
   /** The blobs of its tree are let go of by `forget`, soon. */
-  delete(id: string, by: string): void {
+  delete(id: string, by: string, requestId?: string): void {
     this.get(id);
     this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
     this.#store.transaction(() => {
       this.#store.sql.run('DELETE FROM checkpoints WHERE id = ?', id);
       this.#store.emit('checkpoint.deleted', by, { id });
+      this.#note('deleted', id, {}, by, requestId);
     });
   }
 
@@ -241,6 +247,10 @@ export class Checkpoints {
       'INSERT INTO kept_blobs (hash, trees) SELECT value, 1 FROM json_each(?) WHERE true ON CONFLICT (hash) DO UPDATE SET trees = trees + 1',
       JSON.stringify(distinct(entries)),
     );
+  }
+
+  #note(what: string, id: string, data: Record<string, unknown>, actorId: string, requestId?: string): void {
+    this.#store.note({ action: `checkpoint.${what}`, subject: `checkpoint:${id}`, data, actorId, requestId });
   }
 
   #refuseNames(): void {

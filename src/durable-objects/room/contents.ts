@@ -20,15 +20,14 @@ export interface HotText {
   readonly data: Uint8Array;
 }
 
-/** Uploads in flight at once; workerd allows six connections that wait for headers. */
-const parallelUploads = 6;
-
 /** Texts and trees between the room's storage and the blob store. A manifest is stored only after every blob that it names. */
 export class Contents {
   readonly #store: RoomStore;
   readonly #blobs: BlobStore;
   /** Snapshots under way: contents of trees that have changed since must stay. */
   #snapshots = 0;
+  /** Puts on their way, and those that are done and not noted yet: whoever wants the same text stored waits for them. */
+  readonly #storing = new Map<string, Promise<void>>();
 
   constructor(store: RoomStore, blobs: BlobStore) {
     this.#store = store;
@@ -142,14 +141,40 @@ export class Contents {
 
   async #put(hashes: readonly string[]): Promise<void> {
     const queue = [...hashes];
+    const stored: string[] = [];
+    const mark = (): void => {
+      const done = stored.splice(0);
+      this.#store.files.markStored(done);
+      for (const hash of done) this.#storing.delete(hash);
+    };
     const worker = async (): Promise<void> => {
-      for (let hash = queue.pop(); hash !== undefined; hash = queue.pop()) {
-        const data = this.#store.files.bytes(hash);
+      for (let hash = queue.shift(); hash !== undefined; hash = queue.shift()) {
+        const underWay = this.#storing.get(hash);
+        if (underWay) {
+          await underWay;
+          continue;
+        }
+        const data = this.#store.files.pendingBytes(hash);
         if (!data) continue;
-        await this.#blobs.put(hash, data);
-        this.#store.files.markStored([hash]);
+        const putting = this.#blobs.put(hash, data);
+        this.#storing.set(hash, putting);
+        try {
+          await putting;
+        } catch (error) {
+          this.#storing.delete(hash);
+          throw error;
+        }
+        // Every write of the room holds back what it sends next: one for many.
+        if (stored.push(hash) >= limits.room.blobsMarked) mark();
       }
     };
-    await Promise.all(Array.from({ length: Math.min(parallelUploads, queue.length) }, worker));
+    try {
+      const ends = await Promise.allSettled(
+        Array.from({ length: Math.min(limits.room.blobsParallel, queue.length) }, worker),
+      );
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    } finally {
+      mark();
+    }
   }
 }

@@ -15,6 +15,15 @@ import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
 
+/** What typing may bring a project to. [R9] */
+const typingMax = limits.project.totalSize + limits.project.typingSlack;
+
+/** Why an update is not taken, for whoever typed it. */
+const refusals = {
+  forbidden: 'You may read this document, not change it.',
+  quota_exceeded: `The project is full: it holds at most ${limits.project.totalSize} bytes. Remove something first.`,
+} as const;
+
 /** What the documents of a room need of it. */
 export interface DocumentPorts {
   /** Text of a file that has no history yet. */
@@ -36,6 +45,8 @@ export class Documents {
   /** Sockets that have come and were told nothing yet. */
   readonly #arriving = new Set<Peer>();
   readonly problems: Problems;
+  /** Bytes of updates that were taken and may not be in the tree yet. */
+  #unflushed = 0;
 
   constructor(store: RoomStore, channel: Channel, ports: DocumentPorts) {
     this.#store = store;
@@ -91,6 +102,7 @@ export class Documents {
     this.commitAll();
     for (const { file } of this.#store.sql.all<{ file: number }>('SELECT file FROM dirty'))
       this.#attempt(file, () => this.flush(file));
+    if (this.#store.sql.all('SELECT file FROM dirty LIMIT 1').length === 0) this.#unflushed = 0;
   }
 
   /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
@@ -305,12 +317,21 @@ export class Documents {
           if (this.#live.get(id) === live) this.#live.delete(id);
           this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
         },
-        refused: (peer) =>
-          this.#channel.sendTo(peer.state.user.userId, {
-            type: 'error',
-            code: 'forbidden',
-            message: 'You may read this document, not change it.',
-          }),
+        refused: (peer, code) =>
+          this.#channel.sendTo(peer.state.user.userId, { type: 'error', code, message: refusals[code] }),
+        hasRoomFor: (bytes) => {
+          if (files.tree.size + this.#unflushed + bytes <= typingMax) return true;
+          this.flushAll();
+          return files.tree.size + this.#unflushed + bytes <= typingMax;
+        },
+        grew: (bytes) => {
+          this.#unflushed += bytes;
+        },
+        storedSize: (live) => files.byId(live.file)?.size ?? 0,
+        overfills: (live, size) => {
+          const before = files.byId(live.file)?.size ?? 0;
+          return size > before && files.tree.size - before + size > typingMax;
+        },
         transaction: (work) => this.#store.transaction(work),
         textOf: (doc) => textOf(doc, this.#pathOf(id)),
         growth: (doc) => (formOf(doc, this.#pathOf(id)) === 'text' ? 1 : limits.scene.growth),

@@ -33,6 +33,7 @@ export interface MergeOrder {
   readonly takeAll: 'ours' | 'theirs' | undefined;
   readonly message: string | undefined;
   readonly by: string;
+  readonly requestId?: string | undefined;
 }
 
 /** What says that the tree has gone on since a plan was made. */
@@ -78,6 +79,7 @@ export class History {
   async restore(
     id: string,
     by: string,
+    requestId?: string,
   ): Promise<{ checkpoint: Checkpoint; treeHash: string; seq: number; changed: number }> {
     const target = this.checkpoints.get(id);
     const entries = await this.#contents.tree(target.treeHash);
@@ -92,6 +94,13 @@ export class History {
       await this.#ports.land(by, (landing) => {
         for (const operation of operations) landing.apply(operation);
         this.#store.emit('checkpoint.restored', by, { id, treeHash: target.treeHash, changed: operations.length });
+        this.#store.note({
+          action: 'checkpoint.restored',
+          subject: `checkpoint:${id}`,
+          data: { changed: operations.length, before: checkpoint.id },
+          actorId: by,
+          requestId,
+        });
       });
       const { tree } = this.#store.files;
       return { checkpoint, treeHash: tree.hash(), seq: this.#store.events.seq, changed: operations.length };
@@ -138,6 +147,13 @@ export class History {
         for (const operation of toOperations(ours.entries, changes)) landing.apply(operation);
         this.checkpoints.setBase(order.from, { treeHash: order.treeHash, entries: theirs }, base.round + 1);
         this.#store.emit('project.merged', order.by, { from: order.from, changes: changes.length });
+        this.#store.note({
+          action: 'project.merged',
+          subject: `project:${order.from}`,
+          data: { changes: changes.length },
+          actorId: order.by,
+          requestId: order.requestId,
+        });
       });
       const checkpoint = await this.checkpoint({ kind: 'auto', message, by: order.by });
       return { applied: true, conflicts: [], changes: shown, checkpoint };

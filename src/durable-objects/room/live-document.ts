@@ -19,8 +19,16 @@ export interface DocumentEvents {
   committed(document: LiveDocument, by: ReadonlySet<string>, seq: number): void;
   /** The window could not be stored: sockets are closed, the document is of no more use. */
   failed(document: LiveDocument, error: unknown): void;
-  /** A viewer tried to write. [R6] */
-  refused(peer: Peer): void;
+  /** An update of this socket is not taken; its user is to hear why. [R6, R9] */
+  refused(peer: Peer, code: 'forbidden' | 'quota_exceeded'): void;
+  /** Whether the project has room for so many bytes more than it had at its last flush, whoever typed since. */
+  hasRoomFor(bytes: number): boolean;
+  /** So many bytes were taken, at most. */
+  grew(bytes: number): void;
+  /** Bytes of the file as it is in the tree. */
+  storedSize(document: LiveDocument): number;
+  /** After `hasRoomFor` said no, once everything is in the tree: whether this text of so many bytes is too much. */
+  overfills(document: LiveDocument, size: number): boolean;
   transaction<T>(work: () => T): T;
   /** What the file would be now. */
   textOf(doc: Y.Doc): string;
@@ -62,8 +70,10 @@ export class LiveDocument {
   readonly #late = new Map<Peer, Uint8Array>();
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
-  /** Bytes by which the file may grow without another look; null: not known. */
-  #slack: number | null = null;
+  /** Bytes of the file, at most: each update adds no more than `growth` times what it has itself. Null: not known. */
+  #bound: number | null = null;
+  /** Bytes by which the file grows with its next edit whatever that is: a scene may be stored as it was written, not as it is laid out. */
+  #unlaid = 0;
   #destroyed = false;
 
   constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
@@ -176,7 +186,7 @@ export class LiveDocument {
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
-    this.#slack = null;
+    this.#bound = null;
     Y.applyUpdate(this.doc, update, fromLog);
     const frame = updateFrame(update);
     for (const peer of this.peers) this.#deliver(peer, frame);
@@ -222,7 +232,7 @@ export class LiveDocument {
     // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
     if (isEmptyUpdate(payload)) return;
     if (!allows(peer.state.access, 'project.write')) {
-      this.#events.refused(peer);
+      this.#events.refused(peer, 'forbidden');
       return;
     }
     if (this.#full) {
@@ -231,10 +241,15 @@ export class LiveDocument {
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
     refuseBroken(payload);
-    if (this.#wouldOutgrow(payload)) {
-      peer.close('payload_too_large');
+    const growth = this.#growthBy(payload.length);
+    const excess = this.#excessOf(payload, growth);
+    if (this.#destroyed) return;
+    if (excess !== null) {
+      if (excess === 'quota_exceeded') this.#events.refused(peer, excess);
+      peer.close(excess);
       return;
     }
+    this.#grow(growth);
     // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
     if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
     this.#apply(payload, peer);
@@ -265,18 +280,43 @@ export class LiveDocument {
     this.#events.failed(this, new Error('too much waits for updates that never came'));
   }
 
-  /** Whether the file would be larger than text may be. Exact only near the limit, where it matters. */
-  #wouldOutgrow(payload: Uint8Array): boolean {
-    this.#slack ??= limits.file.textMax - sizeOf(this.#events.textOf(this.doc));
-    this.#slack -= payload.length * this.#events.growth(this.doc);
-    if (this.#slack >= 0) return false;
+  /** Bytes by which an update of that length makes the file larger, at worst. */
+  #growthBy(length: number): number {
+    const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
+    return (length + waiting) * this.#events.growth(this.doc);
+  }
+
+  /** Which limit the update would pass: that of a text, or that of the project. Exact only near one, where it matters. [R3, R9] */
+  #excessOf(payload: Uint8Array, growth: number): 'payload_too_large' | 'quota_exceeded' | null {
+    if (this.#bound === null) this.#unlaid = Math.max(0, this.#measure() - this.#events.storedSize(this));
+    const bound = this.#bound ?? this.#measure();
+    const fits = bound + growth <= limits.file.textMax || this.#measure() + growth <= limits.file.textMax;
+    const hasRoom = this.#events.hasRoomFor(growth + this.#unlaid);
+    if (fits && hasRoom) return null;
+    const size = this.#sizeWith(payload);
+    if (size > limits.file.textMax) return 'payload_too_large';
+    return !hasRoom && this.#events.overfills(this, size) ? 'quota_exceeded' : null;
+  }
+
+  /** Holds what was taken to be `growth` bytes. */
+  #grow(growth: number): void {
+    this.#bound = (this.#bound ?? 0) + growth;
+    this.#events.grew(growth + this.#unlaid);
+    this.#unlaid = 0;
+  }
+
+  #measure(): number {
+    this.#bound = sizeOf(this.#events.textOf(this.doc));
+    return this.#bound;
+  }
+
+  #sizeWith(payload: Uint8Array): number {
     const scratch = new Y.Doc();
     Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
     Y.applyUpdate(scratch, payload);
-    const left = limits.file.textMax - sizeOf(this.#events.textOf(scratch));
+    const size = sizeOf(this.#events.textOf(scratch));
     scratch.destroy();
-    this.#slack = left < 0 ? null : left;
-    return left < 0;
+    return size;
   }
 
   /** What comes too fast waits for the next second; of that, the newest is heard. [R7] */
@@ -359,7 +399,8 @@ export class LiveDocument {
   }
 }
 
-const sizeOf = (text: string): number => new TextEncoder().encode(text).length;
+const encoder = new TextEncoder();
+const sizeOf = (text: string): number => encoder.encode(text).length;
 
 const isPeer = (origin: unknown): origin is Peer =>
   typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;

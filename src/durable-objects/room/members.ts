@@ -8,6 +8,8 @@ import { allows } from '../../core/permissions.ts';
 /** A caller as the Worker has authenticated it. */
 export interface Caller {
   readonly userId: string;
+  /** Of the request, for what is kept of it. */
+  readonly requestId?: string | undefined;
 }
 
 /** The relational store, as far as the room asks it. */
@@ -18,8 +20,8 @@ export interface Directory {
   accessOfAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>>;
   /** The members by their ids. */
   people(): Promise<ReadonlyMap<string, Author>>;
-  /** Those of some sessions that are revoked or over. */
-  ended(sessionIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Which of some sessions have ended. */
+  endedSessions(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** What an owner may still do with a project in the trash; nobody else sees it. */
@@ -92,8 +94,9 @@ export class Members {
     return this.#directory.people();
   }
 
-  ended(sessionIds: readonly string[]): Promise<ReadonlySet<string>> {
-    return this.#directory.ended(sessionIds);
+  /** Past the cache, for the sign-ins that sockets came from. */
+  endedSessions(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#directory.endedSessions(ids);
   }
 
   /** Memberships or the project itself changed. */

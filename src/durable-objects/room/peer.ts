@@ -31,9 +31,9 @@ export interface Doing {
 export interface PeerState {
   readonly id: string;
   readonly user: PeerUser;
+  /** The sign-in that its ticket came from: it ends with that. Missing in sockets of a release that did not say. */
+  readonly session?: string;
   readonly target: PeerTarget;
-  /** That the ticket was given to. Absent for a socket of an earlier release. */
-  readonly sessionId?: string | undefined;
   access: Access;
   /** Milliseconds since the epoch. */
   readonly since: number;

@@ -7,7 +7,7 @@ interface Row {
   issues: string;
 }
 
-/** What does not fit in structured documents, as of their newest flush. People are told of each change. [R21] */
+/** What does not fit in structured documents, as of their newest flush. People are told of each change. [R22] */
 export class Problems {
   readonly #store: RoomStore;
 

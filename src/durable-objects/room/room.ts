@@ -11,6 +11,7 @@ import { allows } from '../../core/permissions.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
+import type { ActivityLog } from './activity.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
 import { Comments } from './comments.ts';
@@ -42,6 +43,7 @@ export interface RoomPorts {
   readonly blobs: BlobStore;
   readonly members: Members;
   readonly index: TreeIndex;
+  readonly activity: ActivityLog;
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
@@ -67,13 +69,6 @@ export interface Snapshot {
   readonly seq: number;
   readonly fileCount: number;
   readonly totalSize: number;
-}
-
-/** Whose sockets are to end. */
-export interface EndedSessions {
-  readonly sessionIds?: readonly string[] | undefined;
-  /** All sessions of a user. */
-  readonly userId?: string | undefined;
 }
 
 /** Where a fork left from. */
@@ -153,6 +148,9 @@ export class Room {
       log: (event, fields) => ports.log(event, fields),
     });
     this.#documents.recover();
+    // What the last life left behind does not depend on its alarm.
+    const due = this.#store.nextDue();
+    if (due !== null) ports.schedule(due);
   }
 
   // ── Gate ────────────────────────────────────────────────────────────────────────────────────────
@@ -163,32 +161,23 @@ export class Room {
     await this.#checkSockets();
   }
 
-  /** Sessions were revoked, or all of a user: their sockets end at once. [R11] */
-  sessionsEnded({ sessionIds = [], userId }: EndedSessions): void {
-    this.#documents.commitAll();
-    const ended = new Set(sessionIds);
-    for (const peer of this.channel.everyone()) {
-      const { user, sessionId } = peer.state;
-      if (user.userId !== userId && !(sessionId !== undefined && ended.has(sessionId))) continue;
-      // Frames that are on their way already find no right to write.
-      peer.state.access = 'public';
-      peer.close('unauthenticated');
-    }
-  }
-
   /** Closes and downgrades sockets by what the database says now. */
   async #checkSockets(): Promise<void> {
     const checkedAt = this.#ports.now();
     const changed = new Set<string>();
     const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
-    const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.sessionId ?? []));
-    const [seen, ended] = users.size
-      ? await Promise.all([this.#members.lookAtAll([...users]), this.#members.ended([...sessions])])
-      : [new Map<string, Access>(), new Set<string>()];
-    if (ended.size > 0) this.sessionsEnded({ sessionIds: [...ended] });
+    const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.session ?? []));
+    const [seen, ended] = await Promise.all([
+      users.size ? this.#members.lookAtAll([...users]) : new Map<string, Access>(),
+      sessions.size ? this.#members.endedSessions([...sessions]) : new Set<string>(),
+    ]);
     for (const peer of this.channel.everyone()) {
       // Who came while the database was asked was looked at on the way in.
       if (!users.has(peer.state.user.userId)) continue;
+      if (peer.state.session !== undefined && ended.has(peer.state.session)) {
+        this.#endPeer(peer);
+        continue;
+      }
       const access = seen.get(peer.state.user.userId);
       if (access === undefined || access === 'public') {
         // Frames that are on their way already find no right to write.
@@ -202,6 +191,21 @@ export class Room {
     }
     for (const userId of changed) this.channel.changed(userId);
     this.#socketsCheckedAt = checkedAt;
+  }
+
+  /** Sign-ins of a user have ended, or with null all of them: their sockets go at once. [R11] */
+  endSockets(userId: string, sessions: readonly string[] | null): void {
+    for (const peer of this.channel.everyone()) {
+      const { user, session } = peer.state;
+      if (user.userId === userId && (sessions === null || session === undefined || sessions.includes(session)))
+        this.#endPeer(peer);
+    }
+  }
+
+  #endPeer(peer: Peer): void {
+    // Frames that are on their way already find no right to write.
+    peer.state.access = 'public';
+    peer.close('unauthenticated');
   }
 
   /** A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. [R11] */
@@ -257,7 +261,9 @@ export class Room {
         });
         const at = this.#ports.now();
         for (const { hash, data } of texts) this.#files.keepPending(hash, data, at);
-        for (const { path, hash, size, isText } of entries) this.#files.put({ path, hash, size, isText, by, seq, at });
+        // Whatever was in a tree once may be in another: typing may have brought it past the limit.
+        for (const { path, hash, size, isText } of entries)
+          this.#files.put({ path, hash, size, isText, by, seq, at }, true);
         this.comments.adopt(comments);
         if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
@@ -334,6 +340,8 @@ export class Room {
       if (message !== undefined) this.#store.emit('files.batch', by, { message, operations: operations.length });
       return done;
     });
+    const texts = planned.filter((operation) => 'content' in operation && 'text' in operation.content).length;
+    if (texts >= limits.room.blobsEager) this.#storeSoon();
     return { results, seq: this.#store.events.seq };
   }
 
@@ -413,7 +421,7 @@ export class Room {
     return { ...this.#store.events.since(since), seq: this.#store.events.seq };
   }
 
-  /** Structured documents that do not fit to their schema. [R21] */
+  /** Structured documents that do not fit to their schema. [R22] */
   problems(): DocumentProblems[] {
     this.#documents.flushAll();
     return this.#documents.problems.list();
@@ -535,10 +543,18 @@ export class Room {
     const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
     await attempt(this.history.tidy());
+    await attempt(this.#store.activity.deliver());
     if (sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
-    const due = this.#files.nextDue();
+    const due = this.#store.nextDue();
     if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Tells the activity of what was just done, or leaves it to the alarm. [R21] */
+  async deliverActivity(): Promise<void> {
+    await this.#store.activity.deliver().catch((error: unknown) => {
+      this.#ports.log('room.activity_waits', { message: String(error) }, 'warn');
+    });
   }
 
   /** Brings the relational index up to date. Idempotent; what fails stays pending. */
@@ -574,6 +590,13 @@ export class Room {
         for (const hash of error.hashes) await this.#contents.warm(hash);
       }
     }
+  }
+
+  /** Begins to store what a snapshot would wait for. What does not get there, the alarm stores. */
+  #storeSoon(): void {
+    this.#contents.storeTexts().catch((error: unknown) => {
+      this.#ports.log('room.texts_wait', { message: String(error) }, 'warn');
+    });
   }
 
   /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */

@@ -32,6 +32,10 @@ const steps: readonly string[][] = [
     'CREATE TABLE blob_leases (hash TEXT PRIMARY KEY, size INTEGER NOT NULL, is_text INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID',
   ],
   [
+    // What the activity of the project does not tell of yet.
+    'CREATE TABLE activity_pending (id TEXT PRIMARY KEY, at INTEGER NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, actor TEXT NOT NULL, request_id TEXT) WITHOUT ROWID',
+  ],
+  [
     // What does not fit in structured documents, as of their newest flush.
     'CREATE TABLE document_problems (file INTEGER PRIMARY KEY, form TEXT NOT NULL, issues TEXT NOT NULL)',
     'CREATE TABLE chat (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, author TEXT NOT NULL, body TEXT NOT NULL, mentions TEXT NOT NULL) WITHOUT ROWID',

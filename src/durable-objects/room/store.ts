@@ -1,5 +1,6 @@
 import type { RoomEvent, TalkEvents } from '../../contract/room.ts';
 import type { Sql } from '../sql.ts';
+import { type ActivityEntry, type ActivityLog, ActivityOutbox } from './activity.ts';
 import { DocumentLog } from './document-log.ts';
 import { EventLog } from './event-log.ts';
 import { migrate } from './schema.ts';
@@ -8,6 +9,7 @@ import { TreeStore } from './tree-store.ts';
 /** What the storage of a room needs of the world. */
 export interface StorePorts {
   readonly sql: Sql;
+  readonly activity: ActivityLog;
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
@@ -19,6 +21,7 @@ export class RoomStore {
   readonly files: TreeStore;
   readonly events: EventLog;
   readonly log: DocumentLog;
+  readonly activity: ActivityOutbox;
   /** Hears of every lasting event after it is durable. */
   tell: (event: RoomEvent) => void = () => undefined;
   readonly #ports: StorePorts;
@@ -33,6 +36,7 @@ export class RoomStore {
     this.files = new TreeStore(ports.sql);
     this.events = new EventLog(ports.sql);
     this.log = new DocumentLog(ports.sql);
+    this.activity = new ActivityOutbox(ports.sql, ports.activity);
   }
 
   now(): number {
@@ -53,6 +57,17 @@ export class RoomStore {
     return this.events.seq;
   }
 
+  /** What the activity of the project will tell of this change. Inside its transaction. [R21] */
+  note(entry: ActivityEntry): void {
+    this.activity.add(entry, this.now());
+  }
+
+  /** When the next background work is due; null when there is none. */
+  nextDue(): number | null {
+    const due = [this.files.nextDue(), this.activity.nextDue()].filter((at) => at !== null);
+    return due.length ? Math.min(...due) : null;
+  }
+
   /** What others may see of a change, once it is durable; never when it was rolled back. [R1] */
   afterwards(effect: () => void): void {
     this.#effects.push(effect);
@@ -69,7 +84,7 @@ export class RoomStore {
       result = this.sql.transaction(() => {
         const done = work();
         // In here: nothing that can fail comes after the commit.
-        due = this.#untold.length ? this.files.nextDue() : null;
+        due = this.#untold.length ? this.nextDue() : null;
         return done;
       });
     } catch (error) {

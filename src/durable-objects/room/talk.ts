@@ -12,7 +12,7 @@ interface Said {
   readonly mentions: readonly string[];
 }
 
-/** What people write to each other: who they are and whom they mention is seen to before. [R7, R22] */
+/** What people write to each other: who they are and whom they mention is seen to before. [R7, R23] */
 export class Talk {
   readonly #chat: Chat;
   readonly #comments: Comments;

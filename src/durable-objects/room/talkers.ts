@@ -4,7 +4,7 @@ import type { Author } from '../../contract/talk.ts';
 import { Buckets } from '../../core/bucket.ts';
 import type { Members } from './members.ts';
 
-/** Who says something, and to whom: by the word of the database, not faster than people write. [R7, R22] */
+/** Who says something, and to whom: by the word of the database, not faster than people write. [R7, R23] */
 export class Talkers {
   readonly #members: Members;
   readonly #now: () => number;

@@ -202,6 +202,13 @@ export class TreeStore {
     return row ? bytesOf(row.data) : null;
   }
 
+  /** Text that is not in R2 yet. */
+  pendingBytes(hash: string): Uint8Array | null {
+    const sql = 'SELECT data FROM contents WHERE hash = ? AND stored = 0';
+    const row = this.#sql.all<{ data: ArrayBuffer | Uint8Array }>(sql, hash)[0];
+    return row ? bytesOf(row.data) : null;
+  }
+
   isHot(hash: string): boolean {
     return this.#sql.all('SELECT 1 FROM contents WHERE hash = ?', hash).length > 0;
   }
@@ -218,7 +225,11 @@ export class TreeStore {
   }
 
   markStored(hashes: readonly string[]): void {
-    for (const hash of hashes) this.#sql.run('UPDATE contents SET stored = 1 WHERE hash = ?', hash);
+    if (hashes.length === 0) return;
+    this.#sql.run(
+      'UPDATE contents SET stored = 1 WHERE hash IN (SELECT value FROM json_each(?))',
+      JSON.stringify(hashes),
+    );
   }
 
   /** Drops contents that no file names. Not while a snapshot is being stored: it names the tree of a moment ago. */
@@ -239,7 +250,7 @@ export class TreeStore {
       this.#sql.run('DELETE FROM index_pending WHERE path = ? AND seq <= ?', path, seq);
   }
 
-  /** When the next background work is due; null when there is none. */
+  /** When index and blob store are to follow; null when they have. */
   nextDue(): number | null {
     const [row] = this.#sql.all<{ index_at: number | null; content_at: number | null }>(
       'SELECT (SELECT min(at) FROM index_pending) AS index_at, (SELECT min(at) FROM contents WHERE stored = 0) AS content_at',

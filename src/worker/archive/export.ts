@@ -1,7 +1,7 @@
+import { crc32 } from 'node:zlib';
 import type { ArchiveManifest } from '../../contract/archives.ts';
 import { limits } from '../../contract/limits.ts';
 import { manifestName, writeManifest } from '../../core/archive.ts';
-import { crc32 } from '../../core/crc32.ts';
 import { directoryHeader, endOfDirectory, localHeader, methods, type Packed, pack } from '../../core/zip.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 

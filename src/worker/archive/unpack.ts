@@ -1,7 +1,7 @@
+import { crc32 } from 'node:zlib';
 import { Inflate } from 'pako';
 import { limits } from '../../contract/limits.ts';
 import { invalidEntry, type PlannedFile } from '../../core/archive.ts';
-import { crc32 } from '../../core/crc32.ts';
 import { localHeaderMax, methods, readLocalHeader } from '../../core/zip.ts';
 import type { ByteSource } from './source.ts';
 

@@ -1,36 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Session, User } from '../../contract/users.ts';
 import { signToken } from '../../core/tokens.ts';
 import { sha256 } from '../../core/tree.ts';
+import { type AccountRow, undoDeletion } from '../../data/accounts.ts';
+import { audit } from '../../data/audit.ts';
 import { createSession } from '../../data/sessions.ts';
-import type { AppContext } from '../http/context.ts';
-
-const cookieName = 'kiln_refresh';
-const cookieOptions = { path: '/', secure: true, httpOnly: true, sameSite: 'Strict', prefix: 'host' } as const;
+import { toUser } from '../../data/users.ts';
+import { type AppContext, actorOf } from '../http/context.ts';
+import { rememberDevice, setRefreshCookie } from './cookies.ts';
+import { tellGuard } from './end-sessions.ts';
 
 /** 256 random bits; only their SHA-256 is stored. */
 export const newRefreshToken = (): string => randomBytes(32).toString('base64url');
 
 export const hashRefreshToken = (token: string): string => sha256(token);
-
-/**
- * The refresh token of a request: from the body, else from the cookie. A cookie comes along with any
- * request that a browser makes, so it only counts from a page of ours (hostile pages are cross-site).
- */
-export function refreshTokenOf(c: AppContext, body: { refreshToken?: string | undefined }): string | undefined {
-  if (body.refreshToken !== undefined) return body.refreshToken;
-  const cookie = getCookie(c, cookieName, 'host');
-  if (!cookie) return undefined;
-  const origin = c.req.header('origin');
-  const site = c.req.header('sec-fetch-site') ?? 'none';
-  const ours =
-    origin === undefined ? site === 'same-origin' || site === 'none' : c.var.config.allowedOrigins.has(origin);
-  if (!ours) throw new KilnError('forbidden', { detail: 'This origin may not use the cookie.' });
-  return cookie;
-}
 
 /** The body of every successful sign-in, and its cookie. */
 export async function sessionReply(
@@ -39,7 +24,7 @@ export async function sessionReply(
   sessionId: string,
   refreshToken: string,
 ): Promise<Session> {
-  setCookie(c, cookieName, refreshToken, { ...cookieOptions, maxAge: limits.auth.refreshTokenTtl / 1000 });
+  setRefreshCookie(c, refreshToken);
   const accessToken = await signToken(
     c.var.config,
     'access',
@@ -58,9 +43,22 @@ export async function startSession(c: AppContext, user: User): Promise<Session> 
     tokenHash: hashRefreshToken(refreshToken),
     now: c.var.started,
   });
+  await rememberDevice(c, user.id);
   return await sessionReply(c, user, id, refreshToken);
 }
 
-export function clearRefreshCookie(c: AppContext): void {
-  deleteCookie(c, cookieName, cookieOptions);
+/**
+ * Signs in whoever has just proved that the account is theirs, `how`ever that was: by password, or by a provider.
+ * An account on its way out comes back by it. Throws `account_disabled`.
+ */
+export async function signIn(c: AppContext, account: AccountRow, how: string): Promise<Session> {
+  c.var.fields.user = account.id;
+  if (account.disabledAt !== null) throw new KilnError('account_disabled');
+  if (account.deletedAt !== null) {
+    // Past its grace it is being erased, and is as good as gone.
+    if (!(await undoDeletion(c.var.db, account.id, actorOf(c, account.id)))) throw new KilnError('invalid_credentials');
+    await tellGuard(c.env, account.id, null);
+  }
+  await audit(c.var.db, { ...actorOf(c, account.id), action: 'auth.signed_in', data: { how } });
+  return await startSession(c, toUser(account));
 }

@@ -3,12 +3,23 @@ import type { Config } from '../../core/config.ts';
 import type { LogFields } from '../../core/log.ts';
 import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
+import type { KeyFacts } from '../../durable-objects/guard/guard.ts';
 
-/** The signed-in user behind a request. */
-export interface Principal {
+/** A person behind a request, by their session. */
+export interface SignedIn {
   readonly userId: string;
   readonly sessionId: string;
+  readonly key: null;
 }
+
+/** A program behind a request, by an API key of a user. */
+interface KeyHolder {
+  readonly userId: string;
+  readonly sessionId: null;
+  readonly key: KeyFacts;
+}
+
+export type Principal = SignedIn | KeyHolder;
 
 export interface AppEnv {
   Bindings: Env;
@@ -20,6 +31,8 @@ export interface AppEnv {
     started: number;
     /** More fields for the request's log event. */
     fields: Record<string, LogFields[string]>;
+    /** Where the caller stands with what is limited, for the answer's headers. */
+    rate: Readonly<Record<string, string>>;
   };
 }
 

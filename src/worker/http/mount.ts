@@ -10,13 +10,14 @@ import type { Access } from '../../contract/projects.ts';
 import type { Verified } from '../../core/tokens.ts';
 import { type BuildRow, buildById } from '../../data/builds.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
-import { authenticate, authenticateRunner, authenticateSystem } from '../auth/authenticate.ts';
+import { authenticate, authenticateRunner, authenticateSystem, refuseBeyond } from '../auth/authenticate.ts';
 import { mediaType, readBytes, readJson } from './body.ts';
-import type { AppContext, AppEnv, Principal } from './context.ts';
+import type { AppContext, AppEnv, Principal, SignedIn } from './context.ts';
 import { GatedRoom } from './gated-room.ts';
 import { idempotently } from './idempotency.ts';
 import { continentHint } from './location.ts';
 import { problemResponse } from './problem.ts';
+import { countAnonymous } from './rates.ts';
 
 type Kind<E extends Endpoint> = E['access']['kind'];
 
@@ -26,7 +27,12 @@ export interface Input<E extends Endpoint> {
   readonly query: QueryOf<E>;
   /** Undefined when the endpoint takes raw bytes and got them. */
   readonly body: E extends { rawBody: true } ? BodyOf<E> | undefined : BodyOf<E>;
-  readonly user: Kind<E> extends 'public' | 'runner' | 'system' ? null : Principal;
+  /** A person wherever no API key has a scope for it. */
+  readonly user: Kind<E> extends 'public' | 'runner' | 'system'
+    ? null
+    : E['access'] extends { scope: null }
+      ? SignedIn
+      : Principal;
   readonly room: Kind<E> extends 'project' | 'body-project' ? GatedRoom : null;
   readonly build: Kind<E> extends 'build' ? BuildRow : null;
   /** How the caller sees the project of the build. */
@@ -107,22 +113,27 @@ export function mount<const E extends Endpoint>(app: Hono<AppEnv>, endpoint: E, 
 function roomOf(c: AppContext, { access }: Endpoint, user: Principal | null, projectId: string): GatedRoom {
   if (!user || !('right' in access)) throw new Error('a room is entered by a user with a right');
   c.var.fields.project = projectId;
+  refuseBeyond(user, projectId);
   const room = projectRoom(c.env, projectId, continentHint(c));
-  return new GatedRoom(projectId, room, { userId: user.userId }, access.right);
+  return new GatedRoom(projectId, room, { userId: user.userId, requestId: c.var.requestId }, access.right);
 }
 
 async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
   const { kind } = endpoint.access;
-  const user = kind === 'public' || kind === 'runner' || kind === 'system' ? null : await authenticate(c);
+  const user = 'scope' in endpoint.access ? await authenticate(c, endpoint, endpoint.access.scope) : null;
   if (kind === 'system') await authenticateSystem(c);
-  if (user) c.var.fields.user = user.userId;
+  if (kind === 'public' && endpoint.path.startsWith('/api/')) countAnonymous(c);
+  // What is of no project is beyond the one that a key is bound to.
+  if (kind === 'user' && user) refuseBeyond(user, null);
   const params = readParams(c, endpoint);
   const job = kind === 'runner' ? await authenticateRunner(c, params.id ?? '') : null;
   let build: BuildRow | null = null;
   let access: Access | null = null;
   if (kind === 'build') {
     build = (await buildById(c.var.db, params.id ?? '')) ?? null;
-    if (!build) throw new KilnError('not_found');
+    // Another project's build is none to a key that is bound to its own.
+    const bound = user?.key?.projectId ?? null;
+    if (!build || (bound !== null && bound !== build.projectId)) throw new KilnError('not_found');
     c.var.fields.build = build.id;
     access = (await roomOf(c, endpoint, user, build.projectId).enter()).access;
   }

@@ -4,6 +4,8 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { signToken } from '../../core/tokens.ts';
 import { userById } from '../../data/users.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { accountGuard } from '../../durable-objects/stubs.ts';
 import type { AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
@@ -12,6 +14,8 @@ export function collaborationRoutes(app: Hono<AppEnv>): void {
     await room.enter();
     const row = await userById(c.var.db, user.userId);
     if (!row) throw new KilnError('unauthenticated');
+    // Before the ticket is given out: whatever it opens, the guard knows where.
+    await unwrap(accountGuard(c.env, user.userId).opened(user.sessionId, room.projectId), limits.guard.patience);
     const claims = {
       sub: user.userId,
       sid: user.sessionId,

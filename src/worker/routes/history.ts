@@ -7,10 +7,10 @@ import { decodeText, mimeTypeOf } from '../../core/content.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { diffTrees } from '../../core/patch.ts';
 import { decodePath } from '../../core/paths.ts';
-import { audit } from '../../data/audit.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
-import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
+import { refuseBeyond } from '../auth/authenticate.ts';
+import type { AppContext, AppEnv } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
@@ -36,19 +36,14 @@ async function bytesOf(c: AppContext, hash: string): Promise<Uint8Array> {
   return new Uint8Array(await object.arrayBuffer());
 }
 
-/** What happened to the history is the room's; the project's activity says so too. */
-const note = (c: AppContext, room: GatedRoom, action: string, subject: string, data: Record<string, unknown> = {}) =>
-  audit(c.var.db, { ...actorOf(c, room.caller.userId), projectId: room.projectId, action, subject, data });
-
 const checkpointOf = async (room: GatedRoom, id: string) =>
   (await room.call((stub, caller, right) => stub.getCheckpoint(caller, right, id))).checkpoint;
 
 export function historyRoutes(app: Hono<AppEnv>): void {
-  mount(app, endpoints.createCheckpoint, async (c, { room, body }) => {
+  mount(app, endpoints.createCheckpoint, async (_c, { room, body }) => {
     const { checkpoint } = await room.call((stub, caller, right) =>
       stub.checkpoint(caller, right, { kind: 'manual', ...body }),
     );
-    await note(c, room, 'checkpoint.created', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
     return { status: 201, body: { checkpoint } };
   });
 
@@ -63,17 +58,15 @@ export function historyRoutes(app: Hono<AppEnv>): void {
     return { status: 200, body: { checkpoint: { ...checkpoint, files } } };
   });
 
-  mount(app, endpoints.updateCheckpoint, async (c, { room, params, body }) => {
+  mount(app, endpoints.updateCheckpoint, async (_c, { room, params, body }) => {
     const checkpoint = await room.call((stub, caller, right) =>
       stub.updateCheckpoint(caller, right, params.checkpointId, body),
     );
-    await note(c, room, 'checkpoint.updated', `checkpoint:${checkpoint.id}`, { name: checkpoint.name });
     return { status: 200, body: { checkpoint } };
   });
 
-  mount(app, endpoints.deleteCheckpoint, async (c, { room, params }) => {
+  mount(app, endpoints.deleteCheckpoint, async (_c, { room, params }) => {
     await room.call((stub, caller, right) => stub.deleteCheckpoint(caller, right, params.checkpointId));
-    await note(c, room, 'checkpoint.deleted', `checkpoint:${params.checkpointId}`);
     return { status: 204 };
   });
 
@@ -138,14 +131,10 @@ export function historyRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.restoreCheckpoint, async (c, { room, params }) => {
+  mount(app, endpoints.restoreCheckpoint, async (_c, { room, params }) => {
     const restored = await room.call((stub, caller, right) =>
       stub.restoreCheckpoint(caller, right, params.checkpointId),
     );
-    await note(c, room, 'checkpoint.restored', `checkpoint:${params.checkpointId}`, {
-      changed: restored.changed,
-      before: restored.checkpoint.id,
-    });
     return { status: 200, body: restored };
   });
 
@@ -156,7 +145,8 @@ export function historyRoutes(app: Hono<AppEnv>): void {
       throw new KilnError('validation_failed', {
         issues: [{ path: 'body.from', message: 'is the project itself' }],
       });
-    const other = new GatedRoom(from, projectRoom(c.env, from), { userId: user.userId }, 'project.read');
+    refuseBeyond(user, from);
+    const other = new GatedRoom(from, projectRoom(c.env, from), room.caller, 'project.read');
     const theirs = await other.call((stub, caller, right) => stub.snapshot(caller, right, room.projectId));
     const merged = await room.call((stub, caller, right) =>
       stub.merge(caller, right, {
@@ -170,11 +160,6 @@ export function historyRoutes(app: Hono<AppEnv>): void {
         message: order.message,
       }),
     );
-    if (merged.applied)
-      await note(c, room, 'project.merged', `project:${from}`, {
-        changes: merged.changes.length,
-        checkpoint: merged.checkpoint?.id,
-      });
     return { status: 200, body: merged };
   });
 }

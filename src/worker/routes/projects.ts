@@ -14,6 +14,7 @@ import {
   updateProject,
 } from '../../data/projects.ts';
 import { templateByRef } from '../../data/templates.ts';
+import { refuseBeyond } from '../auth/authenticate.ts';
 import { eraseProject } from '../erase-project.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
@@ -115,6 +116,7 @@ export function projectRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.duplicateProject, async (c, { room, user, body }) => {
+    refuseBeyond(user, null);
     const forked = body.fork
       ? await room.call((stub, caller, right) =>
           stub.checkpoint(caller, right, { kind: 'auto', message: 'A fork left from here' }),

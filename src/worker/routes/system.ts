@@ -8,7 +8,7 @@ import { publicKeys } from '../../core/tokens.ts';
 import { within } from '../../core/within.ts';
 import { schemaState } from '../../data/migrations.ts';
 import { oldestOutbox } from '../../data/outbox.ts';
-import { projectRoom } from '../../durable-objects/stubs.ts';
+import { accountGuard, projectRoom } from '../../durable-objects/stubs.ts';
 import { runnerHealth } from '../../queues/runner.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
@@ -52,9 +52,10 @@ const checksOf = (c: AppContext): Record<string, Check> => ({
     await c.env.CACHE.get('health');
     return undefined;
   },
+  accounts: async () => ((await accountGuard(c.env, 'health').ping()) ? undefined : 'does not answer'),
   rooms: async () => ((await projectRoom(c.env, 'health').ping()) ? undefined : 'does not answer'),
   queue: async () => {
-    const oldest = await oldestOutbox(c.var.db);
+    const oldest = await oldestOutbox(c.var.db, 'builds');
     return oldest !== null && oldest < Date.now() - limits.outbox.overdue ? 'messages are not taken' : undefined;
   },
   runner: () => runnerHealth(c.env),

@@ -412,6 +412,28 @@ describe('[R3] The log', () => {
     expect(world.crash().list().files).toHaveLength(2);
   });
 
+  it('[R3] a text takes no edit that would make it larger than text may be, counted in bytes', async () => {
+    const room = 9;
+    await write('a', '');
+    const [left, right] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+    // Three bytes each: far fewer characters than the limit has bytes.
+    left.type(0, '€'.repeat(Math.floor((limits.file.textMax - room) / 3)));
+    await world.settle();
+    right.type(0, '€€');
+    await world.settle();
+    expect([left.peer.closed, right.peer.closed]).toEqual([null, null]);
+    left.text.delete(0, 3);
+    left.type(0, '€€€');
+    await world.settle();
+    expect(left.peer.closed).toBeNull();
+    right.type(5, '€€€');
+    await world.settle();
+    expect(right.peer.closed).toBe('payload_too_large');
+    await world.pass(limits.room.flushAfter);
+    expect(world.room.list().files[0]?.size).toBeLessThanOrEqual(limits.file.textMax);
+    expect(await world.text('a')).toBe(left.content);
+  });
+
   it('[R3] a history over its budget takes no more edits, also after it was opened again', async () => {
     await write('a', '');
     const client = await world.client(ids.owner, 'a');
@@ -794,6 +816,96 @@ describe('[R9] Flush and recovery', () => {
     expect(await codeOf(() => void world.room.list())).toBe('done');
     expect(await codeOf(world.room.read('big.bin'))).toBe('done');
     expect(await codeOf(() => void world.crash())).toBe('done');
+  });
+
+  describe('[R9] in a full project', () => {
+    const slack = limits.project.typingSlack;
+    const max = limits.project.totalSize + slack;
+    /** A project with so many bytes left for typing, and two empty files. */
+    const full = async (left: number): Promise<[TestClient, TestClient]> => {
+      world.room.adopt(
+        [
+          { path: 'big.bin', hash: sha256('big'), size: max - left, mode: 0o644, isText: false },
+          { ...world.blobs.seed('a', '') },
+          { ...world.blobs.seed('b', '') },
+        ],
+        ids.owner,
+      );
+      return [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'b')];
+    };
+    const used = (): number => world.room.list().files.reduce((sum, { size }) => sum + size, 0);
+
+    it('whole files are refused and typing goes on, as far as the slack reaches', async () => {
+      const [client] = await full(slack);
+      expect(await codeOf(write('c', 'x'))).toBe('quota_exceeded');
+      client.type(0, 'x'.repeat(slack - 100));
+      await world.settle();
+      expect(client.peer.closed).toBeNull();
+      expect(used()).toBe(max - 100);
+    });
+
+    it('an edit past the slack ends the socket of its author, who hears why; everybody else goes on', async () => {
+      const [ada, grace] = await full(30);
+      const channel = await world.channel(ids.owner);
+      const [others] = [await world.channel(ids.editor)];
+      ada.type(0, 'a'.repeat(25));
+      await world.settle();
+      grace.type(0, 'g'.repeat(5));
+      await world.settle();
+      expect([ada.peer.closed, grace.peer.closed]).toEqual([null, null]);
+      ada.type(0, 'x');
+      await world.settle();
+      expect([ada.peer.closed, grace.peer.closed]).toEqual(['quota_exceeded', null]);
+      expect(channel.heard('error')).toMatchObject([{ code: 'quota_exceeded' }]);
+      expect(others.heard('error')).toEqual([]);
+      expect(used()).toBe(max);
+      expect(await world.text('a')).toBe('a'.repeat(25));
+      // Who makes room may go on.
+      grace.text.delete(0, 3);
+      await world.settle();
+      grace.type(0, 'xy');
+      await world.settle();
+      expect(grace.peer.closed).toBeNull();
+      expect(await world.text('b')).toBe('xygg');
+    });
+
+    it('what several people type within one window is counted together', async () => {
+      const [ada, grace] = await full(200);
+      for (let n = 0; n < 20; n += 1) {
+        if (!ada.peer.closed) ada.type(0, '0123456789');
+        if (!grace.peer.closed) grace.type(0, '0123456789');
+        // They have reached the room, and their window is open.
+        await vi.advanceTimersByTimeAsync(0);
+      }
+      await world.settle();
+      expect([ada.peer.closed, grace.peer.closed]).toEqual(['quota_exceeded', 'quota_exceeded']);
+      expect(used()).toBe(max);
+    });
+
+    it('what was made to wait for an update is counted when that comes', async () => {
+      const [ada] = await full(50_000);
+      const doc = new Y.Doc();
+      doc.getText('content').insert(0, 'x');
+      const first = Y.encodeStateAsUpdate(doc);
+      const before = Y.encodeStateVector(doc);
+      doc.getText('content').insert(1, 'y'.repeat(60_000));
+      await world.send(ada.peer, updateOf(Y.encodeStateAsUpdate(doc, before)));
+      await world.pass(limits.room.flushAfter);
+      await world.send(ada.peer, updateOf(first));
+      await world.settle();
+      expect(ada.peer.closed).toBe('quota_exceeded');
+      expect(used()).toBeLessThanOrEqual(max);
+    });
+
+    it('may be copied as it is', async () => {
+      await full(10);
+      const { entries, texts } = await world.room.history.copy();
+      const copy = new World(world.blobs);
+      expect(copy.room.adopt(entries, ids.owner, texts)).toMatchObject({
+        treeHash: world.room.tree().hash,
+        totalSize: max - 10,
+      });
+    });
   });
 
   it('[R9] typing back and forth to the same text makes no event', async () => {

@@ -54,6 +54,65 @@ function amid(call: 'put' | 'get' | 'putTree' | 'getTree', nth: number, work: ()
   return () => count;
 }
 
+describe('[R9] The texts of a batch', () => {
+  const batch = (count: number) =>
+    world.room.batch(
+      Array.from({ length: count }, (_, n) => ({ op: 'put', path: `f${n}`, content: { text: `text ${n}` } }) as const),
+      ids.owner,
+    );
+  const blobs = (): string[] => world.blobs.order.filter((one) => one.startsWith('blob'));
+  const many = limits.room.blobsEager;
+
+  it('are stored at once when they are many, and when nobody edits them any more when they are few', async () => {
+    await batch(many - 1);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(blobs()).toEqual([]);
+    await live(limits.room.blobIdle + limits.room.indexDelay);
+    expect(blobs()).toHaveLength(many - 1);
+    await batch(many);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(blobs()).toHaveLength(many);
+  });
+
+  it('are stored once, whoever waits for them meanwhile, and never more at a time than may be', async () => {
+    let now = 0;
+    let most = 0;
+    world.blobs.beforePut = async () => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      now -= 1;
+    };
+    await batch(100);
+    const waiting = [keep('one'), keep('two'), world.room.history.snapshot()];
+    await vi.advanceTimersByTimeAsync(5000);
+    await Promise.all(waiting);
+    expect(blobs()).toHaveLength(100);
+    expect(new Set(blobs()).size).toBe(100);
+    expect(most).toBe(limits.room.blobsParallel);
+    expect(world.sql.all('SELECT hash FROM contents WHERE stored = 0')).toEqual([]);
+  });
+
+  it('that could not be stored, or were not before the room died, are stored later, and before any manifest', async () => {
+    let failing = true;
+    let count = 0;
+    world.blobs.beforePut = () => {
+      count += 1;
+      if (failing && count > 20) throw new Error('the store is away');
+    };
+    await batch(100);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(world.logged).toContain('room.texts_wait');
+    await expect(keep()).rejects.toThrow('away');
+    expect(list()).toEqual([]);
+    world.crash();
+    failing = false;
+    const kept = await keep();
+    expect(Object.keys(filesOf(kept))).toHaveLength(100);
+    expect(new Set(blobs()).size).toBe(100);
+  });
+});
+
 describe('[R16] A checkpoint', () => {
   it('is the state of its moment, whole, with who, why and what', async () => {
     await write('a', 'one');

@@ -413,6 +413,8 @@ describe('[R18] A merge that is interrupted', () => {
       },
       () => merge(home, fork),
       async () => {
+        // Both lived in the process that died.
+        fork.crash();
         const { hash } = home.room.tree();
         const isLanded = hash !== start;
         if (isLanded) expect(await home.contents()).toEqual(merged);

@@ -192,20 +192,20 @@ describe('[R11] The end of a session', () => {
       await world.channel(ids.editor),
       await world.channel(ids.owner),
     ];
-    world.room.sessionsEnded({ sessionIds: ['session-02'] });
+    world.room.endSockets(ids.editor, [`session of ${ids.editor}`]);
     expect([document.peer.closed, channel.closed, other.closed]).toEqual(['unauthenticated', 'unauthenticated', null]);
-    world.room.sessionsEnded({ userId: ids.owner });
+    world.room.endSockets(ids.owner, null);
     expect(other.closed).toBe('unauthenticated');
   });
 
   it('#63 is seen at the first frame of anybody when nobody told of it, also after a sleep', async () => {
     const [gone, other] = [await world.client(ids.editor, 'a'), await world.channel(ids.owner)];
-    world.endedSessions.add('session-02');
+    world.endedSessions.add(`session of ${ids.editor}`);
     await pass(limits.room.memberCacheTtl);
     await world.send(other, say({ type: 'typing', thread: null }));
     expect(gone.peer.closed).toBe('unauthenticated');
     const late = await world.client(ids.viewer, 'a');
-    world.endedSessions.add('session-03');
+    world.endedSessions.add(`session of ${ids.viewer}`);
     world.hibernate([late.peer]);
     late.type(0, 'x');
     await world.settle();

@@ -274,6 +274,24 @@ describe('[R11] Membership', () => {
     expect(await codeOf(world.members.enter({ userId: ids.editor }, 'project.read'))).toBe('not_found');
   });
 
+  it('[R11] a sign-in that ends takes its sockets along, and nobody else’s', async () => {
+    const [channel, honest] = [await world.channel(ids.editor), await world.channel(ids.owner)];
+    const document = await world.client(ids.editor, 'a');
+    world.room.endSockets(ids.editor, ['another session']);
+    expect(channel.closed).toBeNull();
+    world.room.endSockets(ids.owner, [`session of ${ids.editor}`]);
+    expect(channel.closed).toBeNull();
+    world.room.endSockets(ids.editor, [`session of ${ids.editor}`]);
+    expect([channel.closed, document.peer.closed, honest.closed]).toEqual(['unauthenticated', 'unauthenticated', null]);
+  });
+
+  it('[R11] a sign-in whose end was not told is found by the next look at the sockets', async () => {
+    const [channel, honest] = [await world.channel(ids.editor), await world.channel(ids.owner)];
+    world.endedSessions.add(`session of ${ids.editor}`);
+    await world.room.membersChanged();
+    expect([channel.closed, honest.closed]).toEqual(['unauthenticated', null]);
+  });
+
   it('[R11] a project that becomes public does not keep strangers in the room', async () => {
     const channel = await world.channel(ids.editor);
     world.access.set(ids.editor, 'public');

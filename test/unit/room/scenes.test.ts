@@ -27,7 +27,7 @@ const checks = (): unknown[] =>
     .events.filter(({ type }) => type === 'document.checked')
     .map(({ data }) => data);
 
-describe('[R21] A scene in a room', () => {
+describe('[R22] A scene in a room', () => {
   it('is a shared map for those who have it open, and canonical JSON in the tree', async () => {
     const [one, two] = [await world.client(ids.editor, path), await world.client(ids.owner, path)];
     expect(root(one).toJSON()).toEqual({ nodes: { a: { hp: 1, parent: null }, b: { parent: null } } });

@@ -19,7 +19,7 @@ const say = (frame: object): string => JSON.stringify(frame);
 const page = { limit: 50 };
 const types = (): string[] => world.room.events(0).events.map(({ type }) => type);
 
-describe('[R22] The chat', () => {
+describe('[R23] The chat', () => {
   it('carries what somebody says on the channel, by the name that the ticket proved, as an event', async () => {
     const [one, two] = [await world.channel(ids.viewer), await world.channel(ids.owner)];
     await world.send(one, say({ type: 'chat', body: '  hello ', ref: 'r1' }));

@@ -11,6 +11,7 @@ import type { Access, Project } from '../../../src/contract/projects.ts';
 import type { ServerFrame, ServerMessage } from '../../../src/contract/room.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
+import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
 import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { Flow } from '../../../src/durable-objects/room/flow.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
@@ -301,16 +302,21 @@ export class World {
       await Promise.resolve();
       return new Map([...this.access.keys()].map((userId) => [userId, personOf(userId)]));
     },
-    ended: async (sessionIds) => {
+    endedSessions: async (ids) => {
       await Promise.resolve();
-      return new Set(sessionIds.filter((id) => this.endedSessions.has(id)));
+      return new Set(ids.filter((id) => this.endedSessions.has(id)));
     },
   };
-  /** Sessions that the database knows to be over. */
+  /** Sign-ins that the database says are over. */
   readonly endedSessions = new Set<string>();
   /** What the relational index was told. */
   readonly indexed: Parameters<TreeIndex['write']>[0][] = [];
   indexFails = false;
+  /** The activity as the relational store has it, by id. */
+  readonly activity = new Map<string, SentActivity>();
+  /** Awaited before the activity is written, and after. */
+  beforeActivity: () => void | Promise<void> = () => undefined;
+  afterActivity: () => void | Promise<void> = () => undefined;
   /** Times at which the room wants `tick()`. */
   scheduled: number[] = [];
   readonly logged: string[] = [];
@@ -338,6 +344,13 @@ export class World {
           await Promise.resolve();
           if (this.indexFails) throw new Error('the database is away');
           this.indexed.push(structuredClone(change));
+        },
+      },
+      activity: {
+        add: async (entries) => {
+          await this.beforeActivity();
+          for (const entry of entries) if (!this.activity.has(entry.id)) this.activity.set(entry.id, entry);
+          await this.afterActivity();
         },
       },
       now: Date.now,
@@ -373,7 +386,7 @@ export class World {
         ...personOf(userId),
         color: colorOf(userId),
       },
-      sessionId: `session-${userId.slice(-2)}`,
+      session: `session of ${userId}`,
       target,
       access: this.access.get(userId) ?? 'public',
       since: Date.now(),

@@ -2,82 +2,17 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
-import { linkTo, projectPath } from '../router.ts';
+import { linkTo } from '../router.ts';
 import { client } from '../state/session.ts';
 import { attempt, describeError, toast } from '../state/toasts.ts';
 import { AccountMenu } from '../ui/account.tsx';
 import { confirm } from '../ui/confirm.tsx';
-import { DownloadButton } from '../ui/download.tsx';
-import { formatAgo, formatBytes, hashOf, plural } from '../ui/format.ts';
+import { CopyDialog } from '../ui/copy-dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Arches, Mark } from '../ui/mark.tsx';
 import { ImportDialog } from './import-project.tsx';
 import { NewProjectDialog } from './new-project.tsx';
-
-const roleNames = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer', public: 'Public' } as const;
-
-const glazes = ['shino', 'celadon', 'cobalt', 'oxblood', 'tenmoku', 'jun'] as const;
-const glazeOf = (id: string) => glazes[hashOf(id) % glazes.length] ?? 'shino';
-
-interface ProjectCardProps {
-  project: Project;
-  onDelete: () => void;
-  onRestore: () => void;
-}
-
-const ProjectCard = ({ project, onDelete, onRestore }: ProjectCardProps) => {
-  const trashed = project.deletedAt !== null;
-  const cover = (
-    <div class={`cover glaze-${glazeOf(project.id)}`} aria-hidden="true">
-      <Arches rings={6} />
-      <span class="cover-letter">{[...project.name][0]?.toUpperCase()}</span>
-    </div>
-  );
-  return (
-    <article class={trashed ? 'card trashed' : 'card'} data-testid={`project-${project.id}`}>
-      {cover}
-      <div class="card-body">
-        <div class="card-title">
-          <h2>{trashed ? project.name : <a {...linkTo(projectPath(project.id))}>{project.name}</a>}</h2>
-          <span class={`badge ${project.role}`}>{roleNames[project.role]}</span>
-        </div>
-        <p class="card-meta">
-          {plural(project.fileCount, 'file')} · {formatBytes(project.totalSize)} ·{' '}
-          <time dateTime={project.deletedAt ?? project.updatedAt}>
-            {trashed ? `deleted ${formatAgo(project.deletedAt ?? project.updatedAt)}` : formatAgo(project.updatedAt)}
-          </time>
-        </p>
-      </div>
-      {trashed && (
-        <div class="card-actions">
-          <button type="button" class="button small" data-testid={`restore-${project.id}`} onClick={onRestore}>
-            <Icon name="reload" size={13} /> Restore
-          </button>
-          <button type="button" class="button small" data-testid={`erase-${project.id}`} onClick={onDelete}>
-            <Icon name="trash" size={13} /> Erase for good
-          </button>
-        </div>
-      )}
-      {!trashed && (
-        <div class="card-tools">
-          <DownloadButton project={project} class="icon-button card-action" />
-          {project.role === 'owner' && (
-            <button
-              type="button"
-              class="icon-button card-action danger"
-              aria-label={`Move ${project.name} to the trash`}
-              title="Move to trash"
-              data-testid={`trash-${project.id}`}
-              onClick={onDelete}
-            >
-              <Icon name="trash" />
-            </button>
-          )}
-        </div>
-      )}
-    </article>
-  );
-};
+import { ProjectCard } from './project-card.tsx';
 
 type Page =
   | { state: 'loading' }
@@ -89,6 +24,7 @@ export const ProjectsScreen = () => {
   const trashed = useSignal(false);
   const creating = useSignal(false);
   const importing = useSignal(false);
+  const copying = useSignal<{ project: Project; fork: boolean } | undefined>(undefined);
   const page = useSignal<Page>({ state: 'loading' });
   const query = useComputed(() => ({
     q: search.value.trim() || undefined,
@@ -146,6 +82,7 @@ export const ProjectsScreen = () => {
             title: `Erase “${project.name}”?`,
             text: 'Its files, builds and history are erased now. This cannot be undone.',
             action: 'Erase for good',
+            typed: project.name,
           }
         : {
             title: `Delete “${project.name}”?`,
@@ -282,6 +219,9 @@ export const ProjectsScreen = () => {
                   project={project}
                   onDelete={() => void remove(project)}
                   onRestore={() => void restore(project)}
+                  onCopy={(fork) => {
+                    copying.value = { project, fork };
+                  }}
                 />
               ))}
             </div>
@@ -293,6 +233,15 @@ export const ProjectsScreen = () => {
           </>
         )}
       </main>
+      {copying.value !== undefined && (
+        <CopyDialog
+          project={copying.value.project}
+          fork={copying.value.fork}
+          onClose={() => {
+            copying.value = undefined;
+          }}
+        />
+      )}
       {importing.value && (
         <ImportDialog
           onClose={() => {

@@ -52,6 +52,21 @@ export const restoreSession = async (): Promise<void> => {
   }
 };
 
+/** A provider has left the session's cookie; the page goes on where it was going. */
+export const finishSignIn = async (to: string): Promise<void> => {
+  localStorage.setItem(hint, '1');
+  navigate(to, true);
+  await restoreSession();
+};
+
+/** The account as it is now, after the page has changed it. */
+export const userChanged = (user: User): void => {
+  if (session.value.state === 'signed-in') session.value = { state: 'signed-in', user };
+};
+
+/** Whatever session there was, it has ended. */
+export const forgetSession = (): void => signedOut();
+
 export const signIn = async (body: { email: string; password: string }): Promise<void> =>
   signedIn(await client.login(body));
 

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { colorOf } from '../../../src/contract/color.ts';
+import { linkTo } from '../router.ts';
 import { session, signOut } from '../state/session.ts';
 import { Avatar } from './avatar.tsx';
 import { Icon } from './icon.tsx';
@@ -48,6 +49,9 @@ export const AccountMenu = () => {
               @{user.username} · {user.email}
             </span>
           </div>
+          <a class="menu-item" data-testid="open-account" {...linkTo('/account')}>
+            <Icon name="person" /> Account
+          </a>
           <button type="button" class="menu-item" data-testid="sign-out" onClick={() => void signOut()}>
             <Icon name="exit" /> Sign out
           </button>

@@ -45,12 +45,13 @@ export class Builds {
     if (this.current.value === undefined && newest !== undefined) this.select(newest);
   }
 
-  async start(): Promise<void> {
+  /** Builds the newest state, or that of a checkpoint, and plays it. */
+  async start(checkpointId?: string): Promise<void> {
     if (this.busy.value) return;
     this.starting.value = true;
     await attempt(async () => {
       const { build } = await this.#client.call('createBuild', {
-        body: { projectId: this.#projectId },
+        body: { projectId: this.#projectId, ...(checkpointId !== undefined && { checkpointId }) },
         idempotencyKey: newId(),
       });
       if (build.cached)

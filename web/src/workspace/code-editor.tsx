@@ -7,7 +7,7 @@ import { UndoManager } from 'yjs';
 import { anchorOf, placeOf, type RoomDocument } from '../../../src/client/index.ts';
 import { commentMarks, setMarks } from './comment-marks.ts';
 import { useWorkspace } from './context.ts';
-import { baseExtensions, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
+import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab } from './model.ts';
 import { remoteCursors } from './remote-cursors.ts';
 import { colorOfAuthor } from './talk/people.ts';
@@ -26,12 +26,15 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
   const host = useRef<HTMLDivElement>(null);
   const view = useSignal<EditorView | undefined>(undefined);
   const access = useRef(new Compartment());
+  const naming = useRef(new Compartment());
+  // The file may be moved while it is open: the editor stays.
+  const path = useRef(tab.path);
+  path.current = tab.path;
 
   useEffect(() => {
     const element = host.current;
     if (element === null) return;
     let gone = false;
-    const language = new Compartment();
     // Not before the content is here: what the room sends first is nobody's edit to undo.
     live.ready
       .then(() => {
@@ -39,8 +42,8 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
         const undoManager = new UndoManager(live.text);
         const editor = mountEditor(element, live.text.toString(), [
           Prec.high(keymap.of(yUndoManagerKeymap)),
-          baseExtensions(tab.path),
-          language.of([]),
+          baseExtensions(),
+          naming.current.of([]),
           access.current.of(accessExtensions(workspace.canWrite.peek())),
           // No awareness: it would bring the plugin that remoteCursors stands in for.
           yCollab(live.text, null, { undoManager }),
@@ -54,13 +57,10 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
           EditorView.updateListener.of((update) => {
             if (!update.selectionSet || !update.view.hasFocus) return;
             const { head, from, to } = update.state.selection.main;
-            workspace.setCursor(tab.path, head, from === to ? undefined : { from, to });
+            workspace.setCursor(path.current, head, from === to ? undefined : { from, to });
           }),
         ]);
         view.value = editor;
-        void languageOf(tab.path).then((extension) => {
-          if (!gone) editor.dispatch({ effects: language.reconfigure(extension) });
-        });
       })
       // Ended before it began: the tab shows why.
       .catch(() => undefined);
@@ -68,7 +68,18 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
       gone = true;
       view.peek()?.destroy();
     };
-  }, [live, tab.path, view, workspace]);
+  }, [live, view, workspace]);
+
+  useEffect(() => {
+    const editor = view.value;
+    let gone = false;
+    void languageOf(tab.path).then((language) => {
+      if (!gone) editor?.dispatch({ effects: naming.current.reconfigure([labelled(tab.path), language]) });
+    });
+    return () => {
+      gone = true;
+    };
+  }, [tab.path, view.value]);
 
   useSignalEffect(() => {
     const extensions = accessExtensions(workspace.canWrite.value);

@@ -19,8 +19,8 @@ import { editorTheme } from './editor-theme.ts';
 import { extensionOf } from './file-kinds.ts';
 import type { Place } from './model.ts';
 
-/** Everything but content, undo and language. */
-export const baseExtensions = (label: string): Extension => [
+/** Everything but content, undo, language and name. */
+export const baseExtensions = (): Extension => [
   // The shared text counts `\r` as a character of its own; an editor that took `\r\n` for one break would be off by one per line.
   EditorState.lineSeparator.of('\n'),
   EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, '\n')),
@@ -50,9 +50,11 @@ export const baseExtensions = (label: string): Extension => [
     ...completionKeymap,
     indentWithTab,
   ]),
-  EditorView.contentAttributes.of({ 'aria-label': label }),
   editorTheme,
 ];
+
+/** What the editor is called by those who do not see it. */
+export const labelled = (label: string): Extension => EditorView.contentAttributes.of({ 'aria-label': label });
 
 /** The language of a file, loaded when it is first needed. */
 export const languageOf = async (path: string): Promise<Extension> => {

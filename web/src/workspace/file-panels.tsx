@@ -7,7 +7,7 @@ import { attempt, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
-import { baseExtensions, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
+import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab, Workspace } from './model.ts';
 import { saveBlob } from './save.ts';
 
@@ -43,7 +43,12 @@ export const StaticText = ({ tab }: { tab: Tab }) => {
       if (aborter.signal.aborted || host.current === null) return;
       if (editor.current === undefined) {
         const readOnly = [EditorState.readOnly.of(true), EditorView.editable.of(false)];
-        editor.current = mountEditor(host.current, file.content, [baseExtensions(tab.path), language, readOnly]);
+        editor.current = mountEditor(host.current, file.content, [
+          baseExtensions(),
+          labelled(tab.path),
+          language,
+          readOnly,
+        ]);
       } else {
         const { length } = editor.current.state.doc;
         editor.current.dispatch({ changes: { from: 0, to: length, insert: file.content } });

@@ -1,58 +1,35 @@
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
-import { limits } from '../../../src/contract/limits.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import type { TreeNode } from '../../../src/contract/files.ts';
+import { toast } from '../state/toasts.ts';
 import { confirm } from '../ui/confirm.tsx';
+import { plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { Menu, type MenuItem, type MenuPlace } from '../ui/menu.tsx';
 import { useWorkspace } from './context.ts';
-import { tintOf } from './file-kinds.ts';
-import { type Row, visibleRows } from './tree.ts';
+import { copyName, inside, nameOf, parentOf } from './file-operations.ts';
+import { draggedType, FileRow } from './file-row.tsx';
+import { MoveDialog } from './move-dialog.tsx';
+import { NewFile } from './new-file.tsx';
+import { countFiles, findNode, type Row, visibleRows } from './tree.ts';
 
-const NewFile = ({ start, onDone }: { start: string; onDone: () => void }) => {
-  const workspace = useWorkspace();
-  const busy = useSignal(false);
-  return (
-    <form
-      class="new-file"
-      onSubmit={(event) => {
-        event.preventDefault();
-        const path = String(new FormData(event.currentTarget).get('path') ?? '').trim();
-        if (path === '' || busy.value) return;
-        busy.value = true;
-        void workspace.createFile(path).then((made) => {
-          busy.value = false;
-          if (made) onDone();
-        });
-      }}
-    >
-      <input
-        class="input small"
-        name="path"
-        data-testid="new-file-path"
-        aria-label="Path of the new file"
-        placeholder="src/enemy.ts"
-        defaultValue={start}
-        maxLength={limits.file.pathMax}
-        spellcheck={false}
-        autocomplete="off"
-        ref={(element) => element?.focus()}
-        onKeyDown={(event) => {
-          if (event.key === 'Escape') onDone();
-        }}
-        onBlur={(event) => {
-          if (!busy.value && event.currentTarget.value.trim() === start) onDone();
-        }}
-      />
-    </form>
-  );
-};
+const directoryOf = (node: TreeNode): string => (node.type === 'directory' ? node.path : parentOf(node.path));
 
 export const FileTree = () => {
   const workspace = useWorkspace();
   const collapsed = useSignal<ReadonlySet<string>>(new Set());
   const focused = useSignal<string | undefined>(undefined);
   const creating = useSignal<string | undefined>(undefined);
+  const renaming = useSignal<string | undefined>(undefined);
+  const moving = useSignal<string | undefined>(undefined);
+  const menu = useSignal<{ node: TreeNode; place: MenuPlace } | undefined>(undefined);
+  /** The directory that what is dragged would go into. */
+  const target = useSignal<string | undefined>(undefined);
   const list = useRef<HTMLDivElement>(null);
+  /** Gets the focus when it is there: it was just made. */
+  const awaited = useRef<string | undefined>(undefined);
   const tree = workspace.tree.value;
+  const canWrite = workspace.canWrite.value;
   const rows = tree === undefined ? [] : visibleRows(tree, collapsed.value);
   const people = workspace.peopleByPath.value;
   const tabStop = rows.some((row) => row.node.path === focused.value) ? focused.value : rows[0]?.node.path;
@@ -70,20 +47,53 @@ export const FileTree = () => {
     const index = rows.indexOf(row);
     list.current?.querySelectorAll<HTMLElement>('[role="treeitem"]')[index]?.focus();
   };
+  useEffect(() => {
+    const row = rows.find(({ node }) => node.path === awaited.current);
+    if (row === undefined || renaming.value !== undefined) return;
+    awaited.current = undefined;
+    focus(row);
+  });
 
-  const remove = async (path: string) => {
+  const remove = async (node: TreeNode) => {
+    const isFile = node.type === 'file';
     const yes = await confirm({
-      title: `Delete ${path}?`,
-      text: 'It is deleted for everyone in the project.',
+      title: `Delete ${node.path}?`,
+      text: `${isFile ? 'It is' : `The folder and ${plural(countFiles(node), 'file')} in it are`} deleted for everyone in the project.`,
       action: 'Delete',
     });
-    if (yes) await workspace.deleteFile(path);
+    if (!yes) return;
+    const refusal = await workspace.files.remove(node.path);
+    if (refusal !== undefined) return toast({ kind: 'error', title: `${node.path} was not deleted`, detail: refusal });
+    for (const { path } of workspace.tabs.value)
+      if (path === node.path || path.startsWith(`${node.path}/`)) workspace.closeTab(path);
+  };
+
+  const moveInto = async (directory: string, path: string) => {
+    const to = inside(directory, nameOf(path));
+    if (path === '' || path === to) return;
+    const refusal = await workspace.files.move(path, to);
+    if (refusal !== undefined) return toast({ kind: 'error', title: `${path} was not moved`, detail: refusal });
+    toggle(directory, true);
+    awaited.current = to;
+  };
+
+  const copy = async ({ path }: TreeNode) => {
+    const to = copyName(path, (candidate) => findNode(tree, candidate)?.path === candidate);
+    const refusal = await workspace.files.copy(path, to);
+    if (refusal !== undefined) return toast({ kind: 'error', title: `${path} was not copied`, detail: refusal });
+    awaited.current = to;
+    renaming.value = to;
+  };
+
+  const startNew = (directory: string) => {
+    creating.value = directory === '' ? '' : `${directory}/`;
   };
 
   const act = (row: Row) => (row.node.type === 'directory' ? toggle(row.node.path) : workspace.open(row.node.path));
 
   const onKey = (event: KeyboardEvent, row: Row, index: number) => {
     const { node } = row;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === 'ArrowDown') focus(rows[index + 1]);
     else if (event.key === 'ArrowUp') focus(rows[index - 1]);
     else if (event.key === 'Home') focus(rows[0]);
@@ -93,17 +103,46 @@ export const FileTree = () => {
     else if (event.key === 'ArrowLeft' && row.expanded) toggle(node.path, false);
     else if (event.key === 'ArrowLeft') focus(rows.slice(0, index).findLast((other) => other.depth < row.depth));
     else if (event.key === 'Enter' || event.key === ' ') act(row);
-    else if (event.key === 'Delete' && node.type === 'file' && workspace.canWrite.value) void remove(node.path);
+    else if (event.key === 'Delete' && canWrite) void remove(node);
+    else if (event.key === 'F2' && canWrite) renaming.value = node.path;
     else return;
     event.preventDefault();
   };
 
+  const actionsOf = (node: TreeNode): MenuItem[] => [
+    { label: 'New file here', icon: 'plus', testId: 'tree-new', run: () => startNew(directoryOf(node)) },
+    {
+      label: 'Rename',
+      icon: 'pencil',
+      hint: 'F2',
+      testId: 'tree-rename',
+      run: () => {
+        renaming.value = node.path;
+      },
+    },
+    {
+      label: 'Move to…',
+      icon: 'move',
+      testId: 'tree-move',
+      run: () => {
+        moving.value = node.path;
+      },
+    },
+    { label: 'Make a copy', icon: 'copy', testId: 'tree-copy', run: () => void copy(node) },
+    {
+      label: 'Delete',
+      icon: 'trash',
+      hint: 'Del',
+      danger: true,
+      testId: 'tree-delete',
+      run: () => void remove(node),
+    },
+  ];
+
   /** New files go where the reader is. */
   const startPath = () => {
     const row = rows.find((candidate) => candidate.node.path === (focused.value ?? workspace.activePath.value));
-    const directory =
-      row?.node.type === 'directory' ? row.node.path : (row?.node.path.split('/').slice(0, -1).join('/') ?? '');
-    return directory === '' ? '' : `${directory}/`;
+    return row === undefined ? '' : directoryOf(row.node);
   };
 
   return (
@@ -121,16 +160,14 @@ export const FileTree = () => {
           >
             <Icon name="search" size={15} />
           </button>
-          {workspace.canWrite.value && (
+          {canWrite && (
             <button
               type="button"
               class="icon-button"
               aria-label="New file"
               title="New file"
               data-testid="new-file"
-              onClick={() => {
-                creating.value = startPath();
-              }}
+              onClick={() => startNew(startPath())}
             >
               <Icon name="plus" />
             </button>
@@ -145,68 +182,80 @@ export const FileTree = () => {
           }}
         />
       )}
-      <div class="tree" role="tree" aria-label="Files of the project" ref={list}>
+      <div
+        class={target.value === '' ? 'tree dropping' : 'tree'}
+        role="tree"
+        aria-label="Files of the project"
+        ref={list}
+        onDragOver={(event) => {
+          if (!canWrite || !event.dataTransfer?.types.includes(draggedType)) return;
+          event.preventDefault();
+          target.value = '';
+        }}
+        onDragLeave={() => {
+          target.value = undefined;
+        }}
+        onDrop={(event) => {
+          event.preventDefault();
+          target.value = undefined;
+          void moveInto('', event.dataTransfer?.getData(draggedType) ?? '');
+        }}
+      >
         {rows.map((row, index) => {
-          const { node, depth, expanded } = row;
-          const isFile = node.type === 'file';
-          const here = people.get(node.path) ?? [];
-          const active = isFile && node.path === workspace.activePath.value;
+          const { node } = row;
+          const directory = directoryOf(node);
           return (
-            <div
+            <FileRow
               key={node.path}
-              class={active ? 'row active' : 'row'}
-              role="treeitem"
-              aria-level={depth + 1}
-              aria-selected={active}
-              {...(isFile ? {} : { 'aria-expanded': expanded })}
-              tabIndex={node.path === tabStop ? 0 : -1}
-              style={{ '--depth': depth }}
-              data-testid={`${isFile ? 'file' : 'directory'}-${node.path}`}
+              row={row}
+              people={people.get(node.path) ?? []}
+              active={node.type === 'file' && node.path === workspace.activePath.value}
+              tabStop={node.path === tabStop}
+              canWrite={canWrite}
+              renaming={node.path === renaming.value}
+              dropping={target.value === node.path}
+              onAct={() => act(row)}
               onFocus={() => {
                 focused.value = node.path;
               }}
-              onClick={() => act(row)}
-              onKeyDown={(event) => onKey(event, row, index)}
-            >
-              {isFile ? (
-                <span class={`file-icon tint-${tintOf(node.path)}`}>
-                  <Icon name="file" size={15} />
-                </span>
-              ) : (
-                <span class={expanded ? 'twist open' : 'twist'}>
-                  <Icon name="chevron" size={12} />
-                </span>
-              )}
-              <span class="row-name">{node.name}</span>
-              {here.slice(0, 4).map((user) => (
-                <span
-                  key={user.userId}
-                  class="dot"
-                  style={{ '--person': user.color }}
-                  title={`${user.displayName} is here`}
-                />
-              ))}
-              {isFile && workspace.canWrite.value && (
-                <button
-                  type="button"
-                  class="icon-button row-action"
-                  aria-label={`Delete ${node.path}`}
-                  tabIndex={-1}
-                  onClick={(event) => {
-                    event.stopPropagation();
-                    void remove(node.path);
-                  }}
-                >
-                  <Icon name="trash" size={14} />
-                </button>
-              )}
-            </div>
+              onKey={(event) => onKey(event, row, index)}
+              onMenu={(place) => {
+                if (canWrite) menu.value = { node, place };
+              }}
+              onRenamed={(path) => {
+                awaited.current = path ?? node.path;
+                renaming.value = undefined;
+              }}
+              onHover={(over) => {
+                target.value = over ? directory : undefined;
+              }}
+              onDropped={(path) => void moveInto(directory, path)}
+            />
           );
         })}
         {tree !== undefined && rows.length === 0 && (
-          <p class="tree-empty">No files yet.{workspace.canWrite.value ? ' Make the first one with +.' : ''}</p>
+          <p class="tree-empty">No files yet.{canWrite ? ' Make the first one with +.' : ''}</p>
         )}
       </div>
+      {menu.value !== undefined && (
+        <Menu
+          label={menu.value.node.path}
+          items={actionsOf(menu.value.node)}
+          place={menu.value.place}
+          onClose={() => {
+            menu.value = undefined;
+          }}
+        />
+      )}
+      {moving.value !== undefined && (
+        <MoveDialog
+          path={moving.value}
+          onDone={(path) => {
+            awaited.current = path ?? moving.value;
+            moving.value = undefined;
+          }}
+        />
+      )}
     </>
   );
 };

@@ -1,10 +1,11 @@
-import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
   indexedDbStore,
   joinProject,
   type KilnApiError,
   type KilnClient,
   type ProjectRoom,
+  pathAfterMove,
   type RoomDocument,
   type RoomStatus,
   type SaveState,
@@ -17,6 +18,9 @@ import { session } from '../state/session.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
+import { FileOperations } from './file-operations.ts';
+import { History } from './history.ts';
+import { Merge, type MergeSource } from './merge.ts';
 import { Search } from './search.ts';
 import { Talk } from './talk/talk.ts';
 import { findNode, firstFile } from './tree.ts';
@@ -30,6 +34,8 @@ export interface Place {
 
 /** An open file. */
 export interface Tab {
+  /** Stays the same while the file is moved. */
+  readonly id: number;
   readonly path: string;
   readonly kind: Signal<FileKind>;
   /** Present for live files. */
@@ -51,6 +57,12 @@ export type Loading =
   | { state: 'ready' }
   | { state: 'failed'; title: string; detail?: string | undefined; requestId?: string | undefined };
 
+/** What others do to all files at once, after their name. */
+const tellings: Readonly<Record<string, string>> = {
+  'checkpoint.restored': 'went back to an older state',
+  'project.merged': 'merged another project',
+};
+
 const debounce = (ms: number, work: () => void): (() => void) => {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {
@@ -65,6 +77,11 @@ export class Workspace {
   readonly client: KilnClient;
   readonly builds: Builds;
   readonly search: Search;
+  readonly files: FileOperations;
+  readonly history: History;
+  readonly merge = signal<Merge | undefined>(undefined);
+  /** What the centre shows. The editors stay below the others. */
+  readonly front = signal<'editor' | 'checkpoint' | 'merge'>('editor');
   readonly talk = new Talk();
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
@@ -90,6 +107,7 @@ export class Workspace {
   readonly canBuild = computed(
     () => this.ended.value === undefined && this.project.value !== undefined && this.project.value.role !== 'public',
   );
+  readonly canReadHistory = computed(() => this.canBuild.value);
   readonly activeTab: ReadonlySignal<Tab | undefined> = computed(() =>
     this.tabs.value.find((tab) => tab.path === this.activePath.value),
   );
@@ -106,12 +124,15 @@ export class Workspace {
 
   #room: ProjectRoom | undefined;
   #closed = false;
+  #lastTab = 0;
 
   constructor(client: KilnClient, id: string) {
     this.client = client;
     this.id = id;
     this.builds = new Builds(client, id);
     this.search = new Search(client, id);
+    this.history = new History(client, id);
+    this.files = new FileOperations(client, id, () => this.#loadTree());
   }
 
   async load(): Promise<void> {
@@ -140,6 +161,7 @@ export class Workspace {
     this.#closed = true;
     this.builds.close();
     this.search.close();
+    this.history.close();
     this.talk.leave();
     this.#room?.leave();
   }
@@ -154,7 +176,19 @@ export class Workspace {
     const tab = existing ?? this.#makeTab(path);
     if (existing === undefined) this.tabs.value = [...this.tabs.value, tab];
     if (place !== undefined) tab.reveal.value = place;
+    this.front.value = 'editor';
     this.activate(path);
+  }
+
+  showHistory(): void {
+    this.search.close();
+    this.history.show();
+  }
+
+  startMerge(source: MergeSource): void {
+    // One that is being decided about the same project goes on.
+    if (this.merge.value?.source.id !== source.id) this.merge.value = new Merge(this.client, this.id, source);
+    this.front.value = 'merge';
   }
 
   activate(path: string): void {
@@ -204,14 +238,6 @@ export class Workspace {
     return true;
   }
 
-  async deleteFile(path: string): Promise<void> {
-    await attempt(async () => {
-      await this.client.call('deleteFile', { params: { id: this.id, path } });
-      this.closeTab(path);
-      await this.#loadTree();
-    });
-  }
-
   /** The document of a tab ended because its file is gone, or cannot be a document. */
   #onDocumentEnded(tab: Tab, error: KilnApiError): void {
     tab.state.value = 'closed';
@@ -224,6 +250,7 @@ export class Workspace {
     const kind = guessKind(path, size, this.#room !== undefined && this.#room.status !== 'closed');
     const document = kind === 'live' || kind === 'scene' ? this.#room?.openDocument(path) : undefined;
     const tab: Tab = {
+      id: ++this.#lastTab,
       path,
       kind: signal(kind),
       document,
@@ -285,8 +312,11 @@ export class Workspace {
     });
   }
 
-  #onEvent({ type, data }: RoomEvent): void {
+  #onEvent({ type, data, by }: RoomEvent): void {
+    if (type.startsWith('checkpoint.') || type === 'project.merged') this.history.changed(type);
+    if (by !== this.self.value?.userId) this.#tell(type, by);
     const path = typeof data.path === 'string' ? data.path : undefined;
+    if (type === 'file.moved') this.#follow(data);
     if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {
       // Typing makes one of these a second: the tree looks the same after it.
       const tab = this.tabs.value.find((open) => open.path === path);
@@ -297,6 +327,40 @@ export class Workspace {
       this.membersVersion.value += 1;
       this.#reloadProject();
     } else if (type.startsWith('project.')) this.#reloadProject();
+  }
+
+  /** Said, because text changes where nobody seems to type. */
+  #tell(type: string, by: string | null): void {
+    const what = tellings[type];
+    if (what === undefined) return;
+    const who = this.users.value.find(({ userId }) => userId === by)?.displayName ?? 'Somebody';
+    toast({
+      kind: 'info',
+      title: `${who} ${what}`,
+      detail: 'What you typed is kept. The state before is in the history.',
+    });
+  }
+
+  /** Open files go where they were moved to, with their editors and what is typed there. */
+  #follow(move: RoomEvent['data']): void {
+    const after = new Map(
+      this.tabs.value.flatMap((tab) => {
+        const path = pathAfterMove(tab.path, move);
+        return path === undefined ? [] : [[tab, path] as const];
+      }),
+    );
+    if (after.size === 0) return;
+    const taken = new Set(after.values());
+    const active = this.activeTab.value;
+    batch(() => {
+      // A tab that stood at the new path shows a file that is gone.
+      this.tabs.value = this.tabs.value.flatMap((tab) => {
+        const path = after.get(tab);
+        return path !== undefined ? [{ ...tab, path }] : taken.has(tab.path) ? [] : [tab];
+      });
+      const path = active && after.get(active);
+      if (path !== undefined) this.activate(path);
+    });
   }
 
   /** Roles of a room are project roles; what the project said may be older. */

@@ -5,9 +5,13 @@ import { NotFound } from '../screens/not-found.tsx';
 import { client } from '../state/session.ts';
 import { toast } from '../state/toasts.ts';
 import { Mark } from '../ui/mark.tsx';
-import { WorkspaceProvider } from './context.ts';
+import { CheckpointView } from './checkpoint-view.tsx';
+import { useWorkspace, WorkspaceProvider } from './context.ts';
 import { Dock } from './dock.tsx';
 import { FileTree } from './file-tree.tsx';
+import { HistoryPanel } from './history-panel.tsx';
+import { mergeFromAddress } from './merge-address.ts';
+import { MergeView, MergeWaiting } from './merge-view.tsx';
 import { Workspace } from './model.ts';
 import { SearchPanel } from './search-panel.tsx';
 import { ShareDialog } from './share.tsx';
@@ -43,6 +47,27 @@ const useShortcuts = (workspace: Workspace): void => {
   }, [workspace]);
 };
 
+/** The editors, and what may lie over them for a while. */
+const Centre = () => {
+  const { front, merge } = useWorkspace();
+  const shown = front.value;
+  return (
+    <>
+      {merge.value !== undefined && shown === 'editor' && <MergeWaiting merge={merge.value} />}
+      <div class="centre-tabs" inert={shown !== 'editor'}>
+        <Tabs />
+      </div>
+      {shown === 'checkpoint' && <CheckpointView />}
+      {/* Stays while somebody looks at an editor: decisions and texts are in it. */}
+      {merge.value !== undefined && (
+        <div hidden={shown !== 'merge'}>
+          <MergeView key={merge.value.source.id} merge={merge.value} />
+        </div>
+      )}
+    </>
+  );
+};
+
 const storedWidth = (key: string, fallback: number): number => {
   const value = Number(localStorage.getItem(key));
   return Number.isFinite(value) && value > 0 ? value : fallback;
@@ -63,7 +88,7 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   useShortcuts(workspace);
   useFollowing(workspace);
   useEffect(() => {
-    void workspace.load();
+    void workspace.load().then(() => mergeFromAddress(workspace));
     return () => workspace.close();
   }, [workspace]);
   useSignalEffect(() => {
@@ -79,7 +104,7 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   });
 
   useSignalEffect(() => {
-    if (workspace.search.asked.value > 0) filesOpen.value = true;
+    if (workspace.search.asked.value > 0 || workspace.history.open.value) filesOpen.value = true;
   });
 
   const loading = workspace.loading.value;
@@ -130,14 +155,20 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
             aria-label="Files"
             hidden={!filesOpen.value}
           >
-            {workspace.search.open.value ? <SearchPanel /> : <FileTree />}
+            {workspace.search.open.value ? (
+              <SearchPanel />
+            ) : workspace.history.open.value ? (
+              <HistoryPanel />
+            ) : (
+              <FileTree />
+            )}
           </aside>
           {filesOpen.value && (
             <Splitter label="Width of the file list" width={filesWidth} min={160} max={420} side="left" />
           )}
           <main class="centre">
             <Following />
-            <Tabs />
+            <Centre />
           </main>
           <TalkAside />
           {dockOpen.value && (

@@ -4,11 +4,10 @@ import { Arches } from '../ui/mark.tsx';
 import { CodeEditor } from './code-editor.tsx';
 import { useWorkspace } from './context.ts';
 import { tintOf } from './file-kinds.ts';
+import { nameOf } from './file-operations.ts';
 import { FileInfoPanel, ImagePanel, StaticText } from './file-panels.tsx';
 import type { Tab } from './model.ts';
 import { SceneEditor } from './scene/scene-editor.tsx';
-
-const nameOf = (path: string) => path.split('/').at(-1) ?? path;
 
 const TabButton = ({ tab, active }: { tab: Tab; active: boolean }) => {
   const workspace = useWorkspace();
@@ -59,7 +58,11 @@ const Ended = ({ tab }: { tab: Tab }) => {
   return (
     <div class="pane-message" role="alert">
       <h2>{gone ? 'This file is gone' : error.title}</h2>
-      <p>{gone ? 'Somebody deleted or moved it.' : (error.detail ?? 'The room has closed this document.')}</p>
+      <p>
+        {gone
+          ? 'It was deleted. The history of the project keeps the state before.'
+          : (error.detail ?? 'The room has closed this document.')}
+      </p>
       <div class="pane-actions">
         <button type="button" class="button" onClick={() => workspace.closeTab(tab.path)}>
           Close
@@ -103,19 +106,13 @@ export const Tabs = () => {
     <>
       <div class="tab-bar" role="tablist" aria-label="Open files">
         {tabs.map((tab) => (
-          <TabButton key={tab.path} tab={tab} active={tab.path === activePath} />
+          <TabButton key={tab.id} tab={tab} active={tab.path === activePath} />
         ))}
       </div>
       {/* Every open file keeps its editor, and with it undo, scroll and selection. */}
       <div class="panes">
         {tabs.map((tab) => (
-          <div
-            key={`${tab.path} ${tab.document?.doc.clientID ?? ''}`}
-            class="pane"
-            role="tabpanel"
-            aria-label={tab.path}
-            hidden={tab.path !== activePath}
-          >
+          <div key={tab.id} class="pane" role="tabpanel" aria-label={tab.path} hidden={tab.path !== activePath}>
             <Pane tab={tab} active={tab.path === activePath} />
           </div>
         ))}

@@ -7,6 +7,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Mark } from '../ui/mark.tsx';
 import { useWorkspace } from './context.ts';
 import type { Indicator } from './model.ts';
+import { ProjectMenu } from './project-menu.tsx';
 import { TalkButtons } from './talk/panel.tsx';
 
 const indicators: Record<Indicator, { text: string; title: string }> = {
@@ -105,6 +106,7 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
       <h1 class="project-title" title={project?.name}>
         {project?.name}
       </h1>
+      <ProjectMenu />
       <SaveIndicator />
       <div class="top-space" />
       <People />

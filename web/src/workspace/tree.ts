@@ -46,3 +46,10 @@ export const firstFile = (root: TreeNode): string | undefined => {
     node.type === 'file' ? node.path : [...(node.children ?? [])].map(anyFile).find((path) => path !== undefined);
   return anyFile(root);
 };
+
+/** Paths of all directories, the top left out. */
+export const directoriesOf = (node: TreeNode): string[] =>
+  (node.children ?? []).flatMap((child) => (child.type === 'directory' ? [child.path, ...directoriesOf(child)] : []));
+
+export const countFiles = (node: TreeNode): number =>
+  node.type === 'file' ? 1 : (node.children ?? []).reduce((sum, child) => sum + countFiles(child), 0);

@@ -1,0 +1,77 @@
+import { formatPatch, parsePatch, reversePatch } from 'diff';
+import type { z } from 'zod';
+import type { KilnClient } from '../../../src/client/index.ts';
+import type { Checkpoint, CheckpointFile, Diff } from '../../../src/contract/checkpoints.ts';
+
+/** A state of the project: a checkpoint by its id, or the newest. */
+export type Side = string | 'head';
+
+export interface Change {
+  readonly kind: 'added' | 'removed' | 'modified' | 'moved';
+  readonly path: string;
+  /** Where a moved file was. */
+  readonly from?: string | undefined;
+  readonly file: CheckpointFile;
+  readonly patch?: string | undefined;
+}
+
+export interface Comparison {
+  readonly older: Side;
+  readonly newer: Side;
+  /** Sorted by path. */
+  readonly changes: readonly Change[];
+  readonly truncated: boolean;
+}
+
+type DiffAnswer = z.infer<typeof Diff>;
+
+const reversed = (diff: DiffAnswer): DiffAnswer => ({
+  added: diff.removed,
+  removed: diff.added,
+  modified: diff.modified.map(({ path, before, after, patch }) => ({
+    path,
+    before: after,
+    after: before,
+    ...(patch !== undefined && { patch: formatPatch(parsePatch(patch).map((one) => reversePatch(one))) }),
+  })),
+  truncated: diff.truncated,
+});
+
+/** A file that went away here and came with the same bytes there was moved. */
+const changesOf = ({ added, removed, modified }: DiffAnswer): Change[] => {
+  const gone = new Map(removed.map((file) => [file.hash, file]));
+  const moved = new Set<string>();
+  const come = added.map((file): Change => {
+    const before = gone.get(file.hash);
+    if (before === undefined || moved.has(before.path) || file.size === 0)
+      return { kind: 'added', path: file.path, file };
+    moved.add(before.path);
+    return { kind: 'moved', path: file.path, from: before.path, file };
+  });
+  return [
+    ...come,
+    ...removed
+      .filter(({ path }) => !moved.has(path))
+      .map((file): Change => ({ kind: 'removed', path: file.path, file })),
+    ...modified.map(({ path, after, patch }): Change => ({ kind: 'modified', path, file: after, patch })),
+  ].sort((a, b) => (a.path < b.path ? -1 : 1));
+};
+
+/** What changed between a checkpoint and another state, from the older to the newer. `ahead`: the checkpoint is still to come. */
+export const compare = async (
+  client: KilnClient,
+  projectId: string,
+  checkpoint: Checkpoint,
+  against: Checkpoint | 'head',
+  options: { ahead: boolean; signal: AbortSignal },
+): Promise<Comparison> => {
+  const other: Side = against === 'head' ? 'head' : against.id;
+  const isNewer = against === 'head' ? options.ahead : checkpoint.createdAt > against.createdAt;
+  const diff = await client.call('diffCheckpoint', {
+    params: { id: projectId, checkpointId: checkpoint.id },
+    query: { against: other },
+    signal: options.signal,
+  });
+  const [older, newer] = isNewer ? [other, checkpoint.id] : [checkpoint.id, other];
+  return { older, newer, changes: changesOf(isNewer ? reversed(diff) : diff), truncated: diff.truncated };
+};

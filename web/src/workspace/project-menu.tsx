@@ -1,0 +1,55 @@
+import { useSignal } from '@preact/signals';
+import { CopyDialog } from '../ui/copy-dialog.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { MenuButton, type MenuItem } from '../ui/menu.tsx';
+import { useWorkspace } from './context.ts';
+import { ForksDialog } from './forks-dialog.tsx';
+
+/** What can be done with the project as a whole, beside its title. */
+export const ProjectMenu = () => {
+  const workspace = useWorkspace();
+  const dialog = useSignal<'forks' | 'fork' | 'duplicate' | undefined>(undefined);
+  const project = workspace.project.value;
+  if (project === undefined || workspace.ended.value !== undefined) return null;
+  const ask = (what: 'forks' | 'fork' | 'duplicate') => () => {
+    dialog.value = what;
+  };
+  const close = () => {
+    dialog.value = undefined;
+  };
+  const items = (): MenuItem[] => [
+    ...(workspace.canReadHistory.value
+      ? [
+          {
+            label: 'History',
+            icon: 'history' as const,
+            testId: 'project-history',
+            run: () => workspace.showHistory(),
+          },
+        ]
+      : []),
+    { label: 'Forks and merges', icon: 'merge', testId: 'project-forks', run: ask('forks') },
+    { label: 'Fork', icon: 'fork', testId: 'project-fork', run: ask('fork') },
+    { label: 'Duplicate', icon: 'copy', testId: 'project-duplicate', run: ask('duplicate') },
+  ];
+  return (
+    <>
+      {project.forkedFrom !== null && (
+        <button
+          type="button"
+          class="fork-badge"
+          title="This is a fork: see where it comes from"
+          data-testid="fork-badge"
+          onClick={ask('forks')}
+        >
+          <Icon name="fork" size={12} /> <span class="wide-only">Fork</span>
+        </button>
+      )}
+      <MenuButton label="What to do with the project" items={items} testId="project-menu" />
+      {dialog.value === 'forks' && <ForksDialog onFork={ask('fork')} onClose={close} />}
+      {(dialog.value === 'fork' || dialog.value === 'duplicate') && (
+        <CopyDialog project={project} fork={dialog.value === 'fork'} onClose={close} />
+      )}
+    </>
+  );
+};
