@@ -94,6 +94,7 @@ export async function createProject(db: Database, project: NewProject): Promise<
     fileCount: 0,
     totalSize: 0,
     treeHash: null,
+    assetBytes: 0,
     createdAt: now,
     updatedAt: now,
     deletedAt: null,

@@ -16,6 +16,7 @@ export const {
   assets,
   assetVersions,
   uploads,
+  uploadParts,
   builds,
   publications,
   templates,
