@@ -17,6 +17,10 @@ export type AccessRule =
   | { readonly kind: 'build'; readonly right: Right }
   /** A right on the project that the body's `projectId` names. */
   | { readonly kind: 'body-project'; readonly right: Right }
+  /** A right on the project of the asset that `id` names. */
+  | { readonly kind: 'asset'; readonly right: Right; readonly trashed: boolean }
+  /** A right on the project that the form's field `projectId` names. */
+  | { readonly kind: 'form-project'; readonly right: Right }
   /** The runner that holds the token of the build that `id` names. */
   | { readonly kind: 'runner' }
   /** The operator: whoever can sign with the deployment's keys. */
@@ -43,6 +47,8 @@ export interface Endpoint {
   readonly body?: z.ZodType;
   /** The body may also be raw bytes of any other content type. */
   readonly rawBody?: true;
+  /** Fields of a `multipart/form-data` body, which the handler reads as it comes. */
+  readonly form?: z.ZodObject;
   /** The content types of raw bytes, where they matter; a client that names none sends the first. */
   readonly rawTypes?: readonly [string, ...string[]];
   /** Honours `Idempotency-Key`. `streamed`: the handler asks for the key itself, once the body has gone by and its hash is known. */

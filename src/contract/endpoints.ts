@@ -1,4 +1,5 @@
 import { archiveEndpoints } from './endpoints/archives.ts';
+import { assetEndpoints } from './endpoints/assets.ts';
 import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
@@ -20,6 +21,7 @@ export const endpoints = {
   ...fileEndpoints,
   ...historyEndpoints,
   ...collaborationEndpoints,
+  ...assetEndpoints,
   ...buildEndpoints,
   ...templateEndpoints,
   ...runnerEndpoints,

@@ -381,6 +381,30 @@ export const limits = {
     parallel: 6,
   },
 
+  /** Media and data of a game. */
+  asset: {
+    /** Cloudflare takes no larger request body on its smaller plans. */
+    uploadBytes: 100 * MiB,
+    /** What multipart framing may add to that, for each file. */
+    framingBytes: 4 * KiB,
+    /** Files of one form, which are stored one after the other. */
+    batchFiles: 100,
+    /** Of the beginning of a file that is kept to tell its type from; magic numbers lie within 36 KiB. */
+    headBytes: 64 * KiB,
+    /** Up to here a file is held in memory whole and stored by its name at once. */
+    wholeBytes: 1 * MiB,
+    /** Assets of a project: its export names each of them in one manifest, of at most 1 MiB. */
+    perProject: 2000,
+    /** All versions of a project's assets. Twice the largest file. */
+    projectBytes: 10 * 1024 * MiB,
+    /** The same over all projects that a user owns: at R2's price, 0.30 $ a month. */
+    userBytes: 20 * 1024 * MiB,
+    /** Versions of an asset; older ones make place for new ones. */
+    versionsKept: 50,
+    /** Trash keeps a deleted asset for 30 days. */
+    trashTtl: 30 * day,
+  },
+
   /** Bytes on their way into a bucket, before their hash is known. */
   intake: {
     /** Parts of what comes without a length, held in memory one at a time. R2 takes none below 5 MiB but the last. */

@@ -10,3 +10,7 @@ export const inviteUrl = (config: Config, token: string): string => `${config.ap
 /** Every build is an origin of its own, so one game cannot touch another's storage. */
 export const playUrl = (config: Config, buildId: string): string =>
   `${config.contentScheme}://${buildId}.${config.contentHost}/`;
+
+/** The bytes of one version of an asset. */
+export const assetUrl = (config: Config, assetId: string, version: number): string =>
+  `${config.appOrigin}/api/assets/${assetId}/download?version=${version}`;

@@ -20,6 +20,9 @@ const keys = {
   site: (buildId: string) => `build/${buildId}/outputs.json`,
 };
 
+/** For rows that keep the key of an object. */
+export const blobKey = keys.blob;
+
 /** Where bytes of ASSETS wait for the name that their hash gives them. */
 export const intakePrefix = 'intake/';
 

@@ -12,6 +12,7 @@ import type { AppContext, AppEnv } from './http/context.ts';
 import { problemResponse } from './http/problem.ts';
 import { activityRoutes } from './routes/activity.ts';
 import { archiveRoutes } from './routes/archives.ts';
+import { assetRoutes } from './routes/assets.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
@@ -155,6 +156,7 @@ export function createApp(): Hono<AppEnv> {
   batchRoutes(app);
   inviteRoutes(app);
   activityRoutes(app);
+  assetRoutes(app);
   fileRoutes(app);
   historyRoutes(app);
   searchRoutes(app);

@@ -1,5 +1,6 @@
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { eraseAsset, expiredAssets } from '../data/assets.ts';
 import { stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -67,6 +68,11 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
           await startErasing(db, id, { actorId: null, now }, { expired: true });
           await eraseProject(env, db, id, now);
         });
+      return rows.length;
+    },
+    assets: async () => {
+      const rows = await expiredAssets(db, now - limits.asset.trashTtl, limits.outbox.sweep);
+      for (const asset of rows) await each(asset.id, () => eraseAsset(db, asset, { actorId: null, now }, 'trashed'));
       return rows.length;
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),

@@ -8,6 +8,11 @@ export const signedIn = { kind: 'user' } as const;
 export const project = <const R extends Right>(right: R) => ({ kind: 'project', right }) as const;
 /** A right on the project of the build that the path names. */
 export const build = <const R extends Right>(right: R) => ({ kind: 'build', right }) as const;
+/** A right on the project of the asset that the path names; `trashed`: also of one in the trash. */
+export const asset = <const R extends Right>(right: R, state?: 'trashed') =>
+  ({ kind: 'asset', right, trashed: state === 'trashed' }) as const;
+/** A right on the project that the form's field `projectId` names. */
+export const formProject = <const R extends Right>(right: R) => ({ kind: 'form-project', right }) as const;
 /** The runner that holds the job's token. */
 export const runner = { kind: 'runner' } as const;
 /** The operator of the deployment. */
