@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
 import type { AssetQuery, AssetType } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
@@ -30,6 +30,8 @@ export interface AssetContent {
   readonly size: number;
   readonly metadata: Record<string, unknown>;
 }
+
+const adoptRows = 500;
 
 const named = (projectId: string, name: string): SQL | undefined =>
   and(eq(assets.projectId, projectId), eq(assets.nameFold, foldName(name)));
@@ -178,6 +180,60 @@ export async function allAssets(db: Database, projectId: string): Promise<AssetA
       .where(and(eq(assets.projectId, projectId), isNull(assets.deletedAt)))
       .orderBy(asc(assets.nameFold)),
   );
+}
+
+export interface NewAsset extends AssetContent {
+  readonly name: string;
+}
+
+/**
+ * Gives a project that is being made its assets, all of them its first versions. Throws `quota_exceeded`; what
+ * was written by then goes with the project.
+ */
+export async function adoptAssets(
+  db: Database,
+  projectId: string,
+  list: readonly NewAsset[],
+  actor: Actor & { actorId: string },
+): Promise<void> {
+  const { now, actorId } = actor;
+  // Rows of a statement travel in one parameter, some 600 bytes each.
+  for (let at = 0; at < list.length; at += adoptRows) {
+    const some = list.slice(at, at + adoptRows);
+    const rows = some.map(({ name, metadata, ...content }) => ({
+      ...content,
+      id: newId(),
+      name,
+      nameFold: foldName(name),
+      metadata: JSON.stringify(metadata),
+    }));
+    const given = db.dialect.rows(JSON.stringify(rows), {
+      id: 'text',
+      name: 'text',
+      nameFold: 'text',
+      type: 'text',
+      mimeType: 'text',
+      objectKey: 'text',
+      hash: 'text',
+      size: 'integer',
+      metadata: 'text',
+    });
+    const bytes = some.reduce((sum, { size }) => sum + size, 0);
+    const [, , , , , [counted]] = await db.batch('assets.adopt', (orm) => [
+      takeProject(orm, projectId),
+      takeOwner(orm, projectId),
+      orm.run(sql`INSERT INTO assets (id, project_id, name, name_fold, type, version, metadata, created_by, created_at, updated_at)
+        SELECT id, CAST(${projectId} AS text), name, "nameFold", type, 1, metadata, CAST(${actorId} AS text),
+          CAST(${now} AS bigint), CAST(${now} AS bigint)
+        FROM ${given} AS given WHERE ${fits(projectId, bytes)} AND ${hasPlace(projectId, some.length)}`),
+      orm.run(sql`INSERT INTO asset_versions (asset_id, version, object_key, hash, size, mime_type, metadata, created_by, created_at)
+        SELECT id, 1, "objectKey", hash, size, "mimeType", metadata, CAST(${actorId} AS text), CAST(${now} AS bigint)
+        FROM ${given} AS given WHERE EXISTS (SELECT 1 FROM assets WHERE assets.id = given.id)`),
+      recount(orm, projectId),
+      orm.select({ n: count() }).from(assets).where(eq(assets.projectId, projectId)),
+    ]);
+    if (counted?.n !== at + some.length) throw await refusal(db, projectId, bytes);
+  }
 }
 
 const entryOf = (asset: AssetRow, action: string, actor: Actor, data: Record<string, unknown> = {}) =>

@@ -6,6 +6,7 @@ import { assetQuota } from '../../src/data/asset-quota.ts';
 import {
   type AssetContent,
   addAssetVersion,
+  adoptAssets,
   allAssets,
   eraseAsset,
   expiredAssets,
@@ -127,6 +128,24 @@ onBothEngines('Assets', (store) => {
     expect(quota?.project.used).toBe(projectBytes - 40);
     expect(quota?.owner.used).toBeLessThanOrEqual(userBytes);
     expect(quota?.owner.used).toBeGreaterThan(userBytes - 400);
+  });
+
+  it('are given to a new project all at once, within the quota', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const many = Array.from({ length: 1100 }, (_, n) => ({ ...content(3), name: `n${n}.png` }));
+    await adoptAssets(db, project, many, by(owner));
+    expect(await allAssets(db, project)).toHaveLength(1100);
+    expect(await bytesOf(db, project)).toBe(3300);
+    expect((await allAssets(db, project))[0]).toMatchObject({
+      asset: { name: 'n0.png', version: 1, metadata: { note: 'ä' } },
+      version: { version: 1, objectKey: content(3).objectKey, createdBy: owner },
+    });
+    const other = await someProject(db, owner);
+    const large = [{ ...content(limits.asset.projectBytes + 1), name: 'large.png' }];
+    await expect(adoptAssets(db, other, large, by(owner))).rejects.toMatchObject({ code: 'quota_exceeded' });
+    expect(await allAssets(db, other)).toEqual([]);
   });
 
   it('are not taken by a project in the trash, and go with a project that is erased', async () => {

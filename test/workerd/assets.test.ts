@@ -4,7 +4,7 @@ import type { Asset } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
-import { intakePrefix } from '../../src/data/objects.ts';
+import { getTree, intakePrefix } from '../../src/data/objects.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
 import { gif, png, textBytes, wav } from '../support/media.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, type World } from './support.ts';
@@ -283,6 +283,86 @@ describe('an asset', () => {
     );
     const activity = await call('GET', `/api/projects/${world.projectId}/activity?action=asset`, { as: world.viewer });
     expect(await activity.text()).toContain('told.txt');
+  });
+});
+
+describe('the assets of a project', () => {
+  const facts = (assets: readonly Asset[]) =>
+    assets.map(({ name, type, mimeType, size, hash, metadata, version }) => ({
+      name,
+      type,
+      mimeType,
+      size,
+      hash,
+      metadata,
+      version,
+    }));
+  let projectId: string;
+  beforeAll(async () => {
+    projectId = await newProject();
+    await expectJson(
+      await call('PUT', `/api/projects/${projectId}/files/index.html`, { as: world.owner, json: { content: 'x' } }),
+      201,
+    );
+    await stored('hero.png', png(7, 7), { projectId });
+    await stored('level.json', textBytes('{}'), { projectId });
+    await stored('noise.png', large(2 * MiB), { projectId });
+    const gone = await stored('gone.png', png(1, 1), { projectId });
+    await expectJson(await call('DELETE', `/api/assets/${gone.id}`, { as: world.owner }), 204);
+  });
+
+  const copyOf = async (answer: Response): Promise<string> =>
+    (await expectJson<{ project: { id: string } }>(answer, 201)).project.id;
+
+  it.each([false, true])('are those of a copy, too (fork: %s), and count for it', async (fork) => {
+    const json = { name: 'Copy', fork };
+    const copy = await copyOf(await call('POST', `/api/projects/${projectId}/duplicate`, { as: world.owner, json }));
+    expect(facts(await list('', copy))).toEqual(facts(await list('', projectId)));
+    const bytes = (await list('', copy)).reduce((sum, { size }) => sum + size, 0);
+    expect(await database.prepare('SELECT asset_bytes AS n FROM projects WHERE id = ?').bind(copy).first('n')).toBe(
+      bytes,
+    );
+    const [first] = await list('', copy);
+    expect(first && (await read(`/api/assets/${first.id}/download`, world.owner))).toEqual(png(7, 7));
+  });
+
+  it('are in its archive, and come out of it equal', async () => {
+    const archive = await call('GET', `/api/projects/${projectId}/export`, { as: world.owner });
+    const tag = archive.headers.get('etag');
+    const bytes = await archive.arrayBuffer();
+    const headers = { 'content-type': 'application/zip' };
+    const answer = await call('POST', '/api/projects/import', { as: world.owner, body: bytes, headers });
+    const { project, imported } = await expectJson<{ project: { id: string }; imported: object }>(answer, 201);
+    expect(imported).toMatchObject({ files: 1, assets: 3, skipped: 0 });
+    expect(facts(await list('', project.id))).toEqual(facts(await list('', projectId)));
+    const again = await call('GET', `/api/projects/${project.id}/export`, { as: world.owner });
+    expect(new Uint8Array(await again.arrayBuffer())).toHaveLength(bytes.byteLength);
+    await stored('more.txt', textBytes('more'), { projectId });
+    const changed = await call('GET', `/api/projects/${projectId}/export`, { as: world.owner });
+    await changed.body?.cancel();
+    expect(changed.headers.get('etag')).not.toBe(tag);
+  });
+
+  it('are part of what is built, below assets/, unless a file has the place', async () => {
+    const build = async () => {
+      const { build } = await expectJson<{ build: { id: string; treeHash: string } }>(
+        await call('POST', '/api/builds', { as: world.owner, json: { projectId } }),
+        202,
+      );
+      const tree = await getTree(env.ASSETS, build.treeHash);
+      return { hash: build.treeHash, paths: tree?.map(({ path }) => path) };
+    };
+    const first = await build();
+    expect(first.paths).toEqual(expect.arrayContaining(['index.html', 'assets/hero.png', 'assets/level.json']));
+    expect(first.paths).not.toContain('assets/gone.png');
+    await stored('hero.png', png(8, 8), { projectId });
+    const second = await build();
+    expect(second.paths).toEqual(first.paths);
+    expect(second.hash).not.toBe(first.hash);
+    const file = { as: world.owner, json: { content: 'mine' } };
+    await expectJson(await call('PUT', `/api/projects/${projectId}/files/assets/Hero.png`, file), 201);
+    expect((await build()).paths).toContain('assets/Hero.png');
+    expect((await build()).paths).not.toContain('assets/hero.png');
   });
 });
 
