@@ -401,6 +401,14 @@ export const limits = {
     userBytes: 20 * 1024 * MiB,
     /** Versions of an asset; older ones make place for new ones. */
     versionsKept: 50,
+    /** A signed link works for one to two of these: longer than a page is open, and the same link for everybody within one. */
+    linkTtl: 60 * minute,
+    /** Larger ones are read from R2 every time: the cache of a data centre is shared. */
+    cachedBytes: 32 * MiB,
+    /** A cache that takes longer is slower than R2. */
+    cachePatience: 500,
+    /** An SVG document up to here is shown, as a copy that is made in memory; a larger one is a download. */
+    svgBytes: 1 * MiB,
     /** Trash keeps a deleted asset for 30 days. */
     trashTtl: 30 * day,
   },

@@ -11,6 +11,13 @@ export const inviteUrl = (config: Config, token: string): string => `${config.ap
 export const playUrl = (config: Config, buildId: string): string =>
   `${config.contentScheme}://${buildId}.${config.contentHost}/`;
 
-/** The bytes of one version of an asset. */
-export const assetUrl = (config: Config, assetId: string, version: number): string =>
-  `${config.appOrigin}/api/assets/${assetId}/download?version=${version}`;
+/** The label below the content host at which assets are; no build and no publication can have it. */
+export const assetLabel = 'cdn';
+
+/** One version of an asset; `token` opens it where its project is private. */
+export const cdnUrl = (
+  config: Config,
+  asset: { readonly id: string; readonly version: number; readonly name: string },
+  token: string | null,
+): string =>
+  `${config.contentScheme}://${assetLabel}.${config.contentHost}/cdn/${asset.id}/${asset.version}/${encodeURIComponent(asset.name)}${token === null ? '' : `?token=${token}`}`;

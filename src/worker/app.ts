@@ -3,9 +3,11 @@ import { endpoints } from '../contract/endpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { type Config, configOf } from '../core/config.ts';
+import { assetLabel } from '../core/links.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type Freshness, openDatabase } from '../data/open.ts';
+import { serveAsset } from './cdn.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
@@ -66,7 +68,8 @@ const workspacePolicy = (c: AppContext): string => {
     "default-src 'self'",
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data: blob:",
+    `img-src 'self' data: blob: ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
+    `media-src 'self' ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
     "font-src 'self' data:",
     `connect-src 'self' ${config.appOrigin.replace(/^http/, 'ws')}`,
     `frame-src ${content}`,
@@ -139,6 +142,7 @@ export function createApp(): Hono<AppEnv> {
 
   app.use(async (c, next) => {
     const label = contentLabel(new URL(c.req.url).host, c.var.config.contentHost);
+    if (label === assetLabel) return await serveAsset(c);
     if (label !== null) return await serveContent(c, label);
     if (isSocketRequest(c)) return await openSocket(c);
     await next();

@@ -30,7 +30,7 @@ beforeAll(async () => {
   config = configWith([key]);
 });
 
-const purposes: readonly Purpose[] = ['access', 'room', 'build', 'system'];
+const purposes: readonly Purpose[] = ['access', 'room', 'build', 'cdn', 'system'];
 
 /** One honest token of every purpose, with the claims of all of them, so that only purpose tells them apart. */
 const everyClaim = {
@@ -48,6 +48,7 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   access: { typ: 'at+jwt', aud: 'kiln:api' },
   room: { typ: 'room+jwt', aud: 'kiln:room' },
   build: { typ: 'build+jwt', aud: 'kiln:build' },
+  cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
 };
 

@@ -19,7 +19,7 @@ import {
 } from '../../data/assets.ts';
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
-import { toAsset, toVersion } from '../assets/show.ts';
+import { showAsset, showAssets, showVersions } from '../assets/show.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
@@ -73,7 +73,7 @@ async function shown(c: AppContext, id: string): Promise<Asset> {
   const asset = await assetById(c.var.db, id);
   const at = asset && (await versionOf(c.var.db, asset));
   if (!at) throw new KilnError('not_found');
-  return toAsset(c.var.config, at);
+  return await showAsset(c, at);
 }
 
 export function assetRoutes(app: Hono<AppEnv>): void {
@@ -94,7 +94,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       if (earlier) return { raw: earlier };
       const answer = await idempotently(c, user.userId, asked, async () => {
         const at = await keep(c, room, file, name, type);
-        return c.json({ asset: toAsset(c.var.config, at) }, 201, { 'cache-control': 'private, no-store' });
+        return c.json({ asset: await showAsset(c, at) }, 201, { 'cache-control': 'private, no-store' });
       });
       return { raw: answer };
     } finally {
@@ -108,7 +108,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     const errors: { name: string; code: KilnError['code']; detail: string }[] = [];
     for (const file of files) {
       try {
-        assets.push(toAsset(c.var.config, await keep(c, room, file, nameOf(file.fileName), undefined)));
+        assets.push(await showAsset(c, await keep(c, room, file, nameOf(file.fileName), undefined)));
       } catch (error) {
         if (!(error instanceof KilnError)) throw error;
         errors.push({ name: file.fileName ?? '', code: error.code, detail: error.message });
@@ -122,7 +122,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.listAssets, async (c, { room, query }) => {
     await room.enter();
     const { rows, nextCursor } = await listAssets(c.var.db, room.projectId, query);
-    return { status: 200, body: { assets: rows.map((at) => toAsset(c.var.config, at)), nextCursor } };
+    return { status: 200, body: { assets: await showAssets(c, room.projectId, rows), nextCursor } };
   });
 
   mount(app, endpoints.getAsset, async (c, { asset }) => ({
@@ -156,7 +156,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.listAssetVersions, async (c, { asset }) => ({
     status: 200,
-    body: { versions: (await versionsOf(c.var.db, asset.id)).map((row) => toVersion(c.var.config, row)) },
+    body: { versions: await showVersions(c, asset, await versionsOf(c.var.db, asset.id)) },
   }));
 
   mount(app, endpoints.restoreAssetVersion, async (c, { asset, room, user, params }) => {
@@ -174,7 +174,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       actorOf(c, user.userId),
     );
     await tell(room, 'asset.uploaded', at.asset);
-    return { status: 201, body: { asset: toAsset(c.var.config, at) } };
+    return { status: 201, body: { asset: await showAsset(c, at) } };
   });
 
   mount(app, endpoints.downloadAsset, async (c, { asset, query }) => {
