@@ -88,3 +88,46 @@ export const AssetDownloadQuery = z.object({
 export const DeleteAssetQuery = z.object({
   permanent: queryBoolean.default(false).meta({ description: 'Now and for good, in place of the trash' }),
 });
+
+export const CreateUpload = z.strictObject({
+  projectId: Id,
+  name: AssetName,
+  size: z.int().min(1).max(limits.upload.size),
+  mimeType: z.string().max(200).optional().meta({ description: 'What it is expected to be' }),
+  hash: Sha256.optional().meta({ description: 'Checked in the end; one that the project has already needs no upload' }),
+});
+export type CreateUpload = z.infer<typeof CreateUpload>;
+
+export const Upload = z
+  .object({
+    id: Id,
+    projectId: Id,
+    name: z.string(),
+    size: z.int(),
+    status: z
+      .enum(['open', 'pending', 'done', 'refused'])
+      .meta({ description: '`pending`: all parts are there and are being verified' }),
+    partSize: z.int().meta({ description: 'Of all parts but the last' }),
+    parts: z.array(
+      z.object({
+        number: z.int(),
+        size: z.int(),
+        url: z.string().meta({ description: 'PUT the bytes here; the address is signed' }),
+        etag: z.string().nullable().meta({ description: 'Of the part that has arrived; null where none has' }),
+      }),
+    ),
+    assetId: Id.nullable().meta({ description: 'Once it is done' }),
+    errorCode: z.enum(errorCodes).nullable().meta({ description: 'Why it was refused' }),
+    expiresAt: Timestamp,
+  })
+  .meta({ id: 'Upload' });
+export type Upload = z.infer<typeof Upload>;
+
+export const UploadEnvelope = z.object({ upload: Upload });
+
+export const UploadPartQuery = z.object({ token: z.string().max(2000).default('') });
+export const UploadPart = z.object({ part: z.object({ number: z.int(), size: z.int(), etag: z.string() }) });
+
+export const CompleteUpload = z.strictObject({
+  parts: z.array(z.strictObject({ number: z.int().min(1), etag: z.string().max(200) })).max(limits.upload.parts),
+});

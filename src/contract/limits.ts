@@ -413,6 +413,24 @@ export const limits = {
     trashTtl: 30 * day,
   },
 
+  /** Assets that come in parts. */
+  upload: {
+    /** The largest object that R2 takes in one put, by which it gets its name. */
+    size: 5 * 1024 * MiB - 5 * MiB,
+    /** A part that was lost costs seconds on a slow line, and one fits into memory. */
+    partSize: 8 * MiB,
+    /** `size` in such parts; R2 takes up to 10,000. */
+    parts: 640,
+    /** Open in one project: more is no person at work. */
+    openMax: 100,
+    /** An upload that is not complete by then is given up; its parts are removed. */
+    ttl: day,
+    /** Up to here bytes are verified while the client waits: a second or two. */
+    verifyNow: 128 * MiB,
+    /** Whoever verifies the bytes of an upload has so long before another may try: reading 5 GiB twice takes three minutes. */
+    verifyClaim: 15 * minute,
+  },
+
   /** Bytes on their way into a bucket, before their hash is known. */
   intake: {
     /** Parts of what comes without a length, held in memory one at a time. R2 takes none below 5 MiB but the last. */

@@ -21,3 +21,7 @@ export const cdnUrl = (
   token: string | null,
 ): string =>
   `${config.contentScheme}://${assetLabel}.${config.contentHost}/cdn/${asset.id}/${asset.version}/${encodeURIComponent(asset.name)}${token === null ? '' : `?token=${token}`}`;
+
+/** Where a part of an upload is sent. */
+export const uploadPartUrl = (config: Config, uploadId: string, number: number, token: string): string =>
+  `${config.appOrigin}/api/assets/uploads/${uploadId}/parts/${number}?token=${token}`;

@@ -18,6 +18,8 @@ const purposes = {
   build: { typ: 'build+jwt', audience: 'kiln:build' },
   /** Reads the versions of one asset at the content host, until it expires. */
   cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
+  /** Sends the parts of one upload. */
+  upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
   system: { typ: 'system+jwt', audience: 'kiln:system' },
 } as const;
@@ -27,6 +29,7 @@ interface Claims {
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
   cdn: { sub: string };
+  upload: { sub: string };
   system: { sub: string };
 }
 
@@ -39,6 +42,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
   cdn: { sub: 'string' },
+  upload: { sub: 'string' },
   system: { sub: 'string' },
 };
 

@@ -48,11 +48,11 @@ export interface AssetQuota {
   readonly owner: { readonly used: number; readonly limit: number };
 }
 
-/** What a project and its owner have used; undefined where there is no such project. */
-export async function assetQuota(db: Database, projectId: string): Promise<AssetQuota | undefined> {
+/** What a project and its owner have used, but for one upload; undefined where there is no such project. */
+export async function assetQuota(db: Database, projectId: string, upload = ''): Promise<AssetQuota | undefined> {
   const [row] = await db.query('assets.quota', (orm) =>
     orm.values<[number, number]>(
-      sql`SELECT ${ofProject('')}, ${ofOwner('')} FROM projects AS p WHERE p.id = ${projectId}`,
+      sql`SELECT ${ofProject(upload)}, ${ofOwner(upload)} FROM projects AS p WHERE p.id = ${projectId}`,
     ),
   );
   return (

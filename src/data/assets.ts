@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
 import type { AssetQuery, AssetType } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
@@ -10,7 +10,7 @@ import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
 import { takeProject } from './projects.ts';
-import { assets, assetVersions, projects } from './schema/sqlite.ts';
+import { assets, assetVersions, projects, uploads } from './schema/sqlite.ts';
 
 export type AssetRow = typeof assets.$inferSelect;
 export type AssetVersionRow = typeof assetVersions.$inferSelect;
@@ -35,6 +35,9 @@ const adoptRows = 500;
 
 const named = (projectId: string, name: string): SQL | undefined =>
   and(eq(assets.projectId, projectId), eq(assets.nameFold, foldName(name)));
+
+const isUnfinished = (orm: Orm, uploadId: string): SQL =>
+  has(orm, uploads, and(eq(uploads.id, uploadId), inArray(uploads.status, ['open', 'pending'])));
 
 const isOpen = (orm: Orm, projectId: string): SQL =>
   has(orm, projects, and(eq(projects.id, projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)));
@@ -70,6 +73,7 @@ export async function addAssetVersion(
       and(
         isOpen(orm, projectId),
         fits(projectId, content.size, upload),
+        upload === '' ? undefined : isUnfinished(orm, upload),
         or(has(orm, assets, named(projectId, name)), hasPlace(projectId)),
       ),
     ),
@@ -86,16 +90,31 @@ export async function addAssetVersion(
     orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${here})
       AND version <= (${current}) - ${limits.asset.versionsKept} AND ${decided(orm, entry)}`),
     recount(orm, projectId),
+    // With the version: an upload brings one, however often it is completed.
+    orm
+      .update(uploads)
+      .set({ status: 'done', hash: content.hash, assetId: sql`(SELECT id FROM assets WHERE ${here})` })
+      .where(and(eq(uploads.id, upload), decided(orm, entry))),
   ]);
-  if (made.length === 0) throw await refusal(db, projectId, content.size);
+  if (made.length === 0) throw await refusal(db, projectId, content.size, upload);
   const found = await assetByName(db, projectId, name);
   if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
   return found;
 }
 
+const unfinished = async (db: Database, uploadId: string): Promise<boolean> =>
+  (
+    await db.query('assets.uploadIsOpen', (orm) =>
+      orm
+        .select({ id: uploads.id })
+        .from(uploads)
+        .where(and(eq(uploads.id, uploadId), isUnfinished(orm, uploadId))),
+    )
+  ).length > 0;
+
 /** Why a project did not take so many bytes. */
-async function refusal(db: Database, projectId: string, bytes: number): Promise<KilnError> {
-  const quota = await assetQuota(db, projectId);
+async function refusal(db: Database, projectId: string, bytes: number, upload = ''): Promise<KilnError> {
+  const quota = await assetQuota(db, projectId, upload);
   if (!quota) return new KilnError('not_found');
   if (leftOf(quota) < bytes) return overQuota(quota);
   const [row] = await db.query('assets.isOpen', (orm) =>
@@ -104,6 +123,8 @@ async function refusal(db: Database, projectId: string, bytes: number): Promise<
       .from(projects)
       .where(and(eq(projects.id, projectId), isOpen(orm, projectId))),
   );
+  if (row && upload !== '' && !(await unfinished(db, upload)))
+    return new KilnError('conflict', { detail: 'The upload has ended.' });
   return row ? tooManyAssets() : new KilnError('conflict', { detail: 'The project is in the trash.' });
 }
 
@@ -134,6 +155,21 @@ export async function versionOf(db: Database, asset: AssetRow, version = asset.v
       .where(and(eq(assetVersions.assetId, asset.id), eq(assetVersions.version, version))),
   );
   return row && { asset, version: row };
+}
+
+/** The newest version of a project's assets with some bytes. */
+export async function versionWith(db: Database, projectId: string, hash: string): Promise<AssetAt | undefined> {
+  return (
+    await db.query('assets.withHash', (orm) =>
+      orm
+        .select({ asset: assets, version: assetVersions })
+        .from(assetVersions)
+        .innerJoin(assets, eq(assets.id, assetVersions.assetId))
+        .where(and(eq(assetVersions.hash, hash), eq(assets.projectId, projectId)))
+        .orderBy(desc(assetVersions.createdAt), desc(assetVersions.version))
+        .limit(1),
+    )
+  )[0];
 }
 
 /** All that are kept, newest first. */

@@ -3,7 +3,7 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { intakePrefix, listObjects, nameBlob } from './objects.ts';
+import { intakePrefix, listObjects, nameBlob, uploadPrefix } from './objects.ts';
 
 /*
  * Bytes of unknown content on their way into a bucket. Their name is their hash, which is known when the last of
@@ -154,10 +154,13 @@ export async function takeBlob(
   return staged;
 }
 
-/** Removes what requests left behind that died before `before`, at most one page of it. */
+/** Removes what requests, and uploads of projects that are gone, left behind before `before`; at most one page of each. */
 export async function sweepIntake(bucket: R2Bucket, before: number, limit: number): Promise<number> {
-  const { objects } = await listObjects(bucket, intakePrefix, null, limit);
-  const old = objects.filter(({ uploaded }) => uploaded < before).map(({ key }) => key);
+  const old: string[] = [];
+  for (const prefix of [intakePrefix, uploadPrefix]) {
+    const { objects } = await listObjects(bucket, prefix, null, limit);
+    old.push(...objects.filter(({ uploaded }) => uploaded < before).map(({ key }) => key));
+  }
   if (old.length) await bucket.delete(old);
   return old.length;
 }

@@ -29,6 +29,7 @@ import { runnerRoutes } from './routes/runner.ts';
 import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
 import { templateRoutes } from './routes/templates.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { isSocketRequest, openSocket } from './sockets.ts';
 
 /** The path as it was sent: a router that decodes escapes would authorise one path and use another. */
@@ -160,6 +161,7 @@ export function createApp(): Hono<AppEnv> {
   batchRoutes(app);
   inviteRoutes(app);
   activityRoutes(app);
+  uploadRoutes(app);
   assetRoutes(app);
   fileRoutes(app);
   historyRoutes(app);

@@ -11,9 +11,11 @@ import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
 import { expireSessions } from '../data/sessions.ts';
+import { dueUploads } from '../data/uploads.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
+import { settleUpload } from './assets/verify.ts';
 import { eraseProject } from './erase-project.ts';
 
 /** The cron that starts backup and collection; every other one sweeps. Equals the one in wrangler.toml. */
@@ -74,6 +76,11 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       const rows = await expiredAssets(db, now - limits.asset.trashTtl, limits.outbox.sweep);
       for (const asset of rows) await each(asset.id, () => eraseAsset(db, asset, { actorId: null, now }, 'trashed'));
       return rows.length;
+    },
+    uploads: async () => {
+      const due = await dueUploads(db, now, limits.outbox.sweep);
+      for (const upload of due) await each(upload.id, () => settleUpload(env, db, upload, now));
+      return due.length;
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   AssetBatchForm,
   AssetBatchResult,
@@ -7,11 +8,16 @@ import {
   AssetQuery,
   AssetUploadForm,
   AssetVersionList,
+  CompleteUpload,
+  CreateUpload,
   DeleteAssetQuery,
   UpdateAsset,
+  UploadEnvelope,
+  UploadPart,
+  UploadPartQuery,
 } from '../assets.ts';
 import { endpoint } from '../endpoint.ts';
-import { asset, formProject, project } from './access.ts';
+import { asset, bodyProject, everyone, formProject, project, signedIn } from './access.ts';
 
 /** Media and data of a game, each with its versions. */
 export const assetEndpoints = {
@@ -40,6 +46,63 @@ export const assetEndpoints = {
       201: { description: 'All are stored', json: AssetBatchResult },
       207: { description: 'Some are not', json: AssetBatchResult },
     },
+  }),
+  createUpload: endpoint({
+    method: 'POST',
+    path: '/api/assets/uploads',
+    tag: 'Assets',
+    summary: 'Begin an upload in parts, or name bytes that the project has',
+    access: bodyProject('project.write'),
+    idempotent: true,
+    description:
+      'Up to 5 GiB. PUT each part to its signed address, in any order and as often as needed, then complete. What is not complete after a day is removed.',
+    body: CreateUpload,
+    responses: { 201: { description: 'Begun, or stored already', json: z.union([UploadEnvelope, AssetEnvelope]) } },
+    errors: ['type_mismatch', 'quota_exceeded', 'invalid_path'],
+  }),
+  getUpload: endpoint({
+    method: 'GET',
+    path: '/api/assets/uploads/{id}',
+    tag: 'Assets',
+    summary: 'Which parts have arrived',
+    access: signedIn,
+    responses: { 200: { description: 'The upload', json: UploadEnvelope } },
+    errors: ['forbidden', 'conflict'],
+  }),
+  putUploadPart: endpoint({
+    method: 'PUT',
+    path: '/api/assets/uploads/{id}/parts/{number}',
+    tag: 'Assets',
+    summary: 'Send one part, at an address that is signed',
+    access: everyone,
+    query: UploadPartQuery,
+    rawBody: true,
+    responses: { 200: { description: 'It is there', json: UploadPart } },
+    errors: ['malformed_request', 'conflict'],
+  }),
+  completeUpload: endpoint({
+    method: 'POST',
+    path: '/api/assets/uploads/{id}/complete',
+    tag: 'Assets',
+    summary: 'Put the parts together, and verify them',
+    access: signedIn,
+    description:
+      'Size, hash and type are those of the bytes. Over 128 MiB they are verified afterwards: ask for the upload again.',
+    body: CompleteUpload,
+    responses: {
+      201: { description: 'Stored', json: AssetEnvelope },
+      202: { description: 'Being verified', json: UploadEnvelope },
+    },
+    errors: ['forbidden', 'conflict', 'type_mismatch', 'quota_exceeded', 'invalid_path'],
+  }),
+  abortUpload: endpoint({
+    method: 'DELETE',
+    path: '/api/assets/uploads/{id}',
+    tag: 'Assets',
+    summary: 'Give an upload up',
+    access: signedIn,
+    responses: { 204: { description: 'Nothing is left of it' } },
+    errors: ['forbidden', 'conflict'],
   }),
   listAssets: endpoint({
     method: 'GET',
