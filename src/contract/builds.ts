@@ -50,7 +50,7 @@ export const Build = z
     progress: z.number().min(0).max(1),
     step: z.string().nullable(),
     options: BuildOptions,
-    treeHash: Sha256,
+    treeHash: Sha256.meta({ description: 'Of what is built: the files, and the assets below `assets/`' }),
     checkpointId: Id.nullable(),
     cached: z.boolean(),
     attempt: z.int(),
