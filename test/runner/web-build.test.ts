@@ -294,13 +294,4 @@ describe('what is wrong with the sources', () => {
     const build = await run({ 'src/main.ts': "import './a.scss';", 'src/a.scss': 'a { b { c: d } }' });
     expect((await build.failure()).message).toContain('.scss files need a compiler');
   });
-
-  it.each(['electron', 'cordova'] as const)('target %s ends with a clear message', async (target) => {
-    const build = await runner.run(await platform.build({ 'src/main.ts': '1' }, { target }));
-    expect(await build.failure()).toMatchObject({
-      kind: 'user',
-      code: 'build_failed',
-      message: expect.stringContaining(target),
-    });
-  });
 });

@@ -15,6 +15,7 @@ import type { Platform } from './platform.ts';
 import { overallProgress } from './progress.ts';
 import { Reporter } from './reporter.ts';
 import { runnerLimits } from './runner-limits.ts';
+import { templates } from './templates.ts';
 
 export interface JobDeps {
   readonly platform: Platform;
@@ -131,6 +132,7 @@ const attempt = async (
         files,
         modulesDir: installed?.modulesDir ?? null,
         compiler,
+        templates,
         target: job.target,
         options: job.options,
         projectName: job.projectName,

@@ -14,6 +14,8 @@ export interface ChildRequest {
   readonly modulesDir: string | null;
   /** Absolute path of the `tsc` executable. */
   readonly compiler: string;
+  /** Absolute path of the files of which packaged apps consist besides the game. */
+  readonly templates: string;
   readonly target: BuildTarget;
   readonly options: BuildOptions;
   readonly projectName: string;
