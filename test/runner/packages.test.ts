@@ -15,7 +15,8 @@ import { type FakeBuild, FakePlatform, type Files } from './support/fake-platfor
 import { readZip } from './support/read-zip.ts';
 import { RunnerProcess } from './support/runner-process.ts';
 
-const packages = fileURLToPath(new URL('../../node_modules/', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const packages = join(root, 'node_modules');
 
 let platform: FakePlatform;
 let runner: RunnerProcess;
@@ -271,6 +272,30 @@ describe('a package of either kind', () => {
       (await (await run(target)).outputs()).find(({ role }) => role === 'download')?.sha256;
     expect(await hash()).toBe(await hash());
   });
+
+  it.each(['web', 'electron', 'cordova'] as const)(
+    'for %s carries a signed statement of its origin',
+    async (target) => {
+      const build = await run(target);
+      const folder = await mkdtemp(join(scratch, 'signed-'));
+      const outputs = await build.outputs();
+      for (const { name, role, bytes } of outputs) if (role !== 'site') await writeFile(join(folder, name), bytes);
+      const file = outputs.find(({ role }) => role === 'download')?.name ?? '';
+      const verify = (): { status: number | null; stdout: string; stderr: string } =>
+        spawnSync(
+          process.execPath,
+          ['scripts/verify-artifact.ts', join(folder, file), '--keys', join(folder, 'jwks.json')],
+          { cwd: root, encoding: 'utf8' },
+        );
+      await writeFile(join(folder, 'jwks.json'), await (await fetch(`${platform.url}/.well-known/jwks.json`)).text());
+      expect(verify()).toMatchObject({ status: 0, stdout: expect.stringContaining(`target ${target} of project`) });
+      await writeFile(join(folder, file), 'something else');
+      expect(verify()).toMatchObject({ status: 1, stderr: expect.stringContaining('NOT GENUINE') });
+      expect(build.stated[0]?.outputs.map(({ name }) => name)).toEqual(
+        outputs.map(({ name }) => name).filter((name) => name !== 'provenance.json'),
+      );
+    },
+  );
 
   it('takes id and icon from the project', async () => {
     const build = await run('cordova', {

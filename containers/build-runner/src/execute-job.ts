@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import pMap from 'p-map';
 import { type BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { collectOutputs, uploadOutputs } from './artifacts.ts';
+import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
 import type { BlobCache } from './blob-cache.ts';
 import type { ChildPool, WorkDir } from './children.ts';
 import { compiler } from './compiler.ts';
@@ -146,7 +146,9 @@ const attempt = async (
     signal.throwIfAborted();
 
     const outputs = await timed('upload', async () => {
-      const found = await collectOutputs(work.out, signal);
+      const made = await collectOutputs(work.out, signal);
+      const of = { attempt: job.attempt, lock: installed?.lock, outDir: work.out };
+      const found = await addProvenance(deps.platform, made, of, signal);
       await uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done));
       return found.map((output) => OutputFile.parse(output));
     });
