@@ -1,9 +1,19 @@
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
 /** Packages that are not made part of the program. */
-const outside = /^(?:esbuild|@electron\/asar)$/;
+const outside = /^(?:esbuild|@electron\/asar|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+
+/** As CommonJS where the package has that, because the program is. */
+const locate = (name: string): string => {
+  try {
+    return createRequire(import.meta.url).resolve(name);
+  } catch {
+    return fileURLToPath(import.meta.resolve(name));
+  }
+};
 
 /**
  * Makes one plain JavaScript file of the child's sources. A child serves one build, so what it costs to
@@ -27,7 +37,7 @@ export const makeChildProgram = async (dir: string): Promise<string> => {
         name: 'packages-by-path',
         setup: (setup) =>
           setup.onResolve({ filter: outside }, ({ path }) => ({
-            path: fileURLToPath(import.meta.resolve(path)),
+            path: locate(path),
             external: true,
           })),
       },

@@ -123,6 +123,8 @@ export class ChildPool {
         // The second fence behind the resolver: the JavaScript of the child cannot open other files. esbuild itself is native and not held by it.
         '--permission',
         '--allow-child-process',
+        // The decoder of pictures is native, as esbuild is.
+        '--allow-addons',
         '--disable-warning=SecurityWarning',
         `--allow-fs-write=${root}`,
         ...[root, this.#program, packages, templates, ...this.#readable].map((path) => `--allow-fs-read=${path}`),

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AssetCache } from './asset-cache.ts';
 import { BlobCache } from './blob-cache.ts';
 import { ChildPool } from './children.ts';
 import { type Config, readConfig } from './config.ts';
@@ -16,14 +17,15 @@ import { createRunnerServer } from './server.ts';
 const start = async (config: Config): Promise<void> => {
   await mkdir(config.dir, { recursive: true });
   const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry });
-  const [blobs, children] = await Promise.all([
+  const [blobs, assets, children] = await Promise.all([
     BlobCache.open(join(config.dir, 'blobs')),
+    AssetCache.open(join(config.dir, 'assets')),
     ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
   ]);
 
   const server = createRunnerServer(config, async (job, stop) => {
     const platform = connectPlatform(config.platformUrl, job);
-    await executeJob(job, { platform, blobs, dependencies, children }, stop);
+    await executeJob(job, { platform, blobs, assets, dependencies, children }, stop);
     children.refill();
   });
 

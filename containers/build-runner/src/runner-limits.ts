@@ -51,6 +51,12 @@ export const runnerLimits = {
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,
   },
+  /** An asset that is larger is left as it is: an optimiser needs many times its size. */
+  optimizedBytes: 32 * MiB,
+  /** Pixels of a picture that is decoded: 8192 × 8192, the largest texture that phones take, is 256 MiB of RGBA. */
+  optimizedPixels: 8192 * 8192,
+  /** Optimised assets kept on disk between jobs. */
+  assetCacheBytes: 2 * GiB,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
   /** `extends` chain of tsconfig files. */

@@ -34,7 +34,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   const { options, target } = request;
   const project: Project = { root: request.projectDir, files: new Set(request.files), modulesDir: request.modulesDir };
   const log: Log = (line) => send({ type: 'log', ...line });
-  const progress = (step: 'bundle' | 'package') => (done: number) => send({ type: 'progress', step, done });
+  const progress = (step: 'bundle' | 'assets' | 'package') => (done: number) => send({ type: 'progress', step, done });
 
   if (options.typecheck) {
     send({ type: 'progress', step: 'typecheck', done: 0 });
@@ -51,12 +51,20 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   });
   progress('bundle')(1);
 
+  const files = !options.optimizeAssets
+    ? site.files
+    : await timed('assets', send, async () => {
+        const { optimizeSite } = await import('./optimize.ts');
+        const cache = request.assetCache;
+        return await optimizeSite({ project, site: site.files, options, cache, log, onProgress: progress('assets') });
+      });
+
   await timed('package', send, async () => {
     const workDir = join(request.outDir, '../tmp/package');
     await (await packagerOf(target))({
       project,
       projectName: request.projectName,
-      site: site.files,
+      site: files,
       html: site.html,
       inputs: site.inputs,
       outDir: request.outDir,
