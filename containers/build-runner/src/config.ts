@@ -47,7 +47,7 @@ export interface Config {
 }
 
 /** Reads the configuration from an environment; throws one readable error that names every wrong variable. */
-export const readConfig = (env: NodeJS.ProcessEnv): Config => {
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(given);
   if (!parsed.success) {
