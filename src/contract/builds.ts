@@ -22,6 +22,10 @@ export const BuildOptions = z
     sourcemap: z.boolean().default(false),
     typecheck: z.boolean().default(false),
     optimizeAssets: z.boolean().default(false),
+    compressMeshes: z
+      .boolean()
+      .optional()
+      .meta({ description: 'With optimizeAssets: models need a loader that decodes EXT_meshopt_compression' }),
     define: z
       .record(
         z

@@ -76,6 +76,10 @@ function keys(config: Config): Promise<Keys> {
   return imported;
 }
 
+/** The key that signs, for what is no token. */
+export const signingKey = async (config: Config): Promise<{ readonly kid: string; readonly key: CryptoKey }> =>
+  (await keys(config)).active;
+
 /** The public key set, the signing key first. */
 export const publicKeys = (config: Config): JWK[] => config.authKeys.map((jwk) => publicPart(jwk as JWK));
 
