@@ -23,11 +23,13 @@ type WithQuery<E extends Endpoint> =
   QueryInput<E> extends object
     ? { query?: { [K in keyof QueryInput<E>]?: QueryValue<QueryInput<E>[K]> | undefined } }
     : { query?: undefined };
-type WithBody<E extends Endpoint> = E['rawBody'] extends true
-  ? { body: (BodyInput<E> extends undefined ? never : BodyInput<E>) | RawBody }
-  : BodyInput<E> extends undefined
-    ? { body?: undefined }
-    : { body: BodyInput<E> };
+type WithBody<E extends Endpoint> = E['form'] extends z.ZodObject
+  ? { body: FormData }
+  : E['rawBody'] extends true
+    ? { body: (BodyInput<E> extends undefined ? never : BodyInput<E>) | RawBody }
+    : BodyInput<E> extends undefined
+      ? { body?: undefined }
+      : { body: BodyInput<E> };
 
 /** What a call of the endpoint takes, from its entry in the contract. */
 export type CallArgs<N extends EndpointName> = WithParams<Endpoints[N]> &
@@ -181,6 +183,8 @@ export const createClient = (options: ClientOptions): KilnClient => {
     if (isRaw(args.body)) {
       if (!headers.has('content-type'))
         headers.set('content-type', endpoint.rawTypes?.[0] ?? 'application/octet-stream');
+      init.body = args.body;
+    } else if (args.body instanceof FormData) {
       init.body = args.body;
     } else if (args.body !== undefined) {
       headers.set('content-type', 'application/json');

@@ -7,6 +7,9 @@ import { ProjectDescription, ProjectEnvelope, ProjectName, Settings } from './pr
 /** By this a `kiln.json` is known for the manifest of an archive; any other is a file like others. */
 export const manifestFormat = 'kiln-project';
 
+/** Where the assets of a project are: in its archive and in its builds. */
+export const assetsRoot = 'assets/';
+
 /**
  * `kiln.json`: what an archive says of its project beside its files. Further parts of a project get
  * fields of their own, absent where it has none, and places outside `files.root`: whoever does not know
@@ -28,6 +31,13 @@ export const ArchiveManifest = z
         .meta({ description: 'The folder of the files: empty, or ending with a slash' }),
       verbatim: z.boolean().meta({ description: 'Nothing is passed over, whatever it is called' }),
     }),
+    assets: z
+      .object({
+        root: z.literal(assetsRoot),
+        hash: Sha256.meta({ description: 'Of names and contents as they were exported' }),
+      })
+      .optional()
+      .meta({ description: 'Absent where there are none; the files are in a folder of their own then' }),
     comments: z
       .array(ArchivedComment)
       .max(limits.comment.threadsMax)

@@ -22,6 +22,10 @@ export const BuildOptions = z
     sourcemap: z.boolean().default(false),
     typecheck: z.boolean().default(false),
     optimizeAssets: z.boolean().default(false),
+    compressMeshes: z
+      .boolean()
+      .optional()
+      .meta({ description: 'With optimizeAssets: models need a loader that decodes EXT_meshopt_compression' }),
     define: z
       .record(
         z
@@ -50,7 +54,7 @@ export const Build = z
     progress: z.number().min(0).max(1),
     step: z.string().nullable(),
     options: BuildOptions,
-    treeHash: Sha256,
+    treeHash: Sha256.meta({ description: 'Of what is built: the files, and the assets below `assets/`' }),
     checkpointId: Id.nullable(),
     cached: z.boolean(),
     attempt: z.int(),

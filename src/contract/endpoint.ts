@@ -19,6 +19,10 @@ export type AccessRule =
   | { readonly kind: 'build'; readonly right: Right; readonly scope: Scope | null }
   /** A right on the project that the body's `projectId` names. */
   | { readonly kind: 'body-project'; readonly right: Right; readonly scope: Scope | null }
+  /** A right on the project of the asset that `id` names. */
+  | { readonly kind: 'asset'; readonly right: Right; readonly scope: Scope | null; readonly trashed: boolean }
+  /** A right on the project that the form's field `projectId` names. */
+  | { readonly kind: 'form-project'; readonly right: Right; readonly scope: Scope | null }
   /** The runner that holds the token of the build that `id` names. */
   | { readonly kind: 'runner' }
   /** The operator: whoever can sign with the deployment's keys. */
@@ -45,6 +49,8 @@ export interface Endpoint {
   readonly body?: z.ZodType;
   /** The body may also be raw bytes of any other content type. */
   readonly rawBody?: true;
+  /** Fields of a `multipart/form-data` body, which the handler reads as it comes. */
+  readonly form?: z.ZodObject;
   /** The content types of raw bytes, where they matter; a client that names none sends the first. */
   readonly rawTypes?: readonly [string, ...string[]];
   /** What it counts as for who calls it too often: a read when it is a GET, else a write, unless said. */

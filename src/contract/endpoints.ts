@@ -1,5 +1,6 @@
 import { accountEndpoints } from './endpoints/account.ts';
 import { archiveEndpoints } from './endpoints/archives.ts';
+import { assetEndpoints } from './endpoints/assets.ts';
 import { authEndpoints } from './endpoints/auth.ts';
 import { buildEndpoints } from './endpoints/builds.ts';
 import { collaborationEndpoints } from './endpoints/collaboration.ts';
@@ -26,6 +27,7 @@ export const endpoints = {
   ...fileEndpoints,
   ...historyEndpoints,
   ...collaborationEndpoints,
+  ...assetEndpoints,
   ...buildEndpoints,
   ...templateEndpoints,
   ...runnerEndpoints,

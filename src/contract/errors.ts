@@ -50,6 +50,12 @@ export const errors = spec({
     title: 'That content type is not accepted here',
     help: 'Send `application/json`, or the type that the route documents.',
   },
+  type_mismatch: {
+    status: 422,
+    retryable: false,
+    title: 'The content is not what it is said to be',
+    help: 'The type of an asset comes from its bytes. Give the file the extension of its format, and leave out a `type` or content type that says otherwise. Nothing was stored.',
+  },
   payload_too_large: {
     status: 413,
     close: 4413,

@@ -13,9 +13,10 @@ import { limits } from './limits.ts';
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest
  *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest
  *     PUT  {platform}/api/runner/builds/{id}/outputs/{sha256}  raw bytes, verified → 201 (stored), 200 (was there)
+ *     POST {platform}/api/runner/builds/{id}/provenance     ProvenanceRequest → DsseEnvelope
  *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
  *
- * All four carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
+ * All five carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
  */
 export const Job = z.object({
   v: z.literal(1),
@@ -56,6 +57,29 @@ export const OutputFile = z.object({
   role: z.enum(['site', 'download', 'report']),
 });
 export type OutputFile = z.infer<typeof OutputFile>;
+
+/**
+ * What the runner states of its outputs before it stores them. What they were made of, and for whom, is the
+ * platform's own word; it signs both together. The runner holds no key.
+ */
+export const ProvenanceRequest = z.object({
+  attempt: z.int().min(1),
+  outputs: z
+    .array(OutputFile.pick({ name: true, sha256: true, role: true }))
+    .min(1)
+    .max(limits.build.outputFiles),
+  /** SHA-256 of the `package-lock.json` text of what was installed; null when the game has no packages. */
+  lock: Sha256.nullable(),
+});
+export type ProvenanceRequest = z.infer<typeof ProvenanceRequest>;
+
+/** https://github.com/secure-systems-lab/dsse/blob/master/envelope.md; `payload` and `sig` are base64. */
+export const DsseEnvelope = z.object({
+  payloadType: z.string(),
+  payload: z.base64(),
+  signatures: z.array(z.object({ keyid: z.string(), sig: z.base64() })).min(1),
+});
+export type DsseEnvelope = z.infer<typeof DsseEnvelope>;
 
 const LogEvent = z.object({
   type: z.literal('log'),

@@ -582,6 +582,56 @@ export const limits = {
     parallel: 6,
   },
 
+  /** Media and data of a game. */
+  asset: {
+    /** Cloudflare takes no larger request body on its smaller plans. */
+    uploadBytes: 100 * MiB,
+    /** What multipart framing may add to that, for each file. */
+    framingBytes: 4 * KiB,
+    /** Files of one form, which are stored one after the other. */
+    batchFiles: 100,
+    /** Of the beginning of a file that is kept to tell its type from; magic numbers lie within 36 KiB. */
+    headBytes: 64 * KiB,
+    /** Up to here a file is held in memory whole and stored by its name at once. */
+    wholeBytes: 1 * MiB,
+    /** Assets of a project: its export names each of them in one manifest, of at most 1 MiB. */
+    perProject: 2000,
+    /** All versions of a project's assets. Twice the largest file. */
+    projectBytes: 10 * 1024 * MiB,
+    /** The same over all projects that a user owns: at R2's price, 0.30 $ a month. */
+    userBytes: 20 * 1024 * MiB,
+    /** Versions of an asset; older ones make place for new ones. */
+    versionsKept: 50,
+    /** A signed link works for one to two of these: longer than a page is open, and the same link for everybody within one. */
+    linkTtl: 60 * minute,
+    /** Larger ones are read from R2 every time: the cache of a data centre is shared. */
+    cachedBytes: 32 * MiB,
+    /** A cache that takes longer is slower than R2. */
+    cachePatience: 500,
+    /** An SVG document up to here is shown, as a copy that is made in memory; a larger one is a download. */
+    svgBytes: 1 * MiB,
+    /** Trash keeps a deleted asset for 30 days. */
+    trashTtl: 30 * day,
+  },
+
+  /** Assets that come in parts. */
+  upload: {
+    /** The largest object that R2 takes in one put, by which it gets its name. */
+    size: 5 * 1024 * MiB - 5 * MiB,
+    /** A part that was lost costs seconds on a slow line, and one fits into memory. */
+    partSize: 8 * MiB,
+    /** `size` in such parts; R2 takes up to 10,000. */
+    parts: 640,
+    /** Open in one project: more is no person at work. */
+    openMax: 100,
+    /** An upload that is not complete by then is given up; its parts are removed. */
+    ttl: day,
+    /** Up to here bytes are verified while the client waits: a second or two. */
+    verifyNow: 128 * MiB,
+    /** Whoever verifies the bytes of an upload has so long before another may try: reading 5 GiB twice takes three minutes. */
+    verifyClaim: 15 * minute,
+  },
+
   /** Bytes on their way into a bucket, before their hash is known. */
   intake: {
     /** Parts of what comes without a length, held in memory one at a time. R2 takes none below 5 MiB but the last. */

@@ -100,6 +100,9 @@ export const Usage = z
     bytes: inProjects,
     files: inProjects,
     members: inProjects,
+    assetBytes: quota
+      .extend({ limitPerProject: z.int() })
+      .meta({ description: 'All versions, those in the trash and what open uploads will take included' }),
     builds: z.object({
       today: z.int().meta({ description: 'Started since midnight UTC and not removed' }),
       running: quota,

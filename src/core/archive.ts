@@ -1,12 +1,13 @@
 import type { ArchiveManifest } from '../contract/archives.ts';
-import { ArchiveManifest as ManifestSchema, manifestFormat } from '../contract/archives.ts';
+import { assetsRoot, ArchiveManifest as ManifestSchema, manifestFormat } from '../contract/archives.ts';
 import { type CarriedComment, toArchived } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
+import { assetName, foldName } from './asset-types.ts';
 import { cutBytes } from './bytes.ts';
 import { canonicalText } from './canonical-json.ts';
 import { foldPath, validPath } from './paths.ts';
-import { defaultMode, WorkingTree } from './tree.ts';
+import { defaultMode, hashTree, type TreeEntry, WorkingTree } from './tree.ts';
 import { methods } from './zip.ts';
 
 /**
@@ -20,7 +21,7 @@ const { archive: bounds } = limits;
 // ── Going out ─────────────────────────────────────────────────────────────────────────────────────
 
 export const manifestName = 'kiln.json';
-/** Where the files of a project stand whose tree has a `kiln.json` of its own. */
+/** Where the files of a project stand whose tree has a `kiln.json` of its own, or that has assets. */
 const asideRoot = 'files/';
 
 /** What programs leave in folders, and what can be had again: passed over, unless an export says that it is meant. */
@@ -32,11 +33,12 @@ function isJunk(path: string): boolean {
   return junkFiles.has(segments.at(-1) ?? '') || segments.some((segment) => junkFolders.has(segment));
 }
 
-/** The manifest of a project's archive. Where its files stand depends on the tree alone. */
+/** The manifest of a project's archive. `assets`: entries by their names. */
 export function manifestOf(
   project: { readonly name: string; readonly description: string; readonly settings: Record<string, unknown> },
   treeHash: string,
   paths: readonly string[],
+  assets: readonly TreeEntry[] = [],
   comments: readonly CarriedComment[] = [],
 ): ArchiveManifest {
   const clashes = paths.some((path) => foldPath(path).split('/')[0] === manifestName);
@@ -47,7 +49,8 @@ export function manifestOf(
     description: project.description,
     settings: project.settings as ArchiveManifest['settings'],
     treeHash,
-    files: { root: clashes ? asideRoot : '', verbatim: paths.some(isJunk) },
+    files: { root: clashes || assets.length > 0 ? asideRoot : '', verbatim: paths.some(isJunk) },
+    ...(assets.length > 0 && { assets: { root: assetsRoot, hash: hashTree(assets) } }),
     ...(comments.length > 0 && { comments: comments.map(toArchived) }),
   };
 }
@@ -104,6 +107,8 @@ export interface PlannedFile extends ListedEntry {
 export interface ImportPlan {
   /** In the order in which they lie in the archive. */
   readonly files: readonly PlannedFile[];
+  /** By their names as `path`, in the same order. */
+  readonly assets: readonly PlannedFile[];
   readonly skipped: number;
   /** Unpacked, as the archive says. */
   readonly bytes: number;
@@ -154,6 +159,21 @@ export function kindIn(fields: ReadonlyMap<number, { readonly data: Uint8Array }
   };
 }
 
+/** What a file must be to be read at all. */
+function judgeEntry(entry: ListedEntry, sizeMax: number): void {
+  if (!entry.modes.every(isPlain) || entry.linked) throw invalidEntry(entry.name, 'is a link or a device');
+  if (entry.encrypted) throw invalidEntry(entry.name, 'is encrypted');
+  if (entry.method !== methods.stored && entry.method !== methods.deflated)
+    throw invalidEntry(entry.name, `is compressed by method ${entry.method}; stored and deflated ones can be read`);
+  if (entry.method === methods.stored && entry.size !== entry.compressedSize)
+    throw invalidEntry(entry.name, 'is stored with two different sizes');
+  if (entry.size > sizeMax)
+    throw new KilnError('payload_too_large', {
+      detail: `A file has at most ${sizeMax} bytes.`,
+      issues: [{ path: shown(entry.name), message: `${entry.size} bytes` }],
+    });
+}
+
 /** Collects the entries of an archive, refuses what no archive may hold, and lays out what is imported. */
 export class Listing {
   readonly #files: ListedEntry[] = [];
@@ -186,7 +206,7 @@ export class Listing {
     }
     if (this.#names.has(name)) throw invalidEntry(entry.name, 'is there twice');
     // The manifest is one more than a project holds.
-    if (this.#files.length > limits.project.filesMax) throw tooMany();
+    if (this.#files.length > limits.project.filesMax + limits.asset.perProject) throw tooMany();
     this.#names.add(name);
     this.#files.push({ ...entry, name });
   }
@@ -213,19 +233,52 @@ export class Listing {
     const prefix = this.top + (manifest?.files.root ?? '');
     const listed = manifest?.files.verbatim ? [...this.#files, ...this.#junk] : this.#files;
     const own = manifest === null ? null : this.top + manifestName;
-    const wanted = listed.filter(({ name }) => name !== own && name.startsWith(prefix));
+    const assetPrefix = manifest?.assets ? this.top + manifest.assets.root : null;
+    const isAsset = ({ name }: ListedEntry): boolean => assetPrefix !== null && name.startsWith(assetPrefix);
+    const wanted = listed.filter((entry) => entry.name !== own && !isAsset(entry) && entry.name.startsWith(prefix));
     const tree = new WorkingTree();
     for (const entry of wanted) this.#take(tree, entry, entry.name.slice(prefix.length));
-    const skipped = this.#files.length + this.#junkCount - wanted.length - (own === null ? 0 : 1);
+    const assets = this.#assets(this.#files.filter(isAsset), assetPrefix ?? '');
+    const bytes = tree.size + assets.reduce((sum, { size }) => sum + size, 0);
+    const skipped = this.#files.length + this.#junkCount - wanted.length - assets.length - (own === null ? 0 : 1);
     if (wanted.length === 0 && manifest === null) throw invalidArchive('there is no file in it');
-    if (tree.size > bounds.ratioFloor && tree.size > archiveBytes * bounds.ratioMax)
+    if (bytes > bounds.ratioFloor && bytes > archiveBytes * bounds.ratioMax)
       throw new KilnError('payload_too_large', {
         detail: `The archive unpacks to more than ${bounds.ratioMax} times its size.`,
       });
-    const files = wanted
-      .map((entry) => ({ ...entry, path: entry.name.slice(prefix.length), end: ends.get(entry.offset) ?? directory }))
-      .sort((a, b) => a.offset - b.offset);
-    return { files, skipped, bytes: tree.size };
+    const placed = (entries: readonly ListedEntry[], within: string): PlannedFile[] =>
+      entries
+        .map((entry) => ({ ...entry, path: entry.name.slice(within.length), end: ends.get(entry.offset) ?? directory }))
+        .sort((a, b) => a.offset - b.offset);
+    return { files: placed(wanted, prefix), assets: placed(assets, assetPrefix ?? ''), skipped, bytes };
+  }
+
+  /** Those that may be assets; throws where one may not. */
+  #assets(entries: readonly ListedEntry[], prefix: string): readonly ListedEntry[] {
+    if (entries.length > limits.asset.perProject)
+      throw new KilnError('quota_exceeded', { detail: `A project has at most ${limits.asset.perProject} assets.` });
+    const seen = new Set<string>();
+    let total = 0;
+    for (const entry of entries) {
+      judgeEntry(entry, limits.asset.uploadBytes);
+      total += entry.size;
+      try {
+        const fold = foldName(assetName(entry.name.slice(prefix.length)));
+        if (seen.has(fold)) throw invalidEntry(entry.name, 'has the name of another asset, but for letter case');
+        seen.add(fold);
+      } catch (error) {
+        if (!(error instanceof KilnError) || error.code === 'invalid_entry') throw error;
+        throw invalidEntry(
+          entry.name,
+          `cannot be an asset: ${error.issues?.[0]?.message ?? 'its extension is not known'}`,
+        );
+      }
+    }
+    if (total > limits.project.totalSize)
+      throw new KilnError('payload_too_large', {
+        detail: `The assets of an archive have at most ${limits.project.totalSize} bytes.`,
+      });
+    return entries;
   }
 
   #take(
@@ -233,17 +286,7 @@ export class Listing {
     entry: ListedEntry,
     path: string,
   ) {
-    if (!entry.modes.every(isPlain) || entry.linked) throw invalidEntry(entry.name, 'is a link or a device');
-    if (entry.encrypted) throw invalidEntry(entry.name, 'is encrypted');
-    if (entry.method !== methods.stored && entry.method !== methods.deflated)
-      throw invalidEntry(entry.name, `is compressed by method ${entry.method}; stored and deflated ones can be read`);
-    if (entry.method === methods.stored && entry.size !== entry.compressedSize)
-      throw invalidEntry(entry.name, 'is stored with two different sizes');
-    if (entry.size > limits.file.sizeMax)
-      throw new KilnError('payload_too_large', {
-        detail: `A file has at most ${limits.file.sizeMax} bytes.`,
-        issues: [{ path: shown(entry.name), message: `${entry.size} bytes` }],
-      });
+    judgeEntry(entry, limits.file.sizeMax);
     try {
       tree.put({ path: validPath(path), hash: '', size: entry.size, mode: defaultMode });
     } catch (error) {

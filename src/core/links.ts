@@ -14,3 +14,17 @@ export const playUrl = (config: Config, buildId: string): string =>
 /** Links in mails. The token is in the fragment: no server, log or `Referer` ever gets it. */
 export const verifyUrl = (config: Config, token: string): string => `${config.appOrigin}/verify-email#${token}`;
 export const resetUrl = (config: Config, token: string): string => `${config.appOrigin}/reset-password#${token}`;
+/** The label below the content host at which assets are; no build and no publication can have it. */
+export const assetLabel = 'cdn';
+
+/** One version of an asset; `token` opens it where its project is private. */
+export const cdnUrl = (
+  config: Config,
+  asset: { readonly id: string; readonly version: number; readonly name: string },
+  token: string | null,
+): string =>
+  `${config.contentScheme}://${assetLabel}.${config.contentHost}/cdn/${asset.id}/${asset.version}/${encodeURIComponent(asset.name)}${token === null ? '' : `?token=${token}`}`;
+
+/** Where a part of an upload is sent. */
+export const uploadPartUrl = (config: Config, uploadId: string, number: number, token: string): string =>
+  `${config.appOrigin}/api/assets/uploads/${uploadId}/parts/${number}?token=${token}`;

@@ -16,6 +16,10 @@ const purposes = {
   room: { typ: 'room+jwt', audience: 'kiln:room' },
   /** Serves one attempt of one build. */
   build: { typ: 'build+jwt', audience: 'kiln:build' },
+  /** Reads the versions of one asset at the content host, until it expires. */
+  cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
+  /** Sends the parts of one upload. */
+  upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
   system: { typ: 'system+jwt', audience: 'kiln:system' },
   /** Says that a user has signed in on a device before. Opens nothing. */
@@ -26,6 +30,8 @@ interface Claims {
   access: { sub: string; sid: string };
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
+  cdn: { sub: string };
+  upload: { sub: string };
   system: { sub: string };
   device: { sub: string; device: string };
 }
@@ -38,6 +44,8 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   access: { sub: 'string', sid: 'string' },
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
+  cdn: { sub: 'string' },
+  upload: { sub: 'string' },
   system: { sub: 'string' },
   device: { sub: 'string', device: 'string' },
 };
@@ -68,26 +76,31 @@ function keys(config: Config): Promise<Keys> {
   return imported;
 }
 
+/** The key that signs, for what is no token. */
+export const signingKey = async (config: Config): Promise<{ readonly kid: string; readonly key: CryptoKey }> =>
+  (await keys(config)).active;
+
 /** The public key set, the signing key first. */
 export const publicKeys = (config: Config): JWK[] => config.authKeys.map((jwk) => publicPart(jwk as JWK));
 
-/** Signs a token that lives for `ttl` milliseconds. */
+/** Signs a token that lives for `ttl` milliseconds. One that is `stamped` is the same token whenever it is signed. */
 export async function signToken<P extends Purpose>(
   config: Config,
   purpose: P,
   claims: Claims[P],
   ttl: number,
+  stamped?: { readonly at: number; readonly id: string },
 ): Promise<string> {
   const { active } = await keys(config);
   const { typ, audience } = purposes[purpose];
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor((stamped?.at ?? Date.now()) / 1000);
   return await new SignJWT({ ...claims } as JWTPayload)
     .setProtectedHeader({ alg: algorithm, kid: active.kid, typ })
     .setIssuer(config.appOrigin)
     .setAudience(audience)
     .setIssuedAt(now)
     .setExpirationTime(now + Math.floor(ttl / 1000))
-    .setJti(newId())
+    .setJti(stamped?.id ?? newId())
     .sign(active.key);
 }
 

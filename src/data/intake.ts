@@ -3,7 +3,7 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { intakePrefix, listObjects, nameBlob } from './objects.ts';
+import { intakePrefix, listObjects, nameBlob, uploadPrefix } from './objects.ts';
 
 /*
  * Bytes of unknown content on their way into a bucket. Their name is their hash, which is known when the last of
@@ -116,27 +116,51 @@ async function putParts(bucket: R2Bucket, key: string, chunks: AsyncGenerator<Ui
 
 const notRemoved = (error: unknown): void => logEvent('intake.not_removed', describeError(error), 'warn');
 
+/** A stream that is whole, and waits for the name that its hash gives it. */
+export interface Staged extends Stored {
+  readonly key: string;
+}
+
+/** Stores a stream without a name. Throws like `storeStream`. */
+export async function stage(
+  bucket: R2Bucket,
+  stream: AsyncIterable<Uint8Array>,
+  options: StreamOptions,
+): Promise<Staged> {
+  const key = `${intakePrefix}${newId()}`;
+  return { key, ...(await storeStream(bucket, key, stream, options)) };
+}
+
+/** Forgets what was staged. What stays is swept. */
+export const unstage = (bucket: R2Bucket, { key }: Staged): Promise<void> => bucket.delete(key).catch(notRemoved);
+
+/** Makes a blob of what was staged. */
+export async function settle(bucket: R2Bucket, staged: Staged): Promise<void> {
+  try {
+    await nameBlob(bucket, staged.key, staged.sha256);
+  } finally {
+    await unstage(bucket, staged);
+  }
+}
+
 /** Takes a stream in as a blob. Throws like `storeStream`. */
 export async function takeBlob(
   bucket: R2Bucket,
   stream: AsyncIterable<Uint8Array>,
   options: StreamOptions,
 ): Promise<Stored> {
-  const key = `${intakePrefix}${newId()}`;
-  const stored = await storeStream(bucket, key, stream, options);
-  try {
-    await nameBlob(bucket, key, stored.sha256);
-  } finally {
-    // What stays is swept.
-    await bucket.delete(key).catch(notRemoved);
-  }
-  return stored;
+  const staged = await stage(bucket, stream, options);
+  await settle(bucket, staged);
+  return staged;
 }
 
-/** Removes what requests left behind that died before `before`, at most one page of it. */
+/** Removes what requests, and uploads of projects that are gone, left behind before `before`; at most one page of each. */
 export async function sweepIntake(bucket: R2Bucket, before: number, limit: number): Promise<number> {
-  const { objects } = await listObjects(bucket, intakePrefix, null, limit);
-  const old = objects.filter(({ uploaded }) => uploaded < before).map(({ key }) => key);
+  const old: string[] = [];
+  for (const prefix of [intakePrefix, uploadPrefix]) {
+    const { objects } = await listObjects(bucket, prefix, null, limit);
+    old.push(...objects.filter(({ uploaded }) => uploaded < before).map(({ key }) => key));
+  }
   if (old.length) await bucket.delete(old);
   return old.length;
 }

@@ -20,8 +20,15 @@ const keys = {
   site: (buildId: string) => `build/${buildId}/outputs.json`,
 };
 
+/** For rows that keep the key of an object. */
+export const blobKey = keys.blob;
+
 /** Where bytes of ASSETS wait for the name that their hash gives them. */
 export const intakePrefix = 'intake/';
+
+/** Where the parts of an upload become one object, which waits there to be verified. */
+export const uploadPrefix = 'upload/';
+export const uploadKey = (id: string): string => `${uploadPrefix}${id}`;
 
 /** Buckets of the working system; backups and exports are in a third. */
 export type StoreName = 'assets' | 'builds';

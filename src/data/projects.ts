@@ -3,6 +3,7 @@ import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Access, Project, ProjectQuery, UpdateProject } from '../contract/projects.ts';
 import { accessOf } from '../core/permissions.ts';
+import { eraseAssetsOf } from './asset-rows.ts';
 import { type Actor, auditRow, decide, decided } from './audit.ts';
 import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
@@ -94,6 +95,7 @@ export async function createProject(db: Database, project: NewProject): Promise<
     fileCount: 0,
     totalSize: 0,
     treeHash: null,
+    assetBytes: 0,
     createdAt: now,
     updatedAt: now,
     deletedAt: null,
@@ -328,6 +330,7 @@ export async function eraseProjectRows(db: Database, id: string): Promise<void> 
         ),
       ),
     orm.delete(invites).where(eq(invites.projectId, id)),
+    ...eraseAssetsOf(orm, id),
     orm.delete(projectFiles).where(eq(projectFiles.projectId, id)),
     orm.delete(publications).where(eq(publications.projectId, id)),
     orm.delete(builds).where(eq(builds.projectId, id)),

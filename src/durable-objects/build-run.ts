@@ -1,9 +1,10 @@
 import { DurableObject } from 'cloudflare:workers';
-import type { Build } from '../contract/builds.ts';
+import type { Build, BuildOptions } from '../contract/builds.ts';
 import type { EventBatch } from '../contract/jobs.ts';
 import { hasEnded } from '../core/build-lifecycle.ts';
 import { configOf } from '../core/config.ts';
 import { logEvent } from '../core/log.ts';
+import type { BuildFacts } from '../core/provenance.ts';
 import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
@@ -56,9 +57,11 @@ export class BuildRun extends DurableObject<Env> {
 
   /** Whether this attempt may still fetch and store: the runner's token outlives a cancelled build. */
   isRunning(attempt: number) {
-    return answer(() => {
+    return answer((): BuildFacts | null => {
       const { state } = this.#open();
-      return state.status === 'building' && state.attempt === attempt ? { treeHash: state.treeHash } : null;
+      if (state.status !== 'building' || state.attempt !== attempt) return null;
+      const { id, projectId, target, options, treeHash, startedAt } = state;
+      return { buildId: id, projectId, attempt, target, options: options as BuildOptions, treeHash, startedAt };
     });
   }
 

@@ -3,9 +3,11 @@ import { endpoints } from '../contract/endpoints.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { type Config, configOf } from '../core/config.ts';
+import { assetLabel } from '../core/links.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type Freshness, openDatabase } from '../data/open.ts';
+import { serveAsset } from './cdn.ts';
 import { contentLabel, serveContent } from './content.ts';
 import { docsPages } from './docs.ts';
 import type { AppContext, AppEnv } from './http/context.ts';
@@ -17,6 +19,7 @@ import { accountsRoutes } from './routes/accounts.ts';
 import { activityRoutes } from './routes/activity.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
 import { archiveRoutes } from './routes/archives.ts';
+import { assetRoutes } from './routes/assets.ts';
 import { authRoutes } from './routes/auth.ts';
 import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
@@ -35,6 +38,7 @@ import { runnerRoutes } from './routes/runner.ts';
 import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
 import { templateRoutes } from './routes/templates.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { isSocketRequest, openSocket } from './sockets.ts';
 
 /** The path as it was sent: a router that decodes escapes would authorise one path and use another. */
@@ -74,7 +78,8 @@ const workspacePolicy = (c: AppContext): string => {
     "default-src 'self'",
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data: blob:",
+    `img-src 'self' data: blob: ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
+    `media-src 'self' ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
     "font-src 'self' data:",
     `connect-src 'self' ${config.appOrigin.replace(/^http/, 'ws')}`,
     `frame-src ${content}`,
@@ -149,6 +154,7 @@ export function createApp(): Hono<AppEnv> {
 
   app.use(async (c, next) => {
     const label = contentLabel(new URL(c.req.url).host, c.var.config.contentHost);
+    if (label === assetLabel) return await serveAsset(c);
     if (label !== null) return await serveContent(c, label);
     if (isSocketRequest(c)) return await openSocket(c);
     const api = c.req.path.startsWith('/api/');
@@ -175,6 +181,8 @@ export function createApp(): Hono<AppEnv> {
   batchRoutes(app);
   inviteRoutes(app);
   activityRoutes(app);
+  uploadRoutes(app);
+  assetRoutes(app);
   fileRoutes(app);
   historyRoutes(app);
   searchRoutes(app);

@@ -3,6 +3,7 @@ import type { CarriedComment } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
+import { adoptAssets, type NewAsset } from '../data/assets.ts';
 import type { ManifestEntry } from '../data/objects.ts';
 import { createProject, markReady, toProject } from '../data/projects.ts';
 import type { HotText } from '../durable-objects/room/contents.ts';
@@ -21,6 +22,8 @@ export interface NewProjectInput {
   readonly entries: readonly ManifestEntry[];
   /** Of those, texts that are in no blob store yet. */
   readonly texts?: readonly HotText[] | undefined;
+  /** Its assets, whose bytes are stored. */
+  readonly assets?: readonly NewAsset[] | undefined;
   readonly comments?: readonly CarriedComment[] | undefined;
   /** The project that it is a fork of, as of that checkpoint. */
   readonly fork?: { readonly projectId: string; readonly checkpoint: Checkpoint } | undefined;
@@ -50,6 +53,7 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
     forkedCheckpoint: input.fork?.checkpoint.id ?? null,
     now,
   });
+  await adoptAssets(db, id, input.assets ?? [], { ...actorOf(c, ownerId), now });
   const { fork } = input;
   const tree = await unwrap(
     projectRoom(c.env, id, continentHint(c)).adopt(

@@ -13,6 +13,15 @@ function errorsOf(endpoint: Endpoint): ErrorCode[] {
   if (endpoint.body || endpoint.query) codes.push('validation_failed');
   if (endpoint.body) codes.push('malformed_json', 'unsupported_media_type');
   if (endpoint.body || endpoint.rawBody) codes.push('payload_too_large', 'request_timeout');
+  if (endpoint.form)
+    codes.push(
+      'validation_failed',
+      'malformed_request',
+      'unsupported_media_type',
+      'payload_too_large',
+      'request_timeout',
+      'not_found',
+    );
   if (access.kind !== 'public') codes.push('unauthenticated');
   if ('scope' in access) codes.push('insufficient_scope', 'rate_limited');
   if (access.kind === 'public' && endpoint.path.startsWith('/api/')) codes.push('rate_limited');
@@ -63,9 +72,10 @@ function operation(name: string, endpoint: Endpoint): ZodOpenApiOperationObject 
       ...(endpoint.query && { query: endpoint.query }),
       ...(headers && { header: headers }),
     },
-    ...((endpoint.body || endpoint.rawBody) && {
+    ...((endpoint.body || endpoint.rawBody || endpoint.form) && {
       requestBody: {
         content: {
+          ...(endpoint.form && { 'multipart/form-data': { schema: endpoint.form } }),
           ...(endpoint.body && { 'application/json': { schema: endpoint.body } }),
           ...(endpoint.rawBody &&
             Object.fromEntries(

@@ -2,6 +2,7 @@ import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
+import { eraseAsset, expiredAssets } from '../data/assets.ts';
 import { orphanedBuilds, stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
@@ -14,9 +15,11 @@ import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
 import { expireSessions } from '../data/sessions.ts';
+import { dueUploads } from '../data/uploads.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
+import { settleUpload } from './assets/verify.ts';
 import { cancelBuilds } from './auth/close-account.ts';
 import { eraseAccount } from './erase-account.ts';
 import { eraseProject } from './erase-project.ts';
@@ -87,6 +90,16 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
     orphanedBuilds: async () => {
       const rows = await orphanedBuilds(db, limits.outbox.sweep);
       return await cancelBuilds(env, db, rows, { actorId: null, now });
+    },
+    assets: async () => {
+      const rows = await expiredAssets(db, now - limits.asset.trashTtl, limits.outbox.sweep);
+      for (const asset of rows) await each(asset.id, () => eraseAsset(db, asset, { actorId: null, now }, 'trashed'));
+      return rows.length;
+    },
+    uploads: async () => {
+      const due = await dueUploads(db, now, limits.outbox.sweep);
+      for (const upload of due) await each(upload.id, () => settleUpload(env, db, upload, now));
+      return due.length;
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {

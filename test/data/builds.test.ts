@@ -18,7 +18,7 @@ import {
   stalledBuilds,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
-import { claimOutbox, oldestOutbox, settleOutbox } from '../../src/data/outbox.ts';
+import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
 import { builds, outbox } from '../../src/data/schema/sqlite.ts';
 import { by, newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
@@ -163,21 +163,21 @@ onBothEngines('The outbox', (store) => {
     const db = store().open();
     expect(await oldestOutbox(db, 'builds')).toBeNull();
     const ids = Array.from({ length: 20 }, () => newId());
-    for (const id of ids)
-      await db.query('test', (orm) =>
-        orm
-          .insert(outbox)
-          .values({ id, queue: 'q', body: { id, n: [1] }, createdAt: now, claimedUntil: 0, attempts: 0 }),
-      );
+    const promise = (id: string, queue: OutboxQueue) =>
+      db.query('test', (orm) => orm.insert(outbox).values(outboxRow(queue, { id, n: [1] }, now, id)));
+    for (const id of ids) await promise(id, 'builds');
+    const mail = newId();
+    await promise(mail, 'mail');
     expect(await oldestOutbox(db, 'builds')).toBe(now);
     const claims = (
       await Promise.all(Array.from({ length: 5 }, () => claimOutbox(store().open(), 'builds', now)))
     ).flat();
     expect(claims.map(({ id }) => id).sort()).toEqual([...ids].sort());
-    for (const claim of claims) expect(claim).toMatchObject({ queue: 'q', body: { id: claim.id, n: [1] } });
+    for (const claim of claims) expect(claim).toMatchObject({ body: { id: claim.id, n: [1] } });
     expect(await claimOutbox(db, 'builds', now + 1)).toEqual([]);
     for (const id of ids.slice(1)) await settleOutbox(db, id);
     const again = await claimOutbox(db, 'builds', now + limits.outbox.claim + 1);
     expect(again.map(({ id }) => id)).toEqual([ids[0]]);
+    expect((await claimOutbox(db, 'mail', now)).map(({ id }) => id)).toEqual([mail]);
   });
 });

@@ -561,7 +561,10 @@ onBothEngines('Usage', (store) => {
     const second = await someProject(db, owner);
     for (const id of [projectId, second])
       await db.query('test', (orm) =>
-        orm.update(projects).set({ fileCount: 3, totalSize: 2_000_000_000 }).where(eq(projects.id, id)),
+        orm
+          .update(projects)
+          .set({ fileCount: 3, totalSize: 2_000_000_000, assetBytes: 3_000_000_000 })
+          .where(eq(projects.id, id)),
       );
     const guest = await someUser(db);
     await addCollaborator(db, { projectId, userId: guest, role: 'editor' }, by(owner));
@@ -573,6 +576,7 @@ onBothEngines('Usage', (store) => {
       bytes: { used: 4_000_000_000, limitPerProject: limits.project.totalSize },
       files: { used: 6, limitPerProject: limits.project.filesMax },
       members: { used: 1, limitPerProject: limits.project.collaboratorsMax },
+      assetBytes: { used: 6_000_000_000, limit: limits.asset.userBytes, limitPerProject: limits.asset.projectBytes },
       builds: {
         today: 1,
         running: { used: 0, limit: limits.build.runningPerUser },

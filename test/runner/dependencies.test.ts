@@ -37,6 +37,9 @@ const brokenRegistry = async (): Promise<{ url: string; stop: () => void }> => {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, stop: () => server.close() };
 };
 
+/** Provenance names the build, all else is the same whenever it is built. */
+const isSame = ({ name }: { name: string }): boolean => name !== 'provenance.json';
+
 const trees = async (): Promise<string[]> => await readdir(join(runner.dir, 'trees'));
 
 it('installs from the registry once, returns the exact lock, and reuses the tree for it', async () => {
@@ -81,7 +84,8 @@ it('installs from the registry once, returns the exact lock, and reuses the tree
     expect(warm.logs.map(({ message }) => message)).toContain('The packages of this lock are installed already.');
     for (const build of [first, warm]) {
       const end = await build.outcome.promise;
-      expect(end).toMatchObject({ type: 'success', lock: outcome.lock, outputs: outcome.outputs });
+      expect(end).toMatchObject({ type: 'success', lock: outcome.lock });
+      expect(end.type === 'success' && end.outputs.filter(isSame)).toEqual(outcome.outputs.filter(isSame));
     }
     expect(await trees()).toHaveLength(1);
   } finally {

@@ -1,4 +1,4 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -311,6 +311,32 @@ describe('[68] projects that bring things to execute', () => {
     });
     expect((await build.failure()).message).toContain('Could not resolve "mine"');
     expectSilence(build);
+  });
+});
+
+describe('[70] a build that reaches out', () => {
+  it('finds no network in its process, nor in those that it starts', async () => {
+    const listening = runner.lines.find((line) => line.includes('runner.listening')) ?? '{}';
+    expect(JSON.parse(listening)).toMatchObject({ isolation: { network: true } });
+    const own = await readlink(`/proc/${runner.process.pid}/ns/net`);
+    const children = await runner.children();
+    expect(children.length).toBeGreaterThan(0);
+    for (const pid of children) {
+      await expect.poll(() => readlink(`/proc/${pid}/ns/net`), { timeout: 20_000 }).not.toBe(own);
+      const devices = (await readFile(`/proc/${pid}/net/dev`, 'utf8')).split('\n').slice(2, -1);
+      expect(devices.map((line) => line.split(':')[0]?.trim())).toEqual(['lo']);
+    }
+  });
+
+  it('is not followed by the runner to addresses that its sources name', async () => {
+    const port = (trap.address() as AddressInfo).port;
+    const build = await run({
+      'index.html': `<script type="module" src="http://127.0.0.1:${port}/a.js"></script><link rel="stylesheet" href="http://127.0.0.1:${port}/a.css"><script type="module" src="/main.ts"></script>`,
+      'main.ts': `import 'http://169.254.169.254/latest/meta-data/'; import './a.css'; fetch('http://127.0.0.1:${port}/b');`,
+      'a.css': `@import url(http://127.0.0.1:${port}/c.css); p { background: url(http://127.0.0.1:${port}/d.png) }`,
+    });
+    await build.outputs();
+    expect(trapped).toEqual([]);
   });
 });
 

@@ -127,7 +127,9 @@ describe('The OpenAPI document', () => {
       'in' in parameter && parameter.in === 'path' ? [parameter.name] : [],
     );
     expect(found.sort()).toEqual(wanted);
-    expect(operation.requestBody !== undefined).toBe(endpoint.body !== undefined || endpoint.rawBody === true);
+    expect(operation.requestBody !== undefined).toBe(
+      endpoint.body !== undefined || endpoint.rawBody === true || endpoint.form !== undefined,
+    );
   });
 
   it('refers only to components that it has', () => {
@@ -166,10 +168,10 @@ describe('The contract of endpoints', () => {
   });
 
   it('names the project or build of a rule as its path parameter `id`, or in the body', () => {
-    for (const [name, { access, path, body }] of all) {
-      if (access.kind === 'project' || access.kind === 'build' || access.kind === 'runner')
-        expect(path, name).toContain('{id}');
+    for (const [name, { access, path, body, form }] of all) {
+      if (['project', 'build', 'asset', 'runner'].includes(access.kind)) expect(path, name).toContain('{id}');
       if (access.kind === 'body-project') expect(body, name).toBeDefined();
+      if (access.kind === 'form-project') expect(form?.shape, name).toHaveProperty('projectId');
     }
   });
 

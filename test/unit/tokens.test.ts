@@ -30,7 +30,7 @@ beforeAll(async () => {
   config = configWith([key]);
 });
 
-const purposes: readonly Purpose[] = ['access', 'room', 'build', 'system', 'device'];
+const purposes: readonly Purpose[] = ['access', 'room', 'build', 'cdn', 'upload', 'system', 'device'];
 
 /** One honest token of every purpose, with the claims of all of them, so that only purpose tells them apart. */
 const everyClaim = {
@@ -49,6 +49,8 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   access: { typ: 'at+jwt', aud: 'kiln:api' },
   room: { typ: 'room+jwt', aud: 'kiln:room' },
   build: { typ: 'build+jwt', aud: 'kiln:build' },
+  cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
+  upload: { typ: 'upload+jwt', aud: 'kiln:upload' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
   device: { typ: 'device+jwt', aud: 'kiln:device' },
 };

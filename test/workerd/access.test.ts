@@ -51,6 +51,8 @@ function dueTo(actor: Actor, access: AccessRule): Due {
     case 'project':
     case 'build':
     case 'body-project':
+    case 'form-project':
+    case 'asset':
       if (actor === 'anonymous') return 'sign in';
       if (actor === 'stranger') return 'nothing here';
       return allows(actor, access.right) ? 'answer' : 'forbidden';
@@ -113,6 +115,12 @@ async function send(
   for (const parameter of operation.parameters ?? [])
     if (parameter.in === 'query' && parameter.required)
       query.set(parameter.name, String(sampleOf(parameter.schema ?? {}, components, `query.${parameter.name}`)));
+  if (endpoint.form) {
+    const form = new FormData();
+    form.set('projectId', id);
+    form.set('files' in endpoint.form.shape ? 'files' : 'file', new File(['walked'], `${newId()}.txt`));
+    return await call(method, url, { as, body: form });
+  }
   const body = operation.requestBody?.content['application/json']?.schema;
   if (!body) return await call(method, `${url}?${query}`, { as });
   const sample = sampleOf(body, components);
@@ -175,6 +183,14 @@ async function newBuild(as: Account, projectId: string): Promise<string> {
   return (await expectJson<{ build: { id: string } }>(made, 202)).build.id;
 }
 
+async function newAsset(as: Account, projectId: string): Promise<string> {
+  const form = new FormData();
+  form.set('projectId', projectId);
+  form.set('file', new File(['walked'], `${newId()}.txt`));
+  const made = await call('POST', '/api/assets/upload', { as, body: form });
+  return (await expectJson<{ asset: { id: string } }>(made, 201)).asset.id;
+}
+
 /** What the rule guards, as somebody would name it: something of their own where they can have it. */
 async function guarded(
   actor: Actor,
@@ -182,6 +198,7 @@ async function guarded(
   { closed, open }: { closed: string; open: string },
 ): Promise<string> {
   const projectId = actor === 'public' ? open : closed;
+  if (access.kind === 'asset') return await newAsset(world.owner, projectId);
   if (access.kind !== 'build') return projectId;
   const maker = actor === 'viewer' || actor === 'editor' ? world[actor] : world.owner;
   return await newBuild(maker, projectId);
@@ -256,7 +273,9 @@ async function shown(id: string): Promise<Record<string, string>> {
 describe('#27 who may not', () => {
   it('changes nothing by any operation that changes something', async () => {
     const { closed, open } = await places();
-    const writes = ofProjects.filter(({ method, endpoint }) => method !== 'GET' && endpoint.access.kind !== 'build');
+    const writes = ofProjects.filter(
+      ({ method, endpoint }) => method !== 'GET' && !['build', 'asset'].includes(endpoint.access.kind),
+    );
     const before = [await shown(closed), await shown(open)];
     expect(Object.keys(before[0] ?? {}).length).toBeGreaterThan(6);
     let refused = 0;
@@ -295,9 +314,10 @@ describe('#29 fields that an operation does not know', () => {
     expect(open, 'make it a z.strictObject').toEqual([]);
   });
 
-  it.each(taking)('are refused by $name', async ({ method, path, operation }) => {
+  it.each(taking)('are refused by $name', async ({ method, path, operation, endpoint }) => {
+    const id = endpoint.access.kind === 'asset' ? await newAsset(world.owner, world.projectId) : world.projectId;
     const sample = sampleOf(operation.requestBody?.content['application/json']?.schema ?? {}, components) as object;
-    const url = path.replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, world.projectId, world.owner));
+    const url = path.replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, id, world.owner));
     for (const field of ['ownerId', 'id', 'createdAt', 'deletedAt', 'state', 'revision', 'storageKey', 'isAdmin']) {
       const json = { ...sample, ...(path === '/api/builds' && { projectId: world.projectId }), [field]: 'x' };
       const answer = await call(method, url, { as: world.owner, json });

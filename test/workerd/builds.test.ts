@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
-import type { OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
+import type { DsseEnvelope, OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
@@ -58,6 +58,8 @@ async function runnerOf(buildId: string, attempt: number, forBuild = buildId) {
     blob: (hash: string) => call('GET', `/api/runner/builds/${buildId}/blobs/${hash}`, { headers }),
     output: (hash: string, body: BodyInit) =>
       call('PUT', `/api/runner/builds/${buildId}/outputs/${hash}`, { headers, body }),
+    provenance: (stated: object) =>
+      call('POST', `/api/runner/builds/${buildId}/provenance`, { headers, json: { attempt, lock: null, ...stated } }),
     events: (events: RunnerEvent[], number = nextBatch(buildId, attempt)) =>
       call('POST', `/api/runner/builds/${buildId}/events`, { headers, json: { attempt, batch: number, events } }),
   };
@@ -306,6 +308,31 @@ describe('#71 #72 the token of a runner', () => {
     const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
     expect(await expectProblem(await runner.output(sha256('promised'), 'delivered'), 422)).toBe('validation_failed');
     expect(await env.BUILDS.head(`output/${sha256('promised')}`)).toBeNull();
+  });
+
+  it('has the origin of its results signed, in the words of the platform', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const outputs = [{ name: 'game-web.zip', role: 'download', sha256: sha256('zip') }];
+    const envelope = await expectJson<DsseEnvelope>(await runner.provenance({ outputs }), 200);
+    expect(JSON.parse(atob(envelope.payload))).toMatchObject({
+      subject: [{ name: 'downloads/game-web.zip', digest: { sha256: sha256('zip') } }],
+      predicate: {
+        buildDefinition: {
+          externalParameters: { projectId: world.projectId, target: 'web' },
+          resolvedDependencies: [{ digest: { sha256: build.treeHash } }],
+        },
+        runDetails: { metadata: { invocationId: `urn:kiln:build:${build.id}:${attempt}` } },
+      },
+    });
+    const { keys } = await expectJson<{ keys: { kid: string }[] }>(await call('GET', '/.well-known/jwks.json'), 200);
+    expect(keys.map(({ kid }) => kid)).toContain(envelope.signatures[0]?.keyid);
+
+    expect(await expectProblem(await runner.provenance({ outputs, attempt: attempt + 1 }), 409)).toBe('conflict');
+    expect(await expectProblem(await runner.provenance({ outputs: [] }), 422)).toBe('validation_failed');
+    await succeed(build.id, attempt);
+    expect(await expectProblem(await runner.provenance({ outputs }), 409)).toBe('conflict');
   });
 
   it('cannot claim a success whose files are not there, nor one twice', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import mime from 'mime';
 import pMap from 'p-map';
@@ -52,6 +52,34 @@ export const collectOutputs = async (outDir: string, signal: AbortSignal): Promi
     signal,
   });
   return hashed.sort((a, b) => compare(`${a.role}/${a.name}`, `${b.role}/${b.name}`));
+};
+
+export const provenanceName = 'provenance.json';
+
+/** Has the outputs' origin signed, and adds the statement to what is uploaded. It names every output but itself. */
+export const addProvenance = async (
+  platform: Platform,
+  outputs: readonly LocalOutput[],
+  of: { readonly attempt: number; readonly lock: string | undefined; readonly outDir: string },
+  signal: AbortSignal,
+): Promise<LocalOutput[]> => {
+  const lock = of.lock === undefined ? null : createHash('sha256').update(of.lock).digest('hex');
+  const envelope = await platform.provenance(
+    {
+      attempt: of.attempt,
+      outputs: outputs.map(({ name, sha256, role }) => ({ name, sha256, role })),
+      lock,
+    },
+    signal,
+  );
+  const bytes = Buffer.from(`${JSON.stringify(envelope, null, 2)}\n`);
+  const path = join(of.outDir, outFolders.report, provenanceName);
+  await writeFile(path, bytes, { flag: 'wx' });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return [
+    ...outputs,
+    { name: provenanceName, size: bytes.byteLength, role: 'report', mimeType: 'application/json', path, sha256 },
+  ];
 };
 
 /** Uploads each distinct content once, several at a time. `onProgress` gets the part of the bytes that is stored. */

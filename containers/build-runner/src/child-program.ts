@@ -3,14 +3,25 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
+/** Packages that are not made part of the program. */
+const outside = /^(?:esbuild|@electron\/asar|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+
+/** As CommonJS where the package has that, because the program is. */
+const locate = (name: string): string => {
+  try {
+    return createRequire(import.meta.url).resolve(name);
+  } catch {
+    return fileURLToPath(import.meta.resolve(name));
+  }
+};
+
 /**
  * Makes one plain JavaScript file of the child's sources. A child serves one build, so what it costs to
  * load is part of every build: stripping types and finding some fifty modules takes longer than Node itself.
- * esbuild stays outside, because it looks for its executable beside its own file.
+ * What looks for files beside its own, or is loaded by few builds, stays outside and is imported by its path.
  */
 export const makeChildProgram = async (dir: string): Promise<string> => {
   const outfile = join(dir, 'child.cjs');
-  const esbuild = createRequire(import.meta.url).resolve('esbuild');
   await build({
     entryPoints: [fileURLToPath(new URL('./child/main.ts', import.meta.url))],
     outfile,
@@ -23,8 +34,12 @@ export const makeChildProgram = async (dir: string): Promise<string> => {
     logLevel: 'silent',
     plugins: [
       {
-        name: 'esbuild-by-path',
-        setup: (setup) => setup.onResolve({ filter: /^esbuild$/ }, () => ({ path: esbuild, external: true })),
+        name: 'packages-by-path',
+        setup: (setup) =>
+          setup.onResolve({ filter: outside }, ({ path }) => ({
+            path: locate(path),
+            external: true,
+          })),
       },
     ],
   });

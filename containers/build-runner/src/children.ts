@@ -11,6 +11,7 @@ import { BuildFailure } from './failure.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, type ProcessEnd, startSandboxed } from './sandbox.ts';
+import { templates } from './templates.ts';
 
 /** Of the runner's own files a child reads only the packages; its program is one file in the work folder. */
 const packages = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
@@ -122,9 +123,11 @@ export class ChildPool {
         // The second fence behind the resolver: the JavaScript of the child cannot open other files. esbuild itself is native and not held by it.
         '--permission',
         '--allow-child-process',
+        // The decoder of pictures is native, as esbuild is.
+        '--allow-addons',
         '--disable-warning=SecurityWarning',
         `--allow-fs-write=${root}`,
-        ...[root, this.#program, packages, ...this.#readable].map((path) => `--allow-fs-read=${path}`),
+        ...[root, this.#program, packages, templates, ...this.#readable].map((path) => `--allow-fs-read=${path}`),
       ],
     });
     const end = followProcess(process_);

@@ -19,10 +19,25 @@ const Environment = z.object({
     .transform((value) => resolve(value)),
   /** Jobs at once. */
   RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
+  /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
+  JOB_SOURCE: z.enum(['http', 'queue-pull']).default('http'),
+  QUEUE_API: baseUrl.default(new URL('https://api.cloudflare.com/client/v4/')),
+  QUEUE_ACCOUNT: z.string().min(1).optional(),
+  QUEUE_ID: z.string().min(1).optional(),
+  QUEUE_TOKEN: z.string().min(1).optional(),
   NPM_REGISTRY: baseUrl.default(new URL('https://registry.npmjs.org/')),
 });
 
+/** The queue of a runner that fetches its jobs. */
+export interface QueueSource {
+  readonly kind: 'queue-pull';
+  /** `…/accounts/<account>/queues/<queue>/` */
+  readonly queueUrl: URL;
+  readonly token: string;
+}
+
 export interface Config {
+  readonly source: { readonly kind: 'http' } | QueueSource;
   readonly platformUrl: URL;
   readonly port: number;
   readonly host: string;
@@ -32,15 +47,17 @@ export interface Config {
 }
 
 /** Reads the configuration from an environment; throws one readable error that names every wrong variable. */
-export const readConfig = (env: NodeJS.ProcessEnv): Config => {
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(given);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new Error(`The build runner cannot start with this environment. ${issues.join('; ')}`);
   }
+  const source = readSource(parsed.data);
   const { KILN_URL, PORT, HOST, RUNNER_DIR, RUNNER_CAPACITY, NPM_REGISTRY } = parsed.data;
   return {
+    source,
     platformUrl: KILN_URL,
     port: PORT,
     host: HOST,
@@ -48,4 +65,15 @@ export const readConfig = (env: NodeJS.ProcessEnv): Config => {
     capacity: RUNNER_CAPACITY,
     registry: NPM_REGISTRY,
   };
+};
+
+const readSource = (env: z.infer<typeof Environment>): Config['source'] => {
+  const { JOB_SOURCE, QUEUE_API, QUEUE_ACCOUNT, QUEUE_ID, QUEUE_TOKEN } = env;
+  if (JOB_SOURCE === 'http') return { kind: 'http' };
+  if (QUEUE_ACCOUNT === undefined || QUEUE_ID === undefined || QUEUE_TOKEN === undefined)
+    throw new Error(
+      'The build runner cannot start with this environment. JOB_SOURCE=queue-pull needs QUEUE_ACCOUNT, QUEUE_ID and QUEUE_TOKEN.',
+    );
+  const path = `accounts/${encodeURIComponent(QUEUE_ACCOUNT)}/queues/${encodeURIComponent(QUEUE_ID)}/`;
+  return { kind: 'queue-pull', queueUrl: new URL(path, QUEUE_API), token: QUEUE_TOKEN };
 };

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import pMap from 'p-map';
 import { type BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { collectOutputs, uploadOutputs } from './artifacts.ts';
+import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
+import type { AssetCache } from './asset-cache.ts';
 import type { BlobCache } from './blob-cache.ts';
 import type { ChildPool, WorkDir } from './children.ts';
 import { compiler } from './compiler.ts';
@@ -15,10 +16,12 @@ import type { Platform } from './platform.ts';
 import { overallProgress } from './progress.ts';
 import { Reporter } from './reporter.ts';
 import { runnerLimits } from './runner-limits.ts';
+import { templates } from './templates.ts';
 
 export interface JobDeps {
   readonly platform: Platform;
   readonly blobs: BlobCache;
+  readonly assets: AssetCache;
   readonly dependencies: Dependencies;
   readonly children: ChildPool;
 }
@@ -111,7 +114,15 @@ const attempt = async (
   try {
     signal.throwIfAborted();
     const { work } = child;
-    const files = await timed('source', () => fetchSource(job, deps, work, reporter, signal));
+    const source = await timed('source', () => fetchSource(job, deps, work, reporter, signal));
+    const files = source.map(({ path }) => path);
+    const hashes = new Set(source.map(({ hash }) => hash));
+    const assetCache = {
+      known: join(work.root, 'assets-known'),
+      found: join(work.root, 'assets-found'),
+      version: deps.assets.version,
+    };
+    if (job.options.optimizeAssets) await deps.assets.lend(job.projectId, hashes, assetCache.known);
     installed = await timed('dependencies', () =>
       deps.dependencies.install({
         projectDir: work.project,
@@ -131,6 +142,8 @@ const attempt = async (
         files,
         modulesDir: installed?.modulesDir ?? null,
         compiler,
+        templates,
+        assetCache,
         target: job.target,
         options: job.options,
         projectName: job.projectName,
@@ -142,9 +155,12 @@ const attempt = async (
       },
     );
     signal.throwIfAborted();
+    if (job.options.optimizeAssets) await deps.assets.keep(job.projectId, hashes, assetCache.found);
 
     const outputs = await timed('upload', async () => {
-      const found = await collectOutputs(work.out, signal);
+      const made = await collectOutputs(work.out, signal);
+      const of = { attempt: job.attempt, lock: installed?.lock, outDir: work.out };
+      const found = await addProvenance(deps.platform, made, of, signal);
       await uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done));
       return found.map((output) => OutputFile.parse(output));
     });
@@ -162,7 +178,7 @@ const fetchSource = async (
   work: WorkDir,
   reporter: Reporter,
   signal: AbortSignal,
-): Promise<string[]> => {
+): Promise<{ path: string; hash: string }[]> => {
   const manifest = await deps.platform.manifest(signal);
   const { files, skipped } = filesToBuild(manifest);
   if (skipped > 0)
@@ -189,7 +205,7 @@ const fetchSource = async (
     step: 'source',
     message: `${files.length} files, ${fetched} fetched. Attempt ${job.attempt}.`,
   });
-  return files.map((file) => file.path);
+  return files;
 };
 
 const reasonOf = (signal: AbortSignal): string => (signal.reason instanceof Stopped ? signal.reason.reason : 'stopped');

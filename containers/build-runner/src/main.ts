@@ -2,13 +2,16 @@ import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AssetCache } from './asset-cache.ts';
 import { BlobCache } from './blob-cache.ts';
 import { ChildPool } from './children.ts';
 import { type Config, readConfig } from './config.ts';
 import { Dependencies } from './dependencies.ts';
 import { executeJob } from './execute-job.ts';
+import { Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
 import { connectPlatform } from './platform.ts';
+import { QueuePuller } from './queue-pull.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { isolation } from './sandbox.ts';
 import { createRunnerServer } from './server.ts';
@@ -16,33 +19,43 @@ import { createRunnerServer } from './server.ts';
 const start = async (config: Config): Promise<void> => {
   await mkdir(config.dir, { recursive: true });
   const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry });
-  const [blobs, children] = await Promise.all([
+  const [blobs, assets, children] = await Promise.all([
     BlobCache.open(join(config.dir, 'blobs')),
+    AssetCache.open(join(config.dir, 'assets')),
     ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
   ]);
 
-  const server = createRunnerServer(config, async (job, stop) => {
+  const jobs = new Jobs(config, async (job, stop) => {
     const platform = connectPlatform(config.platformUrl, job);
-    await executeJob(job, { platform, blobs, dependencies, children }, stop);
+    await executeJob(job, { platform, blobs, assets, dependencies, children }, stop);
     children.refill();
   });
+  const server = createRunnerServer(config, jobs);
+  const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
 
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     log('info', 'runner.stopping', { signal });
-    server.http.close();
-    await Promise.race([server.drain(), sleep(runnerLimits.shutdownGrace)]);
+    server.close();
+    await Promise.race([Promise.all([puller?.stop(), jobs.drain()]), sleep(runnerLimits.shutdownGrace)]);
     await children.close();
     process.exit(0);
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
 
-  server.http.listen(config.port, config.host, () => {
-    const { port } = server.http.address() as AddressInfo;
-    log('info', 'runner.listening', { host: config.host, port, capacity: config.capacity, isolation });
+  server.listen(config.port, config.host, () => {
+    const { port } = server.address() as AddressInfo;
+    log('info', 'runner.listening', {
+      host: config.host,
+      port,
+      capacity: config.capacity,
+      source: config.source.kind,
+      isolation,
+    });
+    puller?.start();
   });
 };
 

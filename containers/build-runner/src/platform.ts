@@ -1,11 +1,13 @@
 import { openAsBlob } from 'node:fs';
 import pRetry, { AbortError } from 'p-retry';
 import {
+  DsseEnvelope,
   type EventAnswer,
   EventAnswer as EventAnswerSchema,
   type EventBatch,
   type Job,
   JobManifest,
+  type ProvenanceRequest,
 } from '../../../src/contract/jobs.ts';
 import { BuildFailure, Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
@@ -18,6 +20,8 @@ export interface Platform {
   blob<T>(hash: string, signal: AbortSignal, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
   /** Stores the bytes of a local file under their hash. */
   putOutput(output: { sha256: string; path: string; mimeType: string }, signal: AbortSignal): Promise<void>;
+  /** The platform's signed word on where the outputs come from. */
+  provenance(stated: ProvenanceRequest, signal: AbortSignal): Promise<DsseEnvelope>;
   /** Delivers one batch; retried until it is answered or `signal` aborts. */
   sendEvents(batch: EventBatch, signal: AbortSignal): Promise<EventAnswer>;
 }
@@ -27,6 +31,11 @@ interface Request {
   readonly body: string | Blob;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+const postOf = (value: object): (() => Request) => {
+  const body = JSON.stringify(value);
+  return () => ({ method: 'POST', body, headers: { 'content-type': 'application/json' } });
+};
 
 /** The platform says that this attempt is over: forged, expired, gone, or overtaken by another one. */
 const fencedOff = new Set([401, 403, 404, 409, 410]);
@@ -119,9 +128,13 @@ export const connectPlatform = (baseUrl: URL, job: Pick<Job, 'buildId' | 'token'
         },
       ),
 
+    provenance: (stated, signal) =>
+      call('provenance', { signal, retries: runnerLimits.transferRetries, init: postOf(stated) }, async (response) =>
+        DsseEnvelope.parse(await response.json()),
+      ),
+
     sendEvents: (batch, signal) => {
-      const body = JSON.stringify(batch);
-      const init = (): Request => ({ method: 'POST', body, headers: { 'content-type': 'application/json' } });
+      const init = postOf(batch);
       return call('events', { signal, retries: Number.POSITIVE_INFINITY, init }, async (response) =>
         EventAnswerSchema.parse(await response.json()),
       );

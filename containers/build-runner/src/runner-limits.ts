@@ -13,6 +13,16 @@ export const runnerLimits = {
   jobBody: 8 * MiB,
   /** The last report has to reach the platform before the platform itself gives the attempt up. */
   reportMargin: 2 * second,
+  queue: {
+    /** A pulled message is hidden from other runners so long: an attempt at its longest, and the acknowledgement. */
+    visibility: limits.build.timeout + 30 * second,
+    /** Pause after an empty pull: the API has no long poll, and a person waits. */
+    pause: 1 * second,
+    /** Longest pause while the API fails; begins at `pause` and doubles, with jitter. */
+    pauseMax: 30 * second,
+    /** A message that no place was free for, or whose token could not be checked, is tried again after this. */
+    retryDelay: 2 * second,
+  },
   /** Events wait so long for company; the last batch does not wait. */
   eventWindow: 100,
   /** With nothing to say the runner asks so often whether the build was cancelled: half of the 2 s promised. */
@@ -51,6 +61,12 @@ export const runnerLimits = {
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,
   },
+  /** An asset that is larger is left as it is: an optimiser needs many times its size. */
+  optimizedBytes: 32 * MiB,
+  /** Pixels of a picture that is decoded: 8192 × 8192, the largest texture that phones take, is 256 MiB of RGBA. */
+  optimizedPixels: 8192 * 8192,
+  /** Optimised assets kept on disk between jobs. */
+  assetCacheBytes: 2 * GiB,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
   /** `extends` chain of tsconfig files. */

@@ -34,6 +34,12 @@ export const build = <const R extends Right>(right: R) => ({ kind: 'build', righ
 /** A right on the project that the body names. */
 export const bodyProject = <const R extends Right>(right: R) =>
   ({ kind: 'body-project', right, scope: scopes[right] }) as const;
+/** A right on the project of the asset that the path names; `trashed`: also of one in the trash. */
+export const asset = <const R extends Right>(right: R, state?: 'trashed') =>
+  ({ kind: 'asset', right, scope: scopes[right], trashed: state === 'trashed' }) as const;
+/** A right on the project that the form's field `projectId` names. */
+export const formProject = <const R extends Right>(right: R) =>
+  ({ kind: 'form-project', right, scope: scopes[right] }) as const;
 /** The runner that holds the job's token. */
 export const runner = { kind: 'runner' } as const;
 /** The operator of the deployment. */

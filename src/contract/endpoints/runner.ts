@@ -1,5 +1,5 @@
 import { endpoint } from '../endpoint.ts';
-import { EventAnswer, EventBatch, JobManifest } from '../jobs.ts';
+import { DsseEnvelope, EventAnswer, EventBatch, JobManifest, ProvenanceRequest } from '../jobs.ts';
 import { runner } from './access.ts';
 
 /** What the build runner calls, with the token of its job. */
@@ -29,6 +29,18 @@ export const runnerEndpoints = {
     rawBody: true,
     description: 'Raw bytes, verified against the hash in the path.',
     responses: { 200: { description: 'Was there already' }, 201: { description: 'Stored' } },
+  }),
+  runnerProvenance: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/provenance',
+    tag: 'Runner',
+    summary: 'Have the origin of the results signed',
+    access: runner,
+    description:
+      'Answers a DSSE envelope around an in-toto statement with SLSA provenance, signed with a key of `/.well-known/jwks.json`.',
+    body: ProvenanceRequest,
+    responses: { 200: { description: 'The signed statement', json: DsseEnvelope } },
+    errors: ['conflict'],
   }),
   runnerEvents: endpoint({
     method: 'POST',

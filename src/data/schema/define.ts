@@ -181,6 +181,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       fileCount: integer('file_count').notNull(),
       totalSize: integer('total_size').notNull(),
       treeHash: text('tree_hash'),
+      /** Of all versions, those of assets in the trash included: counted anew by every change of an asset. */
+      assetBytes: integer('asset_bytes').notNull().default(0),
       createdAt: time('created_at').notNull(),
       updatedAt: time('updated_at').notNull(),
       deletedAt: time('deleted_at'),
@@ -254,7 +256,9 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       id: id(),
       projectId: text('project_id').notNull(),
       name: text('name').notNull(),
-      type: text('type').notNull(),
+      /** Lower-case spelling: an export is unpacked where names that differ only in case are one. */
+      nameFold: text('name_fold').notNull().default(''),
+      type: text('type').$type<'image' | 'audio' | 'video' | 'font' | 'model' | 'data' | 'other'>().notNull(),
       version: integer('version').notNull(),
       metadata: text('metadata', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
       createdBy: text('created_by').notNull(),
@@ -263,7 +267,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       deletedAt: time('deleted_at'),
     },
     (table) => [
-      uniqueIndex('assets_name').on(table.projectId, table.name),
+      uniqueIndex('assets_name').on(table.projectId, table.nameFold),
+      index('assets_deleted').on(table.deletedAt),
       index('assets_type').on(table.projectId, table.type),
     ],
   );
@@ -297,7 +302,10 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       partSize: integer('part_size').notNull(),
       hash: text('hash'),
       mimeType: text('mime_type'),
-      status: text('status').notNull(),
+      /** open | pending (all parts are there, its bytes are being verified) | done | refused. */
+      status: text('status').$type<'open' | 'pending' | 'done' | 'refused'>().notNull(),
+      /** Why it was refused: a code of the table of errors. */
+      errorCode: text('error_code'),
       assetId: text('asset_id'),
       createdAt: time('created_at').notNull(),
       expiresAt: time('expires_at').notNull(),
@@ -306,6 +314,18 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       index('uploads_project').on(table.projectId),
       index('uploads_expires').on(table.status, table.expiresAt),
     ],
+  );
+
+  /** Parts that this Worker took itself; what a bucket took it lists. */
+  const uploadParts = table(
+    'upload_parts',
+    {
+      uploadId: text('upload_id').notNull(),
+      number: integer('number').notNull(),
+      etag: text('etag').notNull(),
+      size: integer('size').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.uploadId, table.number] })],
   );
 
   /** A projection of the BuildRun object, ordered by `seq`. */
@@ -502,6 +522,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     assets,
     assetVersions,
     uploads,
+    uploadParts,
     builds,
     publications,
     templates,

@@ -18,6 +18,7 @@ export const {
   assets,
   assetVersions,
   uploads,
+  uploadParts,
   builds,
   publications,
   templates,

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { ArchiveManifest } from '../../contract/archives.ts';
+import { type ArchiveManifest, assetsRoot } from '../../contract/archives.ts';
 import { limits } from '../../contract/limits.ts';
 import { manifestName, writeManifest } from '../../core/archive.ts';
 import { directoryHeader, endOfDirectory, localHeader, methods, type Packed, pack } from '../../core/zip.ts';
@@ -62,7 +62,7 @@ async function* preparedInOrder(
 }
 
 /**
- * Writes a tree as a ZIP file into `sink`, in constant memory and at the pace of whoever reads there. The
+ * Writes a tree and assets, by their names, as a ZIP file into `sink`, in constant memory and at the pace of whoever reads there. The
  * directory comes last: when a blob cannot be read the sink is aborted, and what was sent is no archive.
  */
 export async function writeArchive(
@@ -70,6 +70,7 @@ export async function writeArchive(
   manifest: ArchiveManifest,
   entries: readonly ManifestEntry[],
   blobs: OpenBlob,
+  assets: readonly ManifestEntry[] = [],
 ): Promise<{ bytes: number }> {
   const directory: Uint8Array[] = [];
   let offset = 0;
@@ -92,8 +93,11 @@ export async function writeArchive(
     const first = pack(new TextEncoder().encode(writeManifest(manifest)));
     await begin(manifestName, first.packed);
     await send(first.data);
-    for await (const [entry, { packed, data }] of preparedInOrder(blobs, entries)) {
-      await begin(manifest.files.root + entry.path, packed);
+    const below = (root: string, list: readonly ManifestEntry[]): ManifestEntry[] =>
+      list.map((entry) => ({ ...entry, path: root + entry.path }));
+    const all = [...below(manifest.files.root, entries), ...below(assetsRoot, assets)];
+    for await (const [entry, { packed, data }] of preparedInOrder(blobs, all)) {
+      await begin(entry.path, packed);
       if (data) await send(data);
       else {
         await (await open(blobs, entry)).pipeTo(sink, { preventClose: true });

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { ArchiveManifest } from '../../contract/archives.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
-import { type PlannedFile, readManifest } from '../../core/archive.ts';
+import { invalidEntry, type PlannedFile, readManifest } from '../../core/archive.ts';
+import { type AssetKind, assetKind, assetName } from '../../core/asset-types.ts';
 import { concat } from '../../core/bytes.ts';
 import { decodeText, textOf } from '../../core/content.ts';
 import { defaultMode } from '../../core/tree.ts';
@@ -11,12 +12,19 @@ import { openArchive } from './open.ts';
 import type { ByteSource } from './source.ts';
 import { unpack } from './unpack.ts';
 
+export interface ReadAsset extends AssetKind {
+  readonly name: string;
+  readonly hash: string;
+  readonly size: number;
+}
+
 /** What an archive holds, every byte of it verified. */
 export interface ReadArchive {
   readonly manifest: ArchiveManifest | null;
   /** The folder around everything, which is taken off; empty where there is none. */
   readonly top: string;
   readonly files: readonly (readonly [PlannedFile, ManifestEntry])[];
+  readonly assets: readonly (readonly [PlannedFile, ReadAsset])[];
   readonly skipped: number;
   readonly bytes: number;
 }
@@ -40,6 +48,25 @@ async function verify(source: ByteSource, file: PlannedFile): Promise<ManifestEn
   return { path, hash: hash.digest('hex'), size, mode: defaultMode, isText: false };
 }
 
+/** The same of an asset, whose bytes must be what its name says. */
+async function verifyAsset(source: ByteSource, file: PlannedFile): Promise<ReadAsset> {
+  const hash = createHash('sha256');
+  const first: Uint8Array[] = [];
+  let seen = 0;
+  for await (const chunk of unpack(source, file)) {
+    hash.update(chunk);
+    if (seen < limits.asset.headBytes) first.push(chunk.slice(0, limits.asset.headBytes - seen));
+    seen += chunk.length;
+  }
+  const name = assetName(file.path);
+  const kind = await assetKind(name, concat(first)).catch((error: unknown) => {
+    throw error instanceof KilnError
+      ? invalidEntry(file.name, 'is an asset of another type than its name says')
+      : error;
+  });
+  return { name, ...kind, hash: hash.digest('hex'), size: file.size };
+}
+
 /** Judges an archive by its directory, then reads all that would be imported. Nothing is stored: a refusal leaves nothing. */
 export async function readArchive(source: ByteSource): Promise<ReadArchive> {
   const { listing, directory } = await openArchive(source);
@@ -48,21 +75,27 @@ export async function readArchive(source: ByteSource): Promise<ReadArchive> {
     candidate && candidate.size <= limits.archive.manifestBytes
       ? readManifest(decodeText(await whole(source, candidate)))
       : null;
-  const { files, skipped, bytes } = listing.plan(manifest, directory, source.size);
+  const { files, assets, skipped, bytes } = listing.plan(manifest, directory, source.size);
   const read: (readonly [PlannedFile, ManifestEntry])[] = [];
   for (const file of files) read.push([file, await verify(source, file)]);
-  return { manifest, top: listing.top, files: read, skipped, bytes };
+  const media: (readonly [PlannedFile, ReadAsset])[] = [];
+  for (const file of assets) media.push([file, await verifyAsset(source, file)]);
+  return { manifest, top: listing.top, files: read, assets: media, skipped, bytes };
 }
 
 /** Where contents go: one that is held whole, or a stream of a known size. */
 export type StoreBlob = (hash: string, size: number, content: Uint8Array | AsyncIterable<Uint8Array>) => Promise<void>;
 
 /** Stores every content of an archive once. Small ones some at a time, large ones one by one, as streams. */
-export async function storeContents(source: ByteSource, { files }: ReadArchive, store: StoreBlob): Promise<void> {
+export async function storeContents(
+  source: ByteSource,
+  { files, assets }: Pick<ReadArchive, 'files' | 'assets'>,
+  store: StoreBlob,
+): Promise<void> {
   const seen = new Set<string>();
   const running = new Set<Promise<void>>();
   try {
-    for (const [file, { hash, size }] of files) {
+    for (const [file, { hash, size }] of [...files, ...assets]) {
       if (seen.has(hash)) continue;
       seen.add(hash);
       if (size > limits.archive.wholeBytes) {

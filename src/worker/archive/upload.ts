@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Busboy } from '@fastify/busboy';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { mediaType } from '../http/body.ts';
+import { formParts } from '../http/multipart.ts';
 
 const { archive: bounds } = limits;
 const accepted = new Set(['application/zip', 'application/x-zip-compressed', 'application/octet-stream']);
@@ -45,63 +45,22 @@ export async function* arriving(
   }
 }
 
-/** The part `file` of a multipart body, and what the client calls it. Other parts are passed over; nothing but the parser's window is in memory. */
+/** The part `file` of a multipart body, and what the client calls it. Other parts are passed over. */
 async function* filePart(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
   named: (fileName: string | undefined) => void,
 ): AsyncGenerator<Uint8Array> {
-  const malformed = (cause?: unknown): KilnError =>
-    new KilnError('malformed_request', { detail: 'Not a multipart body with one part `file`.', cause });
-  let parser: InstanceType<typeof Busboy>;
-  try {
-    parser = new Busboy({
-      headers: { 'content-type': contentType },
-      isPartAFile: (field, _type, fileName) => field === 'file' || fileName !== undefined,
-      limits: { fields: 16, fieldSize: 1024, files: 4, parts: 32, headerPairs: 32, headerSize: 8192 },
-    });
-  } catch (error) {
-    throw malformed(error);
+  const expected = 'Not a multipart body with one part `file`.';
+  let found = false;
+  for await (const part of formParts(body, contentType, { files: 4, fileFields: ['file'], expected })) {
+    if (part.kind !== 'file' || part.name !== 'file') continue;
+    if (found) throw new KilnError('malformed_request', { detail: expected });
+    found = true;
+    named(part.fileName);
+    yield* part.content;
   }
-  let made: Uint8Array[] = [];
-  let files = 0;
-  let whole = false;
-  let failure: unknown;
-  parser.on('file', (field, stream, fileName) => {
-    if (field !== 'file') return void stream.resume();
-    files += 1;
-    named(fileName);
-    // Taken at once: what one piece of the body holds is no more than that piece.
-    stream.on('data', (chunk: Uint8Array) => made.push(chunk));
-    stream.on('end', () => {
-      whole = true;
-    });
-    stream.on('error', (error: unknown) => {
-      failure = error;
-    });
-  });
-  // A parser that failed calls nobody back.
-  let resume = (): void => {};
-  parser.on('error', (error: unknown) => {
-    failure = error;
-    resume();
-  });
-  for await (const piece of body) {
-    await new Promise<void>((resolve) => {
-      resume = resolve;
-      parser.write(piece, () => resolve());
-    });
-    if (failure !== undefined || files > 1) throw malformed(failure);
-    yield* made;
-    made = [];
-  }
-  await new Promise<void>((resolve) => {
-    resume = resolve;
-    parser.on('finish', resolve);
-    parser.end();
-  });
-  yield* made;
-  if (failure !== undefined || files !== 1 || !whole) throw malformed(failure);
+  if (!found) throw new KilnError('malformed_request', { detail: expected });
 }
 
 /** Stores what arrives as one object, a part at a time. Nothing is left when it fails; what a crash leaves is swept. */

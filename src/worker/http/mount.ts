@@ -8,6 +8,7 @@ import { Id, Sha256 } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access } from '../../contract/projects.ts';
 import type { Verified } from '../../core/tokens.ts';
+import { type AssetRow, assetById } from '../../data/assets.ts';
 import { type BuildRow, buildById } from '../../data/builds.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
 import { authenticate, authenticateRunner, authenticateSystem, refuseBeyond } from '../auth/authenticate.ts';
@@ -33,7 +34,10 @@ export interface Input<E extends Endpoint> {
     : E['access'] extends { scope: null }
       ? SignedIn
       : Principal;
-  readonly room: Kind<E> extends 'project' | 'body-project' ? GatedRoom : null;
+  readonly room: Kind<E> extends 'project' | 'body-project' | 'asset' ? GatedRoom : null;
+  readonly asset: Kind<E> extends 'asset' ? AssetRow : null;
+  /** Passes the gate of the project that a form names. */
+  readonly enter: Kind<E> extends 'form-project' ? (projectId: string) => Promise<GatedRoom> : null;
   readonly build: Kind<E> extends 'build' ? BuildRow : null;
   /** How the caller sees the project of the build. */
   readonly access: Kind<E> extends 'build' ? Access : null;
@@ -77,6 +81,7 @@ interface Proof {
   readonly job: Verified<'build'> | null;
   readonly build: BuildRow | null;
   readonly access: Access | null;
+  readonly asset: AssetRow | null;
   room: GatedRoom | null;
 }
 
@@ -137,14 +142,16 @@ async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
     c.var.fields.build = build.id;
     access = (await roomOf(c, endpoint, user, build.projectId).enter()).access;
   }
-  return {
-    params,
-    user,
-    job,
-    build,
-    access,
-    room: kind === 'project' ? roomOf(c, endpoint, user, params.id ?? '') : null,
-  };
+  let room = kind === 'project' ? roomOf(c, endpoint, user, params.id ?? '') : null;
+  let asset: AssetRow | null = null;
+  if (endpoint.access.kind === 'asset') {
+    asset = (await assetById(c.var.db, params.id ?? '')) ?? null;
+    if (!asset) throw new KilnError('not_found');
+    room = roomOf(c, endpoint, user, asset.projectId);
+    await room.enter();
+    if (asset.deletedAt !== null && !endpoint.access.trashed) throw new KilnError('not_found');
+  }
+  return { params, user, job, build, access, asset, room };
 }
 
 async function respond<E extends Endpoint>(
@@ -158,9 +165,14 @@ async function respond<E extends Endpoint>(
   if (endpoint.access.kind === 'body-project')
     proof.room = roomOf(c, endpoint, user, (body as { projectId: string }).projectId);
   const query = endpoint.query ? c.req.valid('query' as never) : undefined;
+  const enter = async (projectId: string): Promise<GatedRoom> => {
+    proof.room = roomOf(c, endpoint, user, projectId);
+    await proof.room.enter();
+    return proof.room;
+  };
   const work = async (): Promise<Response> => {
-    const reply = await handler(c, { ...proof, query, body } as unknown as Input<E>);
-    if (proof.room && !proof.room.entered)
+    const reply = await handler(c, { ...proof, query, body, enter } as unknown as Input<E>);
+    if ('right' in endpoint.access && proof.build === null && !proof.room?.entered)
       throw new Error(`${endpoint.method} ${endpoint.path} answered without passing the gate`);
     return 'raw' in reply ? reply.raw : toResponse(c, reply);
   };

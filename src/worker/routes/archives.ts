@@ -8,11 +8,13 @@ import { archiveName, attachment, manifestOf, writeManifest } from '../../core/a
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
-import { getBlob, getTree, importKey, putBlob } from '../../data/objects.ts';
+import { allAssets } from '../../data/assets.ts';
+import { blobKey, getBlob, getTree, importKey, putBlob } from '../../data/objects.ts';
 import { type OpenBlob, writeArchive } from '../archive/export.ts';
 import { type ReadArchive, readArchive, type StoreBlob, storeContents } from '../archive/import.ts';
 import { objectSource } from '../archive/source.ts';
 import { receive, type Upload } from '../archive/upload.ts';
+import { asEntry } from '../assets/as-entry.ts';
 import type { AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
@@ -69,10 +71,12 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
     const { treeHash, comments } = await room.call((stub, caller, right) => stub.exported(caller, right));
     const entries = await getTree(c.env.ASSETS, treeHash);
     if (!entries) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
+    const assets = (await allAssets(c.var.db, room.projectId)).map(asEntry);
     const manifest = manifestOf(
       project,
       treeHash,
       entries.map(({ path }) => path),
+      assets,
       comments,
     );
     // The manifest is in the archive too, and names the tree.
@@ -89,9 +93,9 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
     if (c.req.raw.method === 'HEAD') return { raw: new Response(null, { headers }) };
     const { readable, writable } = new IdentityTransformStream();
     const { requestId, started } = c.var;
-    const fields = { requestId, project: room.projectId, files: entries.length };
+    const fields = { requestId, project: room.projectId, files: entries.length, assets: assets.length };
     c.executionCtx.waitUntil(
-      writeArchive(writable, manifest, entries, openBlob(c.env.ASSETS)).then(
+      writeArchive(writable, manifest, entries, openBlob(c.env.ASSETS), assets).then(
         ({ bytes }) => logEvent('export', { ...fields, bytes, ms: Date.now() - started }),
         // Also when the client goes away.
         (error: unknown) => logEvent('export.failed', { ...fields, ...describeError(error) }, 'warn'),
@@ -118,10 +122,11 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
           description: manifest?.description,
           settings: manifest?.settings,
           entries,
+          assets: archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash), metadata: {} })),
           comments: manifest?.comments?.map(fromArchived),
           origin: { import: upload.hash },
         });
-        const imported = { files: entries.length, assets: 0, bytes, skipped };
+        const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };
         logEvent('import', {
           requestId: c.var.requestId,
           user: user.userId,

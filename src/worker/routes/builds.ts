@@ -24,6 +24,7 @@ import { deleteOutputs, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
+import { buildSource } from '../assets/build-source.ts';
 import { type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
@@ -40,7 +41,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
         ? stub.checkpoint(caller, right, { kind: 'build' })
         : stub.getCheckpoint(caller, right, checkpointId),
     );
-    const { treeHash } = checkpoint;
+    const treeHash = await buildSource(c, projectId, checkpoint.treeHash);
     const lockHash = await recentLock(db, projectId, now - limits.build.lockTtl);
     const key = buildKey({ treeHash, target, options, lock: lockHash });
     const build = {

@@ -4,6 +4,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Project, UpdateProject } from '../../contract/projects.ts';
 import { etag, matches, matchesWeakly } from '../../core/etag.ts';
+import { allAssets } from '../../data/assets.ts';
 import { getTree, type ManifestEntry } from '../../data/objects.ts';
 import {
   listProjects,
@@ -137,6 +138,15 @@ export function projectRoutes(app: Hono<AppEnv>): void {
       settings: project.settings,
       entries,
       texts,
+      assets: (await allAssets(c.var.db, room.projectId)).map(({ asset, version }) => ({
+        name: asset.name,
+        type: asset.type,
+        mimeType: version.mimeType,
+        objectKey: version.objectKey,
+        hash: version.hash,
+        size: version.size,
+        metadata: version.metadata,
+      })),
       comments,
       fork: forked ? { projectId: room.projectId, checkpoint: forked.checkpoint } : undefined,
       origin: { duplicateOf: room.projectId, fork: body.fork },

@@ -2,6 +2,8 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { configOf } from '../../core/config.ts';
+import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
 import { getBlob, getTree, headOutput, putOutput } from '../../data/objects.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
@@ -9,16 +11,16 @@ import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
-/** The snapshot of the attempt that this token serves; a token of an attempt that is over opens nothing. */
-async function runningTree(c: AppContext, job: { sub: string; attempt: number }): Promise<string> {
+/** The attempt that this token serves; a token of an attempt that is over opens nothing. */
+async function runningBuild(c: AppContext, job: { sub: string; attempt: number }): Promise<BuildFacts> {
   const running = await unwrap(buildRun(c.env, job.sub).isRunning(job.attempt));
   if (!running) throw new KilnError('conflict', { detail: 'This attempt is not running.' });
-  return running.treeHash;
+  return running;
 }
 
 export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerManifest, async (c, { job }) => {
-    const treeHash = await runningTree(c, job);
+    const { treeHash } = await runningBuild(c, job);
     const files = await getTree(c.env.ASSETS, treeHash);
     if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
     return {
@@ -28,7 +30,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
-    const files = await getTree(c.env.ASSETS, await runningTree(c, job));
+    const files = await getTree(c.env.ASSETS, (await runningBuild(c, job)).treeHash);
     // A hash opens nothing by itself: it must be one that the snapshot names.
     if (!files?.some((file) => file.hash === params.hash)) throw new KilnError('not_found');
     const object = await getBlob(c.env.ASSETS, params.hash);
@@ -45,7 +47,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.runnerOutput, async (c, { job, params }) => {
-    await runningTree(c, job);
+    await runningBuild(c, job);
     if (await headOutput(c.env.BUILDS, params.hash)) {
       await c.req.raw.body?.cancel();
       return { status: 200 };
@@ -66,6 +68,13 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
       throw new KilnError('unavailable', { cause: error });
     }
     return { status: 201 };
+  });
+
+  mount(app, endpoints.runnerProvenance, async (c, { job, body }) => {
+    if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
+    const config = configOf(c.env);
+    const statement = provenanceStatement(await runningBuild(c, job), body, config.appOrigin);
+    return { status: 200, body: await signStatement(config, statement) };
   });
 
   mount(app, endpoints.runnerEvents, async (c, { job, body }) => {

@@ -4,8 +4,16 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { newId } from '../../../src/contract/ids.ts';
-import { EventBatch, type Job, type OutputFile, type RunnerEvent } from '../../../src/contract/jobs.ts';
+import {
+  EventBatch,
+  type Job,
+  type OutputFile,
+  ProvenanceRequest,
+  type RunnerEvent,
+} from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { type Config, parseConfig } from '../../../src/core/config.ts';
+import { provenanceStatement, signStatement } from '../../../src/core/provenance.ts';
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 export type Outcome = Extract<RunnerEvent, { type: 'success' | 'failure' }>;
@@ -18,6 +26,8 @@ export class FakeBuild {
   readonly job: Job;
   readonly events: RunnerEvent[] = [];
   readonly batches: number[] = [];
+  /** What the runner asked to be signed. */
+  readonly stated: ProvenanceRequest[] = [];
   readonly stored = new Map<string, Buffer>();
   readonly blobs: ReadonlyMap<string, Buffer>;
   readonly files: readonly { path: string; hash: string; size: number; mode: number }[];
@@ -192,9 +202,26 @@ export class FakePlatform {
       build.stored.set(hash, body);
       return { status: wasThere ? 200 : 201 };
     }
+    if (request.method === 'POST' && rest === 'provenance') {
+      const stated = ProvenanceRequest.parse(JSON.parse(body.toString('utf8')));
+      if (stated.attempt !== build.job.attempt) return { status: 409 };
+      build.stated.push(stated);
+      const statement = provenanceStatement({ ...build.job, startedAt: build.lastContact }, stated, this.url);
+      return { status: 200, body: JSON.stringify(await signStatement(await this.#config(), statement)) };
+    }
     if (request.method === 'POST' && rest === 'events') return this.#takeEvents(build, body);
     this.unexpected.push(`${request.method} ${url}`);
     return { status: 404 };
+  }
+
+  async #config(): Promise<Config> {
+    const key = { ...(await exportJWK(this.#keys.privateKey)), kid: 'test' };
+    return parseConfig({
+      KILN_ENV: 'development',
+      APP_ORIGIN: this.url,
+      CONTENT_HOST: 'play.test',
+      AUTH_KEYS: JSON.stringify([key]),
+    });
   }
 
   #takeEvents(build: FakeBuild, body: Buffer): { status: number; body?: string } {

@@ -8,6 +8,7 @@ import { canonicalJson } from '../../../src/core/canonical-json.ts';
 import { validPath } from '../../../src/core/paths.ts';
 import { hashTree, WorkingTree } from '../../../src/core/tree.ts';
 import { writeArchive } from '../../../src/worker/archive/export.ts';
+import { png } from '../../support/media.ts';
 import { zipOf } from '../../support/zip.ts';
 import { exported, filesIn, imported, manifestFor, openIn, projectOf } from '../support/memory-archive.ts';
 
@@ -98,6 +99,44 @@ describe('import(export(p))', () => {
     expect(stored).toEqual(project.blobs);
     expect(archive.bytes).toBeLessThanOrEqual(bytes.length * limits.archive.ratioMax);
   }, 60_000);
+
+  it('is p with its assets, also where its files are called like them', async () => {
+    const media = { 'hero.png': png(2, 2), 'Level 1.json': '{"a":1}', blob: Uint8Array.of(0, 1, 2, 250) };
+    const big = new Uint8Array(2 * limits.archive.wholeBytes).map((_, index) => (index * 2654435761) >>> 13);
+    for (const files of [{}, { 'assets/hero.png': 'a file', 'a.ts': 'a' }, { assets: 'a file', 'kiln.json': '{}' }]) {
+      const project = projectOf(files, {}, { ...media, 'noise.bin': big });
+      const { archive, treeHash, stored } = await imported(await exported(project));
+      expect(treeHash).toBe(hashTree(project.entries));
+      expect(stored).toEqual(project.blobs);
+      expect(archive.skipped).toBe(0);
+      const read = archive.assets.map(([, { name, hash, size, type }]) => ({ name, hash, size, type }));
+      const kinds: Record<string, string> = {
+        'hero.png': 'image',
+        'Level 1.json': 'data',
+        'noise.bin': 'data',
+        blob: 'other',
+      };
+      expect(read).toEqual(
+        project.assets.map(({ path, hash, size }) => ({ name: path, hash, size, type: kinds[path] })),
+      );
+    }
+  });
+
+  it.each([
+    ['of another type than its name says', 'x.png', '<html>'],
+    ['in a folder', 'a/x.txt', 'x'],
+    ['that a browser runs', 'x.html', '<html>'],
+    ['that is there in two spellings', 'HERO.png', png(1, 1)],
+  ] as const)('#41 refuses an asset %s', async (_what, name, content) => {
+    const project = projectOf({ 'a.ts': 'a' }, {}, { 'hero.png': png(2, 2) });
+    const bytes = zipOf([
+      { name: 'kiln.json', content: writeManifest(manifestFor(project)) },
+      { name: 'files/a.ts', content: 'a' },
+      { name: 'assets/hero.png', content: png(2, 2) },
+      { name: `assets/${name}`, content },
+    ]);
+    await expect(imported(bytes)).rejects.toMatchObject({ code: 'invalid_entry' });
+  });
 
   it('is p also when somebody unpacked it, changed a file on a Mac and packed the folder again', async () => {
     // Which is to say: in another order, inside a folder, with what macOS adds.

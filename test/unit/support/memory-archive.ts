@@ -32,21 +32,32 @@ export interface MemoryProject {
   readonly description: string;
   readonly settings: Record<string, unknown>;
   readonly entries: readonly ManifestEntry[];
+  /** By their names as paths. */
+  readonly assets: readonly ManifestEntry[];
   readonly blobs: ReadonlyMap<string, Uint8Array>;
 }
 
 export function projectOf(
   files: Readonly<Record<string, string | Uint8Array>>,
   about: Partial<Pick<MemoryProject, 'name' | 'description' | 'settings'>> = {},
+  assets: Readonly<Record<string, string | Uint8Array>> = {},
 ): MemoryProject {
   const blobs = new Map<string, Uint8Array>();
-  const entries = Object.entries(files).map(([path, content]): ManifestEntry => {
+  const entry = ([path, content]: [string, string | Uint8Array]): ManifestEntry => {
     const bytes = typeof content === 'string' ? encoder.encode(content) : content;
     const hash = sha256(bytes);
     blobs.set(hash, bytes);
     return { path, hash, size: bytes.length, mode: defaultMode, isText: textOf(bytes) !== null };
-  });
-  return { name: 'Project', description: '', settings: {}, ...about, entries: sorted(entries), blobs };
+  };
+  return {
+    name: 'Project',
+    description: '',
+    settings: {},
+    ...about,
+    entries: sorted(Object.entries(files).map(entry)),
+    assets: sorted(Object.entries(assets).map(entry)),
+    blobs,
+  };
 }
 
 /** Blobs that come in pieces, as R2 sends them. */
@@ -71,13 +82,14 @@ export const manifestFor = (project: MemoryProject): ArchiveManifest =>
     project,
     hashTree(project.entries),
     project.entries.map(({ path }) => path),
+    project.assets,
   );
 
 /** The archive of a project, whole in memory. */
 export async function exported(project: MemoryProject): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   const sink = new WritableStream<Uint8Array>({ write: (part) => void parts.push(part.slice()) });
-  await writeArchive(sink, manifestFor(project), project.entries, openIn(project.blobs));
+  await writeArchive(sink, manifestFor(project), project.entries, openIn(project.blobs), project.assets);
   return new Uint8Array(concat(parts));
 }
 

@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import type { BuildTarget } from '../../../../src/contract/builds.ts';
 import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
 import { isSource } from './loaders.ts';
-import { packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
+import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
 import { type Project, publicFolder } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
@@ -31,16 +32,9 @@ export const buildProject = async (
 
 const build = async (request: ChildRequest, send: (message: ChildMessage) => void): Promise<void> => {
   const { options, target } = request;
-  if (target !== 'web') {
-    throw new BuildFailure(
-      'user',
-      'build_failed',
-      `This runner cannot package for ${target} yet; build for web instead.`,
-    );
-  }
   const project: Project = { root: request.projectDir, files: new Set(request.files), modulesDir: request.modulesDir };
   const log: Log = (line) => send({ type: 'log', ...line });
-  const progress = (step: 'bundle' | 'package') => (done: number) => send({ type: 'progress', step, done });
+  const progress = (step: 'bundle' | 'assets' | 'package') => (done: number) => send({ type: 'progress', step, done });
 
   if (options.typecheck) {
     send({ type: 'progress', step: 'typecheck', done: 0 });
@@ -57,8 +51,27 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   });
   progress('bundle')(1);
 
+  const files = !options.optimizeAssets
+    ? site.files
+    : await timed('assets', send, async () => {
+        const { optimizeSite } = await import('./optimize.ts');
+        const cache = request.assetCache;
+        return await optimizeSite({ project, site: site.files, options, cache, log, onProgress: progress('assets') });
+      });
+
   await timed('package', send, async () => {
-    await packageWeb(project, site.files, request.outDir);
+    const workDir = join(request.outDir, '../tmp/package');
+    await (await packagerOf(target))({
+      project,
+      projectName: request.projectName,
+      site: files,
+      html: site.html,
+      inputs: site.inputs,
+      outDir: request.outDir,
+      workDir,
+      templates: request.templates,
+      log,
+    });
     await writeSbom(project, request.projectName, site.inputs, request.outDir);
   });
   progress('package')(1);
@@ -70,6 +83,13 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   });
 };
 
+/** What a web build does not need is not loaded for it. */
+const packagerOf = async (target: BuildTarget): Promise<(packaging: Packaging) => Promise<void>> => {
+  if (target === 'electron') return (await import('./package-electron.ts')).packageElectron;
+  if (target === 'cordova') return (await import('./package-cordova.ts')).packageCordova;
+  return packageWeb;
+};
+
 interface Context {
   readonly request: ChildRequest;
   readonly project: Project;
@@ -79,6 +99,7 @@ interface Context {
 
 interface BuiltSite {
   readonly files: Site;
+  readonly html: string;
   readonly inputs: ReadonlySet<string>;
 }
 
@@ -96,7 +117,7 @@ const bundlePage = async (context: Context, path: string): Promise<BuiltSite> =>
     ? staticFiles(project, isSource, bundled.inputs)
     : plainSite(project, posix.dirname(path));
   for (const [place, source] of copies) files.set(place, { copyOf: source });
-  return { files: withBundle(files, bundled, html), inputs: bundled.inputs };
+  return { files: withBundle(files, bundled, html), html, inputs: bundled.inputs };
 };
 
 const bundleScript = async (context: Context, path: string): Promise<BuiltSite> => {
@@ -105,7 +126,8 @@ const bundleScript = async (context: Context, path: string): Promise<BuiltSite> 
   const bundled = await bundle({ ...context, options: request.options, entries: [entry], external: () => false });
   const output = bundled.entries.get(entry.id) ?? { script: null, style: null, chunks: [] };
   const files = staticFiles(project, isSource, bundled.inputs);
-  return { files: withBundle(files, bundled, generatePage(request.projectName, output)), inputs: bundled.inputs };
+  const html = generatePage(request.projectName, output);
+  return { files: withBundle(files, bundled, html), html, inputs: bundled.inputs };
 };
 
 const withBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Site => {

@@ -12,6 +12,7 @@ import type { BuildOptions } from '../../../../src/contract/builds.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
 import { assertConfined, computedOutside, confine, leadsOutside, withoutNamespace } from './confine.ts';
+import { withHint } from './hints.ts';
 import { outsideMessage, type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
 import { readTsconfig } from './tsconfig.ts';
@@ -271,14 +272,12 @@ const present = (
     if (spec === undefined) return { text: computedOutside };
     return present(request, { ...message, text: `Could not resolve "${spec}"` });
   }
-  const withHint = /^Could not resolve "[^./#]/.test(text)
-    ? `${text} Is it in the dependencies of package.json?`
-    : text;
-  if (message.location === null || where === null || where === '') return { text: withHint };
   const inlined = entries.find((entry) => entry.inline !== undefined && inlineName(entry) === where);
+  const hinted = withHint(text, project, inlined?.path ?? where);
+  if (message.location === null || where === null || where === '') return { text: hinted };
   const line = message.location.line + (inlined?.inline === undefined ? 0 : inlined.inline.firstLine - 1);
   return {
-    text: withHint,
+    text: hinted,
     file: inlined?.path ?? where,
     ...(line > 0 ? { line, column: message.location.column } : {}),
   };

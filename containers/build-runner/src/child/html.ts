@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { type DefaultTreeAdapterTypes, html as html5, parse, serialize, defaultTreeAdapter as tree } from 'parse5';
+import { html as html5, parse, serialize, defaultTreeAdapter as tree } from 'parse5';
 import type { BundledEntry, BundleEntry } from './bundle.ts';
+import { allElements, type Element, textOf } from './elements.ts';
 import { findPublic, type Project, resolveInProject } from './project.ts';
 import type { Log } from './report.ts';
-
-type Element = DefaultTreeAdapterTypes.Element;
 
 /** A page before its scripts and styles are bundled. */
 export interface Page {
@@ -97,16 +96,6 @@ const isModuleScript = (element: Element): boolean =>
 const isStylesheet = (element: Element): boolean =>
   element.tagName === 'link' && (attribute(element, 'rel') ?? '').toLowerCase().split(/\s+/).includes('stylesheet');
 
-function* allElements(parent: DefaultTreeAdapterTypes.ParentNode): Generator<Element> {
-  for (const node of parent.childNodes) {
-    if (!tree.isElementNode(node)) continue;
-    yield node;
-    yield* allElements(node);
-    // The children of <template> live beside it.
-    if (node.nodeName === 'template') yield* allElements((node as DefaultTreeAdapterTypes.Template).content);
-  }
-}
-
 const attribute = (element: Element, name: string): string | undefined =>
   element.attrs.find((attr) => attr.name === name)?.value;
 
@@ -119,9 +108,6 @@ const setAttribute = (element: Element, name: string, value: string): void => {
 const dropAttributes = (element: Element, names: readonly string[]): void => {
   element.attrs = element.attrs.filter((attr) => !names.includes(attr.name));
 };
-
-const textOf = (element: Element): string =>
-  element.childNodes.map((node) => (tree.isTextNode(node) ? node.value : '')).join('');
 
 /** The path of a URL without query and fragment, percent-decoded; null when it leads elsewhere. */
 const localUrl = (url: string | undefined): string | null => {

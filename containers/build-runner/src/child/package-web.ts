@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { ZipFile } from 'yazl';
 import { byText } from './order.ts';
 import { type Project, publicFolder } from './project.ts';
 import { outFolders } from './protocol.ts';
+import type { Log } from './report.ts';
+import { writeZip } from './zip.ts';
 
 /** Files of a site: bytes, or the project file that is copied. */
 export type SiteFile = Uint8Array | { readonly copyOf: string };
@@ -14,11 +13,22 @@ export type Site = ReadonlyMap<string, SiteFile>;
 /** The name of the download that itch.io and the like take: `index.html` at its root, relative URLs only. */
 export const zipName = 'game-web.zip';
 
-/** The first moment that the ZIP format knows; a real time would make every build differ. */
-const zipTime = new Date(1980, 0, 1);
-
-/** Formats that are compressed already; deflating them again costs time and saves nothing. */
-const packed = /\.(?:png|jpe?g|gif|webp|avif|ktx2|basis|mp3|ogg|oga|opus|m4a|aac|mp4|webm|woff2?|zip|gz|br|drc)$/i;
+/** What every packager works on. */
+export interface Packaging {
+  readonly project: Project;
+  readonly projectName: string;
+  readonly site: Site;
+  /** The page of the site. */
+  readonly html: string;
+  /** Project-relative paths of all that is in the bundle. */
+  readonly inputs: ReadonlySet<string>;
+  readonly outDir: string;
+  /** A folder for what is not part of the result. */
+  readonly workDir: string;
+  /** Folder of the files that a packaged app consists of besides the game. */
+  readonly templates: string;
+  readonly log: Log;
+}
 
 /** Folders of media that plain games load by their path at run time, without naming them in an import. */
 const runtimeFolders = /^(?:assets|static)\//;
@@ -39,26 +49,21 @@ export const staticFiles = (
   return site;
 };
 
-/** Writes the site and its zip into `outDir`. */
-export const packageWeb = async (project: Project, site: Site, outDir: string): Promise<void> => {
-  const entries = [...site].sort(([a], [b]) => byText(a, b));
-  const root = join(outDir, outFolders.site);
-  for (const [path, file] of entries) {
+/** Writes the files of a site below `root`; their absolute paths by their paths in the site, sorted. */
+export const writeSite = async (project: Project, site: Site, root: string): Promise<Map<string, string>> => {
+  const written = new Map<string, string>();
+  for (const [path, file] of [...site].sort(([a], [b]) => byText(a, b))) {
     const target = join(root, path);
     await mkdir(dirname(target), { recursive: true });
     if (file instanceof Uint8Array) await writeFile(target, file);
     else await copyFile(join(project.root, file.copyOf), target);
+    written.set(path, target);
   }
-  const zip = new ZipFile();
-  for (const [path] of entries) {
-    zip.addFile(join(root, path), path, {
-      mtime: zipTime,
-      mode: 0o100644,
-      compress: !packed.test(path),
-      forceDosTimestamp: true,
-    });
-  }
-  zip.end();
-  await mkdir(join(outDir, outFolders.download), { recursive: true });
-  await pipeline(zip.outputStream, createWriteStream(join(outDir, outFolders.download, zipName)));
+  return written;
+};
+
+/** Writes the site, which the platform serves, and its zip. */
+export const packageWeb = async ({ project, site, outDir }: Packaging): Promise<void> => {
+  const written = await writeSite(project, site, join(outDir, outFolders.site));
+  await writeZip(join(outDir, outFolders.download, zipName), written);
 };

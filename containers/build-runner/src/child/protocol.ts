@@ -2,6 +2,7 @@ import type { BuildOptions, BuildTarget } from '../../../../src/contract/builds.
 import type { ErrorCode } from '../../../../src/contract/errors.ts';
 import type { BuildStep } from '../../../../src/contract/jobs.ts';
 import type { FailureKind } from '../failure.ts';
+import type { AssetCacheFolders } from './optimize.ts';
 
 /** What the parent asks of its child: one build, after which the child exits. It names no URL and carries no secret. */
 export interface ChildRequest {
@@ -14,6 +15,9 @@ export interface ChildRequest {
   readonly modulesDir: string | null;
   /** Absolute path of the `tsc` executable. */
   readonly compiler: string;
+  /** Absolute path of the files of which packaged apps consist besides the game. */
+  readonly templates: string;
+  readonly assetCache: AssetCacheFolders;
   readonly target: BuildTarget;
   readonly options: BuildOptions;
   readonly projectName: string;

@@ -1,0 +1,18 @@
+import { type DefaultTreeAdapterTypes, defaultTreeAdapter as tree } from 'parse5';
+
+export type Element = DefaultTreeAdapterTypes.Element;
+
+/** Every element below a node, in the order of the text. */
+export function* allElements(parent: DefaultTreeAdapterTypes.ParentNode): Generator<Element> {
+  for (const node of parent.childNodes) {
+    if (!tree.isElementNode(node)) continue;
+    yield node;
+    yield* allElements(node);
+    // The children of <template> live beside it.
+    if (node.nodeName === 'template') yield* allElements((node as DefaultTreeAdapterTypes.Template).content);
+  }
+}
+
+/** The text directly inside an element: all that a script or a style has. */
+export const textOf = (element: Element): string =>
+  element.childNodes.map((node) => (tree.isTextNode(node) ? node.value : '')).join('');

@@ -1,0 +1,28 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { ZipFile } from 'yazl';
+import { byText } from './order.ts';
+
+/** The first moment that the ZIP format knows; a real time would make every build differ. */
+const zipTime = new Date(1980, 0, 1);
+
+/** Formats that are compressed already; deflating them again costs time and saves nothing. */
+const packed = /\.(?:png|jpe?g|gif|webp|avif|ktx2|basis|mp3|ogg|oga|opus|m4a|aac|mp4|webm|woff2?|zip|gz|br|drc)$/i;
+
+/** An entry of an archive: bytes, or the absolute path of a file on disk. */
+export type ZipEntry = Uint8Array | string;
+
+/** Writes a ZIP file whose bytes depend on nothing but its entries. */
+export const writeZip = async (target: string, entries: ReadonlyMap<string, ZipEntry>): Promise<void> => {
+  const zip = new ZipFile();
+  for (const [name, entry] of [...entries].sort(([a], [b]) => byText(a, b))) {
+    const options = { mtime: zipTime, mode: 0o100644, compress: !packed.test(name), forceDosTimestamp: true };
+    if (typeof entry === 'string') zip.addFile(entry, name, options);
+    else zip.addBuffer(Buffer.from(entry), name, options);
+  }
+  zip.end();
+  await mkdir(dirname(target), { recursive: true });
+  await pipeline(zip.outputStream, createWriteStream(target));
+};

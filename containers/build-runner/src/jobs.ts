@@ -1,0 +1,117 @@
+import { createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { KilnError } from '../../../src/contract/errors.ts';
+import { Job } from '../../../src/contract/jobs.ts';
+import { limits } from '../../../src/contract/limits.ts';
+import type { Config } from './config.ts';
+import { Stopped } from './failure.ts';
+
+/** Runs a job to its end; never rejects. */
+export type RunJob = (job: Job, stop: AbortController) => Promise<void>;
+
+const Claims = z.object({ sub: z.string(), attempt: z.int(), projectId: z.string(), iss: z.string().min(1) });
+
+/** The jobs of this runner, wherever they come from: a place for each, and each only once. */
+export class Jobs {
+  readonly #running = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
+  readonly #keys: ReturnType<typeof createRemoteJWKSet>;
+  readonly #capacity: number;
+  readonly #run: RunJob;
+  #draining = false;
+
+  constructor(config: Pick<Config, 'platformUrl' | 'capacity'>, run: RunJob) {
+    this.#keys = createRemoteJWKSet(new URL('.well-known/jwks.json', config.platformUrl));
+    this.#capacity = config.capacity;
+    this.#run = run;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get free(): number {
+    return this.#draining ? 0 : Math.max(0, this.#capacity - this.#running.size);
+  }
+
+  /** Resolves when a running job has ended; at once when there is none. */
+  async someEnd(): Promise<void> {
+    await Promise.race([...this.#running.values()].map(({ done }) => done));
+  }
+
+  /**
+   * Starts a job, or finds it running already; `done` resolves when it has ended. Throws `KilnError`: `unavailable`
+   * for what may be asked again, anything else for what is wrong with the job.
+   */
+  async accept(value: unknown): Promise<{ readonly done: Promise<void> }> {
+    const job = parseJob(value);
+    await verifyToken(job, this.#keys);
+    // From here to `set` nothing may wait: two deliveries of one job must not both find it absent.
+    const key = `${job.buildId}/${job.attempt}`;
+    const known = this.#running.get(key);
+    if (known !== undefined) return known;
+    if (this.free === 0) {
+      throw new KilnError('unavailable', {
+        detail: this.#draining ? 'The runner is being stopped.' : 'Every place is taken.',
+        retryAfter: 1,
+      });
+    }
+    const stop = new AbortController();
+    const done = this.#run(job, stop).finally(() => this.#running.delete(key));
+    this.#running.set(key, { stop, done });
+    return { done };
+  }
+
+  /** Takes no more jobs, stops the running ones and waits until they have said so. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    const jobs = [...this.#running.values()];
+    for (const { stop } of jobs) stop.abort(new Stopped('shutdown'));
+    await Promise.all(jobs.map(({ done }) => done));
+  }
+}
+
+const parseJob = (value: unknown): Job => {
+  const parsed = Job.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({
+    path: ['body', ...issue.path].join('.'),
+    message: issue.message,
+  }));
+  throw new KilnError('validation_failed', {
+    detail: issues.map((issue) => `${issue.path}: ${issue.message}`).join('; '),
+    issues,
+  });
+};
+
+/** The token must be one that the platform signed for exactly this attempt: the runner works for nobody else. */
+const verifyToken = async (job: Job, keys: ReturnType<typeof createRemoteJWKSet>): Promise<void> => {
+  try {
+    const { payload } = await jwtVerify(job.token, keys, {
+      algorithms: ['EdDSA', 'Ed25519'],
+      typ: 'build+jwt',
+      audience: 'kiln:build',
+      subject: job.buildId,
+      requiredClaims: ['exp', 'iss'],
+      clockTolerance: limits.auth.clockLeeway / 1000,
+    });
+    const claims = Claims.parse(payload);
+    if (claims.attempt !== job.attempt || claims.projectId !== job.projectId)
+      throw new KilnError('forbidden', { detail: 'The token is for another job.' });
+  } catch (error) {
+    if (error instanceof KilnError) throw error;
+    if (error instanceof joseErrors.JWTClaimValidationFailed && error.claim === 'sub') {
+      throw new KilnError('forbidden', { detail: 'The token is for another job.' });
+    }
+    const isWrongToken =
+      error instanceof z.ZodError ||
+      (error instanceof joseErrors.JOSEError &&
+        !(error instanceof joseErrors.JWKSTimeout) &&
+        error.code !== 'ERR_JOSE_GENERIC');
+    if (isWrongToken) throw new KilnError('unauthenticated', { detail: 'The job token is not valid.' });
+    throw new KilnError('unavailable', {
+      detail: 'The platform keys could not be fetched.',
+      retryAfter: 1,
+      cause: error,
+    });
+  }
+};

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { nextCursor, pageQuery, queryBoolean } from './common.ts';
+import { errorCodes } from './errors.ts';
+import { Id, Sha256, Timestamp } from './ids.ts';
+import { limits } from './limits.ts';
+
+export const AssetType = z.enum(['image', 'audio', 'video', 'font', 'model', 'data', 'other']);
+export type AssetType = z.infer<typeof AssetType>;
+
+/** A file name; what a path segment may be is said in `src/core/paths.ts`. */
+export const AssetName = z
+  .string()
+  .min(1)
+  .max(limits.file.segmentBytes)
+  .meta({ description: 'A file name without slashes; names that differ only in case are one' });
+
+export const Asset = z
+  .object({
+    id: Id,
+    projectId: Id,
+    name: z.string(),
+    type: AssetType.meta({ description: 'From the bytes' }),
+    mimeType: z.string(),
+    size: z.int(),
+    hash: Sha256,
+    version: z.int().meta({ description: 'Counts up from 1' }),
+    url: z.string().meta({ description: 'Of this version; of a private project it expires, so read the asset again' }),
+    thumbnailUrl: z.string().nullable().meta({ description: 'A picture of it, where there is one' }),
+    metadata: z.record(z.string(), z.json()),
+    uploadedBy: Id,
+    uploadedAt: Timestamp,
+    deletedAt: Timestamp.nullable().meta({ description: 'Since when it is in the trash' }),
+  })
+  .meta({ id: 'Asset' });
+export type Asset = z.infer<typeof Asset>;
+
+export const AssetEnvelope = z.object({ asset: Asset });
+export const AssetList = z.object({ assets: z.array(Asset), nextCursor });
+
+export const AssetQuery = z.object({
+  ...pageQuery,
+  type: AssetType.optional(),
+  q: z.string().max(100).optional().meta({ description: 'Part of the name' }),
+  trashed: queryBoolean.default(false).meta({ description: 'Those in the trash instead' }),
+});
+export type AssetQuery = z.infer<typeof AssetQuery>;
+
+/** A file of a form. */
+const file = z.string().meta({ format: 'binary' });
+
+export const AssetUploadForm = z.object({
+  projectId: Id,
+  file,
+  name: AssetName.optional().meta({ description: 'Instead of the file name' }),
+  type: AssetType.optional().meta({ description: 'What it is expected to be' }),
+});
+
+export const AssetBatchForm = z.object({ projectId: Id, files: z.array(file) });
+
+export const AssetBatchResult = z.object({
+  assets: z.array(Asset),
+  errors: z.array(z.object({ name: z.string(), code: z.enum(errorCodes), detail: z.string() })),
+});
+
+export const UpdateAsset = z.strictObject({ name: AssetName });
+
+export const AssetVersion = z
+  .object({
+    version: z.int(),
+    mimeType: z.string(),
+    size: z.int(),
+    hash: Sha256,
+    url: z.string(),
+    metadata: z.record(z.string(), z.json()),
+    uploadedBy: Id,
+    uploadedAt: Timestamp,
+  })
+  .meta({ id: 'AssetVersion' });
+export type AssetVersion = z.infer<typeof AssetVersion>;
+
+export const AssetVersionList = z.object({ versions: z.array(AssetVersion) });
+
+const versionNumber = z.coerce.number().int().min(1).max(1_000_000_000);
+export const AssetDownloadQuery = z.object({
+  version: versionNumber.optional().meta({ description: 'An earlier one; else the newest' }),
+});
+
+export const DeleteAssetQuery = z.object({
+  permanent: queryBoolean.default(false).meta({ description: 'Now and for good, in place of the trash' }),
+});
+
+export const CreateUpload = z.strictObject({
+  projectId: Id,
+  name: AssetName,
+  size: z.int().min(1).max(limits.upload.size),
+  mimeType: z.string().max(200).optional().meta({ description: 'What it is expected to be' }),
+  hash: Sha256.optional().meta({ description: 'Checked in the end; one that the project has already needs no upload' }),
+});
+export type CreateUpload = z.infer<typeof CreateUpload>;
+
+export const Upload = z
+  .object({
+    id: Id,
+    projectId: Id,
+    name: z.string(),
+    size: z.int(),
+    status: z
+      .enum(['open', 'pending', 'done', 'refused'])
+      .meta({ description: '`pending`: all parts are there and are being verified' }),
+    partSize: z.int().meta({ description: 'Of all parts but the last' }),
+    parts: z.array(
+      z.object({
+        number: z.int(),
+        size: z.int(),
+        url: z.string().meta({ description: 'PUT the bytes here; the address is signed' }),
+        etag: z.string().nullable().meta({ description: 'Of the part that has arrived; null where none has' }),
+      }),
+    ),
+    assetId: Id.nullable().meta({ description: 'Once it is done' }),
+    errorCode: z.enum(errorCodes).nullable().meta({ description: 'Why it was refused' }),
+    expiresAt: Timestamp,
+  })
+  .meta({ id: 'Upload' });
+export type Upload = z.infer<typeof Upload>;
+
+export const UploadEnvelope = z.object({ upload: Upload });
+
+export const UploadPartQuery = z.object({ token: z.string().max(2000).default('') });
+export const UploadPart = z.object({ part: z.object({ number: z.int(), size: z.int(), etag: z.string() }) });
+
+export const CompleteUpload = z.strictObject({
+  parts: z.array(z.strictObject({ number: z.int().min(1), etag: z.string().max(200) })).max(limits.upload.parts),
+});

@@ -1,0 +1,345 @@
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from 'drizzle-orm';
+import type { AssetQuery, AssetType } from '../contract/assets.ts';
+import { KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { limits } from '../contract/limits.ts';
+import { foldName } from '../core/asset-types.ts';
+import { assetQuota, fits, hasPlace, leftOf, overQuota, recount, takeOwner, tooManyAssets } from './asset-quota.ts';
+import { type Actor, auditRow, decide, decided } from './audit.ts';
+import { has } from './conditional.ts';
+import { decodeCursor, page } from './cursor.ts';
+import type { Database, Orm } from './database.ts';
+import { takeProject } from './projects.ts';
+import { assets, assetVersions, projects, uploads } from './schema/sqlite.ts';
+
+export type AssetRow = typeof assets.$inferSelect;
+export type AssetVersionRow = typeof assetVersions.$inferSelect;
+
+/** An asset as of one of its versions. */
+export interface AssetAt {
+  readonly asset: AssetRow;
+  readonly version: AssetVersionRow;
+}
+
+/** Bytes that are stored, and what they are. */
+export interface AssetContent {
+  readonly type: AssetType;
+  readonly mimeType: string;
+  readonly objectKey: string;
+  readonly hash: string;
+  readonly size: number;
+  readonly metadata: Record<string, unknown>;
+}
+
+const adoptRows = 500;
+
+const named = (projectId: string, name: string): SQL | undefined =>
+  and(eq(assets.projectId, projectId), eq(assets.nameFold, foldName(name)));
+
+const isUnfinished = (orm: Orm, uploadId: string): SQL =>
+  has(orm, uploads, and(eq(uploads.id, uploadId), inArray(uploads.status, ['open', 'pending'])));
+
+const isOpen = (orm: Orm, projectId: string): SQL =>
+  has(orm, projects, and(eq(projects.id, projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)));
+
+/**
+ * Stores a version: the first of a new asset, or the next of the one that has the name, which comes out of
+ * the trash by it. Throws `quota_exceeded`, also for requests that race. `upload` is what brought the bytes.
+ */
+export async function addAssetVersion(
+  db: Database,
+  projectId: string,
+  name: string,
+  content: AssetContent,
+  actor: Actor & { actorId: string },
+  upload = '',
+): Promise<AssetAt> {
+  const { now, actorId } = actor;
+  const entry = auditRow({
+    ...actor,
+    projectId,
+    action: 'asset.uploaded',
+    data: { name, type: content.type, size: content.size },
+  });
+  const metadata = JSON.stringify(content.metadata);
+  const here = sql`project_id = ${projectId} AND name_fold = ${foldName(name)}`;
+  const current = sql`SELECT version FROM assets WHERE ${here}`;
+  const [, , made] = await db.batch('assets.addVersion', (orm) => [
+    takeProject(orm, projectId),
+    takeOwner(orm, projectId),
+    decide(
+      orm,
+      entry,
+      and(
+        isOpen(orm, projectId),
+        fits(projectId, content.size, upload),
+        upload === '' ? undefined : isUnfinished(orm, upload),
+        or(has(orm, assets, named(projectId, name)), hasPlace(projectId)),
+      ),
+    ),
+    orm.run(sql`INSERT INTO assets (id, project_id, name, name_fold, type, version, metadata, created_by, created_at, updated_at)
+      SELECT CAST(${newId()} AS text), CAST(${projectId} AS text), CAST(${name} AS text), CAST(${foldName(name)} AS text),
+        CAST(${content.type} AS text), 1, CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint), CAST(${now} AS bigint)
+      WHERE ${decided(orm, entry)}
+      ON CONFLICT (project_id, name_fold) DO UPDATE SET name = excluded.name, type = excluded.type,
+        version = assets.version + 1, metadata = excluded.metadata, updated_at = excluded.updated_at, deleted_at = NULL`),
+    orm.run(sql`INSERT INTO asset_versions (asset_id, version, object_key, hash, size, mime_type, metadata, created_by, created_at)
+      SELECT id, version, CAST(${content.objectKey} AS text), CAST(${content.hash} AS text), CAST(${content.size} AS bigint),
+        CAST(${content.mimeType} AS text), CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint)
+      FROM assets WHERE ${here} AND ${decided(orm, entry)}`),
+    orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${here})
+      AND version <= (${current}) - ${limits.asset.versionsKept} AND ${decided(orm, entry)}`),
+    recount(orm, projectId),
+    // With the version: an upload brings one, however often it is completed.
+    orm
+      .update(uploads)
+      .set({ status: 'done', hash: content.hash, assetId: sql`(SELECT id FROM assets WHERE ${here})` })
+      .where(and(eq(uploads.id, upload), decided(orm, entry))),
+  ]);
+  if (made.length === 0) throw await refusal(db, projectId, content.size, upload);
+  const found = await assetByName(db, projectId, name);
+  if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
+  return found;
+}
+
+const unfinished = async (db: Database, uploadId: string): Promise<boolean> =>
+  (
+    await db.query('assets.uploadIsOpen', (orm) =>
+      orm
+        .select({ id: uploads.id })
+        .from(uploads)
+        .where(and(eq(uploads.id, uploadId), isUnfinished(orm, uploadId))),
+    )
+  ).length > 0;
+
+/** Why a project did not take so many bytes. */
+async function refusal(db: Database, projectId: string, bytes: number, upload = ''): Promise<KilnError> {
+  const quota = await assetQuota(db, projectId, upload);
+  if (!quota) return new KilnError('not_found');
+  if (leftOf(quota) < bytes) return overQuota(quota);
+  const [row] = await db.query('assets.isOpen', (orm) =>
+    orm
+      .select({ id: projects.id })
+      .from(projects)
+      .where(and(eq(projects.id, projectId), isOpen(orm, projectId))),
+  );
+  if (row && upload !== '' && !(await unfinished(db, upload)))
+    return new KilnError('conflict', { detail: 'The upload has ended.' });
+  return row ? tooManyAssets() : new KilnError('conflict', { detail: 'The project is in the trash.' });
+}
+
+const newest = and(eq(assetVersions.assetId, assets.id), eq(assetVersions.version, assets.version));
+
+async function assetByName(db: Database, projectId: string, name: string): Promise<AssetAt | undefined> {
+  return (
+    await db.query('assets.byName', (orm) =>
+      orm
+        .select({ asset: assets, version: assetVersions })
+        .from(assets)
+        .innerJoin(assetVersions, newest)
+        .where(named(projectId, name)),
+    )
+  )[0];
+}
+
+export async function assetById(db: Database, id: string): Promise<AssetRow | undefined> {
+  return (await db.query('assets.byId', (orm) => orm.select().from(assets).where(eq(assets.id, id))))[0];
+}
+
+/** One version; the newest where none is asked for. */
+export async function versionOf(db: Database, asset: AssetRow, version = asset.version): Promise<AssetAt | undefined> {
+  const [row] = await db.query('assets.version', (orm) =>
+    orm
+      .select()
+      .from(assetVersions)
+      .where(and(eq(assetVersions.assetId, asset.id), eq(assetVersions.version, version))),
+  );
+  return row && { asset, version: row };
+}
+
+/** The newest version of a project's assets with some bytes. */
+export async function versionWith(db: Database, projectId: string, hash: string): Promise<AssetAt | undefined> {
+  return (
+    await db.query('assets.withHash', (orm) =>
+      orm
+        .select({ asset: assets, version: assetVersions })
+        .from(assetVersions)
+        .innerJoin(assets, eq(assets.id, assetVersions.assetId))
+        .where(and(eq(assetVersions.hash, hash), eq(assets.projectId, projectId)))
+        .orderBy(desc(assetVersions.createdAt), desc(assetVersions.version))
+        .limit(1),
+    )
+  )[0];
+}
+
+/** All that are kept, newest first. */
+export async function versionsOf(db: Database, assetId: string): Promise<AssetVersionRow[]> {
+  return await db.query('assets.versions', (orm) =>
+    orm.select().from(assetVersions).where(eq(assetVersions.assetId, assetId)).orderBy(desc(assetVersions.version)),
+  );
+}
+
+export async function listAssets(
+  db: Database,
+  projectId: string,
+  query: AssetQuery,
+): Promise<{ rows: AssetAt[]; nextCursor: string | null }> {
+  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 'string').value;
+  const rows = await db.query('assets.list', (orm) =>
+    orm
+      .select({ asset: assets, version: assetVersions })
+      .from(assets)
+      .innerJoin(assetVersions, newest)
+      .where(
+        and(
+          eq(assets.projectId, projectId),
+          query.trashed ? isNotNull(assets.deletedAt) : isNull(assets.deletedAt),
+          query.type && eq(assets.type, query.type),
+          query.q ? db.dialect.contains(sql`${assets.nameFold}`, foldName(query.q)) : undefined,
+          // Names are one of a kind within a project, so they alone say where a page ends.
+          after === undefined ? undefined : gt(assets.nameFold, after),
+        ),
+      )
+      .orderBy(asc(assets.nameFold))
+      .limit(query.limit + 1),
+  );
+  return page(rows, query.limit, ({ asset }) => ({ value: asset.nameFold, id: asset.id }));
+}
+
+/** Every asset that is not in the trash, as of its newest version: what a build, a copy or an export is given. */
+export async function allAssets(db: Database, projectId: string): Promise<AssetAt[]> {
+  return await db.query('assets.all', (orm) =>
+    orm
+      .select({ asset: assets, version: assetVersions })
+      .from(assets)
+      .innerJoin(assetVersions, newest)
+      .where(and(eq(assets.projectId, projectId), isNull(assets.deletedAt)))
+      .orderBy(asc(assets.nameFold)),
+  );
+}
+
+export interface NewAsset extends AssetContent {
+  readonly name: string;
+}
+
+/**
+ * Gives a project that is being made its assets, all of them its first versions. Throws `quota_exceeded`; what
+ * was written by then goes with the project.
+ */
+export async function adoptAssets(
+  db: Database,
+  projectId: string,
+  list: readonly NewAsset[],
+  actor: Actor & { actorId: string },
+): Promise<void> {
+  const { now, actorId } = actor;
+  // Rows of a statement travel in one parameter, some 600 bytes each.
+  for (let at = 0; at < list.length; at += adoptRows) {
+    const some = list.slice(at, at + adoptRows);
+    const rows = some.map(({ name, metadata, ...content }) => ({
+      ...content,
+      id: newId(),
+      name,
+      nameFold: foldName(name),
+      metadata: JSON.stringify(metadata),
+    }));
+    const given = db.dialect.rows(JSON.stringify(rows), {
+      id: 'text',
+      name: 'text',
+      nameFold: 'text',
+      type: 'text',
+      mimeType: 'text',
+      objectKey: 'text',
+      hash: 'text',
+      size: 'integer',
+      metadata: 'text',
+    });
+    const bytes = some.reduce((sum, { size }) => sum + size, 0);
+    const [, , , , , [counted]] = await db.batch('assets.adopt', (orm) => [
+      takeProject(orm, projectId),
+      takeOwner(orm, projectId),
+      orm.run(sql`INSERT INTO assets (id, project_id, name, name_fold, type, version, metadata, created_by, created_at, updated_at)
+        SELECT id, CAST(${projectId} AS text), name, "nameFold", type, 1, metadata, CAST(${actorId} AS text),
+          CAST(${now} AS bigint), CAST(${now} AS bigint)
+        FROM ${given} AS given WHERE ${fits(projectId, bytes)} AND ${hasPlace(projectId, some.length)}`),
+      orm.run(sql`INSERT INTO asset_versions (asset_id, version, object_key, hash, size, mime_type, metadata, created_by, created_at)
+        SELECT id, 1, "objectKey", hash, size, "mimeType", metadata, CAST(${actorId} AS text), CAST(${now} AS bigint)
+        FROM ${given} AS given WHERE EXISTS (SELECT 1 FROM assets WHERE assets.id = given.id)`),
+      recount(orm, projectId),
+      orm.select({ n: count() }).from(assets).where(eq(assets.projectId, projectId)),
+    ]);
+    if (counted?.n !== at + some.length) throw await refusal(db, projectId, bytes);
+  }
+}
+
+const entryOf = (asset: AssetRow, action: string, actor: Actor, data: Record<string, unknown> = {}) =>
+  auditRow({
+    ...actor,
+    projectId: asset.projectId,
+    action,
+    subject: `asset:${asset.id}`,
+    data: { name: asset.name, ...data },
+  });
+
+/** Throws `path_conflict` where another asset has the name, also one in the trash; false when the asset is gone. */
+export async function renameAsset(db: Database, asset: AssetRow, name: string, actor: Actor): Promise<boolean> {
+  const entry = entryOf(asset, 'asset.renamed', actor, { to: name });
+  const taken = and(named(asset.projectId, name), ne(assets.id, asset.id));
+  const [, , , others, rows] = await db.batch('assets.rename', (orm) => [
+    takeProject(orm, asset.projectId),
+    decide(
+      orm,
+      entry,
+      and(
+        has(orm, assets, and(eq(assets.id, asset.id), isNull(assets.deletedAt))),
+        sql`NOT ${has(orm, assets, taken)}`,
+      ),
+    ),
+    orm
+      .update(assets)
+      .set({ name, nameFold: foldName(name), updatedAt: actor.now })
+      .where(and(eq(assets.id, asset.id), decided(orm, entry))),
+    orm.select({ id: assets.id }).from(assets).where(taken),
+    orm
+      .select({ id: assets.id })
+      .from(assets)
+      .where(and(eq(assets.id, asset.id), isNull(assets.deletedAt))),
+  ]);
+  if (others.length > 0)
+    throw new KilnError('path_conflict', { detail: 'Another asset has this name, or one in the trash.' });
+  return rows.length > 0;
+}
+
+/** Into the trash, or out of it. Idempotent: a second call keeps the first time. */
+export async function setTrashed(db: Database, asset: AssetRow, trashed: boolean, actor: Actor): Promise<void> {
+  const entry = entryOf(asset, trashed ? 'asset.trashed' : 'asset.restored', actor);
+  const changes = and(eq(assets.id, asset.id), trashed ? isNull(assets.deletedAt) : isNotNull(assets.deletedAt));
+  await db.batch('assets.setTrashed', (orm) => [
+    takeProject(orm, asset.projectId),
+    decide(orm, entry, has(orm, assets, changes)),
+    orm
+      .update(assets)
+      .set({ deletedAt: trashed ? actor.now : null, updatedAt: actor.now })
+      .where(and(eq(assets.id, asset.id), decided(orm, entry))),
+  ]);
+}
+
+/** For good, with all versions; their bytes are collected when nothing else names them. Idempotent. */
+export async function eraseAsset(db: Database, asset: AssetRow, actor: Actor, only?: 'trashed'): Promise<void> {
+  const entry = entryOf(asset, 'asset.erased', actor);
+  const gone = and(eq(assets.id, asset.id), only === 'trashed' ? isNotNull(assets.deletedAt) : undefined);
+  await db.batch('assets.erase', (orm) => [
+    takeProject(orm, asset.projectId),
+    decide(orm, entry, has(orm, assets, gone)),
+    orm.delete(assetVersions).where(and(eq(assetVersions.assetId, asset.id), decided(orm, entry))),
+    orm.delete(assets).where(and(eq(assets.id, asset.id), decided(orm, entry))),
+    recount(orm, asset.projectId),
+  ]);
+}
+
+/** Assets that have been in the trash since before `before`. */
+export async function expiredAssets(db: Database, before: number, limit: number): Promise<AssetRow[]> {
+  return await db.query('assets.expired', (orm) =>
+    orm.select().from(assets).where(lt(assets.deletedAt, before)).limit(limit),
+  );
+}

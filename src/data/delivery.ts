@@ -1,0 +1,37 @@
+import { and, eq, isNull } from 'drizzle-orm';
+import type { Database } from './database.ts';
+import { assets, assetVersions, projects } from './schema/sqlite.ts';
+
+/** What has to be known of a version to hand it out. */
+export interface Deliverable {
+  readonly name: string;
+  readonly isPublic: boolean;
+  readonly objectKey: string;
+  readonly hash: string;
+  readonly size: number;
+  readonly mimeType: string;
+}
+
+/** A version of an asset; undefined when it, or its project, is gone or in the trash. */
+export async function deliverable(db: Database, assetId: string, version: number): Promise<Deliverable | undefined> {
+  return (
+    await db.query('assets.deliverable', (orm) =>
+      orm
+        .select({
+          name: assets.name,
+          isPublic: projects.isPublic,
+          objectKey: assetVersions.objectKey,
+          hash: assetVersions.hash,
+          size: assetVersions.size,
+          mimeType: assetVersions.mimeType,
+        })
+        .from(assetVersions)
+        .innerJoin(assets, and(eq(assets.id, assetVersions.assetId), isNull(assets.deletedAt)))
+        .innerJoin(
+          projects,
+          and(eq(projects.id, assets.projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)),
+        )
+        .where(and(eq(assetVersions.assetId, assetId), eq(assetVersions.version, version))),
+    )
+  )[0];
+}

@@ -1,0 +1,197 @@
+import type { Hono } from 'hono';
+import type { Upload } from '../../contract/assets.ts';
+import { endpoints } from '../../contract/endpoints.ts';
+import { type ErrorCode, KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
+import { limits } from '../../contract/limits.ts';
+import { assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
+import { uploadPartUrl } from '../../core/links.ts';
+import { signToken, verifyToken } from '../../core/tokens.ts';
+import { type AssetAt, addAssetVersion, assetById, versionOf, versionWith } from '../../data/assets.ts';
+import { ensureBlob, uploadKey } from '../../data/objects.ts';
+import { iso } from '../../data/time.ts';
+import {
+  createUpload,
+  forgetUpload,
+  notePart,
+  setPending,
+  type UploadPartRow,
+  type UploadRow,
+  uploadById,
+} from '../../data/uploads.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { showAsset } from '../assets/show.ts';
+import { assemble, removeUpload, verifyUpload } from '../assets/verify.ts';
+import { readBytes } from '../http/body.ts';
+import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
+import { GatedRoom } from '../http/gated-room.ts';
+import { mount } from '../http/mount.ts';
+
+const partsOf = ({ size, partSize }: UploadRow): { number: number; size: number }[] =>
+  Array.from({ length: Math.ceil(size / partSize) }, (_, index) => ({
+    number: index + 1,
+    size: Math.min(partSize, size - index * partSize),
+  }));
+
+async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadPartRow[]): Promise<Upload> {
+  const { config, started } = c.var;
+  const { id, projectId, name, size, status, partSize, assetId } = upload;
+  const token = await signToken(config, 'upload', { sub: id }, Math.max(1000, upload.expiresAt - started));
+  const etags = new Map(arrived.map(({ number, etag }) => [number, etag]));
+  return {
+    id,
+    projectId,
+    name,
+    size,
+    status,
+    partSize,
+    parts: partsOf(upload).map((part) => ({
+      ...part,
+      url: uploadPartUrl(config, id, part.number, token),
+      etag: etags.get(part.number) ?? null,
+    })),
+    assetId,
+    errorCode: upload.errorCode as ErrorCode | null,
+    expiresAt: iso(upload.expiresAt),
+  };
+}
+
+/** An upload of the caller's own, who may still write to its project; anybody else's is not there. */
+async function ownUpload(c: AppContext, id: string, userId: string) {
+  const found = await uploadById(c.var.db, id);
+  if (found?.upload.userId !== userId) throw new KilnError('not_found');
+  const { projectId } = found.upload;
+  c.var.fields.project = projectId;
+  const room = new GatedRoom(projectId, projectRoom(c.env, projectId), { userId }, 'project.write');
+  await room.enter();
+  return { ...found, room };
+}
+
+const tell = (room: GatedRoom, { asset: { id, name, version } }: AssetAt): Promise<void> =>
+  room.tell((stub) => stub.record('asset.uploaded', room.caller.userId, { assetId: id, name, version }));
+
+/** What a completed upload became; undefined where that is gone by now. */
+async function outcome(c: AppContext, { projectId, hash, assetId }: UploadRow): Promise<AssetAt | undefined> {
+  const asset = assetId === null ? undefined : await assetById(c.var.db, assetId);
+  const at = hash === null ? undefined : await versionWith(c.var.db, projectId, hash);
+  return at && asset && at.asset.id === asset.id ? at : asset && (await versionOf(c.var.db, asset));
+}
+
+export function uploadRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.createUpload, async (c, { room, user, body }) => {
+    await room.enter();
+    const name = assetName(body.name);
+    const { projectId } = room;
+    const known = body.hash === undefined ? undefined : await versionWith(c.var.db, projectId, body.hash);
+    if (known && known.version.size === body.size) {
+      const { objectKey, hash, size, mimeType, metadata } = known.version;
+      fitsName(name, mimeType);
+      await ensureBlob(c.env.ASSETS, hash);
+      const content = { type: typeOfMime(mimeType) ?? known.asset.type, objectKey, hash, size, mimeType, metadata };
+      const at = await addAssetVersion(c.var.db, projectId, name, content, actorOf(c, user.userId));
+      await tell(room, at);
+      return { status: 201, body: { asset: await showAsset(c, at) } };
+    }
+    const id = newId();
+    const objectKey = uploadKey(id);
+    const row: UploadRow = {
+      id,
+      projectId,
+      userId: user.userId,
+      name,
+      objectKey,
+      multipartId: (await c.env.ASSETS.createMultipartUpload(objectKey)).uploadId,
+      size: body.size,
+      partSize: limits.upload.partSize,
+      hash: body.hash ?? null,
+      mimeType: body.mimeType ?? null,
+      status: 'open',
+      errorCode: null,
+      assetId: null,
+      createdAt: c.var.started,
+      expiresAt: c.var.started + limits.upload.ttl,
+    };
+    try {
+      await createUpload(c.var.db, row);
+    } catch (error) {
+      await removeUpload(c.env.ASSETS, row);
+      throw error;
+    }
+    return { status: 201, body: { upload: await shown(c, row, []) } };
+  });
+
+  mount(app, endpoints.getUpload, async (c, { params, user }) => {
+    const { upload, parts } = await ownUpload(c, params.id, user.userId);
+    return { status: 200, body: { upload: await shown(c, upload, parts) } };
+  });
+
+  mount(app, endpoints.putUploadPart, async (c, { params, query }) => {
+    const claims = await verifyToken(c.var.config, 'upload', query.token);
+    const found = claims?.sub === params.id ? await uploadById(c.var.db, params.id) : undefined;
+    const part = found && partsOf(found.upload).find(({ number }) => String(number) === params.number);
+    if (!found || !part) throw new KilnError('not_found');
+    const { id, status, objectKey, multipartId } = found.upload;
+    if (status !== 'open') throw new KilnError('conflict', { detail: 'The upload takes no more parts.' });
+    const bytes = await readBytes(c.req.raw, part.size);
+    if (bytes.length !== part.size)
+      throw new KilnError('malformed_request', { detail: `This part has ${part.size} bytes.` });
+    const stored = await c.env.ASSETS.resumeMultipartUpload(objectKey, multipartId ?? '').uploadPart(
+      part.number,
+      bytes,
+    );
+    await notePart(c.var.db, { uploadId: id, number: part.number, etag: stored.etag, size: part.size });
+    return { status: 200, headers: { etag: `"${stored.etag}"` }, body: { part: { ...part, etag: stored.etag } } };
+  });
+
+  mount(app, endpoints.completeUpload, async (c, { params, user, body }) => {
+    const { upload, parts, room } = await ownUpload(c, params.id, user.userId);
+    if (upload.status === 'refused')
+      throw new KilnError('conflict', { detail: `The upload was refused: ${upload.errorCode}.` });
+    if (upload.status === 'open') {
+      const named = new Map(body.parts.map(({ number, etag }) => [number, etag.replaceAll('"', '')]));
+      const wanted = partsOf(upload);
+      const wrong = wanted.filter(
+        ({ number }) => parts.find((part) => part.number === number)?.etag !== named.get(number),
+      );
+      if (wrong.length > 0 || named.size !== wanted.length || body.parts.length !== wanted.length)
+        throw new KilnError('validation_failed', {
+          issues: [
+            { path: 'body.parts', message: 'are not all the parts that have arrived, each once and by its tag' },
+            ...wrong
+              .slice(0, 10)
+              .map(({ number }) => ({ path: `body.parts.${number}`, message: 'is missing or another' })),
+          ],
+        });
+      await assemble(
+        c.env.ASSETS,
+        upload,
+        parts.map(({ number, etag }) => ({ partNumber: number, etag })),
+      );
+      if (upload.size > limits.upload.verifyNow) {
+        await setPending(c.var.db, upload.id, c.var.started);
+        return { status: 202, body: { upload: await shown(c, { ...upload, status: 'pending' }, parts) } };
+      }
+      const at = await verifyUpload(c.env, c.var.db, upload, actorOf(c, user.userId)).catch(async (error: unknown) => {
+        // Of two that complete at once, the second answers as the first.
+        const now = await uploadById(c.var.db, upload.id);
+        const done = now?.upload.status === 'done' ? await outcome(c, now.upload) : undefined;
+        if (!done) throw error;
+        return done;
+      });
+      await tell(room, at);
+      return { status: 201, body: { asset: await showAsset(c, at) } };
+    }
+    if (upload.status === 'pending') return { status: 202, body: { upload: await shown(c, upload, parts) } };
+    const at = await outcome(c, upload);
+    if (!at) throw new KilnError('not_found');
+    return { status: 201, body: { asset: await showAsset(c, at) } };
+  });
+
+  mount(app, endpoints.abortUpload, async (c, { params, user }) => {
+    const { upload } = await ownUpload(c, params.id, user.userId);
+    if (upload.status === 'pending') throw new KilnError('conflict', { detail: 'Its bytes are being verified.' });
+    await removeUpload(c.env.ASSETS, upload);
+    await forgetUpload(c.var.db, upload.id);
+    return { status: 204 };
+  });
+}

@@ -1,0 +1,166 @@
+import { eq } from 'drizzle-orm';
+import { expect, it } from 'vitest';
+import { AssetQuery } from '../../src/contract/assets.ts';
+import { limits } from '../../src/contract/limits.ts';
+import { assetQuota } from '../../src/data/asset-quota.ts';
+import {
+  type AssetContent,
+  addAssetVersion,
+  adoptAssets,
+  allAssets,
+  eraseAsset,
+  expiredAssets,
+  listAssets,
+  renameAsset,
+  setTrashed,
+  versionOf,
+  versionsOf,
+} from '../../src/data/assets.ts';
+import type { Database } from '../../src/data/database.ts';
+import { eraseProjectRows, trashProject } from '../../src/data/projects.ts';
+import { assets, assetVersions, projects } from '../../src/data/schema/sqlite.ts';
+import { usageOf } from '../../src/data/usage.ts';
+import { by, now, someProject, someUser } from './support/rows.ts';
+import { onBothEngines } from './support/stores.ts';
+
+const content = (size: number, hash = 'a'.repeat(64)): AssetContent => ({
+  type: 'image',
+  mimeType: 'image/png',
+  objectKey: `blob/${hash}`,
+  hash,
+  size,
+  metadata: { width: 1, note: 'ä' },
+});
+const query = (fields: Record<string, unknown> = {}) => AssetQuery.parse(fields);
+
+const bytesOf = async (db: Database, id: string): Promise<number | undefined> =>
+  (await db.query('test', (orm) => orm.select({ n: projects.assetBytes }).from(projects).where(eq(projects.id, id))))[0]
+    ?.n;
+
+onBothEngines('Assets', (store) => {
+  it('have versions under one name, however it is written, and their bytes are counted', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const first = await addAssetVersion(db, project, 'Ä.png', content(10), by(owner));
+    expect(first).toMatchObject({
+      asset: { version: 1, name: 'Ä.png' },
+      version: { size: 10, metadata: { note: 'ä' } },
+    });
+    const second = await addAssetVersion(db, project, 'ä.png', content(20, 'b'.repeat(64)), by(owner));
+    expect(second).toMatchObject({ asset: { id: first.asset.id, version: 2, name: 'ä.png' } });
+    expect(await bytesOf(db, project)).toBe(30);
+    expect((await versionsOf(db, first.asset.id)).map(({ version }) => version)).toEqual([2, 1]);
+    expect((await versionOf(db, second.asset, 1))?.version.size).toBe(10);
+    expect((await usageOf(db, owner, 0)).assetBytes).toMatchObject({ used: 30 });
+    await eraseAsset(db, first.asset, by(owner));
+    expect(await bytesOf(db, project)).toBe(0);
+    expect(await versionsOf(db, first.asset.id)).toEqual([]);
+  });
+
+  it('come by name in pages, by type and part of a name', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    for (const name of ['c.png', 'B.png', 'a.png', '%.png'])
+      await addAssetVersion(db, project, name, content(1), by(owner));
+    await addAssetVersion(db, project, 'd.wav', { ...content(1), type: 'audio' }, by(owner));
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listAssets(db, project, query({ limit: 2, cursor }));
+      names.push(...page.rows.map(({ asset }) => asset.name));
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    expect(names).toEqual(['%.png', 'a.png', 'B.png', 'c.png', 'd.wav']);
+    const named = async (fields: Record<string, unknown>) =>
+      (await listAssets(db, project, query(fields))).rows.map(({ asset }) => asset.name);
+    expect(await named({ q: '%' })).toEqual(['%.png']);
+    expect(await named({ q: 'b.P' })).toEqual(['B.png']);
+    expect(await named({ type: 'audio' })).toEqual(['d.wav']);
+  });
+
+  it('go to the trash and back, hold their names there, and end after their time', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const [one, two] = [
+      await addAssetVersion(db, project, 'one.png', content(1), by(owner)),
+      await addAssetVersion(db, project, 'two.png', content(1), by(owner)),
+    ];
+    await setTrashed(db, one.asset, true, by(owner));
+    await setTrashed(db, one.asset, true, { ...by(owner), now: now + 5 });
+    expect((await allAssets(db, project)).map(({ asset }) => asset.name)).toEqual(['two.png']);
+    await expect(renameAsset(db, two.asset, 'ONE.png', by(owner))).rejects.toMatchObject({ code: 'path_conflict' });
+    expect(await renameAsset(db, two.asset, 'Two.png', by(owner))).toBe(true);
+    expect((await expiredAssets(db, now + 1, 100)).map(({ id }) => id)).toContain(one.asset.id);
+    await setTrashed(db, one.asset, false, by(owner));
+    // Somebody took it back while the sweep was on its way.
+    await eraseAsset(db, one.asset, by(null), 'trashed');
+    expect(await allAssets(db, project)).toHaveLength(2);
+  });
+
+  it('#49 never pass the quota of a project or of its owner, whoever races for the last bytes', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const [one, two, three] = [
+      await someProject(db, owner),
+      await someProject(db, owner),
+      await someProject(db, owner),
+    ];
+    const { projectBytes, userBytes } = limits.asset;
+    await addAssetVersion(db, one, 'big.png', content(projectBytes - 100), by(owner));
+    await expect(addAssetVersion(db, one, 'more.png', content(101), by(owner))).rejects.toMatchObject({
+      code: 'quota_exceeded',
+      message: expect.stringContaining('100 are left'),
+    });
+    await addAssetVersion(db, two, 'big.png', content(userBytes - projectBytes - 900), by(owner));
+    const race = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, n) => {
+        const mine = store().open();
+        return addAssetVersion(mine, n % 2 ? three : one, `race${n}.png`, content(n % 2 ? 400 : 60), by(owner));
+      }),
+    );
+    expect(race.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(1);
+    for (const outcome of race)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'quota_exceeded' });
+    const quota = await assetQuota(db, one);
+    expect(quota?.project.used).toBe(projectBytes - 40);
+    expect(quota?.owner.used).toBeLessThanOrEqual(userBytes);
+    expect(quota?.owner.used).toBeGreaterThan(userBytes - 400);
+  });
+
+  it('are given to a new project all at once, within the quota', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const many = Array.from({ length: 1100 }, (_, n) => ({ ...content(3), name: `n${n}.png` }));
+    await adoptAssets(db, project, many, by(owner));
+    expect(await allAssets(db, project)).toHaveLength(1100);
+    expect(await bytesOf(db, project)).toBe(3300);
+    expect((await allAssets(db, project))[0]).toMatchObject({
+      asset: { name: 'n0.png', version: 1, metadata: { note: 'ä' } },
+      version: { version: 1, objectKey: content(3).objectKey, createdBy: owner },
+    });
+    const other = await someProject(db, owner);
+    const large = [{ ...content(limits.asset.projectBytes + 1), name: 'large.png' }];
+    await expect(adoptAssets(db, other, large, by(owner))).rejects.toMatchObject({ code: 'quota_exceeded' });
+    expect(await allAssets(db, other)).toEqual([]);
+  });
+
+  it('are not taken by a project in the trash, and go with a project that is erased', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const { asset } = await addAssetVersion(db, project, 'one.png', content(1), by(owner));
+    await trashProject(db, project, by(owner));
+    await expect(addAssetVersion(db, project, 'two.png', content(1), by(owner))).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    await eraseProjectRows(db, project);
+    expect(await db.query('test', (orm) => orm.select().from(assets).where(eq(assets.id, asset.id)))).toEqual([]);
+    expect(
+      await db.query('test', (orm) => orm.select().from(assetVersions).where(eq(assetVersions.assetId, asset.id))),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,200 @@
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Asset } from '../../src/contract/assets.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
+import { hostileSvgs } from '../support/hostile-svg.ts';
+import { gif, png, textBytes } from '../support/media.ts';
+import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+
+let world: World;
+let openProject: string;
+beforeAll(async () => {
+  world = await makeWorld({});
+  const json = { name: 'Open', isPublic: true };
+  const made = await call('POST', '/api/projects', { as: world.owner, json });
+  openProject = (await expectJson<{ project: { id: string } }>(made, 201)).project.id;
+});
+
+async function stored(name: string, data: Uint8Array<ArrayBuffer>, projectId = world.projectId): Promise<Asset> {
+  const body = new FormData();
+  body.set('projectId', projectId);
+  body.set('file', new File([data], name));
+  return (await expectJson<{ asset: Asset }>(await call('POST', '/api/assets/upload', { as: world.owner, body }), 201))
+    .asset;
+}
+
+const get = (url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> => {
+  const { host, pathname, search } = new URL(url);
+  return call(method, pathname + search, { host, headers });
+};
+
+async function bytesOf(answer: Response): Promise<Uint8Array> {
+  if (answer.status >= 300) throw new Error(`${answer.status} ${await answer.text()}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+describe('an asset at its address', () => {
+  it('is its bytes, for whoever has the link, on a host of the content', async () => {
+    const data = png(9, 9);
+    const asset = await stored('hero ä.png', data);
+    expect(asset.url).toMatch(
+      new RegExp(`^http://cdn\\.play\\.test/cdn/${asset.id}/1/hero%20%C3%A4\\.png\\?token=[\\w.-]+$`),
+    );
+    const answer = await get(asset.url);
+    expect(answer.headers.get('content-type')).toBe('image/png');
+    expect(answer.headers.get('content-disposition')).toBe('inline');
+    expect(answer.headers.get('cache-control')).toMatch(/^private, max-age=\d+, immutable$/);
+    expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    expect(await bytesOf(answer)).toEqual(data);
+    // The same link for everybody, so that a browser's cache knows it.
+    const again = await call('GET', `/api/assets/${asset.id}`, { as: world.viewer });
+    expect((await expectJson<{ asset: Asset }>(again, 200)).asset.url).toBe(asset.url);
+  });
+
+  it('is served in parts, by its tag, without a body for HEAD', async () => {
+    const data = png(30, 30);
+    const { url } = await stored('parts.png', data);
+    for (const _time of ['fresh', 'perhaps kept']) {
+      const part = await get(url, { range: 'bytes=1-3' });
+      expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 1-3/${data.length}`]);
+      expect(await bytesOf(part)).toEqual(data.slice(1, 4));
+      const whole = await get(url);
+      const tag = whole.headers.get('etag') ?? '';
+      expect(await bytesOf(whole)).toEqual(data);
+      expect((await get(url, { 'if-none-match': tag })).status).toBe(304);
+      expect(await expectProblem(await get(url, { range: 'bytes=99999-' }), 416)).toBe('range_not_satisfiable');
+      const head = await get(url, {}, 'HEAD');
+      expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, `${data.length}`, '']);
+      expect(await expectProblem(await get(url, {}, 'POST'), 405)).toBe('method_not_allowed');
+    }
+  });
+
+  it('is kept near its readers by its content, whole and in parts, whatever the link', async () => {
+    const data = png(31, 31);
+    const { url } = await stored('kept.png', data, openProject);
+    expect(url).not.toContain('token');
+    const first = await get(url);
+    expect(first.headers.get('x-kiln-cache')).toBe('miss');
+    await bytesOf(first);
+    await expect
+      .poll(async () => {
+        const next = await get(`${url}?x=${newId()}`);
+        expect(await bytesOf(next)).toEqual(data);
+        return next.headers.get('x-kiln-cache');
+      })
+      .toBe('hit');
+    const part = await get(url, { range: 'bytes=5-9' });
+    expect([part.status, part.headers.get('x-kiln-cache')]).toEqual([206, 'hit']);
+    expect(await bytesOf(part)).toEqual(data.slice(5, 10));
+    expect(part.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+  });
+
+  it('#54 of a private project is nobody else’s, kept or not, however the link is bent', async () => {
+    const asset = await stored('private.png', png(32, 32));
+    const other = await stored('other.png', png(33, 33));
+    await bytesOf(await get(asset.url));
+    await bytesOf(await get(asset.url));
+    const [bare = '', token = ''] = asset.url.split('?token=');
+    const config = configOf(env);
+    const expired = await signToken(config, 'cdn', { sub: asset.id }, 1000, { at: Date.now() - 3_600_000, id: 'x' });
+    for (const url of [
+      bare,
+      `${bare}?token=`,
+      `${bare}?token=${token.slice(0, -4)}AAAA`,
+      `${bare}?token=${expired}`,
+      `${bare}?token=${other.url.split('?token=')[1]}`,
+      `${bare}?token=${world.owner.token}`,
+      `${bare}/x.css?token=${token}`,
+      `${bare};.js?token=${token}`,
+      bare.replace('/cdn/', '/CDN/'),
+      bare.replace('cdn.play.test/cdn/', 'cdn.play.test//cdn/'),
+      `http://cdn.play.test/kept/${asset.hash}`,
+      `${bare.replace(/\/1\//, '/2/')}?token=${token}`,
+      `${bare.replace(/\/1\//, '/01/')}?token=${token}`,
+    ])
+      expect(await expectProblem(await get(url), 404), url).toBe('not_found');
+    const download = await call('GET', `/api/assets/${asset.id}/download`, { as: world.owner });
+    await download.body?.cancel();
+    expect(download.headers.get('cache-control')).toBe('private, no-store');
+    await expectProblem(await call('GET', `/api/assets/${asset.id}/download`), 401);
+  });
+
+  it('of a project that was closed, or that was deleted, is gone', async () => {
+    const asset = await stored('soon.png', png(34, 34), openProject);
+    await expectJson(await call('DELETE', `/api/assets/${asset.id}`, { as: world.owner }), 204);
+    expect(await expectProblem(await get(asset.url), 404)).toBe('not_found');
+    const signed = await stored('signed.png', png(35, 35));
+    await expectJson(await call('DELETE', `/api/assets/${signed.id}`, { as: world.owner }), 204);
+    expect(await expectProblem(await get(signed.url), 404)).toBe('not_found');
+  });
+});
+
+describe('#50 an SVG document', () => {
+  it('is shown as a copy that does nothing, and only as a picture; the original is a download', async () => {
+    for (const [name, source] of Object.entries(hostileSvgs)) {
+      if (!source.startsWith('<svg')) continue;
+      const asset = await stored(`${name}.svg`, textBytes(source));
+      for (const [dest, disposition] of [
+        ['image', 'inline'],
+        ['document', 'attachment'],
+        ['', 'attachment'],
+      ] as const)
+        for (const _time of [1, 2]) {
+          const answer = await get(asset.url, dest ? { 'sec-fetch-dest': dest } : {});
+          expect(answer.headers.get('content-disposition'), name).toMatch(new RegExp(`^${disposition}`));
+          expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
+          expect(answer.headers.get('vary')).toBe('sec-fetch-dest');
+          expect(await answer.text(), name).not.toMatch(/<script|alert|evil\.example| on\w+=/);
+        }
+      const original = await call('GET', `/api/assets/${asset.id}/download`, { as: world.owner });
+      expect(original.headers.get('content-disposition')).toMatch(/^attachment/);
+      expect(await original.text()).toBe(source);
+    }
+  });
+
+  it('that cannot be read, or is too large to be, is a download that no browser knows what to do with', async () => {
+    const open = '<svg xmlns="http://www.w3.org/2000/svg">';
+    for (const [name, source] of [
+      ['broken.svg', `${open}<g>`],
+      ['large.svg', `${open}<title>${'x'.repeat(limits.asset.svgBytes)}</title></svg>`],
+    ] as const) {
+      const answer = await get((await stored(name, textBytes(source))).url, { 'sec-fetch-dest': 'image' });
+      expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+      expect(answer.headers.get('content-disposition')).toMatch(/^attachment/);
+      expect(await answer.text()).toBe(source);
+    }
+  });
+});
+
+describe('#51 what a browser could take for a page', () => {
+  it.each([
+    ['page.txt', textBytes('<!doctype html><script>alert(1)</script>')],
+    [
+      'sheet.xml',
+      textBytes(
+        '<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="#"?><html xmlns="http://www.w3.org/1999/xhtml"/>',
+      ),
+    ],
+    ['noname', textBytes('<html><script>alert(1)</script></html>')],
+    ['level.json', textBytes('{"a":"<script>alert(1)</script>"}')],
+  ])('%s is a download of the type that it has, and never sniffed', async (name, data) => {
+    const answer = await get((await stored(name, data)).url);
+    expect(answer.headers.get('content-type')).not.toMatch(/html|xhtml|javascript/);
+    expect(answer.headers.get('content-disposition')).toMatch(/^attachment/);
+    expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox/);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(await bytesOf(answer)).toEqual(data);
+  });
+
+  it('#43 a picture that is a script, too, stays a picture', async () => {
+    const answer = await get((await stored('both.gif', gif('/*<script>alert(1)</script>*/'))).url);
+    expect(answer.headers.get('content-type')).toBe('image/gif');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    await answer.body?.cancel();
+  });
+});
