@@ -5,6 +5,7 @@ import { print } from './lib/print.ts';
 import { mergeUsage, runMerge } from './merge.ts';
 import { projectsUsage, runProjects } from './projects.ts';
 import { roomsUsage, runRooms } from './rooms.ts';
+import { runSoak, soakUsage } from './soak.ts';
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
@@ -12,12 +13,13 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
   merge: runMerge,
   projects: runProjects,
   rooms: runRooms,
+  soak: runSoak,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  const usages = [apiUsage, archivesUsage, mergeUsage, projectsUsage, roomsUsage];
+  const usages = [apiUsage, archivesUsage, mergeUsage, projectsUsage, roomsUsage, soakUsage];
   print(`usage: npm run bench -- <bench> [options]\n\n${usages.join('\n\n')}`);
   process.exit(name === '' || bench ? 0 : 2);
 }

@@ -7,7 +7,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from 'wrangler';
 import { inRoot } from '../../scripts/lib/paths.ts';
-import type { HostAnswer, HostOrder } from './miniflare.ts';
+import type { HostAnswer, HostCommand, HostOrder } from './miniflare.ts';
 
 /** Statements of a migration as drizzle-kit writes them. */
 const breakpoint = '--> statement-breakpoint';
@@ -56,9 +56,17 @@ async function start(order: HostOrder): Promise<void> {
   process.once('disconnect', () => void miniflare.dispose().finally(() => process.exit(0)));
   await miniflare.ready;
   const database = await miniflare.getD1Database('DB');
-  for (const file of order.migrations)
+  // A host that takes over what another one stored finds the tables there.
+  const { results } = await database.prepare("SELECT name FROM sqlite_master WHERE name = 'users'").all();
+  for (const file of results.length > 0 ? [] : order.migrations)
     for (const statement of readFileSync(file, 'utf8').split(breakpoint))
       if (statement.trim()) await database.prepare(statement).run();
+  process.on('message', ({ evict }: HostCommand) => {
+    // A room that is gone already is what was asked for.
+    miniflare
+      .unsafeEvictDurableObject('server', 'ProjectRoom', { name: evict, webSockets: 'hibernate' })
+      .catch(() => undefined);
+  });
   answer({ ready: true, inspector: order.inspect ? String(await miniflare.getInspectorURL()) : null });
 }
 

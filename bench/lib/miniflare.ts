@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRoot, quietWrangler, root, wranglerEntry } from '../../scripts/lib/paths.ts';
-import { runCommand, sleep, stopGroup } from '../../scripts/lib/processes.ts';
+import { killGroup, runCommand, sleep, stopGroup } from '../../scripts/lib/processes.ts';
 import { ensureSecrets, ensureWeb } from '../../scripts/lib/setup.ts';
 import { onEnd } from './cleanup.ts';
 
@@ -24,6 +24,12 @@ export type HostAnswer =
   | { readonly ready: true; readonly inspector: string | null }
   | { readonly ready: false; readonly reason: string };
 
+/** What a host is told while it runs. */
+export interface HostCommand {
+  /** Name of a project's room that is to leave memory, as an idle one does. */
+  readonly evict: string;
+}
+
 export interface ServerProcess {
   readonly origin: string;
   /** Head of the server's process tree. */
@@ -31,6 +37,9 @@ export interface ServerProcess {
   /** Base URL of the inspector, when it was asked for. */
   readonly inspector: string | null;
   stop(): Promise<void>;
+  /** kill -9 of everything; what it stored stays where `state` was given. */
+  kill(): Promise<void>;
+  evict(room: string): void;
 }
 
 /** Milliseconds. */
@@ -57,7 +66,7 @@ function temporaryFolder(): { path: string; remove: () => void } {
 }
 
 /** The Worker as it is deployed: wrangler's own bundle, in a temporary folder. */
-async function bundleKiln(folder: string): Promise<string> {
+export async function bundleKiln(folder: string): Promise<string> {
   await runCommand(
     process.execPath,
     [wranglerEntry, 'deploy', '--dry-run', '--containers-rollout=none', '--outdir', folder],
@@ -87,6 +96,9 @@ export async function startMiniflare(
     readonly inspect?: boolean;
     readonly verbose?: boolean;
     readonly bundle?: string | undefined;
+    /** Where it stores; a folder that goes with it by default. */
+    readonly state?: string;
+    readonly port?: number;
   } = {},
 ): Promise<ServerProcess> {
   await ensureSecrets();
@@ -96,7 +108,7 @@ export async function startMiniflare(
     worker === 'floor'
       ? inRoot('bench', 'lib', 'floor.ts')
       : (options.bundle ?? (await bundleKiln(join(folder.path, 'bundle'))));
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', inRoot('bench', 'lib', 'miniflare-host.ts')],
@@ -119,7 +131,7 @@ export async function startMiniflare(
   const order: HostOrder = {
     script,
     port,
-    state: join(folder.path, 'state'),
+    state: options.state ?? join(folder.path, 'state'),
     migrations:
       worker === 'kiln'
         ? globSync('migrations/*.sql', { cwd: root })
@@ -133,5 +145,12 @@ export async function startMiniflare(
   child.send(order);
   const { inspector } = await ready(child);
   if (child.pid === undefined) throw new Error('a running process has an id');
-  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, inspector, stop };
+  const kill = async (): Promise<void> => {
+    await killGroup(child);
+    folder.remove();
+  };
+  const evict = (room: string): void => {
+    if (child.connected) child.send({ evict: room } satisfies HostCommand);
+  };
+  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, inspector, stop, kill, evict };
 }

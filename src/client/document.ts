@@ -1,20 +1,22 @@
+import { clone, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding';
 import { createEncoder, toUint8Array, writeVarUint } from 'lib0/encoding';
 import YProvider, { messageSync } from 'y-partyserver/provider';
 import type { Awareness } from 'y-protocols/awareness';
-import { messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
-import { Doc, type Text } from 'yjs';
+import { messageYjsSyncStep1, messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
+import { Doc, decodeStateVector, encodeStateVector, type Text } from 'yjs';
 import { limits } from '../contract/limits.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Emitter } from './emitter.ts';
 import { errorFromClose, isFinalClose, KilnApiError } from './errors.ts';
+import type { OfflineStore, StoredDocument } from './offline.ts';
 
 /**
  * Where the local edits are.
  * - `connecting`: nothing has been received yet
  * - `saved`: the room has acknowledged every local edit as durable
  * - `saving`: edits are sent and not acknowledged
- * - `offline`: no connection; edits wait in memory and merge on return
+ * - `offline`: no connection; edits wait here, in the offline store too where there is one, and merge on return
  * - `closed`: ended, by `close()` or by an error
  */
 export type SaveState = 'connecting' | 'saved' | 'saving' | 'offline' | 'closed';
@@ -32,6 +34,7 @@ export interface DocumentLink {
   readonly wsBase: string;
   readonly projectId: string;
   readonly WebSocket: typeof WebSocket;
+  readonly offline: OfflineStore | undefined;
   /** Resolves with a fresh ticket once the project channel is up, so that acknowledgements have where to go. Never rejects. */
   ticket(signal: AbortSignal): Promise<string>;
   onClose(document: RoomDocument): void;
@@ -47,7 +50,13 @@ export class RoomDocument {
   readonly awareness: Awareness;
   /** Resolves when the room's state has arrived for the first time; rejects with the error that ended the document before. */
   readonly synced: Promise<void>;
+  /** Resolves when there is something to show: the room's state, or what this device kept of it. Rejects as `synced` does. */
+  readonly ready: Promise<void>;
 
+  readonly #firstContent: Deferred<void> = deferred();
+  readonly #stored: StoredDocument | undefined;
+  /** What is known to be the room's. A room that has none of it has another document under this path. */
+  #base: ReadonlyMap<number, number> = new Map();
   readonly #firstSync: Deferred<void> = deferred();
   readonly #link: DocumentLink;
   readonly #events = new Emitter<DocumentEvents>();
@@ -76,6 +85,9 @@ export class RoomDocument {
     this.synced = this.#firstSync.promise;
     // Whoever does not wait for it must not get an unhandled rejection.
     this.synced.catch(() => undefined);
+    this.ready = this.#firstContent.promise;
+    this.ready.catch(() => undefined);
+    this.#stored = link.offline?.open(`${link.projectId}/${path}`, this.doc);
 
     const base = new URL(link.wsBase);
     this.#provider = new YProvider(base.host, path, this.doc, {
@@ -91,7 +103,7 @@ export class RoomDocument {
     });
     this.awareness = this.#provider.awareness;
     this.#listen();
-    void this.#provider.connect();
+    void this.#start();
   }
 
   /** Where the file is; follows it when it is moved. */
@@ -119,8 +131,11 @@ export class RoomDocument {
     clearTimeout(this.#answerTimer);
     clearTimeout(this.#askTimer);
     this.#provider.destroy();
+    this.#stored?.close();
     this.#setState('closed');
-    this.#firstSync.reject(new KilnApiError('conflict', { detail: 'The document was closed' }));
+    const closed = new KilnApiError('conflict', { detail: 'The document was closed' });
+    this.#firstSync.reject(closed);
+    this.#firstContent.reject(closed);
     this.#link.onClose(this);
     this.#events.clear();
     this.doc.destroy();
@@ -171,6 +186,7 @@ export class RoomDocument {
   end(error: KilnApiError): void {
     if (this.#state === 'closed') return;
     this.#firstSync.reject(error);
+    this.#firstContent.reject(error);
     this.#events.emit('ended', error);
     this.close();
   }
@@ -178,6 +194,32 @@ export class RoomDocument {
   #address(path: string): string {
     const encoded = path.split('/').map(encodeURIComponent).join('/');
     return `/api/projects/${encodeURIComponent(this.#link.projectId)}/docs/${encoded}`;
+  }
+
+  async #start(): Promise<void> {
+    // A device that cannot keep anything must not keep anybody from working.
+    const base = await this.#stored?.load().catch(() => undefined);
+    if (this.#aborter.signal.aborted) return;
+    if (base !== undefined) {
+      this.#base = decodeStateVector(base);
+      const here = decodeStateVector(encodeStateVector(this.doc));
+      const unsaved = [...here].some(([client, clock]) => clock > (this.#base.get(client) ?? 0));
+      if (unsaved) this.#edits += 1;
+      this.#firstContent.resolve();
+      this.#refreshState();
+    }
+    void this.#provider.connect();
+  }
+
+  /**
+   * Whether the room's document is the one that was here before. A file that was deleted and made anew has another history, and
+   * merging the two would show both texts. [R14]
+   */
+  #isSameDocument(step1: Decoder): boolean {
+    if (this.#base.size === 0) return true;
+    readVarUint(step1);
+    const theirs = decodeStateVector(readVarUint8Array(step1));
+    return [...this.#base.keys()].some((client) => theirs.has(client));
   }
 
   async #nextTicket(): Promise<string> {
@@ -192,7 +234,7 @@ export class RoomDocument {
     const provider = this.#provider;
 
     this.doc.on('update', (_update: Uint8Array, origin: unknown) => {
-      if (origin === provider) return;
+      if (origin === provider || (this.#stored !== undefined && origin === this.#stored.origin)) return;
       this.#edits += 1;
       // The provider's own listener came first and has sent it.
       if (provider.wsconnected) {
@@ -206,7 +248,13 @@ export class RoomDocument {
 
     const readSync = provider.messageHandlers[messageSync];
     provider.messageHandlers[messageSync] = (encoder, decoder, ...rest) => {
-      const isAnswer = decoder.arr[decoder.pos] === messageYjsSyncStep2;
+      const step = decoder.arr[decoder.pos];
+      if (step === messageYjsSyncStep1 && !this.#isSameDocument(clone(decoder))) {
+        void this.#stored?.clear();
+        this.end(new KilnApiError('conflict', { detail: 'The file was replaced while you were away.' }));
+        return;
+      }
+      const isAnswer = step === messageYjsSyncStep2;
       readSync?.(encoder, decoder, ...rest);
       if (!isAnswer) return;
       const covered = this.#questions.shift();
@@ -228,6 +276,7 @@ export class RoomDocument {
         this.#everSynced = true;
         this.#refusedAsMoved = 0;
         this.#firstSync.resolve();
+        this.#firstContent.resolve();
         // The room's step 1 came before this answer, and our step 2 to it carried everything.
         this.#sentEdits = this.#edits;
         if (this.dirty) this.verify();
@@ -259,7 +308,17 @@ export class RoomDocument {
     if (this.#state === 'closed') return;
     if (!this.#provider.wsconnected) this.#setState(this.#everSynced || this.dirty ? 'offline' : 'connecting');
     else if (!this.#everSynced) this.#setState('connecting');
-    else this.#setState(this.dirty ? 'saving' : 'saved');
+    else {
+      if (!this.dirty) this.#keepBase();
+      this.#setState(this.dirty ? 'saving' : 'saved');
+    }
+  }
+
+  /** Everything that is here is the room's as well. */
+  #keepBase(): void {
+    const vector = encodeStateVector(this.doc);
+    this.#base = decodeStateVector(vector);
+    this.#stored?.setBase(vector);
   }
 
   #setState(state: SaveState): void {

@@ -1,5 +1,11 @@
 export * from './api.ts';
 export * from './builds.ts';
+export type { RoomChat } from './chat.ts';
+export { anchorOf, placeOf, type RoomComments } from './comments.ts';
 export * from './document.ts';
 export { errorFromClose, isFinal, isFinalClose, KilnApiError } from './errors.ts';
+export { indexedDbStore } from './indexeddb.ts';
+export { clearOffline, type OfflineStore, type StoredDocument } from './offline.ts';
+export type { RoomPresence } from './presence.ts';
 export * from './room.ts';
+export { type FieldPath, type SceneBranch, SceneDocument, type SceneNodeValue } from './scene.ts';

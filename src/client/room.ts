@@ -1,11 +1,15 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, RoomEvent, ServerMessage } from '../contract/room.ts';
+import type { ClientMessage, Presence, RoomEvent, ServerFrame, ServerMessage } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
+import { RoomChat } from './chat.ts';
+import { RoomComments } from './comments.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { type DocumentLink, RoomDocument } from './document.ts';
 import { Emitter } from './emitter.ts';
 import { errorFromClose, isFinal, isFinalClose, KilnApiError } from './errors.ts';
+import type { OfflineStore } from './offline.ts';
+import { RoomPresence } from './presence.ts';
 
 /** `closed` is final: by `leave()`, or by an error that connecting again would only meet again. */
 export type RoomStatus = 'connecting' | 'online' | 'offline' | 'closed';
@@ -13,17 +17,17 @@ export type RoomStatus = 'connecting' | 'online' | 'offline' | 'closed';
 /** Every message of the room by its type, and what happens to the connection. */
 export type RoomEvents = { [M in ServerMessage as M['type']]: M } & {
   status: RoomStatus;
-  /** Who is in the room has changed. */
+  /** Who is in the room, or what they do, has changed. */
   users: ReadonlyMap<string, Presence>;
   /** The room ended the connection for good: removed, deleted, signed out. */
   ended: KilnApiError;
 };
 
-export type Cursor = Omit<Extract<ClientMessage, { type: 'cursor' }>, 'type'>;
-
 export interface JoinOptions {
   /** For runtimes without a global one. */
   WebSocket?: typeof WebSocket;
+  /** Keeps documents on this device, so that they open and are edited without a connection. See `indexedDbStore`. */
+  offline?: OfflineStore;
 }
 
 /** Where a `file.moved` event takes the file at `path`; undefined: it stays. */
@@ -33,30 +37,34 @@ export const pathAfterMove = (path: string, { from, path: to, files }: RoomEvent
   return path.startsWith(`${from}/`) ? to + path.slice(from.length) : undefined;
 };
 
-/** The project channel: presence, events, acknowledgements; and the door to the documents. */
+/** The project channel: presence, chat, comments, events, acknowledgements; and the door to the documents. */
 export class ProjectRoom {
   readonly projectId: string;
+  readonly presence: RoomPresence;
+  readonly chat: RoomChat;
+  readonly comments: RoomComments;
   readonly #client: KilnClient;
   readonly #Socket: typeof WebSocket;
   readonly #wsBase: string;
   readonly #events = new Emitter<RoomEvents>();
   readonly #aborter = new AbortController();
   readonly #documents = new Set<RoomDocument>();
-  readonly #users = new Map<string, Presence>();
+  readonly #offline: OfflineStore | undefined;
   #status: RoomStatus = 'connecting';
-  #self: Presence | undefined;
   #socket: WebSocket | undefined;
   /** Newest event seen; undefined until the first `hello`. */
   #lastSeq: number | undefined;
   #online: Deferred<void> = deferred();
-  #cursor: Cursor | undefined;
-  #cursorTimer: ReturnType<typeof setTimeout> | undefined;
-  #cursorSentAt = 0;
 
   constructor(client: KilnClient, projectId: string, options: JoinOptions = {}) {
     this.#client = client;
     this.projectId = projectId;
     this.#Socket = options.WebSocket ?? globalThis.WebSocket;
+    this.#offline = options.offline;
+    const send = (message: ClientMessage) => this.#send(message);
+    this.presence = new RoomPresence(send);
+    this.chat = new RoomChat(client, projectId, send);
+    this.comments = new RoomComments(client, projectId);
     this.#wsBase = client.baseUrl.replace(/^http/, 'ws').replace(/\/+$/, '');
     void this.#run();
   }
@@ -67,37 +75,26 @@ export class ProjectRoom {
 
   /** Who the room says this user is; undefined until the first `hello`. */
   get self(): Presence | undefined {
-    return this.#self;
+    return this.presence.self;
   }
 
   /** Everyone in the room by user id, this user included. */
   get users(): ReadonlyMap<string, Presence> {
-    return this.#users;
+    return this.presence.users;
   }
 
   on<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): () => void {
     return this.#events.on(type, listener);
   }
 
-  /** Says where this user is. Throttled: the last one of a burst is what gets sent. */
-  setCursor(cursor: Cursor): void {
-    this.#cursor = cursor;
-    this.#cursorTimer ??= setTimeout(
-      () => {
-        this.#cursorTimer = undefined;
-        this.#sendCursor();
-      },
-      Math.max(0, this.#cursorSentAt + limits.client.cursor - Date.now()),
-    );
-  }
-
-  /** Opens the live document of a text file. Each call makes a socket: keep the document, and close it. */
+  /** Opens the live document of a text file or a scene. Each call makes a socket: keep the document, and close it. */
   openDocument(path: string): RoomDocument {
     const link: DocumentLink = {
       wsBase: this.#wsBase,
       projectId: this.projectId,
       WebSocket: this.#Socket,
       ticket: (signal) => this.#documentTicket(signal),
+      offline: this.#offline,
       onClose: (document) => void this.#documents.delete(document),
     };
     const document = new RoomDocument(link, path);
@@ -109,7 +106,9 @@ export class ProjectRoom {
   leave(): void {
     if (this.#status === 'closed') return;
     this.#aborter.abort();
-    clearTimeout(this.#cursorTimer);
+    this.presence.stop();
+    this.chat.stop();
+    this.comments.stop();
     for (const document of [...this.#documents]) document.close();
     this.#socket?.close(1000);
     this.#setStatus('closed');
@@ -197,47 +196,43 @@ export class ProjectRoom {
   }
 
   #receive(text: string): void {
-    let message: ServerMessage;
+    let frame: ServerFrame;
     try {
-      message = JSON.parse(text) as ServerMessage;
+      frame = JSON.parse(text) as ServerFrame;
     } catch {
       return;
     }
+    for (const message of Array.isArray(frame) ? frame : [frame]) this.#hear(message);
+  }
+
+  #hear(message: ServerMessage): void {
+    // A replay may overlap what has arrived live.
+    if (message.type === 'event' && message.event.seq <= (this.#lastSeq ?? -1)) return;
+    if (this.presence.hear(message) && message.type !== 'hello') this.#events.emit('users', this.users);
     switch (message.type) {
       case 'hello':
         this.#hello(message);
         break;
-      case 'user.joined':
-        this.#users.set(message.user.userId, message.user);
-        this.#events.emit('users', this.#users);
-        break;
-      case 'user.left':
-        this.#users.delete(message.userId);
-        this.#events.emit('users', this.#users);
-        break;
-      case 'cursor': {
-        const user = this.#users.get(message.userId);
-        if (user !== undefined && user.path !== message.path) {
-          this.#users.set(message.userId, { ...user, path: message.path });
-          this.#events.emit('users', this.#users);
-        }
-        break;
-      }
       case 'saved':
         for (const document of this.#documents) if (document.path === message.path) document.acknowledge();
         break;
+      case 'probe':
+        this.#send({ type: 'probe', n: message.n });
+        break;
       case 'event':
-        // A replay may overlap what has arrived live.
-        if (message.event.seq <= (this.#lastSeq ?? -1)) return;
         this.#lastSeq = message.event.seq;
         if (message.event.type === 'file.moved') this.#follow(message.event.data);
         break;
       case 'resync':
         this.#lastSeq = message.seq;
+        // What fails here is read again by whoever asks for more.
+        void this.chat.refresh().catch(() => undefined);
         break;
       default:
         break;
     }
+    this.chat.hear(message);
+    this.comments.hear(message);
     this.#events.emit(message.type, message as never);
   }
 
@@ -250,24 +245,14 @@ export class ProjectRoom {
   }
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {
-    this.#self = message.self;
-    this.#users.clear();
-    for (const user of message.users) this.#users.set(user.userId, user);
-    this.#users.set(message.self.userId, message.self);
     const again = this.#lastSeq !== undefined;
     if (this.#lastSeq === undefined) this.#lastSeq = message.seq;
     else if (this.#lastSeq !== message.seq) this.#send({ type: 'resume', since: this.#lastSeq });
-    if (this.#cursor !== undefined) this.#sendCursor();
+    this.presence.repeat();
     this.#setStatus('online');
-    this.#events.emit('users', this.#users);
+    this.#events.emit('users', this.users);
     // Acknowledgements may have been sent while this channel was down, and silent sockets found dead.
     if (again) for (const document of this.#documents) document.verify();
-  }
-
-  #sendCursor(): void {
-    if (this.#cursor === undefined) return;
-    this.#cursorSentAt = Date.now();
-    this.#send({ type: 'cursor', ...this.#cursor });
   }
 
   #send(message: ClientMessage): void {

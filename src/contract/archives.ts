@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ArchivedComment } from './comments.ts';
 import { Sha256 } from './ids.ts';
 import { limits } from './limits.ts';
 import { ProjectDescription, ProjectEnvelope, ProjectName, Settings } from './projects.ts';
@@ -37,6 +38,11 @@ export const ArchiveManifest = z
       })
       .optional()
       .meta({ description: 'Absent where there are none; the files are in a folder of their own then' }),
+    comments: z
+      .array(ArchivedComment)
+      .max(limits.comment.threadsMax)
+      .optional()
+      .meta({ description: 'Absent where there are none. Authors are names, not accounts' }),
   })
   .meta({ id: 'ArchiveManifest' });
 export type ArchiveManifest = z.infer<typeof ArchiveManifest>;

@@ -293,6 +293,13 @@ export const errors = spec({
     title: 'Too fast',
     help: 'Wait for the seconds in `Retry-After`.',
   },
+  slow_reader: {
+    status: 503,
+    close: 4430,
+    retryable: true,
+    title: 'The connection does not keep up',
+    help: 'More was sent to this socket than it took in. Connect again: the state is sent anew, and edits are merged.',
+  },
   quota_exceeded: {
     status: 413,
     close: 4507,

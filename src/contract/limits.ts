@@ -280,12 +280,20 @@ export const limits = {
     documentBytes: 16 * MiB,
     /** A frame above this closes the socket; a 1 MiB text with history fits a sync step. */
     frameBytes: 4 * MiB,
+    /** Frames that y-partykit's provider sends in parts wait in memory until they are whole: four of the largest at a time. */
+    batchBytes: 16 * MiB,
+    /** A socket is asked whether it reads after so many bytes … */
+    askAfter: 256 * KiB,
+    /** … and dropped when it was sent so many more without an answer: 40 s of 50 people who type, at 2 KiB each; and one frame never does it alone. */
+    sendBuffer: 4 * MiB,
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
     /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
     framesPerSecond: 300,
     /** Size of one client's awareness state: a cursor, a selection, a name. */
     awarenessBytes: 4 * KiB,
+    /** Awareness messages of one socket that are heard in a second; of the rest the newest is, when it is over. A caret at 60 Hz and its peers' screens need no more. */
+    awarenessPerSecond: 60,
     /** Awareness clients of one socket: reconnecting within the same page may overlap once. */
     awarenessClients: 2,
     /** Hibernation keeps the attachment of a socket up to 16,384 bytes. */
@@ -295,7 +303,6 @@ export const limits = {
     socketsPerUser: 50,
     /** Text of the project channel (chat, cursors). */
     channelFrameBytes: 16 * KiB,
-    chatMax: 4000,
     /** Events kept for `resume`; older ones answer `resync`. */
     eventsKept: 10_000,
     /** Replayed in one `resume`. */
@@ -315,6 +322,63 @@ export const limits = {
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */
     indexDelay: 30 * second,
+  },
+
+  /** What people write to each other, in the chat and in comments. */
+  talk: {
+    /** A screenful; longer texts are files. */
+    chatMax: 4000,
+    mentionsMax: 20,
+    /** The newest messages of a project's chat: at a hundred a day, the last hundred days. */
+    chatKept: 10_000,
+    /** Chat messages and comments of one user: bursts of so many … */
+    burst: 20,
+    /** … and one more after so long: nobody types 30 messages a minute for long. */
+    refill: 2 * second,
+  },
+
+  /** Comments on files. */
+  comment: {
+    bodyMax: 4000,
+    /** Threads of a project, resolved ones included. */
+    threadsMax: 5000,
+    repliesMax: 200,
+    /** Bytes of all comments of a project: they travel in the manifest of an archive, and to a duplicate by RPC. */
+    totalBytes: 4 * MiB,
+    /** What is kept of the text that a comment is about. */
+    quoteMax: 500,
+    /** A shorter quote stands everywhere: a comment is not looked for by it. */
+    quoteSearchMin: 4,
+    /** A relative position is two ids and a clock, below 100 bytes. */
+    relativeMax: 200,
+    pointerMax: 500,
+  },
+
+  /** What people see of each other. */
+  presence: {
+    /** Cursors, selections, viewports of everybody are gathered this long into one frame: 100 people who move are 20 frames a second, not 700. */
+    window: 50,
+    /** Messages of one socket in a second; the client sends 7, of each kind. */
+    perSecond: 40,
+    /** Selected nodes that others are shown. They live in a socket's attachment: 40 ids of 64 bytes. */
+    nodesMax: 40,
+    viewMax: 16,
+    viewKeyMax: 32,
+  },
+
+  /** Scenes as live documents. */
+  scene: {
+    /** Of a node: a UUID, or a name made by hand. */
+    idMax: 64,
+    /** A fractional index grows by a character in some 60 moves to one and the same place. */
+    orderMax: 200,
+    nameMax: 200,
+    /** Nesting of values within a scene, as `http.jsonDepth` and for its reason. */
+    depth: 32,
+    /** Issues that people are shown of one document. */
+    issuesMax: 50,
+    /** Bytes of the file that one byte of an update can make at worst: a number in a list stands on a line of its own, indented by two for each level. */
+    growth: 70,
   },
 
   /** Search over a project, which runs in its room beside the typing. */
@@ -433,6 +497,12 @@ export const limits = {
     answer: 10 * second,
     /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
     cursor: 150,
+    /** That somebody is writing is said again so often … */
+    typing: 2 * second,
+    /** … and no longer shown so long after it was said last. */
+    typingFades: 5 * second,
+    /** Nothing typed, clicked or moved so long: the person is idle. */
+    idleAfter: 2 * minute,
     /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
     typingPause: 150,
     /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
@@ -506,6 +576,8 @@ export const limits = {
     inflateStep: 4 * KiB,
     /** Up to here a file is held in memory whole, some at a time; larger ones pass through. */
     wholeBytes: 1 * MiB,
+    /** `kiln.json`: all comments of a project, of which JSON may double every byte, laid out. */
+    manifestBytes: 16 * MiB,
     /** Files that are read ahead of the one being sent, or stored at a time: workerd holds six connections that wait for headers. */
     parallel: 6,
   },

@@ -4,6 +4,7 @@ import { z } from 'zod';
 export const Right = z.enum([
   'project.read',
   'project.join',
+  'project.comment',
   'project.write',
   'project.manage',
   'history.read',

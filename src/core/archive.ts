@@ -1,10 +1,11 @@
 import type { ArchiveManifest } from '../contract/archives.ts';
 import { assetsRoot, ArchiveManifest as ManifestSchema, manifestFormat } from '../contract/archives.ts';
+import { type CarriedComment, toArchived } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { assetName, foldName } from './asset-types.ts';
 import { cutBytes } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalText } from './canonical-json.ts';
 import { foldPath, validPath } from './paths.ts';
 import { defaultMode, hashTree, type TreeEntry, WorkingTree } from './tree.ts';
 import { methods } from './zip.ts';
@@ -38,6 +39,7 @@ export function manifestOf(
   treeHash: string,
   paths: readonly string[],
   assets: readonly TreeEntry[] = [],
+  comments: readonly CarriedComment[] = [],
 ): ArchiveManifest {
   const clashes = paths.some((path) => foldPath(path).split('/')[0] === manifestName);
   return {
@@ -49,12 +51,12 @@ export function manifestOf(
     treeHash,
     files: { root: clashes || assets.length > 0 ? asideRoot : '', verbatim: paths.some(isJunk) },
     ...(assets.length > 0 && { assets: { root: assetsRoot, hash: hashTree(assets) } }),
+    ...(comments.length > 0 && { comments: comments.map(toArchived) }),
   };
 }
 
 /** `kiln.json`: one value, one text. */
-export const writeManifest = (manifest: ArchiveManifest): string =>
-  `${JSON.stringify(JSON.parse(canonicalJson(manifest)), null, 2)}\n`;
+export const writeManifest = (manifest: ArchiveManifest): string => canonicalText(manifest);
 
 /** A file name for a project on any system; never empty. */
 export function archiveName(name: string): string {
@@ -313,6 +315,19 @@ export class Listing {
 const tooMany = (): KilnError =>
   new KilnError('quota_exceeded', { detail: `A project holds at most ${limits.project.filesMax} files.` });
 
+/** Comments are entries of a table and stand at paths of files. */
+function checked(manifest: ArchiveManifest): ArchiveManifest {
+  const ids = new Set<string>();
+  for (const { id, path, replies } of manifest.comments ?? []) {
+    validPath(path);
+    for (const one of [id, ...replies.map((reply) => reply.id)]) {
+      if (ids.has(one)) throw invalidEntry(manifestName, 'has two comments of one id');
+      ids.add(one);
+    }
+  }
+  return manifest;
+}
+
 /** What a `kiln.json` says; null when it is not a manifest of ours but a file of the project. */
 export function readManifest(text: string | null): ArchiveManifest | null {
   let value: unknown;
@@ -324,7 +339,7 @@ export function readManifest(text: string | null): ArchiveManifest | null {
   if (typeof value !== 'object' || value === null || !('format' in value) || value.format !== manifestFormat)
     return null;
   const parsed = ManifestSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return checked(parsed.data);
   if ('version' in value && value.version !== 1)
     throw invalidEntry(manifestName, 'is of a newer Kiln; update this one or export again');
   throw new KilnError('invalid_entry', {

@@ -8,6 +8,7 @@ import type { Right } from '../contract/rights.ts';
 const holders: { readonly [R in Right]: readonly Access[] } = {
   'project.read': ['owner', 'editor', 'viewer', 'public'],
   'project.join': ['owner', 'editor', 'viewer'],
+  'project.comment': ['owner', 'editor', 'viewer'],
   'project.write': ['owner', 'editor'],
   'project.manage': ['owner'],
   'history.read': ['owner', 'editor', 'viewer'],

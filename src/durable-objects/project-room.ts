@@ -1,15 +1,20 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { ChatQuery } from '../contract/chat.ts';
 import type { UpdateCheckpoint } from '../contract/checkpoints.ts';
+import { colorOf } from '../contract/color.ts';
+import type { CarriedComment, CommentQuery, CreateComment, CreateReply, UpdateComment } from '../contract/comments.ts';
 import { type ErrorCode, errorSpec, KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
+import type { Access } from '../contract/projects.ts';
 import type { Right } from '../contract/rights.ts';
 import type { RoomEvent } from '../contract/room.ts';
 import type { SearchQuery } from '../contract/search.ts';
-import { colorOf } from '../core/color.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { allows } from '../core/permissions.ts';
 import { addActivity } from '../data/activity.ts';
 import { boundedEnv } from '../data/bounded.ts';
+import { listCollaborators } from '../data/collaborators.ts';
 import { endedSessions } from '../data/live-sessions.ts';
 import { getBlob, getTree, type ManifestEntry, putBlob, putTree } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
@@ -22,6 +27,7 @@ import type { MergeOrder } from './room/history.ts';
 import type { BatchStep, NewContent } from './room/landing.ts';
 import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
+import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
 import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
@@ -47,11 +53,16 @@ export const identityHeader = 'x-kiln-identity';
 /** On a refused upgrade: the error's code, for the Worker to make a problem document of. */
 export const errorHeader = 'x-kiln-error';
 
+/** The public of a project may have its files, not what its members say of them. */
+const forMembers = (access: Access, comments: CarriedComment[]): CarriedComment[] =>
+  allows(access, 'project.join') ? comments : [];
+
 /** The shell of a project's room: sockets, alarm, storage and stores. What it does is in `room/`. */
 export class ProjectRoom extends DurableObject<Env> {
   readonly #projectId: string;
   readonly #members: Members;
   readonly #peers = new Map<WebSocket, SocketPeer>();
+  readonly #batches = new PartyBatches();
   #room: Room | null = null;
   /** Sockets of an erased room may still say something; that must not make it anew. */
   #erased = false;
@@ -110,6 +121,44 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room) => room.uploaded(...blobs));
   }
 
+  chat(caller: Caller, right: Right, query: ChatQuery) {
+    return this.#guarded(caller, right, (room) => room.talk.history(query));
+  }
+
+  postChat(caller: Caller, right: Right, said: Parameters<Room['talk']['chat']>[1]) {
+    return this.#guarded(caller, right, (room) => room.talk.chat(caller.userId, said));
+  }
+
+  comments(caller: Caller, right: Right, query: CommentQuery) {
+    return this.#guarded(caller, right, (room) => room.comments.list(query));
+  }
+
+  comment(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, (room) => room.comments.get(id));
+  }
+
+  createComment(caller: Caller, right: Right, input: CreateComment) {
+    return this.#guarded(caller, right, (room) => room.talk.comment(caller.userId, input));
+  }
+
+  reply(caller: Caller, right: Right, id: string, input: CreateReply) {
+    return this.#guarded(caller, right, (room) => room.talk.reply(caller.userId, id, input));
+  }
+
+  updateComment(caller: Caller, right: Right, id: string, change: UpdateComment) {
+    return this.#guarded(caller, right, (room) => room.talk.update(caller.userId, id, change));
+  }
+
+  deleteComment(caller: Caller, right: Right, id: string) {
+    return this.#guarded(caller, right, (room, { access }) =>
+      room.comments.delete(id, { userId: caller.userId, access }),
+    );
+  }
+
+  problems(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room) => room.problems());
+  }
+
   presence(caller: Caller, right: Right) {
     return this.#guarded(caller, right, (room) => room.presence());
   }
@@ -127,9 +176,25 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
-  /** The tree of this moment, for another room to adopt. */
+  /** The tree of this moment and its comments, for another room to adopt. */
   copy(caller: Caller, right: Right) {
-    return this.#guarded(caller, right, async ({ history }, { project }) => ({ ...(await history.copy()), project }));
+    return this.#guarded(caller, right, async (room, { project, access }) => {
+      const comments = room.carriedComments();
+      return { ...(await room.history.copy()), comments: forMembers(access, comments), project };
+    });
+  }
+
+  /** The tree of this moment, stored, and its comments. */
+  exported(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, async (room, { access }) => {
+      const comments = room.carriedComments();
+      return { treeHash: (await room.history.snapshot()).treeHash, comments: forMembers(access, comments) };
+    });
+  }
+
+  /** The comments, for a fork to adopt with the tree of a checkpoint. */
+  carriedComments(caller: Caller, right: Right) {
+    return this.#guarded(caller, right, (room, { access }) => forMembers(access, room.carriedComments()));
   }
 
   checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by' | 'requestId'>) {
@@ -170,8 +235,14 @@ export class ProjectRoom extends DurableObject<Env> {
 
   // ── What the platform itself does; reachable through the binding only ─────────────────────────
 
-  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin) {
-    return answer(() => this.#open().adopt(entries, by, texts, fork));
+  adopt(
+    entries: readonly ManifestEntry[],
+    by: string,
+    texts: readonly HotText[] = [],
+    fork?: ForkOrigin,
+    comments: readonly CarriedComment[] = [],
+  ) {
+    return answer(() => this.#open().adopt(entries, by, texts, fork, comments));
   }
 
   /** For readiness: the object can be reached and runs. */
@@ -271,16 +342,20 @@ export class ProjectRoom extends DurableObject<Env> {
       return new Response(null, { status: 101, webSocket: client, headers });
     }
     const { userId, username, displayName } = identity;
-    const peer = new SocketPeer(server, {
-      id: newId(),
-      user: { userId, username, displayName, color: colorOf(userId) },
-      session: identity.sessionId,
-      target: admitted.value,
-      access: entered.value.access,
-      since: Date.now(),
-      awareness: [],
-      path: null,
-    });
+    const peer = new SocketPeer(
+      server,
+      {
+        id: newId(),
+        user: { userId, username, displayName, color: colorOf(userId) },
+        session: identity.sessionId,
+        target: admitted.value,
+        access: entered.value.access,
+        since: Date.now(),
+        awareness: [],
+        path: null,
+      },
+      this.#drop,
+    );
     this.ctx.acceptWebSocket(server);
     peer.persist();
     this.#peers.set(server, peer);
@@ -303,7 +378,8 @@ export class ProjectRoom extends DurableObject<Env> {
     if (size > limits.room.frameBytes) return peer.close('payload_too_large');
     if (!peer.countFrame(Date.now())) return peer.close('rate_limited');
     try {
-      await room.receive(peer, typeof message === 'string' ? message : new Uint8Array(message));
+      const frame = this.#batches.take(peer, typeof message === 'string' ? message : new Uint8Array(message));
+      if (frame !== null) await room.receive(peer, frame);
     } catch (error) {
       logEvent(
         'socket.refused_frame',
@@ -320,6 +396,7 @@ export class ProjectRoom extends DurableObject<Env> {
     const peer = this.#peers.get(socket);
     if (!peer) return;
     this.#peers.delete(socket);
+    this.#batches.forget(peer);
     peer.answerClose(code);
     await room.leave(peer);
     logEvent('socket.closed', {
@@ -329,6 +406,16 @@ export class ProjectRoom extends DurableObject<Env> {
       code,
     });
   }
+
+  /** A socket that does not read may never say that it is closed. */
+  readonly #drop = (socket: WebSocket): void => {
+    // Not in the middle of whatever was being sent.
+    queueMicrotask(() => {
+      this.webSocketClose(socket, errorSpec('slow_reader').close ?? 4500).catch((error: unknown) =>
+        logEvent('socket.not_dropped', { project: this.#projectId, ...describeError(error) }, 'error'),
+      );
+    });
+  };
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     await this.webSocketClose(socket, 1006);
@@ -395,7 +482,7 @@ export class ProjectRoom extends DurableObject<Env> {
     this.#room = room;
     this.#erased = false;
     for (const socket of ctx.getWebSockets()) {
-      const peer = SocketPeer.restore(socket);
+      const peer = SocketPeer.restore(socket, this.#drop);
       if (!peer) continue;
       this.#peers.set(socket, peer);
       room.restore(peer);
@@ -405,6 +492,10 @@ export class ProjectRoom extends DurableObject<Env> {
 
   #directory(): Directory {
     return {
+      people: async () => {
+        const members = await withDatabase(this.env, (db) => listCollaborators(db, this.#projectId));
+        return new Map(members.map(({ userId, username, displayName }) => [userId, { userId, username, displayName }]));
+      },
       accessOfAll: (userIds) => withDatabase(this.env, (db) => projectAccessOfAll(db, this.#projectId, userIds)),
       endedSessions: (ids) => withDatabase(this.env, (db) => endedSessions(db, ids, Date.now())),
       access: async (userId) => {

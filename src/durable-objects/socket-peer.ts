@@ -1,5 +1,6 @@
 import { type ErrorCode, errorSpec } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
+import { Flow } from './room/flow.ts';
 import type { Peer, PeerState } from './room/peer.ts';
 
 /** Codes that say what happened to a connection and must not be sent (RFC 6455 §7.4.1). */
@@ -8,21 +9,26 @@ const unsendable = new Set([1005, 1006, 1015]);
 /** A WebSocket as the room's core sees it; its state lives in the attachment, so hibernation loses nothing. */
 export class SocketPeer implements Peer {
   readonly state: PeerState;
+  readonly flow = new Flow();
   readonly #socket: WebSocket;
   #second = 0;
   #frames = 0;
+  #dropped = false;
+  readonly #onDrop: (socket: WebSocket) => void;
 
-  constructor(socket: WebSocket, state: PeerState) {
+  constructor(socket: WebSocket, state: PeerState, onDrop: (socket: WebSocket) => void) {
     this.#socket = socket;
     this.state = state;
+    this.#onDrop = onDrop;
   }
 
-  static restore(socket: WebSocket): SocketPeer | null {
+  static restore(socket: WebSocket, onDrop: (socket: WebSocket) => void): SocketPeer | null {
     const state = socket.deserializeAttachment() as PeerState | null;
-    return state ? new SocketPeer(socket, state) : null;
+    return state ? new SocketPeer(socket, state, onDrop) : null;
   }
 
   send(frame: Uint8Array | string): void {
+    if (this.#dropped) return;
     try {
       this.#socket.send(frame);
     } catch {
@@ -36,6 +42,13 @@ export class SocketPeer implements Peer {
     } catch {
       // It is closed already.
     }
+  }
+
+  drop(code: ErrorCode): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.close(code);
+    this.#onDrop(this.#socket);
   }
 
   /** The other half of a close that the client began: without it the client waits for its own time-out. */

@@ -25,6 +25,7 @@ import { batchRoutes } from './routes/batch.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { collaborationRoutes } from './routes/collaboration.ts';
 import { collaboratorRoutes } from './routes/collaborators.ts';
+import { commentRoutes } from './routes/comments.ts';
 import { fileRoutes } from './routes/files.ts';
 import { historyRoutes } from './routes/history.ts';
 import { inviteRoutes } from './routes/invites.ts';
@@ -186,6 +187,7 @@ export function createApp(): Hono<AppEnv> {
   historyRoutes(app);
   searchRoutes(app);
   collaborationRoutes(app);
+  commentRoutes(app);
   buildRoutes(app);
   templateRoutes(app);
   runnerRoutes(app);

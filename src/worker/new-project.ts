@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../contract/checkpoints.ts';
+import type { CarriedComment } from '../contract/comments.ts';
 import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Project } from '../contract/projects.ts';
@@ -23,6 +24,7 @@ export interface NewProjectInput {
   readonly texts?: readonly HotText[] | undefined;
   /** Its assets, whose bytes are stored. */
   readonly assets?: readonly NewAsset[] | undefined;
+  readonly comments?: readonly CarriedComment[] | undefined;
   /** The project that it is a fork of, as of that checkpoint. */
   readonly fork?: { readonly projectId: string; readonly checkpoint: Checkpoint } | undefined;
   /** Where it came from, for the audit log. */
@@ -59,6 +61,7 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
       ownerId,
       input.texts ?? [],
       fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
+      input.comments,
     ),
   );
   const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);

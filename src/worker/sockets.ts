@@ -56,9 +56,9 @@ export async function openSocket(c: AppContext): Promise<Response> {
   c.var.fields.project = target.projectId;
   const identity: SocketIdentity = {
     userId: claims.sub,
-    sessionId: claims.sid,
     username: claims.username,
     displayName: claims.name,
+    sessionId: claims.sid,
     jti: claims.jti,
     expires: claims.exp * 1000,
     path: target.path,

@@ -4,6 +4,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { hashTree, sha256 } from '../../src/core/tree.ts';
 import type { ManifestEntry } from '../../src/data/objects.ts';
 import type { BlobStore } from '../../src/durable-objects/room/contents.ts';
+import { Flow } from '../../src/durable-objects/room/flow.ts';
 import { Members } from '../../src/durable-objects/room/members.ts';
 import type { Peer, PeerTarget } from '../../src/durable-objects/room/peer.ts';
 import { updateFrame } from '../../src/durable-objects/room/protocol.ts';
@@ -281,7 +282,12 @@ class Stage {
       sql: this.#sql,
       blobs,
       members: new Members(
-        { access: async () => null, accessOfAll: async () => new Map(), endedSessions: async () => new Set<string>() },
+        {
+          access: async () => null,
+          accessOfAll: async () => new Map(),
+          people: async () => new Map(),
+          endedSessions: async () => new Set<string>(),
+        },
         Date.now,
       ),
       index: { write: async () => undefined },
@@ -310,6 +316,7 @@ class Stage {
     const peer: StagePeer = {
       doc,
       closed: null,
+      flow: new Flow(),
       state: {
         id: 'socket',
         user: { userId, username: userId, displayName: userId, color: '#000000' },
@@ -329,6 +336,7 @@ class Stage {
       close: (code) => {
         peer.closed ??= code;
       },
+      drop: (code) => peer.close(code),
       persist: () => undefined,
     };
     return peer;

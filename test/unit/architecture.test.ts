@@ -172,11 +172,11 @@ describe('The architecture', () => {
     expect(used).toEqual([]);
   });
 
-  it('keeps the contract free of everything but zod and ids, so that any client can carry it', () => {
+  it('keeps the contract free of everything but zod, ids and fractional indexes, so that any client can carry it', () => {
     const packages = new Set(
       sources('src/contract').flatMap(({ imports }) => imports.filter((specifier) => !specifier.startsWith('.'))),
     );
-    expect([...packages].sort()).toEqual(['uuidv7', 'zod']);
+    expect([...packages].sort()).toEqual(['fractional-indexing', 'uuidv7', 'zod']);
   });
 
   it('keeps the platform out of the cores: nothing in core/, room/ or build/ imports cloudflare:*', () => {

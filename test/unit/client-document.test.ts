@@ -60,6 +60,7 @@ function openDocument(path: string) {
     projectId: 'p',
     WebSocket: FakeSocket as unknown as typeof WebSocket,
     ticket: () => Promise.resolve('t'),
+    offline: undefined,
     onClose: () => undefined,
   };
   const document = new RoomDocument(link, path);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { colorOf } from '../../src/contract/color.ts';
 import { Id, newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
-import { colorOf } from '../../src/core/color.ts';
 import type { PeerState } from '../../src/durable-objects/room/peer.ts';
 
 const {

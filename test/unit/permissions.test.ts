@@ -8,6 +8,7 @@ import { accessOf, allows } from '../../src/core/permissions.ts';
 const policy: Readonly<Record<Right, string>> = {
   'project.read': 'owner editor viewer public',
   'project.join': 'owner editor viewer',
+  'project.comment': 'owner editor viewer',
   'project.write': 'owner editor',
   'project.manage': 'owner',
   'history.read': 'owner editor viewer',

@@ -14,6 +14,8 @@ import './styles/menu.css';
 import './styles/file-tree.css';
 import './styles/history.css';
 import './styles/merge.css';
+import './styles/talk.css';
+import './styles/scene.css';
 
 // The content security policy forbids `eval`, which zod would otherwise try.
 z.config({ jitless: true });

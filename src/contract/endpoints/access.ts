@@ -5,6 +5,7 @@ import type { Scope } from '../scopes.ts';
 const scopes = {
   'project.read': 'projects:read',
   'project.join': null,
+  'project.comment': null,
   'project.write': 'projects:write',
   'project.manage': 'projects:write',
   'history.read': 'projects:read',

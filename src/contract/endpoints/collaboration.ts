@@ -1,5 +1,17 @@
+import { ChatEnvelope, ChatList, ChatQuery, PostChat } from '../chat.ts';
+import {
+  CommentEnvelope,
+  CommentList,
+  CommentQuery,
+  CreateComment,
+  CreateReply,
+  ReplyEnvelope,
+  UpdateComment,
+} from '../comments.ts';
 import { endpoint } from '../endpoint.ts';
+import { limits } from '../limits.ts';
 import { EventList, EventQuery, PresenceList, Ticket } from '../room.ts';
+import { DocumentProblemList } from '../scene.ts';
 import { project } from './access.ts';
 
 /** What stands beside the sockets of a room. */
@@ -29,5 +41,92 @@ export const collaborationEndpoints = {
     access: project('project.join'),
     query: EventQuery,
     responses: { 200: { description: 'Events', json: EventList } },
+  }),
+  listChat: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/chat',
+    tag: 'Collaboration',
+    summary: 'The chat of the project, newest first',
+    access: project('project.join'),
+    description: `The newest ${limits.talk.chatKept.toLocaleString('en')} messages are kept.`,
+    query: ChatQuery,
+    responses: { 200: { description: 'One page', json: ChatList } },
+  }),
+  postChat: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/chat',
+    tag: 'Collaboration',
+    summary: 'Say something in the chat',
+    access: project('project.comment'),
+    body: PostChat,
+    responses: { 201: { description: 'Said', json: ChatEnvelope } },
+    errors: ['rate_limited'],
+  }),
+  listComments: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/comments',
+    tag: 'Collaboration',
+    summary: 'Comments with their threads, newest first',
+    access: project('project.join'),
+    description: 'Anchors are where they are now, with what collaborators have typed and not saved.',
+    query: CommentQuery,
+    responses: { 200: { description: 'One page', json: CommentList } },
+  }),
+  createComment: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/comments',
+    tag: 'Collaboration',
+    summary: 'Comment on a file, a passage, a node or a region',
+    access: project('project.comment'),
+    body: CreateComment,
+    responses: { 201: { description: 'The comment', json: CommentEnvelope } },
+    errors: ['invalid_path', 'rate_limited', 'quota_exceeded'],
+  }),
+  getComment: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/comments/{commentId}',
+    tag: 'Collaboration',
+    summary: 'One comment with its thread',
+    access: project('project.join'),
+    responses: { 200: { description: 'The comment', json: CommentEnvelope } },
+  }),
+  replyToComment: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/comments/{commentId}/replies',
+    tag: 'Collaboration',
+    summary: 'Reply in the thread of a comment',
+    access: project('project.comment'),
+    body: CreateReply,
+    responses: { 201: { description: 'The reply', json: ReplyEnvelope } },
+    errors: ['rate_limited', 'quota_exceeded'],
+  }),
+  updateComment: endpoint({
+    method: 'PATCH',
+    path: '/api/projects/{id}/comments/{commentId}',
+    tag: 'Collaboration',
+    summary: 'Resolve or reopen a thread, or change your own words',
+    access: project('project.comment'),
+    description: 'The id may be that of a reply, which has a body alone. Everybody who may comment may resolve.',
+    body: UpdateComment,
+    responses: { 200: { description: 'The comment with its thread', json: CommentEnvelope } },
+    errors: ['rate_limited', 'quota_exceeded'],
+  }),
+  deleteComment: endpoint({
+    method: 'DELETE',
+    path: '/api/projects/{id}/comments/{commentId}',
+    tag: 'Collaboration',
+    summary: 'Delete a comment with its thread, or one reply',
+    access: project('project.comment'),
+    description: 'Its author may, and the owner of the project.',
+    responses: { 204: { description: 'Deleted' } },
+  }),
+  listDocumentProblems: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/problems',
+    tag: 'Collaboration',
+    summary: 'Structured documents that do not fit to their schema',
+    access: project('project.join'),
+    description: 'Nothing of such a document is lost. The event `document.checked` tells of each change.',
+    responses: { 200: { description: 'Documents with issues', json: DocumentProblemList } },
   }),
 } as const;

@@ -207,7 +207,7 @@ export function plainValue(json: Json): unknown {
 }
 
 /** Up to 15 significant digits survive a double (IEEE 754), unless the exponent is out of its range. */
-function isExact(text: string, value: number): boolean {
+export function isExact(text: string, value: number): boolean {
   const digits = text.replace(/[eE].*|[-.]/g, '').replace(/^0+|0+$/g, '');
   return Number.isFinite(value) && digits.length <= 15 && (value !== 0 || digits === '');
 }

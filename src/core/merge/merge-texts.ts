@@ -1,4 +1,5 @@
 import { limits } from '../../contract/limits.ts';
+import { isScenePath } from '../../contract/scene.ts';
 import { mimeTypeOf } from '../content.ts';
 import type { FieldConflict } from './field-conflict.ts';
 import { mergeJson } from './merge-json.ts';
@@ -26,9 +27,7 @@ const encoder = new TextEncoder();
 export function mergeTexts(path: string, base: string | null, ours: string, theirs: string, work: Work): TextMerge {
   if (!work.read((base?.length ?? 0) + ours.length + theirs.length))
     return { isClean: false, kind: 'text', reason: 'There is too much to compare in one merge.' };
-  const json = isStructured(path)
-    ? mergeJson(base, ours, theirs, { isScene: path.toLowerCase().endsWith('.scene.json') })
-    : null;
+  const json = isStructured(path) ? mergeJson(base, ours, theirs, { isScene: isScenePath(path) }) : null;
   if (json && json.fields.length > 0) return { isClean: false, kind: 'json', merged: json.text, fields: json.fields };
   const merged = json ? { text: json.text, isClean: true } : mergeLines(base ?? '', ours, theirs, work);
   if (!merged) return { isClean: false, kind: 'text', reason: 'The texts differ too much to be compared by line.' };

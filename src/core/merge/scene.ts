@@ -1,9 +1,7 @@
 import { limits } from '../../contract/limits.ts';
+import { circles, type Hierarchy } from '../../contract/scene.ts';
 import { type FieldConflict, fieldConflict, pointerTo } from './field-conflict.ts';
 import { type Json, type JsonObject, type Member, objectOf } from './json-document.ts';
-
-/** Node → the node it hangs on; null for one that hangs on none. */
-type Hierarchy = ReadonlyMap<string, string | null>;
 
 export interface ReconciledScene {
   /** Theirs, without what does not fit to the hierarchy of ours. */
@@ -23,24 +21,6 @@ function hierarchyOf(root: Json | undefined): Hierarchy {
       hierarchy.set(id, parent?.startsWith('"') ? JSON.parse(parent) : null);
     }
   return hierarchy;
-}
-
-/** The nodes of every circle, circle by circle. */
-function circles(hierarchy: Hierarchy): string[][] {
-  const found: string[][] = [];
-  const seen = new Set<string>();
-  for (const start of hierarchy.keys()) {
-    const path: string[] = [];
-    let id: string | null | undefined = start;
-    while (id !== null && id !== undefined && !seen.has(id)) {
-      seen.add(id);
-      path.push(id);
-      id = hierarchy.get(id);
-    }
-    const entry = id === null || id === undefined ? -1 : path.lastIndexOf(id);
-    if (entry !== -1) found.push(path.slice(entry));
-  }
-  return found;
 }
 
 /**

@@ -1,21 +1,30 @@
 import { limits } from '../../contract/limits.ts';
 import { ClientMessage, type Presence, type RoomEvent, type ServerMessage } from '../../contract/room.ts';
 import type { EventLog } from './event-log.ts';
+import { deliver } from './flow.ts';
+import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
+import { hear, type Moving, presenceOf } from './presence.ts';
 
 /** The project channel: presence, cursors, events. One JSON text frame per message. */
 export class Channel {
   readonly #events: EventLog;
   readonly #pathOf: (file: number) => string | null;
+  readonly #now: () => number;
   /** Sockets of the channel. */
   readonly #peers = new Set<Peer>();
   /** All sockets of the room by user: somebody with only a document open is present too. */
   readonly #users = new Map<string, Set<Peer>>();
   readonly #saved = new Map<string, Map<string, number>>();
   #savedTimer: ReturnType<typeof setTimeout> | null = null;
+  /** What people did within the running window, by kind and person. */
+  readonly #moving = new Map<string, Moving>();
+  #movingTimer: ReturnType<typeof setTimeout> | null = null;
+  readonly #paces = new Paces(limits.presence.perSecond);
 
-  constructor(events: EventLog, pathOf: (file: number) => string | null) {
+  constructor(events: EventLog, pathOf: (file: number) => string | null, now: () => number) {
     this.#events = events;
+    this.#now = now;
     this.#pathOf = pathOf;
   }
 
@@ -48,7 +57,7 @@ export class Channel {
     const self = this.#presenceOf(userId);
     if (!known && self) this.broadcast({ type: 'user.joined', user: self }, peer);
     if (peer.state.target.kind === 'channel' && self)
-      send(peer, { type: 'hello', seq: this.#events.seq, self, users: this.presence() });
+      this.send(peer, { type: 'hello', seq: this.#events.seq, self, users: this.presence() });
   }
 
   leave(peer: Peer): void {
@@ -56,8 +65,14 @@ export class Channel {
     this.#peers.delete(peer);
     const sockets = this.#users.get(userId);
     sockets?.delete(peer);
-    if (!sockets || sockets.size > 0) return;
+    if (!sockets) return;
+    if (sockets.size > 0) {
+      // Where the others saw this user may have been said on the socket that went.
+      if (peer.state.target.kind === 'channel') this.changed(userId);
+      return;
+    }
     this.#users.delete(userId);
+    for (const [key, message] of this.#moving) if (message.userId === userId) this.#moving.delete(key);
     this.broadcast({ type: 'user.left', userId });
   }
 
@@ -81,72 +96,102 @@ export class Channel {
       this.#savedTimer = setTimeout(() => this.#sendSaved(), limits.room.savedWindow);
   }
 
-  /** One text frame of a client. Throws on frames that are not JSON of a known type. */
-  receive(peer: Peer, text: string): void {
+  /** One text frame of a client; what it says in the chat is for the room to take. Throws on frames that are too large. */
+  receive(peer: Peer, text: string): Said | undefined {
     const parsed = ClientMessage.safeParse(parse(text));
     if (!parsed.success) {
-      send(peer, { type: 'error', code: 'validation_failed', message: 'unknown message' });
+      this.send(peer, { type: 'error', code: 'validation_failed', message: 'unknown message' });
       return;
     }
     const message = parsed.data;
     switch (message.type) {
       case 'ping':
-        send(peer, { type: 'pong' });
+        this.send(peer, { type: 'pong' });
         return;
       case 'resume': {
         const { events, resync } = this.#events.since(message.since);
-        if (resync) send(peer, { type: 'resync', seq: this.#events.seq });
-        for (const event of events) send(peer, { type: 'event', event });
+        if (resync) this.send(peer, { type: 'resync', seq: this.#events.seq });
+        for (const event of events) this.send(peer, { type: 'event', event });
         return;
       }
-      case 'cursor': {
-        if (peer.state.path !== message.path) {
-          peer.state.path = message.path;
-          peer.persist();
-        }
-        const { type, ...cursor } = message;
-        this.broadcast({ type, userId: peer.state.user.userId, ...cursor }, peer);
+      case 'chat':
+        return message;
+      case 'probe':
+        peer.flow.answered(message.n);
         return;
-      }
+      case 'cursor':
+      case 'selection':
+      case 'viewport':
+      case 'idle':
+      case 'typing':
+        if (this.#paces.take(peer, this.#now())) this.#gather(hear(peer, message, this.#now()));
+        return;
     }
   }
 
   broadcast(message: ServerMessage, except?: Peer): void {
     if (this.#peers.size === 0) return;
     const frame = JSON.stringify(message);
-    for (const peer of this.#peers) if (peer !== except) peer.send(frame);
+    for (const peer of this.#peers) if (peer !== except) deliver(peer, frame, probe);
   }
 
   /** To every channel socket of one user. */
   sendTo(userId: string, message: ServerMessage): void {
-    for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') send(peer, message);
+    for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') this.send(peer, message);
+  }
+
+  send(peer: Peer, message: ServerMessage): void {
+    deliver(peer, JSON.stringify(message), probe);
+  }
+
+  /** Somebody who stays has another role, or fewer sockets. */
+  changed(userId: string): void {
+    const user = this.#presenceOf(userId);
+    if (user) this.broadcast({ type: 'user.changed', user });
   }
 
   #sendSaved(): void {
     this.#savedTimer = null;
-    for (const [userId, paths] of this.#saved)
-      for (const [path, seq] of paths) this.sendTo(userId, { type: 'saved', path, seq });
+    for (const [userId, paths] of this.#saved) {
+      const messages = [...paths].map(([path, seq]): ServerMessage => ({ type: 'saved', path, seq }));
+      const frame = frameOf(messages);
+      for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') deliver(peer, frame, probe);
+    }
     this.#saved.clear();
   }
 
+  /** What is not lasting waits for a moment; of each kind of each person the newest is sent, in one frame for all. */
+  #gather(message: Moving): void {
+    this.#moving.set(`${message.type} ${message.userId}`, message);
+    this.#movingTimer ??= setTimeout(() => this.#sendMoving(), limits.presence.window);
+  }
+
+  #sendMoving(): void {
+    this.#movingTimer = null;
+    const gathered = [...this.#moving.values()];
+    this.#moving.clear();
+    const frame = frameOf(gathered);
+    const movers = new Set(gathered.map(({ userId }) => userId));
+    for (const peer of this.#peers) {
+      const { userId } = peer.state.user;
+      if (!movers.has(userId)) deliver(peer, frame, probe);
+      else if (movers.size > 1) deliver(peer, frameOf(gathered.filter((message) => message.userId !== userId)), probe);
+    }
+  }
+
   #presenceOf(userId: string): Presence | undefined {
-    const sockets = [...this.socketsOf(userId)];
-    const first = sockets[0];
-    if (!first) return undefined;
-    const said = sockets.find((peer) => peer.state.path !== null)?.state.path;
-    const open = sockets.flatMap((peer) =>
-      peer.state.target.kind === 'document' ? (this.#pathOf(peer.state.target.file) ?? []) : [],
-    )[0];
-    return {
-      ...first.state.user,
-      role: first.state.access,
-      path: said ?? open ?? null,
-      since: new Date(Math.min(...sockets.map((peer) => peer.state.since))).toISOString(),
-    };
+    return presenceOf([...this.socketsOf(userId)], this.#pathOf);
   }
 }
 
-const send = (peer: Peer, message: ServerMessage): void => peer.send(JSON.stringify(message));
+/** A line of the chat, as a client sends it. */
+type Said = Extract<ClientMessage, { type: 'chat' }>;
+
+const probe = (n: number): string => JSON.stringify({ type: 'probe', n } satisfies ServerMessage);
+
+/** A frame is one message, or a list of them. */
+const frameOf = (messages: readonly ServerMessage[]): string =>
+  JSON.stringify(messages.length === 1 ? messages[0] : messages);
 
 function parse(text: string): unknown {
   if (text.length > limits.room.channelFrameBytes) throw new Error('frame too large');

@@ -1,13 +1,16 @@
 import * as Y from 'yjs';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { isScenePath } from '../../contract/scene.ts';
+import type { AnchoredFile } from '../../core/anchors.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
-import { applyText } from '../../core/text-diff.ts';
+import { begin, formOf, issuesOf, mend, nodesIn, reform, textOf, write } from '../../core/scene/document.ts';
 import { bytesOf } from '../sql.ts';
 import type { Channel } from './channel.ts';
 import { LiveDocument } from './live-document.ts';
 import type { Peer } from './peer.ts';
+import { Problems } from './problems.ts';
 import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
@@ -25,6 +28,10 @@ const refusals = {
 export interface DocumentPorts {
   /** Text of a file that has no history yet. */
   textOf(file: StoredFile): Promise<string>;
+  /** A history is there, and is text: passages may hang on it. Inside a transaction. */
+  bind(file: StoredFile, doc: Y.Doc, text: string): void;
+  /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
+  release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
 }
 
@@ -35,6 +42,9 @@ export class Documents {
   readonly #ports: DocumentPorts;
   readonly #live = new Map<number, LiveDocument>();
   readonly #opening = new Map<number, Promise<LiveDocument>>();
+  /** Sockets that have come and were told nothing yet. */
+  readonly #arriving = new Set<Peer>();
+  readonly problems: Problems;
   /** Bytes of updates that were taken and may not be in the tree yet. */
   #unflushed = 0;
 
@@ -42,6 +52,7 @@ export class Documents {
     this.#store = store;
     this.#channel = channel;
     this.#ports = ports;
+    this.problems = new Problems(store);
   }
 
   /** Whether somebody has the document of a file open. */
@@ -50,7 +61,12 @@ export class Documents {
   }
 
   async join(peer: Peer, file: number): Promise<void> {
-    (await this.#open(file)).join(peer, true);
+    this.#arriving.add(peer);
+    try {
+      (await this.#open(file)).join(peer, true);
+    } finally {
+      this.#arriving.delete(peer);
+    }
   }
 
   async receive(peer: Peer, file: number, frame: Uint8Array): Promise<void> {
@@ -106,13 +122,19 @@ export class Documents {
     if (!dirty) return;
     const doc = live?.doc ?? this.#reload(file);
     const at = this.#store.now();
+    const before = files.byId(file);
+    const since = Y.encodeStateVector(doc);
+    const mended = before !== undefined && mend(doc, before.path);
+    // In a document that somebody has open the mending is an edit like others.
+    live?.commit();
     this.#store.transaction(() => {
-      const before = files.byId(file);
       sql.run('DELETE FROM dirty WHERE file = ?', file);
       if (!before) return;
-      const { hash, size } = files.keepText(doc.getText('content').toString(), at);
-      if (before.hash === hash) return;
+      if (mended && !live) this.#append(file, Y.encodeStateAsUpdate(doc, since));
       const { path } = before;
+      this.#check(file, path, doc, dirty.by);
+      const { hash, size } = files.keepText(textOf(doc, path), at);
+      if (before.hash === hash) return;
       const seq = this.#store.emit('file.updated', dirty.by, { path, hash, size });
       files.put({ path, hash, size, isText: true, by: dirty.by, seq, at }, true);
       this.#keepRevision(file, hash, doc);
@@ -127,16 +149,16 @@ export class Documents {
     const live = this.#live.get(file);
     live?.commit();
     const doc = live ? copyOf(live.doc) : this.#reload(file);
-    return { doc, text: doc.getText('content'), since: Y.encodeStateVector(doc) };
+    return { doc, since: Y.encodeStateVector(doc) };
   }
 
   /**
-   * Writes `text` into a staged document as a minimal diff: onto the revision that `ifMatch` names when
+   * Writes `text` into a staged document as a minimal diff, of its characters or of its fields: onto the revision that `ifMatch` names when
    * that is still known, else onto the newest text. Throws `precondition_failed`. [R8]
    */
   merge(staged: StagedDocument, file: StoredFile, text: string, by: string, ifMatch: string | undefined): void {
     if (ifMatch === undefined || matches(ifMatch, etag(file.hash))) {
-      applyText(staged.text, text, by);
+      write(staged.doc, file.path, text, by);
       return;
     }
     const base = this.#revision(file.id, ifMatch);
@@ -144,36 +166,49 @@ export class Documents {
     const past = new Y.Doc();
     Y.applyUpdate(past, base);
     const vector = Y.encodeStateVector(past);
-    applyText(past.getText('content'), text, by);
+    write(past, file.path, text, by);
     Y.applyUpdate(staged.doc, Y.encodeStateAsUpdate(past, vector), by);
     past.destroy();
   }
 
   /** What was staged becomes part of the history; those who have it open get it afterwards. Inside a transaction. [R1] */
-  settle(file: number, staged: StagedDocument, hash: string): void {
-    const update = Y.encodeStateAsUpdate(staged.doc, staged.since);
+  settle({ id, path, hash }: StoredFile, staged: StagedDocument, by: string): void {
     const { log, sql } = this.#store;
-    log.append(file, update);
-    if (log.needsCompaction(file)) log.compact(file, Y.encodeStateAsUpdate(staged.doc));
-    sql.run('DELETE FROM dirty WHERE file = ?', file);
-    this.#keepRevision(file, hash, staged.doc);
-    this.#store.afterwards(() => {
-      const live = this.#live.get(file);
-      if (live) live.incorporate(update);
-      // After a sleep the document is not in memory before somebody says something; its sockets are.
-      else for (const peer of this.#socketsOn(file)) peer.send(updateFrame(update));
-    });
+    this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since));
+    if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc));
+    sql.run('DELETE FROM dirty WHERE file = ?', id);
+    this.#check(id, path, staged.doc, by);
+    this.#keepRevision(id, hash, staged.doc);
   }
 
   /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */
-  end(file: number, code: ErrorCode): void {
+  end(gone: StoredFile, code: ErrorCode): void {
+    const { id: file } = gone;
+    this.#ports.release(gone);
     this.#store.log.delete(file);
     this.#store.sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.problems.forget(file);
     this.#store.afterwards(() => {
       this.#live.get(file)?.dissolve(code);
       this.#live.delete(file);
       for (const peer of this.#socketsOn(file)) peer.close(code);
     });
+  }
+
+  /** A file with a history, as anchors look at it, edits of this moment included; null for one without. */
+  look<T>({ id, path, hash: known }: StoredFile, work: (seen: AnchoredFile) => T): T | null {
+    const { files, log } = this.#store;
+    if (!log.exists(id)) return null;
+    this.flush(id);
+    const live = this.#live.get(id);
+    const doc = live?.doc ?? this.#reload(id);
+    const isText = formOf(doc, path) === 'text';
+    const hash = files.byId(id)?.hash ?? known;
+    // A scene may be laid out in its file as it was written.
+    const text = isText ? textOf(doc, path) : (files.text(hash) ?? textOf(doc, path));
+    const result = work({ hash, text, doc: isText ? doc : null, nodes: isText ? null : nodesIn(doc) });
+    if (!live) doc.destroy();
+    return result;
   }
 
   /** Revisions that no write may be based on any more; when the next ones are due. */
@@ -223,6 +258,22 @@ export class Documents {
     );
   }
 
+  /** A change made outside of any open document: into the log, and to those who have it open. Inside a transaction. */
+  #append(file: number, update: Uint8Array): void {
+    this.#store.log.append(file, update);
+    const frame = updateFrame(update);
+    this.#store.afterwards(() => {
+      const live = this.#live.get(file);
+      if (live) live.incorporate(update);
+      // After a sleep the document is not in memory before somebody says something; its sockets are.
+      else for (const peer of this.#socketsOn(file)) peer.send(frame);
+    });
+  }
+
+  #check(file: number, path: string, doc: Y.Doc, by: string | null): void {
+    this.problems.check(file, path, formOf(doc, path), issuesOf(doc, path), by);
+  }
+
   #reload(file: number): Y.Doc {
     const doc = new Y.Doc();
     for (const update of this.#store.log.load(file)) Y.applyUpdate(doc, update);
@@ -251,6 +302,7 @@ export class Documents {
     if (!file) throw new KilnError('not_found');
     if (!file.isText) throw new KilnError('not_a_document');
     if (file.hash !== stored.hash && !log.exists(id)) return this.#load(id);
+    const isNew = !log.exists(id);
     const document = new LiveDocument(
       id,
       log,
@@ -275,17 +327,38 @@ export class Documents {
         grew: (bytes) => {
           this.#unflushed += bytes;
         },
+        storedSize: (live) => files.byId(live.file)?.size ?? 0,
         overfills: (live, size) => {
           const before = files.byId(live.file)?.size ?? 0;
           return size > before && files.tree.size - before + size > typingMax;
         },
         transaction: (work) => this.#store.transaction(work),
+        textOf: (doc) => textOf(doc, this.#pathOf(id)),
+        growth: (doc) => (formOf(doc, this.#pathOf(id)) === 'text' ? 1 : limits.scene.growth),
       },
-      text,
+      {
+        begin: (doc) => begin(doc, file.path, text),
+        reform: this.#socketsOn(id).every((peer) => this.#arriving.has(peer)) ? (doc) => this.#reform(file, doc) : null,
+      },
     );
     this.#live.set(id, document);
+    const { doc } = document;
+    this.#store.transaction(() => {
+      if (isNew) this.#keepRevision(id, file.hash, doc);
+      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, textOf(doc, file.path));
+    });
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;
+  }
+
+  #reform(file: StoredFile, doc: Y.Doc): boolean {
+    if (isScenePath(file.path) && formOf(doc, file.path) === 'text')
+      this.#store.transaction(() => this.#ports.release(file));
+    return reform(doc, file.path);
+  }
+
+  #pathOf(file: number): string {
+    return this.#store.files.byId(file)?.path ?? '';
   }
 
   #markDirty(file: number, by: string | null): void {
@@ -308,7 +381,6 @@ export class Documents {
 /** A copy of a document that a write works on. */
 export interface StagedDocument {
   readonly doc: Y.Doc;
-  readonly text: Y.Text;
   /** State vector before the write. */
   readonly since: Uint8Array;
 }

@@ -2,6 +2,8 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { etag, matches } from '../../core/etag.ts';
 import { validPath } from '../../core/paths.ts';
+import { layout } from '../../core/scene/document.ts';
+import type { Comments } from './comments.ts';
 import type { Documents, StagedDocument } from './documents.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
@@ -60,13 +62,15 @@ const below = (path: string): string => `${path}/`;
 export class Landing {
   readonly #store: RoomStore;
   readonly #documents: Documents;
+  readonly #comments: Comments;
   readonly #by: string;
   readonly #staged = new Map<number, StagedDocument>();
   readonly #needed = new Set<string>();
 
-  constructor(store: RoomStore, documents: Documents, by: string) {
+  constructor(store: RoomStore, documents: Documents, comments: Comments, by: string) {
     this.#store = store;
     this.#documents = documents;
+    this.#comments = comments;
     this.#by = by;
   }
 
@@ -100,7 +104,7 @@ export class Landing {
     if (this.#needed.size > 0) throw new TextsNeeded(this.#needed);
     for (const [id, staged] of this.#staged) {
       const file = this.#store.files.byId(id);
-      if (file) this.#documents.settle(id, staged, file.hash);
+      if (file) this.#documents.settle(file, staged, this.#by);
       staged.doc.destroy();
     }
   }
@@ -116,7 +120,7 @@ export class Landing {
       if (isText) return this.#merge(before, content, ifMatch);
       this.#require(ifMatch, before);
       this.#staged.delete(before.id);
-      this.#documents.end(before.id, 'not_a_document');
+      this.#documents.end(before, 'not_a_document');
     } else this.#require(ifMatch, before);
     const at = this.#store.now();
     const stored = 'text' in content ? files.keepText(content.text, at) : content;
@@ -136,7 +140,7 @@ export class Landing {
       this.#staged.set(before.id, staged);
     }
     this.#documents.merge(staged, before, text, this.#by, ifMatch);
-    const { hash, size } = this.#store.files.keepText(staged.text.toString(), this.#store.now());
+    const { hash, size } = this.#store.files.keepText(layout(staged.doc, before.path, text), this.#store.now());
     if (size > limits.file.textMax)
       throw new KilnError('payload_too_large', { detail: `A document has at most ${limits.file.textMax} bytes.` });
     if (hash === before.hash) return landed(before, false);
@@ -150,7 +154,9 @@ export class Landing {
   ): StoredFile {
     const { hash, size } = content;
     const seq = this.#store.emit(before ? 'file.updated' : 'file.created', this.#by, { path, hash, size });
-    return this.#store.files.put({ path, ...content, by: this.#by, seq, at: this.#store.now() });
+    const file = this.#store.files.put({ path, ...content, by: this.#by, seq, at: this.#store.now() });
+    if (!before) this.#comments.attach(file);
+    return file;
   }
 
   #delete(path: string, ifMatch: string | undefined): Landed {
@@ -163,7 +169,8 @@ export class Landing {
     for (const one of doomed) {
       this.#store.files.delete(one, seq, this.#store.now());
       this.#staged.delete(one.id);
-      this.#documents.end(one.id, 'not_found');
+      this.#documents.end(one, 'not_found');
+      this.#comments.detach(one);
     }
     return { path, file: null, created: false, files: doomed.length };
   }

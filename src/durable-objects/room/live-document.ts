@@ -5,8 +5,11 @@ import { limits } from '../../contract/limits.ts';
 import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
 import type { DocumentLog } from './document-log.ts';
+import { deliver } from './flow.ts';
+import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { isEmptyUpdate, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
 export interface DocumentEvents {
@@ -22,9 +25,23 @@ export interface DocumentEvents {
   hasRoomFor(bytes: number): boolean;
   /** So many bytes were taken, at most. */
   grew(bytes: number): void;
+  /** Bytes of the file as it is in the tree. */
+  storedSize(document: LiveDocument): number;
   /** After `hasRoomFor` said no, once everything is in the tree: whether this text of so many bytes is too much. */
   overfills(document: LiveDocument, size: number): boolean;
   transaction<T>(work: () => T): T;
+  /** What the file would be now. */
+  textOf(doc: Y.Doc): string;
+  /** Bytes of the file that one byte of an update makes at worst. */
+  growth(doc: Y.Doc): number;
+}
+
+/** How a document comes to be, or to be another: both go into the log before anybody sees them. */
+export interface Beginning {
+  /** Starts a history. A second start must not do it again. */
+  begin(doc: Y.Doc): void;
+  /** Brings one that nobody has open in line with its file's name; whether that changed it. */
+  reform: ((doc: Y.Doc) => boolean) | null;
 }
 
 /** Marks changes that come from the log and need no second row. */
@@ -40,7 +57,6 @@ const fromLog = Symbol('from the log');
 export class LiveDocument {
   readonly file: number;
   readonly doc = new Y.Doc();
-  readonly text: Y.Text;
   readonly awareness: Awareness;
   readonly peers = new Set<Peer>();
   readonly #log: DocumentLog;
@@ -50,17 +66,20 @@ export class LiveDocument {
   #pendingUsers = new Set<string>();
   #pendingAwareness = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #paces = new Paces<Peer>(limits.room.awarenessPerSecond);
+  readonly #late = new Map<Peer, Uint8Array>();
+  #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
-  /** Bytes of the text, at most: each update adds no more than it has itself. */
-  #bound: number;
+  /** Bytes of the file, at most: each update adds no more than `growth` times what it has itself. Null: not known. */
+  #bound: number | null = null;
+  /** Bytes by which the file grows with its next edit whatever that is: a scene may be stored as it was written, not as it is laid out. */
+  #unlaid = 0;
   #destroyed = false;
 
-  /** `initialText` starts a document that has no history. It is logged at once: a second start must not insert it again. */
-  constructor(file: number, log: DocumentLog, events: DocumentEvents, initialText: string) {
+  constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
     this.file = file;
     this.#log = log;
     this.#events = events;
-    this.text = this.doc.getText('content');
     this.awareness = new Awareness(this.doc);
     // Its timer would keep the object from hibernating; sockets that close take their states along.
     clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
@@ -71,21 +90,21 @@ export class LiveDocument {
       for (const update of history) Y.applyUpdate(this.doc, update, fromLog);
     }, fromLog);
     if (history.length === 0) {
-      if (initialText) this.text.insert(0, initialText);
-      log.append(file, Y.encodeStateAsUpdate(this.doc));
+      beginning.begin(this.doc);
+      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc)));
+    } else if (beginning.reform) {
+      const before = Y.encodeStateVector(this.doc);
+      if (beginning.reform(this.doc))
+        events.transaction(() => {
+          log.append(file, Y.encodeStateAsUpdate(this.doc, before));
+          events.committing(this, new Set());
+        });
     }
-    this.#bound = this.#size();
     const stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
       stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
     this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
-  }
-
-  /** The current text, edits of the running window included; they are durable when this returns. */
-  read(): string {
-    this.commit();
-    return this.text.toString();
   }
 
   /** A socket came, or came back after hibernation. */
@@ -94,9 +113,9 @@ export class LiveDocument {
     if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
     if (!isNew) return;
     this.commit();
-    peer.send(syncStep1Frame(this.doc));
+    this.#deliver(peer, syncStep1Frame(this.doc));
     const states = [...this.awareness.getStates().keys()];
-    if (states.length) peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+    if (states.length) this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
   }
 
   leave(peer: Peer): void {
@@ -111,6 +130,11 @@ export class LiveDocument {
     this.#flushAwareness();
   }
 
+  /** A sync step 1 is a question that every Yjs client answers. [R12] */
+  #deliver(peer: Peer, frame: Uint8Array): void {
+    deliver(peer, frame, () => syncStep1Frame(this.doc));
+  }
+
   /** One binary frame of a client. Throws on anything that is not the protocol; the caller closes that socket. [R12] */
   receive(peer: Peer, frame: Uint8Array): void {
     const decoder = decoding.createDecoder(frame);
@@ -121,7 +145,7 @@ export class LiveDocument {
       else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
       else if (type === messageType.queryAwareness) {
         const states = [...this.awareness.getStates().keys()];
-        peer.send(awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+        this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
       } else throw new Error('unknown message type');
     }
   }
@@ -157,15 +181,15 @@ export class LiveDocument {
     const frame = updateFrame(update);
     // With one sender in the window, that one has it all.
     const only = from.size === 1 ? [...from][0] : null;
-    for (const peer of this.peers) if (peer !== only) peer.send(frame);
+    for (const peer of this.peers) if (peer !== only) this.#deliver(peer, frame);
   }
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
+    this.#bound = null;
     Y.applyUpdate(this.doc, update, fromLog);
-    this.#bound += update.length;
     const frame = updateFrame(update);
-    for (const peer of this.peers) peer.send(frame);
+    for (const peer of this.peers) this.#deliver(peer, frame);
   }
 
   /** Folds the log. The caller is inside a transaction. */
@@ -188,7 +212,9 @@ export class LiveDocument {
   destroy(): void {
     this.#destroyed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#timer = null;
+    this.#lateTimer = null;
     this.awareness.destroy();
     this.doc.destroy();
   }
@@ -198,9 +224,10 @@ export class LiveDocument {
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
       this.commit();
-      peer.send(syncStep2Frame(this.doc, payload));
+      this.#deliver(peer, syncStep2Frame(this.doc, payload));
       return;
     }
+    if (type === syncType.step2) peer.flow.answered();
     if (type !== syncType.step2 && type !== syncType.update) throw new Error('unknown sync message');
     // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
     if (isEmptyUpdate(payload)) return;
@@ -213,21 +240,36 @@ export class LiveDocument {
       return;
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
-    Y.decodeUpdate(payload);
-    const excess = this.#excessOf(payload);
+    refuseBroken(payload);
+    const growth = this.#growthBy(payload.length);
+    const excess = this.#excessOf(payload, growth);
     if (this.#destroyed) return;
     if (excess !== null) {
       if (excess === 'quota_exceeded') this.#events.refused(peer, excess);
       peer.close(excess);
       return;
     }
-    this.#bound += payload.length;
-    this.#events.grew(payload.length);
+    this.#grow(growth);
     // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
     if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
-    Y.applyUpdate(this.doc, payload, peer);
+    this.#apply(payload, peer);
+    if (this.#destroyed) return;
     const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
     if (waiting + (this.doc.store.pendingDs?.length ?? 0) > limits.room.pendingBytes) this.#purge(peer);
+  }
+
+  /** What breaks Yjs half-way (types nested so deep that it runs out of stack) must not be stored: the document is read anew. */
+  #apply(payload: Uint8Array, peer: Peer): void {
+    const honest = this.#pending.length;
+    try {
+      Y.applyUpdate(this.doc, payload, peer);
+    } catch (error) {
+      this.#pending.length = Math.min(honest, this.#pending.length);
+      peer.close('malformed_request');
+      this.commit();
+      this.dissolve('unavailable');
+      this.#events.failed(this, error);
+    }
   }
 
   /** Lets go of what a client made to wait for ever: it is in memory only. The others come back to a clean document. */
@@ -238,32 +280,67 @@ export class LiveDocument {
     this.#events.failed(this, new Error('too much waits for updates that never came'));
   }
 
+  /** Bytes by which an update of that length makes the file larger, at worst. */
+  #growthBy(length: number): number {
+    const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
+    return (length + waiting) * this.#events.growth(this.doc);
+  }
+
   /** Which limit the update would pass: that of a text, or that of the project. Exact only near one, where it matters. [R3, R9] */
-  #excessOf(payload: Uint8Array): 'payload_too_large' | 'quota_exceeded' | null {
-    const growth = payload.length + (this.doc.store.pendingStructs?.update.length ?? 0);
-    if (this.#bound + growth > limits.file.textMax) this.#bound = this.#size();
-    const fits = this.#bound + growth <= limits.file.textMax;
-    const hasRoom = this.#events.hasRoomFor(growth);
+  #excessOf(payload: Uint8Array, growth: number): 'payload_too_large' | 'quota_exceeded' | null {
+    if (this.#bound === null) this.#unlaid = Math.max(0, this.#measure() - this.#events.storedSize(this));
+    const bound = this.#bound ?? this.#measure();
+    const fits = bound + growth <= limits.file.textMax || this.#measure() + growth <= limits.file.textMax;
+    const hasRoom = this.#events.hasRoomFor(growth + this.#unlaid);
     if (fits && hasRoom) return null;
     const size = this.#sizeWith(payload);
     if (size > limits.file.textMax) return 'payload_too_large';
     return !hasRoom && this.#events.overfills(this, size) ? 'quota_exceeded' : null;
   }
 
-  #size(): number {
-    return utf8Length(this.text.toString());
+  /** Holds what was taken to be `growth` bytes. */
+  #grow(growth: number): void {
+    this.#bound = (this.#bound ?? 0) + growth;
+    this.#events.grew(growth + this.#unlaid);
+    this.#unlaid = 0;
+  }
+
+  #measure(): number {
+    this.#bound = sizeOf(this.#events.textOf(this.doc));
+    return this.#bound;
   }
 
   #sizeWith(payload: Uint8Array): number {
     const scratch = new Y.Doc();
     Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
     Y.applyUpdate(scratch, payload);
-    const size = utf8Length(scratch.getText('content').toString());
+    const size = sizeOf(this.#events.textOf(scratch));
     scratch.destroy();
     return size;
   }
 
+  /** What comes too fast waits for the next second; of that, the newest is heard. [R7] */
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
+    if (this.#paces.take(peer, Date.now())) {
+      this.#late.delete(peer);
+      this.#hearAwareness(peer, payload);
+      return;
+    }
+    this.#late.set(peer, payload);
+    this.#lateTimer ??= setTimeout(() => {
+      this.#lateTimer = null;
+      const late = [...this.#late];
+      this.#late.clear();
+      for (const [one, newest] of late)
+        try {
+          if (this.peers.has(one)) this.#hearAwareness(one, newest);
+        } catch {
+          one.close('malformed_request');
+        }
+    }, 1000);
+  }
+
+  #hearAwareness(peer: Peer, payload: Uint8Array): void {
     const own = new Set(peer.state.awareness.map(([clientId]) => clientId));
     const entries = stampAwareness(
       peer.state,
@@ -318,15 +395,12 @@ export class LiveDocument {
     this.#pendingAwareness.clear();
     if (known.length === 0) return;
     const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, known));
-    for (const peer of this.peers) peer.send(frame);
+    for (const peer of this.peers) this.#deliver(peer, frame);
   }
 }
 
+const encoder = new TextEncoder();
+const sizeOf = (text: string): number => encoder.encode(text).length;
+
 const isPeer = (origin: unknown): origin is Peer =>
   typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;
-
-/** No structs and no deletions: two zero bytes (Yjs update format v1). */
-const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
-
-const encoder = new TextEncoder();
-const utf8Length = (text: string): number => encoder.encode(text).length;

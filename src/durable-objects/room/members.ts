@@ -2,6 +2,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
 import type { Right } from '../../contract/rights.ts';
+import type { Author } from '../../contract/talk.ts';
 import { allows } from '../../core/permissions.ts';
 
 /** A caller as the Worker has authenticated it. */
@@ -17,6 +18,8 @@ export interface Directory {
   access(userId: string): Promise<{ project: Project; revision: number; access: Access } | null>;
   /** How each of some people sees the project, in one question. Who is missing sees nothing. */
   accessOfAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>>;
+  /** The members by their ids. */
+  people(): Promise<ReadonlyMap<string, Author>>;
   /** Which of some sessions have ended. */
   endedSessions(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -85,6 +88,10 @@ export class Members {
   /** Past the cache, for people whose sockets stay open. */
   lookAtAll(userIds: readonly string[]): Promise<ReadonlyMap<string, Access>> {
     return this.#directory.accessOfAll(userIds);
+  }
+
+  people(): Promise<ReadonlyMap<string, Author>> {
+    return this.#directory.people();
   }
 
   /** Past the cache, for the sign-ins that sockets came from. */

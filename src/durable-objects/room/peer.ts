@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../../contract/errors.ts';
 import type { Access } from '../../contract/projects.ts';
+import type { Presence } from '../../contract/room.ts';
+import type { Flow } from './flow.ts';
 
 /** Who is behind a socket, as the room itself knows it: nothing in here comes from a frame. [R7] */
 export interface PeerUser {
@@ -15,6 +17,16 @@ export type AwarenessEntry = readonly [clientId: number, clock: number, state: R
 /** What a socket is for. */
 export type PeerTarget = { readonly kind: 'channel' } | { readonly kind: 'document'; readonly file: number };
 
+/** What a user does on one channel socket, as the client says. */
+export interface Doing {
+  /** Milliseconds since the epoch, of the last thing said. */
+  readonly at: number;
+  readonly idle: boolean;
+  readonly cursor: Presence['cursor'];
+  readonly nodes: Presence['nodes'];
+  readonly view: Presence['view'];
+}
+
 /** Everything about a socket that must survive hibernation. [R10] */
 export interface PeerState {
   readonly id: string;
@@ -28,15 +40,20 @@ export interface PeerState {
   awareness: AwarenessEntry[];
   /** File that the user looks at, as last said on the channel. */
   path: string | null;
+  /** Absent before the first word; a socket of an earlier release has none. */
+  doing?: Doing;
 }
 
 /** A socket as the core sees it. */
 export interface Peer {
   readonly state: PeerState;
+  readonly flow: Flow;
   /** Never throws; a socket that is gone drops the frame. */
   send(frame: Uint8Array | string): void;
   /** Ends the socket with the close code of an error. */
   close(code: ErrorCode): void;
+  /** As `close`, for one that may never say that it is closed: it leaves the room soon, whatever it does. */
+  drop(code: ErrorCode): void;
   /** Keeps the changed state over hibernation. */
   persist(): void;
 }

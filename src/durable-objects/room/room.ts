@@ -1,16 +1,20 @@
+import type { CarriedComment } from '../../contract/comments.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import type { BatchResult, FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access, Project } from '../../contract/projects.ts';
-import type { Presence, RoomEvent } from '../../contract/room.ts';
+import type { ClientMessage, Presence, RoomEvent } from '../../contract/room.ts';
+import type { DocumentProblems } from '../../contract/scene.ts';
 import type { SearchQuery, SearchResults } from '../../contract/search.ts';
 import type { LogFields } from '../../core/log.ts';
+import { allows } from '../../core/permissions.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
 import type { ActivityLog } from './activity.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
+import { Comments } from './comments.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
 import { Documents } from './documents.ts';
 import { History } from './history.ts';
@@ -20,6 +24,7 @@ import type { Entry, Members } from './members.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
 import { RoomStore } from './store.ts';
+import { Talk } from './talk.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
 
 /** The relational index of the tree. */
@@ -97,6 +102,8 @@ export class Room {
   readonly #leases: BlobLeases;
   readonly #search: ProjectSearch;
   readonly history: History;
+  readonly comments: Comments;
+  readonly talk: Talk;
   readonly channel: Channel;
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
@@ -108,12 +115,20 @@ export class Room {
     this.#store = new RoomStore(ports);
     this.#files = this.#store.files;
     this.#contents = new Contents(this.#store, ports.blobs);
-    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null);
+    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null, ports.now);
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
+      bind: (file, doc, text) => this.comments.bind(file, doc, text),
+      release: (file) => this.comments.release(file),
       log: ports.log,
     });
+    this.comments = new Comments(this.#store, {
+      look: (file, work) => this.#documents.look(file, work),
+      text: ({ hash }) => this.#contents.text(hash),
+      checkpoint: () => this.history.checkpoints.newest()?.id ?? null,
+    });
+    this.talk = new Talk(this.#store, this.comments, ports.members);
     this.#leases = new BlobLeases(this.#store);
     this.history = new History(this.#store, this.#contents, {
       flush: () => this.#documents.flushAll(),
@@ -149,6 +164,7 @@ export class Room {
   /** Closes and downgrades sockets by what the database says now. */
   async #checkSockets(): Promise<void> {
     const checkedAt = this.#ports.now();
+    const changed = new Set<string>();
     const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
     const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.session ?? []));
     const [seen, ended] = await Promise.all([
@@ -167,11 +183,13 @@ export class Room {
         // Frames that are on their way already find no right to write.
         peer.state.access = 'public';
         peer.close('forbidden');
-      } else if (access !== peer.state.access) {
+      } else if (access !== peer.state.access && peer.state.access !== 'public') {
         peer.state.access = access;
         peer.persist();
+        changed.add(peer.state.user.userId);
       }
     }
+    for (const userId of changed) this.channel.changed(userId);
     this.#socketsCheckedAt = checkedAt;
   }
 
@@ -228,7 +246,13 @@ export class Room {
    * The first tree of a new project. Every blob that it names is stored, or among `texts`; a second call
    * changes nothing.
    */
-  adopt(entries: readonly ManifestEntry[], by: string, texts: readonly HotText[] = [], fork?: ForkOrigin): Snapshot {
+  adopt(
+    entries: readonly ManifestEntry[],
+    by: string,
+    texts: readonly HotText[] = [],
+    fork?: ForkOrigin,
+    comments: readonly CarriedComment[] = [],
+  ): Snapshot {
     if (this.#store.events.seq === 0) {
       this.#store.transaction(() => {
         const seq = this.#store.emit('project.created', by, {
@@ -240,6 +264,7 @@ export class Room {
         // Whatever was in a tree once may be in another: typing may have brought it past the limit.
         for (const { path, hash, size, isText } of entries)
           this.#files.put({ path, hash, size, isText, by, seq, at }, true);
+        this.comments.adopt(comments);
         if (fork) this.history.checkpoints.setBase(fork.projectId, { treeHash: fork.treeHash, entries }, 0);
       });
     }
@@ -335,6 +360,12 @@ export class Room {
     this.#leases.add(blobs);
   }
 
+  /** Comments as they go with this tree; what is typed is in it. */
+  carriedComments(): CarriedComment[] {
+    this.#documents.flushAll();
+    return this.comments.carry();
+  }
+
   // ── Backup ──────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts the room of this moment into the vault: nothing is copied that has not changed. Null for a room that never was. */
@@ -388,6 +419,12 @@ export class Room {
 
   events(since: number): { events: RoomEvent[]; seq: number; resync: boolean } {
     return { ...this.#store.events.since(since), seq: this.#store.events.seq };
+  }
+
+  /** Structured documents that do not fit to their schema. [R22] */
+  problems(): DocumentProblems[] {
+    this.#documents.flushAll();
+    return this.#documents.problems.list();
   }
 
   presence(): Presence[] {
@@ -458,11 +495,25 @@ export class Room {
     if (check) await check;
     if (peer.state.target.kind === 'channel') {
       if (typeof frame !== 'string') throw new Error('the channel speaks text');
-      this.channel.receive(peer, frame);
+      const said = this.channel.receive(peer, frame);
+      if (said) await this.#say(peer, said);
       return;
     }
     if (typeof frame === 'string') throw new Error('documents speak binary');
     await this.#documents.receive(peer, peer.state.target.file, frame);
+  }
+
+  /** A line of the chat. What is refused is told to its sender; the socket stays. */
+  async #say(peer: Peer, { ref, body, mentions }: Extract<ClientMessage, { type: 'chat' }>): Promise<void> {
+    const { userId, username, displayName } = peer.state.user;
+    try {
+      if (!allows(peer.state.access, 'project.comment')) throw new KilnError('forbidden');
+      const { id, seq } = await this.talk.chat(userId, { body, mentions }, { userId, username, displayName });
+      if (ref !== undefined) this.channel.send(peer, { type: 'posted', ref, id, seq });
+    } catch (error) {
+      if (!(error instanceof KilnError)) throw error;
+      this.channel.send(peer, { type: 'error', code: error.code, message: error.message, ref });
+    }
   }
 
   /** Idempotent. The last one out of a document flushes it. [R4, R9] */
@@ -529,7 +580,7 @@ export class Room {
       this.#documents.flushAll();
       try {
         return this.#store.transaction(() => {
-          const landing = new Landing(this.#store, this.#documents, by);
+          const landing = new Landing(this.#store, this.#documents, this.comments, by);
           const result = work(landing);
           landing.settle();
           return result;

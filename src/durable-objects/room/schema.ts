@@ -35,6 +35,19 @@ const steps: readonly string[][] = [
     // What the activity of the project does not tell of yet.
     'CREATE TABLE activity_pending (id TEXT PRIMARY KEY, at INTEGER NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL, actor TEXT NOT NULL, request_id TEXT) WITHOUT ROWID',
   ],
+  [
+    // What does not fit in structured documents, as of their newest flush.
+    'CREATE TABLE document_problems (file INTEGER PRIMARY KEY, form TEXT NOT NULL, issues TEXT NOT NULL)',
+    'CREATE TABLE chat (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, author TEXT NOT NULL, body TEXT NOT NULL, mentions TEXT NOT NULL) WITHOUT ROWID',
+    // A thread hangs on its file's id; on its path alone while there is no such file. `size` is what it takes of the project's share.
+    `CREATE TABLE comments (id TEXT PRIMARY KEY, file INTEGER, path TEXT NOT NULL, anchor TEXT, quote TEXT, author TEXT NOT NULL, body TEXT NOT NULL,
+      mentions TEXT NOT NULL, at INTEGER NOT NULL, edited_at INTEGER, seq INTEGER NOT NULL, checkpoint TEXT, resolved_at INTEGER, resolved_by TEXT,
+      size INTEGER NOT NULL) WITHOUT ROWID`,
+    'CREATE INDEX comments_file ON comments (file)',
+    'CREATE INDEX comments_path ON comments (path)',
+    'CREATE TABLE replies (id TEXT PRIMARY KEY, comment TEXT NOT NULL, author TEXT NOT NULL, body TEXT NOT NULL, mentions TEXT NOT NULL, at INTEGER NOT NULL, edited_at INTEGER, size INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE INDEX replies_comment ON replies (comment, id)',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -1,4 +1,4 @@
-import type { RoomEvent } from '../../contract/room.ts';
+import type { RoomEvent, TalkEvents } from '../../contract/room.ts';
 import type { Sql } from '../sql.ts';
 import { type ActivityEntry, type ActivityLog, ActivityOutbox } from './activity.ts';
 import { DocumentLog } from './document-log.ts';
@@ -48,8 +48,12 @@ export class RoomStore {
   }
 
   /** Takes the next number of the project. Inside the transaction of the change that this tells of. */
-  emit(type: string, by: string | null, data: RoomEvent['data']): number {
-    this.#untold.push(this.events.append(type, by, data, this.now()));
+  emit<T extends string>(
+    type: T,
+    by: string | null,
+    data: T extends keyof TalkEvents ? TalkEvents[T] : RoomEvent['data'],
+  ): number {
+    this.#untold.push(this.events.append(type, by, data as RoomEvent['data'], this.now()));
     return this.events.seq;
   }
 

@@ -72,7 +72,7 @@ export async function readArchive(source: ByteSource): Promise<ReadArchive> {
   const { listing, directory } = await openArchive(source);
   const candidate = listing.manifest;
   const manifest =
-    candidate && candidate.size <= limits.archive.wholeBytes
+    candidate && candidate.size <= limits.archive.manifestBytes
       ? readManifest(decodeText(await whole(source, candidate)))
       : null;
   const { files, assets, skipped, bytes } = listing.plan(manifest, directory, source.size);

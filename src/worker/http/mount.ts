@@ -64,7 +64,7 @@ export interface Raw {
 export type Handler<E extends Endpoint> = (c: AppContext, input: Input<E>) => Promise<Reply<E> | Raw> | Reply<E> | Raw;
 
 /** Path parameters that are ids; any other text cannot name anything, and says so like an unknown id. */
-const idParams = new Set(['id', 'userId', 'checkpointId']);
+const idParams = new Set(['id', 'userId', 'checkpointId', 'commentId']);
 
 const issuesOf = (where: string, error: z.core.$ZodError): Issue[] =>
   error.issues.map((issue) => ({ path: [where, ...issue.path.map(String)].join('.'), message: issue.message }));

@@ -1,4 +1,5 @@
 import type { Hono } from 'hono';
+import { fromArchived } from '../../contract/comments.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
@@ -67,7 +68,7 @@ function nameOf({ manifest, top }: ReadArchive, upload: Upload): string {
 export function archiveRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.exportProject, async (c, { room }) => {
     const { project } = await room.call((stub, caller, right) => stub.project(caller, right));
-    const { treeHash } = await room.call((stub, caller, right) => stub.snapshot(caller, right));
+    const { treeHash, comments } = await room.call((stub, caller, right) => stub.exported(caller, right));
     const entries = await getTree(c.env.ASSETS, treeHash);
     if (!entries) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
     const assets = (await allAssets(c.var.db, room.projectId)).map(asEntry);
@@ -76,6 +77,7 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
       treeHash,
       entries.map(({ path }) => path),
       assets,
+      comments,
     );
     // The manifest is in the archive too, and names the tree.
     const tag = etag(`${treeHash}-${sha256(writeManifest(manifest)).slice(0, 16)}`);
@@ -121,6 +123,7 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
           settings: manifest?.settings,
           entries,
           assets: archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash), metadata: {} })),
+          comments: manifest?.comments?.map(fromArchived),
           origin: { import: upload.hash },
         });
         const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };

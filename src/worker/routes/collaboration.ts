@@ -32,6 +32,21 @@ export function collaborationRoutes(app: Hono<AppEnv>): void {
     body: { users: await room.call((stub, caller, right) => stub.presence(caller, right)) },
   }));
 
+  mount(app, endpoints.listChat, async (_c, { room, query }) => ({
+    status: 200,
+    body: await room.call((stub, caller, right) => stub.chat(caller, right, query)),
+  }));
+
+  mount(app, endpoints.postChat, async (_c, { room, body }) => ({
+    status: 201,
+    body: { message: await room.call((stub, caller, right) => stub.postChat(caller, right, body)) },
+  }));
+
+  mount(app, endpoints.listDocumentProblems, async (_c, { room }) => ({
+    status: 200,
+    body: { documents: await room.call((stub, caller, right) => stub.problems(caller, right)) },
+  }));
+
   mount(app, endpoints.listEvents, async (_c, { room, query }) => ({
     status: 200,
     body: await room.call((stub, caller, right) => stub.events(caller, right, query.since)),

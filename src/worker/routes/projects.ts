@@ -123,8 +123,13 @@ export function projectRoutes(app: Hono<AppEnv>): void {
           stub.checkpoint(caller, right, { kind: 'auto', message: 'A fork left from here' }),
         )
       : null;
-    const { project, entries, texts } = forked
-      ? { ...forked, entries: await treeOf(c, forked.checkpoint.treeHash), texts: [] }
+    const { project, entries, texts, comments } = forked
+      ? {
+          ...forked,
+          entries: await treeOf(c, forked.checkpoint.treeHash),
+          texts: [],
+          comments: await room.call((stub, caller, right) => stub.carriedComments(caller, right)),
+        }
       : await room.call((stub, caller, right) => stub.copy(caller, right));
     const suffix = body.fork ? ' (fork)' : ' (copy)';
     const copy = await newProject(c, user.userId, {
@@ -142,6 +147,7 @@ export function projectRoutes(app: Hono<AppEnv>): void {
         size: version.size,
         metadata: version.metadata,
       })),
+      comments,
       fork: forked ? { projectId: room.projectId, checkpoint: forked.checkpoint } : undefined,
       origin: { duplicateOf: room.projectId, fork: body.fork },
     });

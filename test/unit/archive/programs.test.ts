@@ -141,7 +141,7 @@ describe('A kiln.json', () => {
       settings: {},
       treeHash: '0'.repeat(64),
       files: { root: 'files/', verbatim: false, order: 'sorted' },
-      comments: [{ path: 'a.txt', body: 'hi' }],
+      dependencies: [{ name: 'three', version: '1.0.0' }],
     };
     const bytes = zipOf([
       { name: 'kiln.json', content: JSON.stringify(manifest) },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { colorOf } from '../../../src/contract/color.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { colorOf } from '../../../src/core/color.ts';
 import { Members } from '../../../src/durable-objects/room/members.ts';
 import { awarenessOf, awarenessPayload, codeOf, ids, type TestClient, TestPeer, World } from '../support/room-world.ts';
 
@@ -208,6 +208,7 @@ describe('The project channel', () => {
   it('[R7] passes cursors on under the name of their socket, not to oneself', async () => {
     const [one, two] = [await world.channel(ids.editor), await world.channel(ids.owner)];
     await world.send(one, JSON.stringify({ type: 'cursor', path: 'a', position: 3, selection: { from: 1, to: 3 } }));
+    await vi.advanceTimersByTimeAsync(limits.presence.window);
     expect(two.heard('cursor')).toEqual([
       { type: 'cursor', userId: ids.editor, path: 'a', position: 3, selection: { from: 1, to: 3 } },
     ]);

@@ -4,15 +4,16 @@ import { expect, vi } from 'vitest';
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from 'y-protocols/awareness';
 import * as sync from 'y-protocols/sync';
 import * as Y from 'yjs';
+import { colorOf } from '../../../src/contract/color.ts';
 import { type ErrorCode, KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Access, Project } from '../../../src/contract/projects.ts';
-import type { ServerMessage } from '../../../src/contract/room.ts';
-import { colorOf } from '../../../src/core/color.ts';
+import type { ServerFrame, ServerMessage } from '../../../src/contract/room.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
 import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
 import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
+import { Flow } from '../../../src/durable-objects/room/flow.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
 import { Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
@@ -74,9 +75,11 @@ export class TestPeer implements Peer {
   state: PeerState;
   readonly frames: (Uint8Array | string)[] = [];
   closed: ErrorCode | null = null;
+  readonly flow = new Flow();
   /** What hibernation keeps. */
   attachment: PeerState;
   onSend: ((frame: Uint8Array | string) => void) | null = null;
+  onDrop: (() => void) | null = null;
 
   constructor(state: PeerState) {
     this.state = state;
@@ -93,6 +96,11 @@ export class TestPeer implements Peer {
     this.closed ??= code;
   }
 
+  drop(code: ErrorCode): void {
+    this.close(code);
+    this.onDrop?.();
+  }
+
   persist(): void {
     expect(Buffer.byteLength(JSON.stringify(this.state))).toBeLessThan(limits.room.attachmentBytes);
     this.attachment = structuredClone(this.state);
@@ -105,7 +113,7 @@ export class TestPeer implements Peer {
 
   /** Frames of the channel, parsed. */
   get messages(): ServerMessage[] {
-    return this.frames.flatMap((frame) => (typeof frame === 'string' ? [JSON.parse(frame) as ServerMessage] : []));
+    return this.frames.flatMap((frame) => (typeof frame === 'string' ? (JSON.parse(frame) as ServerFrame) : []));
   }
 
   /** Messages of one type. */
@@ -244,6 +252,12 @@ export const ids = {
   stranger: '0192f0c1-2a3b-7c4d-8e5f-000000000009',
 } as const;
 
+export const personOf = (userId: string) => ({
+  userId,
+  username: `user-${userId.slice(-2)}`,
+  displayName: `User ${userId.slice(-2)}`,
+});
+
 const project: Project = {
   id: '0192f0c1-2a3b-7c4d-8e5f-0000000000ff',
   name: 'P',
@@ -283,6 +297,10 @@ export class World {
     accessOfAll: async (userIds) => {
       await Promise.resolve();
       return new Map([...this.access].filter(([userId]) => userIds.includes(userId)));
+    },
+    people: async () => {
+      await Promise.resolve();
+      return new Map([...this.access.keys()].map((userId) => [userId, personOf(userId)]));
     },
     endedSessions: async (ids) => {
       await Promise.resolve();
@@ -365,9 +383,7 @@ export class World {
     return new TestPeer({
       id: `socket-${Math.random()}`,
       user: {
-        userId,
-        username: `user-${userId.slice(-2)}`,
-        displayName: `User ${userId.slice(-2)}`,
+        ...personOf(userId),
         color: colorOf(userId),
       },
       session: `session of ${userId}`,

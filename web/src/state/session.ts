@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 // Not from the index: it would bring Yjs into the first screen.
 import { createClient, memoryAuth } from '../../../src/client/api.ts';
 import { KilnApiError } from '../../../src/client/errors.ts';
+import { clearOffline } from '../../../src/client/offline.ts';
 import type { Session, User } from '../../../src/contract/users.ts';
 import { navigate } from '../router.ts';
 import { toast } from './toasts.ts';
@@ -80,7 +81,8 @@ export const signUp = async (body: {
 export const signOut = async (to = '/'): Promise<void> => {
   signedOut();
   navigate(to, true);
-  await client.logout().catch(() => undefined);
+  // Whoever signs in here next must not find what was kept of this person's projects.
+  await Promise.all([client.logout().catch(() => undefined), clearOffline().catch(() => undefined)]);
 };
 
 // Signing out in one tab signs out the others.

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { colorOf } from '../../../src/contract/color.ts';
 import { linkTo } from '../router.ts';
 import { session, signOut } from '../state/session.ts';
 import { Avatar } from './avatar.tsx';
@@ -38,7 +39,7 @@ export const AccountMenu = () => {
           open.value = !open.value;
         }}
       >
-        <Avatar person={{ displayName: user.displayName, color: 'var(--ember)' }} size={30} />
+        <Avatar person={{ displayName: user.displayName, color: colorOf(user.id) }} size={30} />
       </button>
       {open.value && (
         <div class="menu" data-testid="account-menu">

@@ -4,11 +4,13 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next';
 import { UndoManager } from 'yjs';
-import type { RoomDocument } from '../../../src/client/index.ts';
+import { anchorOf, placeOf, type RoomDocument } from '../../../src/client/index.ts';
+import { commentMarks, setMarks } from './comment-marks.ts';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab } from './model.ts';
 import { remoteCursors } from './remote-cursors.ts';
+import { colorOfAuthor } from './talk/people.ts';
 
 const Waiting = () => (
   <div class="code-waiting" role="status" aria-label="Opening the file">
@@ -34,7 +36,7 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
     if (element === null) return;
     let gone = false;
     // Not before the content is here: what the room sends first is nobody's edit to undo.
-    live.synced
+    live.ready
       .then(() => {
         if (gone) return;
         const undoManager = new UndoManager(live.text);
@@ -46,6 +48,12 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
           // No awareness: it would bring the plugin that remoteCursors stands in for.
           yCollab(live.text, null, { undoManager }),
           remoteCursors(live.text, live.awareness),
+          commentMarks({
+            show: (thread) => workspace.talk.showThread(thread),
+            begin: (from, to, quote) =>
+              workspace.talk.begin({ path: tab.path, anchor: anchorOf(live.text, from, to), quote }),
+            allowed: () => workspace.canTalk.peek(),
+          }),
           EditorView.updateListener.of((update) => {
             if (!update.selectionSet || !update.view.hasFocus) return;
             const { head, from, to } = update.state.selection.main;
@@ -85,6 +93,24 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
     tab.reveal.value = undefined;
     // After the pane is on screen: what has no size cannot be scrolled.
     requestAnimationFrame(() => revealPlace(editor, place));
+  });
+
+  useSignalEffect(() => {
+    const editor = view.value;
+    const { openThreads, users } = workspace.talk;
+    const marks = openThreads.value.flatMap((thread) => {
+      const place = thread.path === tab.path ? placeOf(live.text, thread) : undefined;
+      return place === undefined ? [] : [{ id: thread.id, color: colorOfAuthor(thread.author, users.value), ...place }];
+    });
+    editor?.dispatch({ effects: setMarks.of(marks) });
+  });
+
+  useSignalEffect(() => {
+    const followed = workspace.talk.followed.value;
+    const editor = view.value;
+    const position = followed?.path === tab.path ? followed.cursor?.position : undefined;
+    if (position === undefined || editor === undefined || position > editor.state.doc.length) return;
+    requestAnimationFrame(() => editor.dispatch({ effects: EditorView.scrollIntoView(position, { y: 'center' }) }));
   });
 
   useEffect(() => {

@@ -1,13 +1,15 @@
 import { limits } from '../../../src/contract/limits.ts';
+import { isScenePath } from '../../../src/contract/scene.ts';
 
 /**
  * How a file is shown.
  * - `live`: text in the room, edited together
- * - `static`: text that is read, not typed: structured documents, and projects that one may only read
+ * - `scene`: nodes in the room, edited together
+ * - `static`: text that is read, not typed: projects that one may only read
  * - `image`: a picture
  * - `info`: anything else
  */
-export type FileKind = 'live' | 'static' | 'image' | 'info';
+export type FileKind = 'live' | 'scene' | 'static' | 'image' | 'info';
 
 const images = new Set(['png', 'jpg', 'jpeg', 'gif', 'webp', 'avif', 'bmp', 'ico']);
 const binaries = new Set(
@@ -23,8 +25,8 @@ export const guessKind = (path: string, size: number, joins: boolean): FileKind 
   const extension = extensionOf(path);
   if (images.has(extension)) return 'image';
   if (binaries.has(extension) || size > limits.file.textMax) return 'info';
-  // Scenes are maps, not text: typing JSON over them would fight the scene editor of others.
-  return joins && !path.endsWith('.scene.json') ? 'live' : 'static';
+  if (!joins) return 'static';
+  return isScenePath(path) ? 'scene' : 'live';
 };
 
 const tints: Record<string, string> = {

@@ -73,9 +73,6 @@ export const StaticText = ({ tab }: { tab: Tab }) => {
   useEffect(() => () => editor.current?.destroy(), []);
   return (
     <div class="static-pane">
-      {tab.path.endsWith('.scene.json') && (
-        <p class="pane-note">A scene is a structured document: it is shown here as JSON, and not typed.</p>
-      )}
       <div ref={host} class="editor-host" data-testid="viewer" />
     </div>
   );

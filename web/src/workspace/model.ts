@@ -1,5 +1,6 @@
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
+  indexedDbStore,
   joinProject,
   type KilnApiError,
   type KilnClient,
@@ -10,8 +11,10 @@ import {
   type SaveState,
 } from '../../../src/client/index.ts';
 import type { TreeNode } from '../../../src/contract/files.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
+import { session } from '../state/session.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
@@ -19,6 +22,7 @@ import { FileOperations } from './file-operations.ts';
 import { History } from './history.ts';
 import { Merge, type MergeSource } from './merge.ts';
 import { Search } from './search.ts';
+import { Talk } from './talk/talk.ts';
 import { findNode, firstFile } from './tree.ts';
 
 export interface Place {
@@ -78,6 +82,7 @@ export class Workspace {
   readonly merge = signal<Merge | undefined>(undefined);
   /** What the centre shows. The editors stay below the others. */
   readonly front = signal<'editor' | 'checkpoint' | 'merge'>('editor');
+  readonly talk = new Talk();
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -93,6 +98,10 @@ export class Workspace {
 
   readonly canWrite = computed(
     () => this.ended.value === undefined && ['owner', 'editor'].includes(this.project.value?.role ?? ''),
+  );
+  /** Viewers have no pen, and a voice. */
+  readonly canTalk = computed(
+    () => this.ended.value === undefined && ['owner', 'editor', 'viewer'].includes(this.project.value?.role ?? ''),
   );
   readonly canManage = computed(() => this.ended.value === undefined && this.project.value?.role === 'owner');
   readonly canBuild = computed(
@@ -153,6 +162,7 @@ export class Workspace {
     this.builds.close();
     this.search.close();
     this.history.close();
+    this.talk.leave();
     this.#room?.leave();
   }
 
@@ -183,7 +193,7 @@ export class Workspace {
 
   activate(path: string): void {
     this.activePath.value = path;
-    this.#room?.setCursor({ path });
+    this.#room?.presence.setCursor({ path });
   }
 
   closeTab(path: string): void {
@@ -197,7 +207,7 @@ export class Workspace {
     if (next !== undefined) this.activate(next.path);
     else {
       this.activePath.value = undefined;
-      this.#room?.setCursor({ path: null });
+      this.#room?.presence.setCursor({ path: null });
     }
   }
 
@@ -210,7 +220,12 @@ export class Workspace {
 
   setCursor(path: string, position: number, selection: { from: number; to: number } | undefined): void {
     if (path === this.activePath.value)
-      this.#room?.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
+      this.#room?.presence.setCursor({ path, position, ...(selection === undefined ? {} : { selection }) });
+  }
+
+  /** Says which nodes of a scene this person has selected. */
+  selectNodes(path: string, nodes: readonly string[]): void {
+    this.#room?.presence.setSelection({ path, nodes: nodes.slice(0, limits.presence.nodesMax) });
   }
 
   async createFile(path: string): Promise<boolean> {
@@ -233,7 +248,7 @@ export class Workspace {
   #makeTab(path: string): Tab {
     const size = findNode(this.tree.value, path)?.size ?? 0;
     const kind = guessKind(path, size, this.#room !== undefined && this.#room.status !== 'closed');
-    const document = kind === 'live' ? this.#room?.openDocument(path) : undefined;
+    const document = kind === 'live' || kind === 'scene' ? this.#room?.openDocument(path) : undefined;
     const tab: Tab = {
       id: ++this.#lastTab,
       path,
@@ -264,8 +279,11 @@ export class Workspace {
   }
 
   #join(): void {
-    const room = joinProject(this.client, this.id);
+    const { value } = session;
+    const offline = value.state === 'signed-in' ? { offline: indexedDbStore(value.user.id) } : {};
+    const room = joinProject(this.client, this.id, offline);
     this.#room = room;
+    this.talk.join(room);
     room.on('status', (status) => {
       this.roomStatus.value = status;
     });

@@ -17,6 +17,8 @@ import { SearchPanel } from './search-panel.tsx';
 import { ShareDialog } from './share.tsx';
 import { Splitter } from './splitter.tsx';
 import { Tabs } from './tabs.tsx';
+import { useFollowing } from './talk/follow.ts';
+import { Following, TalkAside } from './talk/panel.tsx';
 import { TopBar } from './top-bar.tsx';
 
 const useShortcuts = (workspace: Workspace): void => {
@@ -84,6 +86,7 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   }));
 
   useShortcuts(workspace);
+  useFollowing(workspace);
   useEffect(() => {
     void workspace.load().then(() => mergeFromAddress(workspace));
     return () => workspace.close();
@@ -164,8 +167,10 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
             <Splitter label="Width of the file list" width={filesWidth} min={160} max={420} side="left" />
           )}
           <main class="centre">
+            <Following />
             <Centre />
           </main>
+          <TalkAside />
           {dockOpen.value && (
             <Splitter label="Width of the play panel" width={dockWidth} min={300} max={960} side="right" />
           )}

@@ -7,6 +7,7 @@ import { tintOf } from './file-kinds.ts';
 import { nameOf } from './file-operations.ts';
 import { FileInfoPanel, ImagePanel, StaticText } from './file-panels.tsx';
 import type { Tab } from './model.ts';
+import { SceneEditor } from './scene/scene-editor.tsx';
 
 const TabButton = ({ tab, active }: { tab: Tab; active: boolean }) => {
   const workspace = useWorkspace();
@@ -34,7 +35,7 @@ const TabButton = ({ tab, active }: { tab: Tab; active: boolean }) => {
         </span>
         {nameOf(tab.path)}
         {here.slice(0, 3).map((user) => (
-          <span key={user.userId} class="dot" style={{ '--person': user.color }} />
+          <span key={user.userId} class="dot" title={user.displayName} style={{ '--person': user.color }} />
         ))}
       </button>
       <button
@@ -83,6 +84,8 @@ const Pane = ({ tab, active }: { tab: Tab; active: boolean }) => {
   const kind = tab.kind.value;
   if (kind === 'live' && tab.document !== undefined)
     return <CodeEditor tab={tab} document={tab.document} active={active} />;
+  if (kind === 'scene' && tab.document !== undefined)
+    return <SceneEditor tab={tab} document={tab.document} active={active} />;
   if (kind === 'static') return <StaticText tab={tab} />;
   return kind === 'image' ? <ImagePanel tab={tab} /> : <FileInfoPanel tab={tab} />;
 };

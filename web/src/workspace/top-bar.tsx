@@ -8,12 +8,13 @@ import { Mark } from '../ui/mark.tsx';
 import { useWorkspace } from './context.ts';
 import type { Indicator } from './model.ts';
 import { ProjectMenu } from './project-menu.tsx';
+import { TalkButtons } from './talk/panel.tsx';
 
 const indicators: Record<Indicator, { text: string; title: string }> = {
   connecting: { text: 'Connecting…', title: 'Getting the newest state' },
   saved: { text: 'Saved', title: 'Everything you typed is stored' },
   saving: { text: 'Saving…', title: 'Waiting for the room to store your last edits' },
-  offline: { text: 'Offline', title: 'Edits are kept in this page and merge when the connection is back' },
+  offline: { text: 'Offline', title: 'Edits are kept on this device and merge when the connection is back' },
   'read-only': { text: 'Read only', title: 'Your role lets you read this project' },
 };
 
@@ -36,33 +37,39 @@ const SaveIndicator = () => {
 
 const shownPeople = 5;
 
+/** Who is here, for a glance; a click tells where, and lets one follow. */
 const People = () => {
-  const workspace = useWorkspace();
-  const self = workspace.self.value?.userId;
-  const others = workspace.users.value.filter((user) => user.userId !== self);
+  const { talk } = useWorkspace();
+  const others = talk.others.value;
   const hidden = others.length - shownPeople;
   return (
     <ul class="people" data-testid="people" aria-label="People in this project">
       {others.slice(0, shownPeople).map((user) => {
-        const title = `${user.displayName} (${user.role})${user.path === null ? '' : ` in ${user.path}`}`;
+        const where = user.path === null ? '' : ` in ${user.path}`;
+        const title = `${user.displayName} (${user.role})${where}${user.idle ? ', away' : ''}`;
+        const followed = talk.following.value === user.userId;
         return (
           <li key={user.userId} data-testid={`person-${user.username}`}>
             <button
               type="button"
-              class="person"
+              class={`person${user.idle ? ' idle' : ''}${followed ? ' followed' : ''}`}
+              style={{ '--person': user.color }}
               aria-label={title}
               title={title}
-              disabled={user.path === null}
-              onClick={() => {
-                if (user.path !== null) workspace.open(user.path);
-              }}
+              onClick={() => talk.show(talk.panel.value === 'people' ? undefined : 'people')}
             >
               <Avatar person={user} size={28} />
             </button>
           </li>
         );
       })}
-      {hidden > 0 && <li class="people-more">+{hidden}</li>}
+      {hidden > 0 && (
+        <li>
+          <button type="button" class="people-more link" onClick={() => talk.show('people')}>
+            +{hidden}
+          </button>
+        </li>
+      )}
     </ul>
   );
 };
@@ -103,6 +110,7 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
       <SaveIndicator />
       <div class="top-space" />
       <People />
+      {project?.role !== 'public' && workspace.ended.value === undefined && <TalkButtons />}
       {project !== undefined && workspace.ended.value === undefined && (
         <DownloadButton project={project} class="icon-button" />
       )}

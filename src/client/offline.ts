@@ -1,0 +1,47 @@
+import type { Doc } from 'yjs';
+
+/** A document as it is kept on this device. */
+export interface StoredDocument {
+  /** Origin of the updates by which it is put into the document. */
+  readonly origin: unknown;
+  /** Puts what is kept into the document. Resolves with the state vector that the room had of it; undefined where nothing is kept. */
+  load(): Promise<Uint8Array | undefined>;
+  /** Notes the state vector that the room has. */
+  setBase(vector: Uint8Array): void;
+  clear(): Promise<void>;
+  close(): void;
+}
+
+/** Where documents are kept between visits. */
+export interface OfflineStore {
+  open(name: string, doc: Doc): StoredDocument;
+}
+
+/** In front of the names of this app's databases. */
+export const databasePrefix = 'kiln:';
+
+/** What is used of the browser's database here; workerd and Node, whose types this project has, know none. */
+interface Databases {
+  databases(): Promise<{ name?: string }[]>;
+  deleteDatabase(name: string): { onsuccess: unknown; onerror: unknown; onblocked: unknown; error: unknown };
+}
+
+/** Removes everything that this device keeps of documents, of all users or of one. Call it at sign-out. */
+export const clearOffline = async (userId?: string): Promise<void> => {
+  const { indexedDB } = globalThis as { indexedDB?: Databases };
+  if (indexedDB === undefined) return;
+  const prefix = userId === undefined ? databasePrefix : `${databasePrefix}${userId}/`;
+  const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith(prefix) ? [name] : []));
+  await Promise.all(
+    names.map(
+      (name) =>
+        new Promise<void>((resolve, reject) => {
+          const request = indexedDB.deleteDatabase(name);
+          request.onsuccess = () => resolve();
+          request.onerror = () => reject(request.error);
+          // Another tab has it open. The browser deletes it when that one lets go.
+          request.onblocked = () => resolve();
+        }),
+    ),
+  );
+};

@@ -1,0 +1,192 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from './chromium.ts';
+import { type Person, person, picture } from './person.ts';
+
+let browser: Browser;
+let ada: Person;
+let grace: Person;
+beforeAll(async () => {
+  browser = await launchBrowser();
+  [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
+  await ada.page.getByTestId('new-project').first().click();
+  await ada.page.getByTestId('template-canvas-arcade').click();
+  await ada.page.getByTestId('project-name').fill('Together');
+  await ada.page.getByTestId('create-project').click();
+  await ada.page.getByTestId('file-README.md').click();
+  await ada.page.getByTestId('share').click();
+  await ada.page.getByTestId('share-who').fill(grace.username);
+  await ada.page.getByTestId('share-add').click();
+  await ada.page.getByTestId(`member-${grace.username}`).waitFor();
+  await ada.page.keyboard.press('Escape');
+  await grace.page.goto(ada.page.url());
+  await grace.page.getByTestId('file-README.md').click();
+  await ada.page.getByTestId(`person-${grace.username}`).waitFor();
+  for (const { page } of [ada, grace]) page.setDefaultTimeout(20_000);
+});
+afterAll(() => browser?.close());
+
+const content = ({ page }: Person) => page.getByTestId('editor').locator('.cm-content');
+const saved = ({ page }: Person) =>
+  expect.poll(() => page.getByTestId('save-state').getAttribute('data-state'), { timeout: 20_000 }).toBe('saved');
+
+describe('two people in the workspace', () => {
+  it('[R7] see where the other is, and follow', async () => {
+    await ada.page.getByTestId(`person-${grace.username}`).click();
+    await ada.page.getByTestId(`presence-${grace.username}`).getByText('README.md').waitFor();
+    await picture(ada.page, 'people');
+    await ada.page.getByTestId(`follow-${grace.username}`).click();
+    await ada.page.getByTestId('following').waitFor();
+    await grace.page.getByTestId('file-index.html').click();
+    await expect
+      .poll(() => ada.page.getByTestId('tab-index.html').getAttribute('aria-selected'), { timeout: 10_000 })
+      .toBe('true');
+    await picture(ada.page, 'following');
+    await content(ada).click();
+    await ada.page.getByTestId('following').waitFor({ state: 'detached' });
+    for (const { page } of [ada, grace]) await page.getByTestId('tab-README.md').click();
+  });
+
+  it('undo what they did themselves', async () => {
+    for (const [someone, text] of [
+      [ada, 'By Ada. '],
+      [grace, 'By Grace. '],
+    ] as const) {
+      await content(someone).click();
+      await someone.page.keyboard.press('Control+Home');
+      await someone.page.keyboard.type(text);
+      for (const reader of [ada, grace])
+        await expect.poll(() => content(reader).innerText(), { timeout: 10_000 }).toContain(text);
+    }
+    await ada.page.keyboard.press('Control+z');
+    await expect.poll(() => content(grace).innerText()).not.toContain('By Ada.');
+    expect(await content(grace).innerText()).toContain('By Grace.');
+    await saved(ada);
+  });
+
+  it('talk, see the other write, and are told when they are named', async () => {
+    await ada.page.getByTestId('open-chat').click();
+    await grace.page.getByTestId('open-chat').click();
+    await grace.page.getByTestId('chat-input').pressSequentially('Shall we ');
+    await ada.page.getByTestId('writing').getByText('is writing').waitFor();
+    await picture(ada.page, 'writing');
+    await grace.page.getByTestId('chat-input').pressSequentially('change the title, @ad');
+    await grace.page.getByTestId(`mention-${ada.username}`).click();
+    await grace.page.getByTestId('chat-input').press('Enter');
+    await ada.page.getByTestId('chat').getByText('change the title').waitFor();
+    await ada.page.getByTestId('chat-input').fill('Yes, let us.');
+    await ada.page.getByTestId('chat-input').press('Enter');
+    await grace.page.getByTestId('chat').getByText('Yes, let us.').waitFor();
+    await picture(grace.page, 'chat');
+    // What was said is there for whoever comes later.
+    await grace.page.reload();
+    await grace.page.getByTestId('file-README.md').click();
+    await grace.page.getByTestId('open-chat').click();
+    await expect.poll(() => grace.page.getByTestId('chat-message').count(), { timeout: 10_000 }).toBe(2);
+  });
+
+  it('[R13] comment on a passage, reply, and resolve', async () => {
+    await content(grace).click();
+    await grace.page.keyboard.press('Control+Home');
+    await grace.page.keyboard.press('Shift+End');
+    await grace.page.getByTestId('comment-selection').click();
+    await grace.page.getByTestId('comment-input').fill(`A better title, @${ada.username}?`);
+    await grace.page.getByTestId('comment-input').press('Enter');
+    await ada.page.getByText('mentioned you').waitFor();
+    await ada.page.locator('.kiln-thread').click();
+    await ada.page.getByTestId('threads').getByText('A better title').waitFor();
+    // The mark moves with the text.
+    await content(ada).click();
+    await ada.page.keyboard.press('Control+Home');
+    await ada.page.keyboard.type('\n\n');
+    await expect.poll(() => grace.page.locator('.kiln-commented').first().innerText()).toMatch(/By Grace/);
+    await ada.page.getByTestId('reply-input').fill('I will think of one.');
+    await ada.page.getByTestId('reply-input').press('Enter');
+    await grace.page.getByTestId('threads').getByText('I will think of one.').waitFor();
+    await picture(ada.page, 'comments');
+    await grace.page.getByTestId('resolve').click();
+    await ada.page.locator('.kiln-thread').waitFor({ state: 'detached' });
+    await ada.page.getByTestId('show-resolved').click();
+    await ada.page.getByTestId('threads').getByText('A better title').waitFor();
+  });
+
+  it('build a scene, each seeing what the other has selected', async () => {
+    await ada.page.getByTestId('new-file').click();
+    await ada.page.getByTestId('new-file-path').fill('levels/one.scene.json');
+    await ada.page.getByTestId('new-file-path').press('Enter');
+    await ada.page.getByTestId('scene-editor').waitFor();
+    await ada.page.getByTestId('add-node').click();
+    await ada.page.getByTestId('field-name').fill('Castle');
+    await ada.page.getByTestId('field-name').press('Enter');
+    await ada.page.getByTestId('field-name').blur();
+    await ada.page.getByTestId('node-Castle').waitFor();
+
+    await grace.page.getByTestId('file-levels/one.scene.json').click();
+    await grace.page.getByTestId('node-Castle').click();
+    await ada.page.getByTestId(`selected-by-${grace.username}`).waitFor();
+
+    // Two fields of one node at one time.
+    await Promise.all([
+      (async () => {
+        await ada.page.getByTestId('field-position.x').fill('12');
+        await ada.page.getByTestId('field-position.x').blur();
+      })(),
+      (async () => {
+        await grace.page.getByTestId('field-position.y').fill('34');
+        await grace.page.getByTestId('field-position.y').blur();
+      })(),
+    ]);
+    for (const { page } of [ada, grace]) {
+      await expect.poll(() => page.getByTestId('field-position.x').inputValue()).toBe('12');
+      await expect.poll(() => page.getByTestId('field-position.y').inputValue()).toBe('34');
+    }
+    await grace.page.getByTestId('add-node').click();
+    await ada.page.getByTestId('node-Node').waitFor();
+    await picture(ada.page, 'scene');
+    // Ada's undo takes back her number, and leaves Grace's number and node.
+    await ada.page.getByTestId('scene-undo').click();
+    await expect.poll(() => ada.page.getByTestId('field-position.x').inputValue()).toBe('0');
+    expect(await ada.page.getByTestId('field-position.y').inputValue()).toBe('34');
+    await ada.page.getByTestId('node-Node').waitFor();
+    await saved(ada);
+  });
+
+  it('[R14] write while the browser has no network, and lose nothing', async () => {
+    for (const { page } of [ada, grace]) await page.getByTestId('tab-README.md').click();
+    await saved(grace);
+    await grace.page.context().setOffline(true);
+    // Chromium's offline mode leaves open sockets alone.
+    await expect.poll(() => grace.page.evaluate(() => navigator.onLine)).toBe(false);
+    await content(grace).click();
+    await grace.page.keyboard.press('Control+Home');
+    await grace.page.keyboard.type('Written away. ');
+    await grace.page.context().setOffline(false);
+    await expect.poll(() => content(ada).innerText(), { timeout: 20_000 }).toContain('Written away.');
+    await saved(grace);
+    const names = await grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+    expect(names.some((name) => name?.startsWith('kiln:') && name.endsWith('README.md'))).toBe(true);
+  });
+
+  it('[R6] keep a viewer from writing, and show that', async () => {
+    await ada.page.getByTestId('share').click();
+    await ada.page.getByTestId(`role-${grace.username}`).selectOption('viewer');
+    await expect
+      .poll(() => grace.page.getByTestId('save-state').getAttribute('data-state'), { timeout: 10_000 })
+      .toBe('read-only');
+    await ada.page.keyboard.press('Escape');
+    expect(await content(grace).getAttribute('contenteditable')).toBe('false');
+    await picture(grace.page, 'viewer');
+  });
+
+  it('keep nothing on the device after signing out', async () => {
+    await grace.page.getByRole('button', { name: /^Account of/ }).click();
+    await grace.page.getByTestId('sign-out').click();
+    await grace.page.getByTestId('switch-register').waitFor();
+    await expect
+      .poll(() => grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)), {
+        timeout: 10_000,
+      })
+      .toEqual([]);
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+  });
+});

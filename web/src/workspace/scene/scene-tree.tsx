@@ -1,0 +1,114 @@
+import { type Signal, useSignal } from '@preact/signals';
+import type { SceneBranch, SceneDocument } from '../../../../src/client/index.ts';
+import { Icon } from '../../ui/icon.tsx';
+import { useWorkspace } from '../context.ts';
+
+interface TreeProps {
+  scene: SceneDocument;
+  tree: readonly SceneBranch[];
+  selected: Signal<string | undefined>;
+  path: string;
+  writable: boolean;
+}
+
+export const nameOf = ({ id, value }: Pick<SceneBranch, 'id' | 'value'>): string => {
+  const { name, type } = value;
+  return typeof name === 'string' && name !== '' ? name : typeof type === 'string' && type !== '' ? type : id;
+};
+
+const mime = 'application/x-kiln-node';
+
+const Branch = ({
+  branch,
+  depth,
+  drop,
+  ...props
+}: TreeProps & { branch: SceneBranch; depth: number; drop: Signal<string | undefined> }) => {
+  const { scene, selected, path, writable } = props;
+  const { talk } = useWorkspace();
+  const { id } = branch;
+  const here = talk.others.value.filter((user) => user.path === path && user.nodes.includes(id));
+  const threads = talk.openThreads.value.filter(
+    ({ path: on, anchor }) => on === path && anchor?.kind === 'node' && anchor.node === id,
+  );
+  return (
+    <div
+      role="treeitem"
+      aria-level={depth + 1}
+      aria-selected={selected.value === id}
+      tabIndex={selected.value === id ? 0 : -1}
+    >
+      <div
+        class={`row${selected.value === id ? ' active' : ''}${drop.value === id ? ' drop' : ''}`}
+        style={{ '--depth': depth, ...(here[0] && { boxShadow: `inset 2px 0 ${here[0].color}` }) }}
+      >
+        <button
+          type="button"
+          class="node-name"
+          data-testid={`node-${nameOf(branch)}`}
+          draggable={writable}
+          onClick={() => {
+            selected.value = id;
+          }}
+          onDragStart={(event) => event.dataTransfer?.setData(mime, id)}
+          onDragOver={(event) => {
+            if (!writable || event.dataTransfer?.types.includes(mime) !== true) return;
+            event.preventDefault();
+            drop.value = id;
+          }}
+          onDragLeave={() => {
+            if (drop.value === id) drop.value = undefined;
+          }}
+          onDrop={(event) => {
+            const moved = event.dataTransfer?.getData(mime);
+            drop.value = undefined;
+            if (moved) scene.move(moved, id);
+          }}
+        >
+          {nameOf(branch)}
+        </button>
+        {threads.length > 0 && <Icon name="comment" size={12} />}
+        {here.map((user) => (
+          <span
+            key={user.userId}
+            class="node-person"
+            style={{ '--person': user.color }}
+            data-testid={`selected-by-${user.username}`}
+          >
+            {user.displayName}
+          </span>
+        ))}
+        {writable && (
+          <button
+            type="button"
+            class="icon-button row-action"
+            aria-label={`Delete ${nameOf(branch)}`}
+            onClick={() => scene.remove(id)}
+          >
+            <Icon name="trash" size={13} />
+          </button>
+        )}
+      </div>
+      {branch.children.length > 0 && (
+        <div>
+          {branch.children.map((child) => (
+            <Branch key={child.id} {...props} branch={child} depth={depth + 1} drop={drop} />
+          ))}
+        </div>
+      )}
+    </div>
+  );
+};
+
+/** The nodes as they hang on each other; dragging one onto another hangs it there. */
+export const SceneTree = (props: TreeProps) => {
+  const drop = useSignal<string | undefined>(undefined);
+  return (
+    <div class="tree nodes" role="tree" aria-label="Nodes of the scene">
+      {props.tree.map((branch) => (
+        <Branch key={branch.id} {...props} branch={branch} depth={0} drop={drop} />
+      ))}
+      {props.tree.length === 0 && <p class="list-empty">This scene is empty. Add its first node.</p>}
+    </div>
+  );
+};
