@@ -10,8 +10,8 @@ interface OpenApi {
   paths: Record<string, Record<string, { operationId: string; responses: Record<string, unknown> }>>;
 }
 
-/** Pages about the API; everything else that the router knows is an endpoint of the contract. */
-const pages = ['GET /openapi.json', 'GET /docs', 'GET /docs/errors'];
+/** Pages about the API, and of development; everything else that the router knows is an endpoint of the contract. */
+const pages = ['GET /openapi.json', 'GET /docs', 'GET /docs/errors', 'GET /dev/mail'];
 
 describe('the contract', () => {
   it('lists exactly the routes that the router has, below /api and below /api/v1', () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
+import { sha256 } from '../../../src/core/tree.ts';
 import { ids, type TestClient, World } from '../support/room-world.ts';
 
 let world: World;
@@ -195,6 +196,32 @@ describe('[R22] A scene in a room', () => {
     await world.settle();
     expect(two.peer.closed).toBeNull();
     expect(await scene()).toMatchObject({ small: 1 });
+  });
+
+  it('[R9] counts against the size of the project as it is laid out, from its first edit on', async () => {
+    const ones = Array.from({ length: 20_000 }, () => 1);
+    const written = JSON.stringify({ ones });
+    const max = limits.project.totalSize + limits.project.typingSlack;
+    for (const [left, closed] of [
+      [10_000, 'quota_exceeded'],
+      [200_000, null],
+    ] as const) {
+      world = new World();
+      world.room.adopt(
+        [
+          { path: 'big.bin', hash: sha256('big'), size: max - left - written.length, mode: 0o644, isText: false },
+          world.blobs.seed(path, written),
+        ],
+        ids.owner,
+      );
+      const client = await world.client(ids.editor, path);
+      root(client).set('hp', 1);
+      await world.settle();
+      expect(client.peer.closed).toBe(closed);
+      const sizes = world.room.list().files.map(({ size }) => size);
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(max);
+      expect(await scene()).toEqual(closed === null ? { ones, hp: 1 } : { ones });
+    }
   });
 
   it('[R6] is not changed by a viewer', async () => {

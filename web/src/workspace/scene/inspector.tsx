@@ -44,6 +44,8 @@ const Field = ({
   writable,
 }: Omit<InspectorProps, 'value' | 'path'> & { leaf: Leaf }) => {
   const wrong = useSignal(false);
+  /** What is being typed: what others do to the node meanwhile must not write over it. */
+  const draft = useSignal<string | undefined>(undefined);
   const label = field.join('.');
   const testid = `field-${label}`;
   return (
@@ -66,11 +68,21 @@ const Field = ({
           aria-label={label}
           readOnly={!writable}
           aria-invalid={wrong.value}
-          value={typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value)}
+          value={
+            draft.value ?? (typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value))
+          }
+          onInput={(event) => {
+            draft.value = event.currentTarget.value;
+          }}
+          onBlur={() => {
+            if (!wrong.value) draft.value = undefined;
+          }}
           onChange={(event) => {
             const next = readAs(value, event.currentTarget.value);
             wrong.value = next === undefined;
-            if (next !== undefined && next !== value) scene.set(id, field, next);
+            if (next === undefined) return;
+            draft.value = undefined;
+            if (next !== value) scene.set(id, field, next);
           }}
         />
       )}
@@ -111,7 +123,7 @@ export const Inspector = ({ scene, id, value, path, writable }: InspectorProps) 
       </div>
       <div class="node-fields">
         {leaves(value).map((leaf) => (
-          <Field key={leaf[0].join('.')} leaf={leaf} scene={scene} id={id} writable={writable} />
+          <Field key={`${id}/${leaf[0].join('.')}`} leaf={leaf} scene={scene} id={id} writable={writable} />
         ))}
         {writable && (
           <form
