@@ -234,7 +234,7 @@ export const errors = spec({
     status: 404,
     retryable: false,
     title: 'That invitation does not work',
-    help: 'It is unknown, expired, used up or withdrawn, or meant for another account. Check which account you are signed in with, and ask for a new one.',
+    help: 'It is unknown, expired, used up or withdrawn, or meant for another account. Check which account you are signed in with and that its address is verified, or ask for a new one.',
   },
   already_member: { status: 409, retryable: false, title: 'Already a member', help: 'Change the role by PUT instead.' },
   owner_required: {

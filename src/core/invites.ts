@@ -36,12 +36,13 @@ export type InviteWorth =
   | 'inviter_not_owner'
   | 'expired'
   | 'other_account'
+  | 'unverified'
   | 'used_up'
   | 'excluded';
 
 export function worthOf(
   { invite, project, membership, excluded }: InviteFacts,
-  reader: { readonly id: string; readonly email: string },
+  reader: { readonly id: string; readonly email: string; readonly emailVerified: boolean },
   now: number,
 ): InviteWorth {
   if (project.state !== 'ready' || project.deletedAt !== null) return 'project_gone';
@@ -49,6 +50,8 @@ export function worthOf(
   if (invite.invitedBy !== project.ownerId) return 'inviter_not_owner';
   if (invite.expiresAt <= now) return 'expired';
   if (invite.email !== null && invite.email !== reader.email) return 'other_account';
+  // Anybody can register an address: only who has proved it is who was meant.
+  if (invite.email !== null && !reader.emailVerified) return 'unverified';
   const access = accessOf(reader.id, project, membership);
   const isMember = access !== null && access !== 'public';
   if (isMember && (access !== 'viewer' || invite.role === 'viewer')) return 'member';

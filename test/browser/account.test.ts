@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { launchBrowser } from './chromium.ts';
-import { type Person, person, picture, visitor } from './person.ts';
+import { mailedLink, type Person, person, picture, visitor } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -12,24 +12,6 @@ afterAll(() => browser?.close());
 
 /** What the browser says of refusals that a screen is there to show. */
 const faults = (someone: Person): string[] => someone.complaints.filter((text) => !/status of 4\d\d/.test(text));
-
-/** The link of the newest mail to an address, from the page that shows them. */
-async function mailedLink(email: string, subject: string): Promise<string> {
-  let link: string | undefined;
-  await expect
-    .poll(
-      async () => {
-        const answer = await fetch(`${inject('origin')}/dev/mail`, { headers: { accept: 'application/json' } });
-        const { mails } = (await answer.json()) as { mails: { to: string; subject: string; text: string }[] };
-        const mail = mails.find((one) => one.to === email && one.subject === subject);
-        link = /https?:\/\/\S+#\S+/.exec(mail?.text ?? '')?.[0];
-        return link;
-      },
-      { timeout: 20_000 },
-    )
-    .toBeDefined();
-  return link ?? '';
-}
 
 const openAccount = async (page: Page): Promise<void> => {
   await page.goto(`${inject('origin')}/account`);

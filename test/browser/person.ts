@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 
 /** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
@@ -52,4 +52,22 @@ export async function person(browser: Browser, name: string): Promise<Person> {
   await register(someone);
   await someone.page.getByTestId('new-project').first().waitFor();
   return someone;
+}
+
+/** The link of the newest mail to an address, from the page that shows them. */
+export async function mailedLink(email: string, subject: string): Promise<string> {
+  let link: string | undefined;
+  await expect
+    .poll(
+      async () => {
+        const answer = await fetch(`${inject('origin')}/dev/mail`, { headers: { accept: 'application/json' } });
+        const { mails } = (await answer.json()) as { mails: { to: string; subject: string; text: string }[] };
+        const mail = mails.find((one) => one.to === email && one.subject === subject);
+        link = /https?:\/\/\S+#\S+/.exec(mail?.text ?? '')?.[0];
+        return link;
+      },
+      { timeout: 20_000 },
+    )
+    .toBeDefined();
+  return link ?? '';
 }

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launchBrowser } from './chromium.ts';
-import { type Person, person, picture, register, visitor } from './person.ts';
+import { mailedLink, type Person, person, picture, register, visitor } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -138,6 +138,12 @@ describe('sharing', () => {
     await eve.page.getByRole('button', { name: 'Use another account' }).click();
     await eve.page.getByTestId('auth-invited').waitFor();
     expect(eve.page.url()).toBe(link);
+    // An address that is registered is not proved yet.
+    await grace.page.goto(link);
+    await grace.page.getByTestId('invite-failed').waitFor();
+    await grace.page.goto(await mailedLink(grace.email, 'Verify your address for Kiln'));
+    await grace.page.getByTestId('verify').click();
+    await grace.page.getByTestId('verify-done').waitFor();
     await grace.page.goto(link);
     await grace.page.getByTestId('invite-ready').waitFor();
 

@@ -58,7 +58,7 @@ const people = async (db: Database, count: number): Promise<string[]> => {
   return ids;
 };
 
-const reader = (id: string, email = `${id}@kiln.test`) => ({ id, email });
+const reader = (id: string, email = `${id}@kiln.test`) => ({ id, email, emailVerified: true });
 
 interface Shared {
   readonly projectId: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type InviteFacts, type InviteWorth, worthOf } from '../../src/core/invites.ts';
 
 const now = 1000;
-const reader = { id: 'reader', email: 'reader@kiln.test' };
+const reader = { id: 'reader', email: 'reader@kiln.test', emailVerified: true };
 
 type Change = { [K in keyof InviteFacts]?: Partial<InviteFacts[K]> | InviteFacts[K] };
 const facts = ({ invite, project, membership = null, excluded = false }: Change = {}): InviteFacts => ({
@@ -53,5 +53,11 @@ describe('An invite', () => {
     ],
   ])('%s', (_, change, worth) => {
     expect(worthOf(facts(change), reader, now)).toBe(worth);
+  });
+
+  it('that is addressed is open to who has verified the address alone, a link to anybody', () => {
+    const unverified = { ...reader, emailVerified: false };
+    expect(worthOf(facts({ invite: { email: reader.email } }), unverified, now)).toBe('unverified');
+    expect(worthOf(facts(), unverified, now)).toBe('open');
   });
 });

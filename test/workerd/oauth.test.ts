@@ -3,7 +3,17 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../src/worker/app.ts';
 import { answerForProviders, comeBack, type Face, grant, leave, refreshedFrom, signInWith } from './provider-world.ts';
-import { type Account, call, database, expectJson, expectProblem, mailsTo, signUp, tokenIn } from './support.ts';
+import {
+  type Account,
+  call,
+  database,
+  expectJson,
+  expectProblem,
+  mailsTo,
+  signUp,
+  tokenIn,
+  verifyAddress,
+} from './support.ts';
 
 beforeEach(() => answerForProviders());
 
@@ -28,11 +38,6 @@ const as = ({ user, accessToken }: Session): Account => ({
   token: accessToken,
   refreshToken: '',
 });
-
-async function verifyAddress(account: Account): Promise<void> {
-  const token = tokenIn((await mailsTo(account.email)).at(-1));
-  expect((await call('POST', '/api/auth/email/verify', { json: { token } })).status).toBe(204);
-}
 
 const identities = async (account: Account): Promise<{ identities: { provider: string }[]; hasPassword: boolean }> =>
   await expectJson(await call('GET', '/api/auth/identities', { as: account }), 200);

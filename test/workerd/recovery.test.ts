@@ -190,6 +190,10 @@ describe('the development mailbox', () => {
       ...env,
       KILN_ENV: 'staging',
       APP_ORIGIN: 'https://kiln.test',
+      CONTENT_HOST: 'play.example',
+      OAUTH_GITHUB_URL: 'https://github.test',
+      OAUTH_GITHUB_API_URL: 'https://api.github.test',
+      OAUTH_GOOGLE_ISSUER: 'https://google.test',
       AUTH_KEYS: env.AUTH_KEYS.replace(/"kid":"dev-/, '"kid":"'),
     };
     const answer = await createApp().request('https://kiln.test/dev/mail', {}, elsewhere, createExecutionContext());

@@ -7,7 +7,17 @@ import type { Activity, Invite, InvitePreview, Usage } from '../../src/contract/
 import { sha256 } from '../../src/core/tree.ts';
 import { createApp } from '../../src/worker/app.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
-import { type Account, call, database, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
+import {
+  type Account,
+  call,
+  database,
+  expectJson,
+  expectProblem,
+  makeWorld,
+  signUp,
+  verifyAddress,
+  type World,
+} from './support.ts';
 import { openSocket, until, YjsClient } from './yjs-client.ts';
 
 let world: World;
@@ -207,6 +217,16 @@ describe('#32 an invite is refused', () => {
     const { token, invite: made } = await invite({ role: 'viewer', email: ` ${guest.email.toUpperCase()} ` });
     expect(made).toMatchObject({ kind: 'addressed', email: guest.email, maxUses: 1 });
     await expectDead(token, world.stranger);
+    await verifyAddress(guest);
+    await expectJson(await accept(token, guest), 200);
+    await remove(guest);
+  });
+
+  it('to who registered the address and has not proved it, until they have', async () => {
+    const guest = await signUp('guest');
+    const { token } = await invite({ role: 'viewer', email: guest.email });
+    await expectDead(token, guest);
+    await verifyAddress(guest);
     await expectJson(await accept(token, guest), 200);
     await remove(guest);
   });
@@ -214,6 +234,7 @@ describe('#32 an invite is refused', () => {
   it('the second time', async () => {
     const guest = await signUp('guest');
     const { token } = await invite({ role: 'viewer', email: guest.email });
+    await verifyAddress(guest);
     await expectJson(await accept(token, guest), 200);
     expect((await call('DELETE', `${path}/collaborators/${guest.id}`, { as: guest })).status).toBe(204);
     await expectDead(token, guest);
@@ -480,6 +501,7 @@ describe('activity', () => {
     ];
     for (const [action, step] of steps) expect((await step()).status, action).toBeLessThan(300);
     const made = await invite({ role: 'editor', email: guest.email }, at);
+    await verifyAddress(guest);
     await expectJson(await accept(made.token, guest), 200);
     const { builds } = await expectJson<{ builds: { id: string }[] }>(
       await call('GET', `${at}/builds`, { as: owner }),

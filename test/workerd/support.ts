@@ -130,3 +130,10 @@ export function tokenIn(mail: { text: string } | undefined): string {
   if (token === undefined) throw new Error('no link in the mail');
   return token;
 }
+
+/** Follows the link that registration mailed. */
+export async function verifyAddress(account: Account): Promise<void> {
+  const token = tokenIn((await mailsTo(account.email)).at(-1));
+  const answer = await call('POST', '/api/auth/email/verify', { json: { token } });
+  if (answer.status !== 204) throw new Error(`expected 204, got ${answer.status}: ${await answer.text()}`);
+}
