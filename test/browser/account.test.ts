@@ -107,6 +107,10 @@ describe('an account', () => {
 describe('providers', () => {
   it('let a new face in through a real OpenID provider, link GitHub, and say who is somebody else', async () => {
     const grace = await visitor(browser, 'grace');
+    // The provider's own page wants a font from another site, which is not there for a test.
+    await grace.page.route(/^https:\/\/fonts\.googleapis\.com\//, (route) =>
+      route.fulfill({ contentType: 'text/css', body: '' }),
+    );
     const { page } = grace;
     await page.goto(inject('origin'));
     await page.getByTestId('oauth-google').click();

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { expect, inject } from 'vitest';
+import { createClient, type KilnClient } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 
 /** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
@@ -35,12 +36,21 @@ export async function visitor(browser: Browser, name: string): Promise<Person> {
   return { page, username, email: `${username}@kiln.test`, complaints };
 }
 
+const password = 'correct horse battery';
+
+/** The same person as a client of the API, for what is not about the screen. */
+export async function clientOf({ email }: Person): Promise<KilnClient> {
+  const client = createClient({ baseUrl: inject('origin') });
+  await client.login({ email, password });
+  return client;
+}
+
 /** Signs up where the page is. */
 export async function register({ page, username, email }: Person): Promise<void> {
   await page.getByTestId('switch-register').click();
   await page.getByTestId('email').fill(email);
   await page.getByTestId('username').fill(username);
-  await page.getByTestId('password').fill('correct horse battery');
+  await page.getByTestId('password').fill(password);
   await picture(page, `sign-up-${username.split('-')[0]}`);
   await page.getByTestId('submit-register').click();
 }

@@ -25,6 +25,31 @@ export interface Comparison {
 
 type DiffAnswer = z.infer<typeof Diff>;
 
+/** Of lines that change places, the older ones come first. */
+const olderFirst = (lines: readonly string[]): string[] => {
+  const sorted: string[] = [];
+  let newer: string[] = [];
+  for (const line of lines) {
+    // A remark about the end of the file goes with the line before it.
+    const isNewer = line[0] === '+' || (line[0] === '\\' && newer.length > 0);
+    if (isNewer) newer.push(line);
+    else if (line[0] === '-') sorted.push(line);
+    else {
+      sorted.push(...newer, line);
+      newer = [];
+    }
+  }
+  return [...sorted, ...newer];
+};
+
+const reversedPatch = (patch: string): string =>
+  formatPatch(
+    parsePatch(patch).map((file) => {
+      const { hunks, ...rest } = reversePatch(file);
+      return { ...rest, hunks: hunks.map((hunk) => ({ ...hunk, lines: olderFirst(hunk.lines) })) };
+    }),
+  );
+
 const reversed = (diff: DiffAnswer): DiffAnswer => ({
   added: diff.removed,
   removed: diff.added,
@@ -32,7 +57,7 @@ const reversed = (diff: DiffAnswer): DiffAnswer => ({
     path,
     before: after,
     after: before,
-    ...(patch !== undefined && { patch: formatPatch(parsePatch(patch).map((one) => reversePatch(one))) }),
+    ...(patch !== undefined && { patch: reversedPatch(patch) }),
   })),
   truncated: diff.truncated,
 });

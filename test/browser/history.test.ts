@@ -1,0 +1,171 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { KilnClient } from '../../src/client/index.ts';
+import { launchBrowser } from './chromium.ts';
+import { clientOf, type Person, person, picture } from './person.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+const files: Readonly<Record<string, string>> = {
+  'README.md': '# A game about speed\n\nIt is fast.\n',
+  'src/main.ts': 'const speed = 10;\nconst lives = 3;\nconsole.log(speed, lives);\n',
+  'levels/1.json': '{"speed":2,"name":"one"}\n',
+};
+
+async function makeProject(client: KilnClient, name: string): Promise<string> {
+  const { project } = await client.call('createProject', { body: { name } });
+  const operations = Object.entries(files).map(([path, content]) => ({ op: 'create' as const, path, content }));
+  await client.call('batchFiles', { params: { id: project.id }, body: { operations } });
+  return project.id;
+}
+
+const read = async (client: KilnClient, id: string, path: string): Promise<string> =>
+  (await client.call('getFile', { params: { id, path } })).file.content;
+
+async function openHistory(page: Page): Promise<void> {
+  await page.getByTestId('project-menu').click();
+  await page.getByTestId('project-history').click();
+  await page.getByTestId('history-panel').waitFor();
+}
+
+async function openFile({ page }: Person, id: string, path: string): Promise<void> {
+  await page.goto(`${inject('origin')}/p/${id}`);
+  await page.getByTestId(`file-${path}`).click();
+  await page.getByTestId('editor').locator('.cm-content').waitFor();
+}
+
+const moments = (page: Page) => page.getByTestId('checkpoints');
+
+describe('history in the workspace', () => {
+  it('keeps a state, shows what changed since, and goes back while somebody else types, who loses nothing', async () => {
+    const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Speed');
+    await client.call('addCollaborator', { params: { id }, body: { username: grace.username, role: 'editor' } });
+    await openFile(ada, id, 'README.md');
+    await openFile(grace, id, 'README.md');
+
+    // What Ada keeps, Grace sees without doing anything.
+    await openHistory(grace.page);
+    await openHistory(ada.page);
+    await picture(ada.page, 'history-empty');
+    await ada.page.getByTestId('checkpoint-name').fill('Before the boss fight');
+    await ada.page.getByTestId('checkpoint-keep').click();
+    for (const { page } of [ada, grace])
+      await expect.poll(() => moments(page).innerText()).toMatch(/Before the boss fight\s+ada-/);
+
+    await client.call('batchFiles', {
+      params: { id },
+      body: {
+        operations: [
+          {
+            op: 'put',
+            path: 'src/main.ts',
+            content: 'const speed = 99;\nconst lives = 3;\nconsole.log(speed, lives);\n',
+          },
+          { op: 'delete', path: 'levels/1.json' },
+          { op: 'create', path: 'src/boss.ts', content: 'export const boss = { rage: 7 };\n' },
+        ],
+      },
+    });
+    await moments(ada.page).getByText('Before the boss fight', { exact: true }).click();
+    const summary = ada.page.getByTestId('compare-summary');
+    await expect.poll(() => summary.innerText()).toBe('3 files: 1 added, 1 removed, 1 modified');
+    const change = (path: string) => ada.page.getByTestId(`change-${path}`);
+    expect(await change('src/main.ts').innerText()).toMatch(/const speed = 10;[\s\S]*const speed = 99;/);
+    await expect.poll(() => change('src/boss.ts').innerText()).toContain('rage: 7');
+    expect(await change('levels/1.json').getAttribute('data-kind')).toBe('removed');
+    await picture(ada.page, 'checkpoint-changes');
+
+    // The files as they were are there to be read, not written.
+    await ada.page.getByTestId('checkpoint-files').click();
+    await ada.page.getByTestId('stored-src/main.ts').click();
+    const stored = ada.page.getByTestId('stored-text').locator('.cm-content');
+    await expect.poll(() => stored.innerText()).toContain('const speed = 10;');
+    expect(await stored.getAttribute('contenteditable')).toBe('false');
+    await picture(ada.page, 'checkpoint-files');
+
+    // Grace types on while Ada goes back.
+    const words = Array.from({ length: 70 }, (_, index) => `w${index} `);
+    await grace.page.getByTestId('editor').locator('.cm-content').click();
+    await grace.page.keyboard.press('Control+End');
+    const typing = (async () => {
+      for (const word of words) await grace.page.keyboard.type(word, { delay: 12 });
+    })();
+    await ada.page.getByTestId('checkpoint-restore').click();
+    await picture(ada.page, 'restore');
+    await ada.page.getByTestId('confirm').click();
+    await ada.page.getByTestId('checkpoint-view').waitFor({ state: 'detached' });
+    await expect.poll(() => grace.page.locator('.toasts').innerText()).toContain('went back to an older state');
+    await typing;
+    await expect.poll(() => grace.page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
+
+    // What was typed before is in the state that the restore kept; what was typed after is in the file.
+    await expect.poll(() => moments(grace.page).innerText()).toContain('Before going back to');
+    const { checkpoints } = await client.call('listCheckpoints', { params: { id }, query: { kind: 'restore' } });
+    const kept = await client.call('getCheckpointFile', {
+      params: { id, checkpointId: checkpoints[0]?.id ?? '', path: 'README.md' },
+    });
+    const typed = (text: string): string[] => text.match(/w\d+/g) ?? [];
+    const now = await read(client, id, 'README.md');
+    expect([...typed(kept.file.content), ...typed(now)].join(' ')).toBe(words.join('').trim());
+    expect(typed(now).length).toBeGreaterThan(0);
+    expect(await read(client, id, 'src/main.ts')).toBe(files['src/main.ts']);
+    expect(await read(client, id, 'levels/1.json')).toBe(files['levels/1.json']);
+    // The editor that was open shows the same, and its tab is still there.
+    for (const { page } of [ada, grace]) {
+      await expect
+        .poll(async () => typed(await page.getByTestId('editor').locator('.cm-content').innerText()).join())
+        .toBe(typed(now).join());
+      await page.getByTestId('tab-README.md').waitFor();
+    }
+    await picture(grace.page, 'restored');
+
+    // A name can be changed and taken away, and a checkpoint forgotten.
+    await moments(ada.page).getByText('Before the boss fight', { exact: true }).click();
+    await ada.page.getByTestId('checkpoint-menu').click();
+    await picture(ada.page, 'checkpoint-menu');
+    await ada.page.getByTestId('checkpoint-rename').click();
+    await ada.page.getByTestId('text-dialog').fill('Version one');
+    await ada.page.getByTestId('text-dialog-submit').click();
+    await expect.poll(() => moments(grace.page).innerText()).toContain('Version one');
+    await ada.page.getByTestId('checkpoint-menu').click();
+    await ada.page.getByTestId('checkpoint-forget').click();
+    await ada.page.getByTestId('confirm').click();
+    await expect.poll(() => moments(grace.page).innerText()).not.toContain('Version one');
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+  });
+
+  it('reads on through a long history, by kind, and leaves viewers nothing to press that they may not', async () => {
+    const ada = await person(browser, 'ada');
+    const vic = await person(browser, 'vic');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Long history');
+    await client.call('addCollaborator', { params: { id }, body: { username: vic.username, role: 'viewer' } });
+    for (let count = 1; count <= 33; count += 1)
+      await client.call('createCheckpoint', { params: { id }, body: { name: `State ${count}` } });
+    await openFile(vic, id, 'README.md');
+    await openHistory(vic.page);
+    const count = () => moments(vic.page).locator('[data-testid^="checkpoint-"]').count();
+    await expect.poll(count).toBe(30);
+    await vic.page.getByTestId('history-more').click();
+    await expect.poll(() => moments(vic.page).innerText()).toContain('State 1\n');
+    expect(await count()).toBeGreaterThanOrEqual(33);
+    await vic.page.getByTestId('history-filter').selectOption('build');
+    await expect.poll(() => moments(vic.page).innerText()).toBe('Nothing of that kind was kept.');
+    await vic.page.getByTestId('history-filter').selectOption('manual');
+    await moments(vic.page).getByText('State 33', { exact: true }).click();
+    await expect.poll(() => vic.page.getByTestId('compare-summary').innerText()).toBe('No difference');
+    for (const control of ['checkpoint-name', 'checkpoint-restore', 'checkpoint-menu'])
+      expect(await vic.page.getByTestId(control).count()).toBe(0);
+    await vic.page.setViewportSize({ width: 820, height: 900 });
+    await picture(vic.page, 'history-narrow');
+    await vic.page.getByTestId('history-close').click();
+    await vic.page.getByTestId('file-README.md').waitFor();
+    expect(vic.complaints).toEqual([]);
+  });
+});
