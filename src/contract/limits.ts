@@ -331,10 +331,8 @@ export const limits = {
     mentionsMax: 20,
     /** The newest messages of a project's chat: at a hundred a day, the last hundred days. */
     chatKept: 10_000,
-    /** Chat messages and comments of one user: bursts of so many … */
-    burst: 20,
-    /** … and one more after so long: nobody types 30 messages a minute for long. */
-    refill: 2 * second,
+    /** Chat messages and comments of one user: a burst of 20, then one every 2 s. Nobody types 30 messages a minute for long. */
+    pace: { limit: 20, window: 40 * second },
   },
 
   /** Comments on files. */

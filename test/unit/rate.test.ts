@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/contract/limits.ts';
 import { networkOf } from '../../src/core/address.ts';
 import { advance, rateHeaders, scaled, standing } from '../../src/core/rate.ts';
 
@@ -42,6 +43,22 @@ describe('Rates', () => {
           );
       }),
     );
+  });
+
+  it('#14 let few of a thousand guesses in an hour at one account, or at a thousand from one address', () => {
+    const hour = 60 * 60_000;
+    for (const guarded of [limits.rates.account, limits.rates.perAddress.signIn]) {
+      let [state, through] = [0, 0];
+      for (let guess = 0; guess < 1000; guess += 1) {
+        const now = (guess * hour) / 1000;
+        const after = advance(state, guarded, 1, now);
+        if (!standing(after, guarded, now).ok) continue;
+        state = after;
+        through += 1;
+      }
+      expect(through).toBeLessThanOrEqual(guarded.limit * (1 + hour / guarded.window));
+      expect(through).toBeLessThan(1000 / 2);
+    }
   });
 
   it('give back what is refunded, and forget what is long past', () => {

@@ -1,14 +1,15 @@
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Author } from '../../contract/talk.ts';
-import { Buckets } from '../../core/bucket.ts';
+import { advance, standing } from '../../core/rate.ts';
 import type { Members } from './members.ts';
 
 /** Who says something, and to whom: by the word of the database, not faster than people write. [R7, R23] */
 export class Talkers {
   readonly #members: Members;
   readonly #now: () => number;
-  readonly #rate = new Buckets(limits.talk.burst, limits.talk.refill);
+  /** When everything that a user has said is forgiven. */
+  readonly #states = new Map<string, number>();
 
   constructor(members: Members, now: () => number) {
     this.#members = members;
@@ -17,12 +18,15 @@ export class Talkers {
 
   /** Throws `rate_limited`. */
   pace(userId: string): void {
-    const wait = this.#rate.take(userId, this.#now());
-    if (wait > 0)
+    const [now, before] = [this.#now(), this.#states.get(userId) ?? 0];
+    const after = advance(before, limits.talk.pace, 1, now);
+    if (!standing(after, limits.talk.pace, now).ok)
       throw new KilnError('rate_limited', {
         detail: 'You say too much in too short a time.',
-        retryAfter: Math.ceil(wait / 1000),
+        retryAfter: standing(before, limits.talk.pace, now).retryAfter,
       });
+    for (const [one, state] of this.#states) if (state <= now) this.#states.delete(one);
+    this.#states.set(userId, after);
   }
 
   /** The names of a writer and of the members who are mentioned. Throws `validation_failed` for others. */

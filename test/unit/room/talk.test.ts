@@ -53,14 +53,14 @@ describe('[R23] The chat', () => {
 
   it('has a pace: bursts, then one at a time, for each person', async () => {
     const peer = await world.channel(ids.editor);
-    for (let n = 0; n <= limits.talk.burst; n += 1) await world.send(peer, say({ type: 'chat', body: 'x' }));
+    for (let n = 0; n <= limits.talk.pace.limit; n += 1) await world.send(peer, say({ type: 'chat', body: 'x' }));
     expect(peer.heard('error')).toMatchObject([{ code: 'rate_limited' }]);
     expect(peer.closed).toBeNull();
     expect(await codeOf(world.room.talk.chat(ids.editor, { body: 'x', mentions: [] }))).toBe('rate_limited');
     await world.room.talk.chat(ids.viewer, { body: 'x', mentions: [] });
-    await vi.advanceTimersByTimeAsync(limits.talk.refill);
+    await vi.advanceTimersByTimeAsync(limits.talk.pace.window / limits.talk.pace.limit);
     await world.room.talk.chat(ids.editor, { body: 'y', mentions: [] });
-    expect(world.room.talk.history({ limit: 200 }).messages).toHaveLength(limits.talk.burst + 2);
+    expect(world.room.talk.history({ limit: 200 }).messages).toHaveLength(limits.talk.pace.limit + 2);
   });
 
   it('keeps the newest messages', async () => {
