@@ -29,8 +29,8 @@ export const Job = z.object({
   treeHash: Sha256,
   /** Name of the project, for titles and package names. Untrusted text. */
   projectName: z.string(),
-  /** Milliseconds since the epoch; the attempt is over then. */
-  deadline: z.int(),
+  /** Milliseconds that the attempt may take once the runner has it: a duration, since the clocks of the two need not agree. */
+  timeout: z.int().positive(),
   /** Lock of the project's last build, as `package-lock.json` text, when it brings none of its own. */
   lock: z.string().optional(),
   token: z.string(),

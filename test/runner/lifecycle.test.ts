@@ -165,7 +165,7 @@ describe('a job that must stop', () => {
 
   it('fails as a timeout at its deadline', async () => {
     hold();
-    const build = await platform.build(game(), { deadline: Date.now() + 3000 });
+    const build = await platform.build(game(), { timeout: 3000 });
     await runner.post(build.job);
     expect(await build.failure()).toMatchObject({ kind: 'limit', code: 'build_timeout' });
   });
@@ -196,8 +196,26 @@ describe('faults', () => {
     expect((await next.outcome.promise).type).toBe('success');
   });
 
+  it.each([5, -5])('[10] a clock that is %i minutes off changes nothing of a build', async (minutes) => {
+    const off = minutes * 60_000;
+    const clock = `const Real = Date; globalThis.Date = class extends Real { constructor(...args) { args.length ? super(...args) : super(Real.now() + ${off}); } static now() { return Real.now() + ${off}; } };`;
+    const skewed = await RunnerProcess.start({
+      platformUrl: platform.url,
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(clock)}` },
+    });
+    try {
+      const build = await platform.build(game());
+      await skewed.post(build.job);
+      expect((await build.outcome.promise).type).toBe('success');
+      const told = build.logs.map((event) => event.at);
+      expect(Math.abs(Math.min(...told) - off - Date.now())).toBeLessThan(60_000);
+    } finally {
+      await skewed.stop();
+    }
+  });
+
   it('[4] a build process that hangs is cut at the deadline', async () => {
-    const build = await platform.build(game(), { deadline: Date.now() + 4000 });
+    const build = await platform.build(game(), { timeout: 4000 });
     hold();
     await runner.post(build.job);
     await eventually(() => build.blobRequests > 0);

@@ -45,7 +45,7 @@ export const executeJob = async (job: Job, deps: JobDeps, stop: AbortController)
     onStop: (reason) => stop.abort(reason),
     signal: silence.signal,
   });
-  const remaining = Math.min(job.deadline - Date.now(), limits.build.timeout);
+  const remaining = Math.min(job.timeout, limits.build.timeout);
   const timers = [
     setTimeout(() => stop.abort(new Stopped('deadline')), Math.max(0, remaining - runnerLimits.reportMargin)),
     setTimeout(() => silence.abort(), Math.max(runnerLimits.reportMargin, remaining)),

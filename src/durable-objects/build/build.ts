@@ -63,7 +63,8 @@ export interface Claim {
   readonly options: BuildOptions;
   readonly treeHash: string;
   readonly lockHash: string | null;
-  readonly deadline: number;
+  /** Milliseconds. */
+  readonly timeout: number;
 }
 
 /** What is left of control characters without the escape sequences; tabs and line ends may stay. */
@@ -148,7 +149,7 @@ export class BuildCore {
       options: options as BuildOptions,
       treeHash,
       lockHash,
-      deadline: now + limits.build.timeout,
+      timeout: limits.build.timeout,
     };
   }
 

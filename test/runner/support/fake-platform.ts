@@ -144,7 +144,7 @@ export class FakePlatform {
       },
       treeHash: sha256(JSON.stringify(Object.keys(files))),
       projectName: 'Test game',
-      deadline: Date.now() + limits.build.timeout,
+      timeout: limits.build.timeout,
       token: '',
       ...overrides,
     };
@@ -164,7 +164,7 @@ export class FakePlatform {
       .setIssuer('kiln')
       .setSubject(claims.sub ?? job.buildId)
       .setAudience(claims.aud ?? 'kiln:build')
-      .setExpirationTime(claims.exp ?? Math.floor(job.deadline / 1000) + 60)
+      .setExpirationTime(claims.exp ?? Math.floor((Date.now() + job.timeout) / 1000) + 60)
       .sign(this.#keys.privateKey);
   }
 

@@ -63,7 +63,7 @@ describe('A build', () => {
     world.now += 700;
     const claim = await world.claim();
     expect(claim).toMatchObject({ buildId, attempt: 1, target: 'web', projectName: 'My game', treeHash: hashA });
-    expect(claim.deadline).toBe(world.now + build.timeout);
+    expect(claim.timeout).toBe(build.timeout);
     expect(lastProjected()).toMatchObject({ status: 'building', attempt: 1 });
     world.now += 1000;
     expect(await world.core.events(batch(1, 1, progress(0.4), log('bundling')))).toEqual({ cancelled: false });

@@ -14,7 +14,7 @@ const claimOf = (id: string): Claim => ({
   options: BuildOptions.parse({}),
   treeHash: 'a'.repeat(64),
   lockHash: null,
-  deadline: 0,
+  timeout: 1000,
 });
 
 /** Dependencies that write down what is done with them. */
