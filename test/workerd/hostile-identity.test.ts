@@ -148,6 +148,45 @@ describe('fault 10: clocks that are wrong', () => {
   });
 });
 
+describe('#74 addresses of other machines', () => {
+  const inner = [
+    'http://127.0.0.1/',
+    'http://[::ffff:169.254.169.254]/latest',
+    'http://2130706433/',
+    'http://0177.1/',
+    'http://localhost./',
+    'file:///etc/passwd',
+  ];
+
+  it('are nowhere taken to be fetched: no operation has such a field, and none that is sent is followed', async () => {
+    const fetched = vi.spyOn(globalThis, 'fetch');
+    const { projectId } = world;
+    for (const url of inner)
+      for (const [method, path, json] of [
+        ['POST', '/api/projects/import', { url }],
+        ['PATCH', '/api/auth/me', { avatarUrl: url }],
+        ['PATCH', `/api/projects/${projectId}`, { thumbnailUrl: url }],
+        ['POST', '/api/projects', { name: 'P', url, webhook: url }],
+      ] as const) {
+        const answer = await call(method, path, { as: world.owner, json });
+        expect(answer.status, `${method} ${path} ${url}`).toBeGreaterThanOrEqual(400);
+        expect(answer.status, `${method} ${path} ${url}`).toBeLessThan(500);
+        expect(await answer.text()).not.toContain('169.254');
+      }
+    expect(fetched).not.toHaveBeenCalled();
+    fetched.mockRestore();
+    const { paths } = await expectJson<{ paths: Record<string, Record<string, { requestBody?: unknown }>> }>(
+      await call('GET', '/openapi.json'),
+      200,
+    );
+    const taken = Object.values(paths).flatMap((operations) =>
+      Object.values(operations).map(({ requestBody }) => JSON.stringify(requestBody ?? null)),
+    );
+    expect(taken.length).toBeGreaterThan(50);
+    expect(taken.filter((body) => /"(?:\w*[uU]rl|\w*[uU]ri|webhook|callback|"format":"uri")":/.test(body))).toEqual([]);
+  });
+});
+
 describe('#75 what looks like SQL', () => {
   it.each(["'", '"', "' OR 1=1 --", '%', '_', 'a* NEAR b', 'title:x', '\\', '/*', '💥'])(
     'is text like any other in a list, a name and a sign-in: %s',
