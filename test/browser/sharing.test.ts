@@ -141,6 +141,7 @@ describe('sharing', () => {
     // An address that is registered is not proved yet.
     await grace.page.goto(link);
     await grace.page.getByTestId('invite-failed').waitFor();
+    await grace.page.getByTestId('invite-unverified').waitFor();
     await grace.page.goto(await mailedLink(grace.email, 'Verify your address for Kiln'));
     await grace.page.getByTestId('verify').click();
     await grace.page.getByTestId('verify-done').waitFor();

@@ -74,6 +74,15 @@ export const InviteScreen = ({ token }: { token: string }) => {
             </button>
           </p>
         )}
+        {user !== undefined && !user.emailVerified && (
+          <p class="invite-who" data-testid="invite-unverified">
+            An invitation to an address opens once that address is verified.{' '}
+            <a class="link" {...linkTo('/account')}>
+              Verify yours
+            </a>
+            , then come back to this link.
+          </p>
+        )}
         <a class="button primary" {...linkTo('/')}>
           Go to your projects
         </a>
