@@ -2,8 +2,11 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { newSigningKey } from './scripts/lib/keys.ts';
 
+/** What is awaited comes when the machine gets to it: no poll of a test has a limit of its own. */
+const patient = { poll: { timeout: 60_000 } };
+
 /** Tests that start whole systems take turns: the machine may have two cores. */
-const oneAtATime = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
+const oneAtATime = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000, expect: patient };
 
 export default defineConfig({
   test: {

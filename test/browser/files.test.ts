@@ -13,7 +13,7 @@ const paths = ['README.md', 'src/main.ts', 'src/enemies/bat.ts', 'art/bat.svg', 
 
 const content = (page: Page) => page.getByTestId('editor').locator('.cm-content');
 const saved = (page: Page) =>
-  expect.poll(() => page.getByTestId('save-state').getAttribute('data-state'), { timeout: 15_000 }).toBe('saved');
+  expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
 
 /** What a browser says of refusals that this test asks for; a file that is gone may be asked for once more. */
 const withoutRefusals = (someone: Person): string[] =>

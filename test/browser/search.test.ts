@@ -59,7 +59,7 @@ async function makeProject(client: KilnClient, isPublic = false): Promise<string
 
 const summary = (page: Page) => page.getByTestId('search-summary');
 const says = (page: Page, text: RegExp | string): Promise<void> =>
-  expect.poll(() => summary(page).innerText(), { timeout: 15_000 }).toMatch(text);
+  expect.poll(() => summary(page).innerText()).toMatch(text);
 const activeLine = (page: Page, testId: string) => page.getByTestId(testId).locator('.cm-activeLine').first();
 
 describe('search in the workspace', () => {

@@ -28,7 +28,7 @@ afterAll(() => browser?.close());
 
 const content = ({ page }: Person) => page.getByTestId('editor').locator('.cm-content');
 const saved = ({ page }: Person) =>
-  expect.poll(() => page.getByTestId('save-state').getAttribute('data-state'), { timeout: 20_000 }).toBe('saved');
+  expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
 
 describe('two people in the workspace', () => {
   it('[R7] see where the other is, and follow', async () => {
@@ -38,9 +38,7 @@ describe('two people in the workspace', () => {
     await ada.page.getByTestId(`follow-${grace.username}`).click();
     await ada.page.getByTestId('following').waitFor();
     await grace.page.getByTestId('file-index.html').click();
-    await expect
-      .poll(() => ada.page.getByTestId('tab-index.html').getAttribute('aria-selected'), { timeout: 10_000 })
-      .toBe('true');
+    await expect.poll(() => ada.page.getByTestId('tab-index.html').getAttribute('aria-selected')).toBe('true');
     await picture(ada.page, 'following');
     await content(ada).click();
     await ada.page.getByTestId('following').waitFor({ state: 'detached' });
@@ -55,8 +53,7 @@ describe('two people in the workspace', () => {
       await content(someone).click();
       await someone.page.keyboard.press('Control+Home');
       await someone.page.keyboard.type(text);
-      for (const reader of [ada, grace])
-        await expect.poll(() => content(reader).innerText(), { timeout: 10_000 }).toContain(text);
+      for (const reader of [ada, grace]) await expect.poll(() => content(reader).innerText()).toContain(text);
     }
     await ada.page.keyboard.press('Control+z');
     await expect.poll(() => content(grace).innerText()).not.toContain('By Ada.');
@@ -82,7 +79,7 @@ describe('two people in the workspace', () => {
     await grace.page.reload();
     await grace.page.getByTestId('file-README.md').click();
     await grace.page.getByTestId('open-chat').click();
-    await expect.poll(() => grace.page.getByTestId('chat-message').count(), { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => grace.page.getByTestId('chat-message').count()).toBe(2);
   });
 
   it('[R13] comment on a passage, reply, and resolve', async () => {
@@ -161,7 +158,7 @@ describe('two people in the workspace', () => {
     await grace.page.keyboard.press('Control+Home');
     await grace.page.keyboard.type('Written away. ');
     await grace.page.context().setOffline(false);
-    await expect.poll(() => content(ada).innerText(), { timeout: 20_000 }).toContain('Written away.');
+    await expect.poll(() => content(ada).innerText()).toContain('Written away.');
     await saved(grace);
     const names = await grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
     expect(names.some((name) => name?.startsWith('kiln:') && name.endsWith('README.md'))).toBe(true);
@@ -170,9 +167,7 @@ describe('two people in the workspace', () => {
   it('[R6] keep a viewer from writing, and show that', async () => {
     await ada.page.getByTestId('share').click();
     await ada.page.getByTestId(`role-${grace.username}`).selectOption('viewer');
-    await expect
-      .poll(() => grace.page.getByTestId('save-state').getAttribute('data-state'), { timeout: 10_000 })
-      .toBe('read-only');
+    await expect.poll(() => grace.page.getByTestId('save-state').getAttribute('data-state')).toBe('read-only');
     await ada.page.keyboard.press('Escape');
     expect(await content(grace).getAttribute('contenteditable')).toBe('false');
     await picture(grace.page, 'viewer');

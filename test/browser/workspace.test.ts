@@ -39,22 +39,14 @@ describe('the workspace', () => {
     };
     await Promise.all([type(ada.page, 'Ada was here. '), type(grace.page, 'Grace was here. ')]);
     for (const { page } of [ada, grace]) {
-      await expect
-        .poll(() => page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
-        .toMatch(/Ada was here/);
-      await expect
-        .poll(() => page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
-        .toMatch(/Grace was here/);
-      await expect
-        .poll(() => page.getByTestId('save-state').getAttribute('data-state'), { timeout: 10_000 })
-        .toBe('saved');
+      await expect.poll(() => page.getByTestId('editor').locator('.cm-content').innerText()).toMatch(/Ada was here/);
+      await expect.poll(() => page.getByTestId('editor').locator('.cm-content').innerText()).toMatch(/Grace was here/);
+      await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
     }
     await picture(ada.page, 'together');
 
     await ada.page.getByTestId('build').click();
-    await expect
-      .poll(() => ada.page.getByTestId('build-status').getAttribute('data-status'), { timeout: 60_000 })
-      .toBe('success');
+    await expect.poll(() => ada.page.getByTestId('build-status').getAttribute('data-status')).toBe('success');
     const frame = ada.page.getByTestId('play-frame');
     if (!(await frame.isVisible())) await ada.page.getByTestId('play').click();
     await frame.waitFor();
@@ -66,7 +58,7 @@ describe('the workspace', () => {
     await grace.page.reload();
     await grace.page.getByTestId('file-README.md').click();
     await expect
-      .poll(() => grace.page.getByTestId('editor').locator('.cm-content').innerText(), { timeout: 10_000 })
+      .poll(() => grace.page.getByTestId('editor').locator('.cm-content').innerText())
       .toMatch(/Ada was here/);
     await ada.page.goto(inject('origin'));
     await ada.page.getByTestId('new-project').first().waitFor();

@@ -322,7 +322,7 @@ describe('[70] a build that reaches out', () => {
     const children = await runner.children();
     expect(children.length).toBeGreaterThan(0);
     for (const pid of children) {
-      await expect.poll(() => readlink(`/proc/${pid}/ns/net`), { timeout: 20_000 }).not.toBe(own);
+      await expect.poll(() => readlink(`/proc/${pid}/ns/net`)).not.toBe(own);
       const devices = (await readFile(`/proc/${pid}/net/dev`, 'utf8')).split('\n').slice(2, -1);
       expect(devices.map((line) => line.split(':')[0]?.trim())).toEqual(['lo']);
     }

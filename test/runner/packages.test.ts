@@ -124,7 +124,7 @@ const play = async (url: string): Promise<unknown> => {
   try {
     await page.goto(url);
     const told = (): Promise<unknown> => page.evaluate(() => (globalThis as { told?: unknown }).told);
-    await expect.poll(told, { timeout: 20_000 }).toBeDefined();
+    await expect.poll(told).toBeDefined();
     return await told();
   } finally {
     await page.close();

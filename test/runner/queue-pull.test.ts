@@ -39,7 +39,7 @@ afterEach(async () => {
 
 const game = (): Record<string, string> => ({ 'src/main.ts': `console.info('${newId()}');` });
 const isEmpty = async (): Promise<void> => {
-  await expect.poll(() => queue.size, { timeout: 60_000 }).toBe(0);
+  await expect.poll(() => queue.size).toBe(0);
 };
 
 /** Keeps builds in their first step. */
@@ -54,7 +54,7 @@ describe('a runner that pulls its jobs', () => {
     const build = await platform.build(game());
     const release = hold();
     queue.send(build.job);
-    await expect.poll(() => build.blobRequests, { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     expect(queue.size).toBe(1);
     release();
     expect(await build.outcome.promise).toMatchObject({ type: 'success' });
@@ -69,7 +69,7 @@ describe('a runner that pulls its jobs', () => {
     const builds = await Promise.all([1, 2, 3, 4, 5].map(() => platform.build(game())));
     const release = hold();
     for (const { job } of builds) queue.send(job, 'text');
-    await expect.poll(async () => (await runner.health()).running, { timeout: 60_000 }).toBe(2);
+    await expect.poll(async () => (await runner.health()).running).toBe(2);
     await sleep(1500);
     expect(builds.filter(({ blobRequests }) => blobRequests > 0)).toHaveLength(2);
     release();
@@ -81,7 +81,7 @@ describe('a runner that pulls its jobs', () => {
     const build = await platform.build(game());
     const release = hold();
     queue.send(build.job);
-    await expect.poll(() => build.blobRequests, { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     // The same message again, while its job runs: its lease was thought to be over.
     queue.expireLeases();
     await sleep(1500);
@@ -130,7 +130,7 @@ describe('a runner that pulls its jobs', () => {
       queue.send(build.job);
       const retried = (): boolean =>
         queue.calls.some(({ path, body }) => path === 'messages/ack' && JSON.stringify(body).includes('delay_seconds'));
-      await expect.poll(retried, { timeout: 60_000 }).toBe(true);
+      await expect.poll(retried).toBe(true);
       expect(queue.size).toBe(1);
     } finally {
       await lost.dispose();
@@ -141,7 +141,7 @@ describe('a runner that pulls its jobs', () => {
     const build = await platform.build(game());
     hold();
     queue.send(build.job);
-    await expect.poll(() => build.blobRequests, { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     await runner.stop('SIGTERM');
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
     expect(queue.size).toBe(0);
