@@ -24,6 +24,7 @@ import { AlarmClock } from './alarm-clock.ts';
 import type { Checkpoints, NewCheckpoint } from './room/checkpoints.ts';
 import type { HotText } from './room/contents.ts';
 import type { MergeOrder } from './room/history.ts';
+import { IdleDocuments } from './room/idle-documents.ts';
 import type { BatchStep, NewContent } from './room/landing.ts';
 import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
@@ -52,6 +53,9 @@ export interface SocketIdentity {
 export const identityHeader = 'x-kiln-identity';
 /** On a refused upgrade: the error's code, for the Worker to make a problem document of. */
 export const errorHeader = 'x-kiln-error';
+
+/** Rooms that share an isolate share its memory. */
+const idleDocuments = new IdleDocuments();
 
 /** The public of a project may have its files, not what its members say of them. */
 const forMembers = (access: Access, comments: CarriedComment[]): CarriedComment[] =>
@@ -475,6 +479,7 @@ export class ProjectRoom extends DurableObject<Env> {
       activity: {
         add: (entries) => withDatabase(env, (db) => addActivity(db, this.#projectId, entries)),
       },
+      idle: idleDocuments,
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
       log: (event, fields, level) => logEvent(event, { project: this.#projectId, ...fields }, level),

@@ -5,6 +5,7 @@ import { hashTree, sha256 } from '../../src/core/tree.ts';
 import type { ManifestEntry } from '../../src/data/objects.ts';
 import type { BlobStore } from '../../src/durable-objects/room/contents.ts';
 import { Flow } from '../../src/durable-objects/room/flow.ts';
+import { IdleDocuments } from '../../src/durable-objects/room/idle-documents.ts';
 import { Members } from '../../src/durable-objects/room/members.ts';
 import type { Peer, PeerTarget } from '../../src/durable-objects/room/peer.ts';
 import { updateFrame } from '../../src/durable-objects/room/protocol.ts';
@@ -292,6 +293,7 @@ class Stage {
       ),
       index: { write: async () => undefined },
       activity: { add: async () => undefined },
+      idle: new IdleDocuments(),
       now: Date.now,
       schedule: () => undefined,
       log: () => undefined,

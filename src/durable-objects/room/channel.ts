@@ -42,6 +42,10 @@ export class Channel {
     return this.#users.get(userId) ?? new Set();
   }
 
+  has(peer: Peer): boolean {
+    return this.socketsOf(peer.state.user.userId).has(peer);
+  }
+
   everyone(): Peer[] {
     return [...this.#users.values()].flatMap((peers) => [...peers]);
   }

@@ -71,6 +71,11 @@ export class DocumentLog {
     return seq;
   }
 
+  /** Whether anything came after the snapshot. */
+  hasRows(file: number): boolean {
+    return this.#state(file).rows > 0;
+  }
+
   needsCompaction(file: number): boolean {
     const state = this.#state(file);
     return state.rows >= limits.room.logRows || state.bytes >= limits.room.logBytes;

@@ -8,6 +8,7 @@ import type { LogFields } from '../../core/log.ts';
 import { begin, formOf, issuesOf, mend, nodesIn, reform, textOf, write } from '../../core/scene/document.ts';
 import { bytesOf } from '../sql.ts';
 import type { Channel } from './channel.ts';
+import type { IdleDocument, IdleDocuments } from './idle-documents.ts';
 import { LiveDocument } from './live-document.ts';
 import type { Peer } from './peer.ts';
 import { Problems } from './problems.ts';
@@ -33,15 +34,19 @@ export interface DocumentPorts {
   /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
   release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
+  /** Those of all rooms that share the memory of this one. */
+  readonly idle: IdleDocuments;
 }
 
-/** The documents of a room: opened lazily, flushed into the tree, let go of when nobody is in them. [R4, R9] */
+/** The documents of a room: opened lazily, flushed into the tree, let go of some time after everybody left. [R4, R9] */
 export class Documents {
   readonly #store: RoomStore;
   readonly #channel: Channel;
   readonly #ports: DocumentPorts;
   readonly #live = new Map<number, LiveDocument>();
   readonly #opening = new Map<number, Promise<LiveDocument>>();
+  /** Those in memory that nobody has open. */
+  readonly #idle = new Map<number, IdleDocument>();
   /** Sockets that have come and were told nothing yet. */
   readonly #arriving = new Set<Peer>();
   readonly problems: Problems;
@@ -63,14 +68,21 @@ export class Documents {
   async join(peer: Peer, file: number): Promise<void> {
     this.#arriving.add(peer);
     try {
-      (await this.#open(file)).join(peer, true);
+      const document = await this.#open(file);
+      // It may have gone while its document was read.
+      if (this.#channel.has(peer)) document.join(peer, true);
     } finally {
       this.#arriving.delete(peer);
+      this.#rest(file);
     }
   }
 
   async receive(peer: Peer, file: number, frame: Uint8Array): Promise<void> {
-    const document = this.#live.get(file) ?? (await this.#open(file));
+    let document = this.#live.get(file);
+    if (!document?.peers.has(peer)) {
+      document = await this.#open(file);
+      if (!document.peers.has(peer)) return this.#rest(file);
+    }
     document.receive(peer, frame);
   }
 
@@ -80,16 +92,17 @@ export class Documents {
     if (wanted && this.#store.files.byId(file)?.isText) await this.#open(file);
   }
 
-  /** The last one out flushes the document, which then leaves memory. Idempotent. */
+  /** The last one out flushes the document, which may then leave memory. Idempotent. */
   leave(peer: Peer, file: number): void {
     const document = this.#live.get(file);
     if (!document?.peers.has(peer)) return;
     document.leave(peer);
-    if (document.peers.size > 0) return;
-    this.flush(file);
-    this.#store.transaction(() => document.compact());
-    this.#live.delete(file);
-    document.destroy();
+    this.#rest(file);
+  }
+
+  /** Lets go of a document that waits, for the sake of others. It is flushed already. [R4] */
+  unload(file: number): void {
+    if (this.#idle.delete(file)) this.#live.delete(file);
   }
 
   /** Ends every running window; nothing is flushed. */
@@ -190,7 +203,7 @@ export class Documents {
     this.problems.forget(file);
     this.#store.afterwards(() => {
       this.#live.get(file)?.dissolve(code);
-      this.#live.delete(file);
+      this.#forget(file);
       for (const peer of this.#socketsOn(file)) peer.close(code);
     });
   }
@@ -280,9 +293,66 @@ export class Documents {
     return doc;
   }
 
+  /** A document that nobody has open, and nobody is about to: flushed and folded, it waits for who comes back. [R4] */
+  #rest(file: number): void {
+    const document = this.#live.get(file);
+    if (!document || document.peers.size > 0 || this.#idle.has(file) || this.#opening.has(file)) return;
+    if ([...this.#arriving].some(({ state }) => state.target.kind === 'document' && state.target.file === file)) return;
+    let isStored = false;
+    this.#attempt(file, () => {
+      this.flush(file);
+      if (this.#store.log.hasRows(file)) this.#store.transaction(() => document.compact());
+      isStored = true;
+    });
+    if (this.#live.get(file) !== document) return;
+    if (!isStored || !document.isWhole) {
+      this.#forget(file);
+      document.destroy();
+      return;
+    }
+    const idle = { file, bytes: document.weight, since: this.#store.now() };
+    this.#idle.set(file, idle);
+    this.#ports.idle.add(this, idle);
+  }
+
+  #forget(file: number): void {
+    const idle = this.#idle.get(file);
+    if (idle) this.#ports.idle.take(idle);
+    this.#idle.delete(file);
+    this.#live.delete(file);
+  }
+
+  /** Somebody needs a document that waits: nobody may let go of it any more. */
+  #wake(document: LiveDocument, file: number): void {
+    const idle = this.#idle.get(file);
+    if (!idle) return;
+    this.#ports.idle.take(idle);
+    this.#idle.delete(file);
+    const stored = this.#store.files.byId(file);
+    if (!stored) return;
+    try {
+      document.reform((doc) => this.#reform(stored, doc));
+      this.#bind(stored, document.doc);
+    } catch (error) {
+      // It may be ahead of what was stored.
+      this.#live.delete(file);
+      throw error;
+    }
+  }
+
+  #bind(file: StoredFile, doc: Y.Doc): void {
+    this.#store.transaction(() => {
+      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, textOf(doc, file.path));
+    });
+  }
+
   #open(file: number): Promise<LiveDocument> {
+    this.#ports.idle.tidy(this.#store.now());
     const open = this.#live.get(file);
-    if (open) return Promise.resolve(open);
+    if (open) {
+      this.#wake(open, file);
+      return Promise.resolve(open);
+    }
     let opening = this.#opening.get(file);
     if (!opening) {
       opening = this.#load(file).finally(() => this.#opening.delete(file));
@@ -314,7 +384,7 @@ export class Documents {
         },
         failed: (live, error) => {
           // The next use reads the log again, which has everything that anybody saw.
-          if (this.#live.get(id) === live) this.#live.delete(id);
+          if (this.#live.get(id) === live) this.#forget(id);
           this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
         },
         refused: (peer, code) =>
@@ -343,10 +413,8 @@ export class Documents {
     );
     this.#live.set(id, document);
     const { doc } = document;
-    this.#store.transaction(() => {
-      if (isNew) this.#keepRevision(id, file.hash, doc);
-      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, textOf(doc, file.path));
-    });
+    if (isNew) this.#keepRevision(id, file.hash, doc);
+    this.#bind(file, doc);
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;
   }

@@ -41,8 +41,11 @@ export interface Beginning {
   /** Starts a history. A second start must not do it again. */
   begin(doc: Y.Doc): void;
   /** Brings one that nobody has open in line with its file's name; whether that changed it. */
-  reform: ((doc: Y.Doc) => boolean) | null;
+  reform: Reform | null;
 }
+
+/** Whether it changed the document. */
+export type Reform = (doc: Y.Doc) => boolean;
 
 /** Marks changes that come from the log and need no second row. */
 const fromLog = Symbol('from the log');
@@ -74,6 +77,8 @@ export class LiveDocument {
   #bound: number | null = null;
   /** Bytes by which the file grows with its next edit whatever that is: a scene may be stored as it was written, not as it is laid out. */
   #unlaid = 0;
+  /** Bytes of its history in the log. */
+  #stored = 0;
   #destroyed = false;
 
   constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
@@ -92,19 +97,40 @@ export class LiveDocument {
     if (history.length === 0) {
       beginning.begin(this.doc);
       events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc)));
-    } else if (beginning.reform) {
-      const before = Y.encodeStateVector(this.doc);
-      if (beginning.reform(this.doc))
-        events.transaction(() => {
-          log.append(file, Y.encodeStateAsUpdate(this.doc, before));
-          events.committing(this, new Set());
-        });
-    }
-    const stored = history.reduce((sum, update) => sum + update.length, 0);
+    } else if (beginning.reform) this.reform(beginning.reform);
+    this.#stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
-      stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
+      this.#stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
     this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
+  }
+
+  /** Somebody is about to open it, and nobody has it open. */
+  reform(work: Reform): void {
+    const before = Y.encodeStateVector(this.doc);
+    let changed = false;
+    this.doc.transact(() => {
+      changed = work(this.doc);
+    }, fromLog);
+    if (!changed) return;
+    this.#bound = null;
+    this.#events.transaction(() => {
+      this.#log.append(this.file, Y.encodeStateAsUpdate(this.doc, before));
+      this.#events.committing(this, new Set());
+    });
+  }
+
+  /** Whether it is what the log says, so that it may wait for somebody: what a client made to wait for ever is not. */
+  get isWhole(): boolean {
+    const { pendingStructs, pendingDs } = this.doc.store;
+    return !this.#destroyed && this.#pending.length === 0 && pendingStructs === null && pendingDs === null;
+  }
+
+  /** Bytes of memory that it takes, roughly. */
+  get weight(): number {
+    let items = 0;
+    for (const structs of this.doc.store.clients.values()) items += structs.length;
+    return items * limits.room.itemBytes + 2 * this.#stored;
   }
 
   /** A socket came, or came back after hibernation. */
@@ -187,6 +213,7 @@ export class LiveDocument {
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
     this.#bound = null;
+    this.#stored += update.length;
     Y.applyUpdate(this.doc, update, fromLog);
     const frame = updateFrame(update);
     for (const peer of this.peers) this.#deliver(peer, frame);
@@ -196,6 +223,7 @@ export class LiveDocument {
   compact(): void {
     const snapshot = Y.encodeStateAsUpdate(this.doc);
     this.#full = snapshot.length > limits.room.documentBytes;
+    this.#stored = snapshot.length;
     this.#log.compact(this.file, snapshot);
   }
 

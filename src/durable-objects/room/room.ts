@@ -18,6 +18,7 @@ import { Comments } from './comments.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
 import { Documents } from './documents.ts';
 import { History } from './history.ts';
+import type { IdleDocuments } from './idle-documents.ts';
 import { type BatchStep, Landing, type NewContent, type Operation, TextsNeeded } from './landing.ts';
 import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
@@ -44,6 +45,8 @@ export interface RoomPorts {
   readonly members: Members;
   readonly index: TreeIndex;
   readonly activity: ActivityLog;
+  /** Documents without sockets, of every room in this isolate. */
+  readonly idle: IdleDocuments;
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
@@ -122,6 +125,7 @@ export class Room {
       bind: (file, doc, text) => this.comments.bind(file, doc, text),
       release: (file) => this.comments.release(file),
       log: ports.log,
+      idle: ports.idle,
     });
     this.comments = new Comments(this.#store, {
       look: (file, work) => this.#documents.look(file, work),
@@ -536,6 +540,7 @@ export class Room {
     const { sql } = this.#store;
     this.#documents.flushAll();
     this.#documents.forgetRevisions();
+    this.#ports.idle.tidy(now);
     // A store that is away must not hold up what needs another one.
     const failures: unknown[] = [];
     const attempt = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => void failures.push(error));

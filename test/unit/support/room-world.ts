@@ -14,6 +14,7 @@ import type { ManifestEntry } from '../../../src/data/objects.ts';
 import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
 import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { Flow } from '../../../src/durable-objects/room/flow.ts';
+import { IdleDocuments } from '../../../src/durable-objects/room/idle-documents.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
 import { Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
@@ -283,6 +284,7 @@ const project: Project = {
 export class World {
   readonly sql = new NodeSql();
   readonly blobs: MemoryBlobs;
+  readonly idle: IdleDocuments;
   readonly access = new Map<string, Access>([
     [ids.owner, 'owner'],
     [ids.editor, 'editor'],
@@ -326,9 +328,10 @@ export class World {
   members = new Members(this.directory, Date.now);
   room: Room;
 
-  /** Projects share one blob store. */
-  constructor(blobs = new MemoryBlobs()) {
+  /** Projects share one blob store, and those in one isolate its memory. */
+  constructor(blobs = new MemoryBlobs(), idle = new IdleDocuments()) {
     this.blobs = blobs;
+    this.idle = idle;
     this.room = this.#boot();
   }
 
@@ -353,6 +356,7 @@ export class World {
           await this.afterActivity();
         },
       },
+      idle: this.idle,
       now: Date.now,
       schedule: (at) => this.scheduled.push(at),
       log: (event) => this.logged.push(event),
