@@ -9,3 +9,5 @@ export { clearOffline, type OfflineStore, type StoredDocument } from './offline.
 export type { RoomPresence } from './presence.ts';
 export * from './room.ts';
 export { type FieldPath, type SceneBranch, SceneDocument, type SceneNodeValue } from './scene.ts';
+export { type Sender, sender } from './sent.ts';
+export * from './uploads.ts';

@@ -14,6 +14,43 @@ export const AssetName = z
   .max(limits.file.segmentBytes)
   .meta({ description: 'A file name without slashes; names that differ only in case are one' });
 
+const count = z.int().nonnegative();
+/**
+ * What the bytes say of themselves, read when they are accepted. A field is absent where the format has no such
+ * thing, or where it could not be read: that refuses nothing.
+ */
+export const AssetMetadata = z
+  .looseObject({
+    width: count.meta({ description: 'Pixels, as shown: a turned photograph is turned' }),
+    height: count.meta({ description: 'Pixels' }),
+    alpha: z.boolean().meta({ description: 'Whether its format keeps transparency for it' }),
+    frames: count.meta({ description: 'Pictures of an animation' }),
+    duration: z.number().nonnegative().meta({ description: 'Seconds' }),
+    videoCodec: z.string().meta({ description: 'As `avc`, `vp9`, `av1`' }),
+    audioCodec: z.string().meta({ description: 'As `aac`, `opus`, `mp3`, `pcm-s16`' }),
+    sampleRate: count.meta({ description: 'Hertz' }),
+    channels: count,
+    family: z.string().meta({ description: 'Of a font, as `Press Start 2P`' }),
+    style: z.string().meta({ description: 'Of a font, as `Bold Italic`' }),
+    glyphs: count,
+    scenes: count,
+    nodes: count,
+    meshes: count,
+    materials: count,
+    textures: count,
+    animations: count,
+    skins: count,
+    vertices: count.meta({ description: 'Of all meshes, each counted once' }),
+    triangles: count.meta({ description: 'Of all meshes, each counted once' }),
+    extensions: z.array(z.string()).meta({ description: 'That a glTF model needs' }),
+  })
+  .partial()
+  .meta({
+    id: 'AssetMetadata',
+    description: 'Fields are absent where the format has none, or where they cannot be read',
+  });
+export type AssetMetadata = z.infer<typeof AssetMetadata>;
+
 export const Asset = z
   .object({
     id: Id,
@@ -26,7 +63,7 @@ export const Asset = z
     version: z.int().meta({ description: 'Counts up from 1' }),
     url: z.string().meta({ description: 'Of this version; of a private project it expires, so read the asset again' }),
     thumbnailUrl: z.string().nullable().meta({ description: 'A picture of it, where there is one' }),
-    metadata: z.record(z.string(), z.json()),
+    metadata: AssetMetadata,
     uploadedBy: Id,
     uploadedAt: Timestamp,
     deletedAt: Timestamp.nullable().meta({ description: 'Since when it is in the trash' }),
@@ -61,6 +98,7 @@ export const AssetBatchResult = z.object({
   assets: z.array(Asset),
   errors: z.array(z.object({ name: z.string(), code: z.enum(errorCodes), detail: z.string() })),
 });
+export type AssetBatchResult = z.infer<typeof AssetBatchResult>;
 
 export const UpdateAsset = z.strictObject({ name: AssetName });
 
@@ -71,7 +109,11 @@ export const AssetVersion = z
     size: z.int(),
     hash: Sha256,
     url: z.string(),
-    metadata: z.record(z.string(), z.json()),
+    metadata: AssetMetadata,
+    changes: z.record(z.string(), z.object({ from: z.json().nullable(), to: z.json().nullable() })).meta({
+      description:
+        'What differs from the version before it that is kept: fields of `metadata`, `size` and `mimeType`, null where there is none. Empty for the oldest.',
+    }),
     uploadedBy: Id,
     uploadedAt: Timestamp,
   })
@@ -124,6 +166,8 @@ export const Upload = z
 export type Upload = z.infer<typeof Upload>;
 
 export const UploadEnvelope = z.object({ upload: Upload });
+
+export const UploadList = z.object({ uploads: z.array(Upload) });
 
 export const UploadPartQuery = z.object({ token: z.string().max(2000).default('') });
 export const UploadPart = z.object({ part: z.object({ number: z.int(), size: z.int(), etag: z.string() }) });

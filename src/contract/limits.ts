@@ -498,6 +498,14 @@ export const limits = {
     ping: 25 * second,
     /** A channel that has said nothing so long after a ping is dead: half-open sockets never say so. */
     pong: 10 * second,
+    /** Parts of an upload on their way at once: enough to fill a line with a long way to go, few enough to hold in memory. */
+    uploadParallel: 4,
+    /** Of a file that is hashed at a time: some 5 ms, so that a page goes on answering. */
+    hashBytes: 1 * MiB,
+    /** Between two questions whether an upload has been verified. */
+    verifyPoll: 2 * second,
+    /** Files of a form, in bytes: one that was lost is sent again whole. */
+    formBytes: 8 * MiB,
     /** An unanswered question to the room is given up after this, and the socket with it. */
     answer: 10 * second,
     /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */

@@ -48,6 +48,29 @@ export async function uploadById(
   return upload && { upload, parts };
 }
 
+/** What a user has begun in a project and what has not ended, oldest first; with `like`, only what brings the same. */
+export async function openUploads(
+  db: Database,
+  projectId: string,
+  userId: string,
+  like?: { readonly name: string; readonly size: number; readonly hash: string },
+): Promise<UploadRow[]> {
+  return await db.query('uploads.open', (orm) =>
+    orm
+      .select()
+      .from(uploads)
+      .where(
+        and(
+          eq(uploads.projectId, projectId),
+          eq(uploads.userId, userId),
+          inArray(uploads.status, ['open', 'pending']),
+          like && and(eq(uploads.name, like.name), eq(uploads.size, like.size), eq(uploads.hash, like.hash)),
+        ),
+      )
+      .orderBy(asc(uploads.createdAt), asc(uploads.id)),
+  );
+}
+
 /** A part that is stored; the last one to come is the one that counts. */
 export async function notePart(db: Database, part: UploadPartRow): Promise<void> {
   await db.query('uploads.notePart', (orm) =>

@@ -1,10 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { createClient, type KilnClient, memoryAuth } from '../../src/client/index.ts';
+import {
+  createClient,
+  eachAsset,
+  type KilnClient,
+  memoryAuth,
+  type Sender,
+  uploadAsset,
+  uploadAssets,
+} from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { png, textBytes } from '../support/media.ts';
 
 const MiB = 1024 * 1024;
 let client: KilnClient;
@@ -170,5 +179,116 @@ describe('raw bytes over HTTP', () => {
     expect((await get(path, { 'if-match': '"old"' })).status).toBe(412);
     const beyond = await get(path, { range: `bytes=${data.length}-` });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${data.length}`]);
+  });
+});
+
+describe('the client uploads', () => {
+  const { partSize } = limits.upload;
+  /** A file whose bytes nobody has stored before. */
+  const noise = (size: number, name: string): File => new File([new Uint8Array(randomBytes(size))], name);
+  /** Every second request with a part is lost, before or after it was answered. */
+  const lossy = (): { send: Sender; sent: () => number } => {
+    let sent = 0;
+    const send: Sender = async (url, init) => {
+      sent += 1;
+      if (sent % 4 === 1) throw new TypeError('the connection was lost');
+      const answer = await fetch(url, init);
+      if (sent % 4 === 3) throw new TypeError('the answer was lost');
+      return answer;
+    };
+    return { send, sent: () => sent };
+  };
+
+  it('a large file over a line that breaks; the same bytes again at once', async () => {
+    const file = noise(3 * partSize + 123, 'large.bin');
+    const { send, sent } = lossy();
+    const asset = await uploadAsset(client, { projectId, file, send });
+    expect(asset).toMatchObject({ name: 'large.bin', size: file.size, version: 1 });
+    expect(asset.hash).toBe(sha256(new Uint8Array(await file.arrayBuffer())));
+    expect(sent()).toBeGreaterThan(4);
+    const read = await client.raw('downloadAsset', { params: { id: asset.id } });
+    expect(sha256(new Uint8Array(await read.arrayBuffer()))).toBe(asset.hash);
+    const again = await uploadAsset(client, {
+      projectId,
+      file: new File([file], 'again.bin'),
+      send: () => Promise.reject(new Error('nothing is sent')),
+    });
+    expect(again).toMatchObject({ name: 'again.bin', hash: asset.hash });
+  });
+
+  it('what a reload left behind, from where it was', async () => {
+    const file = noise(4 * partSize, 'resumed.bin');
+    const stop = new AbortController();
+    const numbers = (calls: string[]) => calls.map((url) => /parts\/(\d+)/.exec(url)?.[1]);
+    const first: string[] = [];
+    const before = uploadAsset(client, {
+      projectId,
+      file,
+      parallel: 1,
+      signal: stop.signal,
+      keepOnAbort: true,
+      send: async (url, init) => {
+        first.push(url);
+        if (first.length === 3) stop.abort();
+        return await fetch(url, init);
+      },
+    });
+    await expect(before).rejects.toThrow();
+    const { uploads } = await client.call('listUploads', { params: { id: projectId } });
+    expect(uploads).toMatchObject([{ name: 'resumed.bin', status: 'open' }]);
+    expect(uploads[0]?.parts.map(({ etag }) => etag !== null)).toEqual([true, true, false, false]);
+    const second: string[] = [];
+    const asset = await uploadAsset(client, {
+      projectId,
+      file,
+      parallel: 2,
+      send: (url, init) => {
+        second.push(url);
+        return fetch(url, init);
+      },
+    });
+    expect(numbers(second).sort()).toEqual(['3', '4']);
+    expect(asset.hash).toBe(sha256(new Uint8Array(await file.arrayBuffer())));
+    expect((await client.call('listUploads', { params: { id: projectId } })).uploads).toEqual([]);
+  });
+
+  it('nothing that was given up', async () => {
+    const stop = new AbortController();
+    const given = uploadAsset(client, {
+      projectId,
+      file: noise(2 * partSize, 'given-up.bin'),
+      signal: stop.signal,
+      send: (url, init) => {
+        stop.abort();
+        return fetch(url, init);
+      },
+    });
+    await expect(given).rejects.toThrow();
+    expect((await client.call('listUploads', { params: { id: projectId } })).uploads).toEqual([]);
+  });
+
+  it('many files, each judged by itself and stored once though forms are lost; lists and restores versions', async () => {
+    const files = [
+      new File([png(3, 3)], 'one.png'),
+      new File([png(4, 4)], 'two.png'),
+      new File([textBytes('no picture')], 'three.png'),
+      noise(partSize + 1, 'four.bin'),
+    ];
+    const { send } = lossy();
+    const { assets, errors } = await uploadAssets(client, { projectId, files, send });
+    expect(assets.map(({ name, version }) => [name, version]).sort()).toEqual([
+      ['four.bin', 1],
+      ['one.png', 1],
+      ['two.png', 1],
+    ]);
+    expect(errors).toMatchObject([{ name: 'three.png', code: 'type_mismatch' }]);
+    const next = await uploadAsset(client, { projectId, file: new File([png(5, 6)], 'one.png') });
+    const { versions } = await client.call('listAssetVersions', { params: { id: next.id } });
+    expect(versions.map(({ version }) => version)).toEqual([2, 1]);
+    const back = await client.call('restoreAssetVersion', { params: { id: next.id, version: '1' } });
+    expect(back.asset).toMatchObject({ version: 3, hash: assets.find(({ name }) => name === 'one.png')?.hash });
+    const found: string[] = [];
+    for await (const { name } of eachAsset(client, projectId, { type: 'image' })) found.push(name);
+    expect(found).toEqual(['one.png', 'two.png']);
   });
 });

@@ -118,6 +118,41 @@ describe('an upload in parts', () => {
     expect(await expectJson(other, 201)).toHaveProperty('upload');
   });
 
+  it('is taken up again by whoever began it, with the same bytes for the same name, and by nobody else', async () => {
+    const data = large(partSize + 50);
+    const hash = sha256(data);
+    const upload = await begun('again.png', data, { hash });
+    await send(upload, data, [1]);
+    const same = { name: 'again.png', size: data.length, hash };
+    const answer = await expectJson<{ upload: Upload }>(await begin(same), 200);
+    expect(answer.upload.id).toBe(upload.id);
+    expect(answer.upload.parts.map(({ etag }) => etag !== null)).toEqual([true, false]);
+    for (const other of [
+      { ...same, name: 'other.png' },
+      { ...same, hash: sha256(large(900)) },
+      { name: 'again.png', size: data.length },
+    ])
+      await expectJson(await begin(other), 201);
+    await expectJson(await begin(same, world.owner), 201);
+    const listed = async (as: Account) =>
+      (
+        await expectJson<{ uploads: Upload[] }>(
+          await call('GET', `/api/projects/${world.projectId}/uploads`, { as }),
+          200,
+        )
+      ).uploads;
+    expect((await listed(world.editor)).map(({ name }) => name)).toEqual([
+      'again.png',
+      'other.png',
+      'again.png',
+      'again.png',
+    ]);
+    expect((await listed(world.owner)).map(({ name }) => name)).toEqual(['again.png']);
+    for (const as of [world.editor, world.owner])
+      for (const { id } of await listed(as)) await expectJson(await call('DELETE', `${url}/${id}`, { as }), 204);
+    expect(await listed(world.editor)).toEqual([]);
+  });
+
   it('is given up by hand, or after a day, with all its parts; its place is free again', async () => {
     const data = large(1000);
     const [one, two] = [await begun('a.png', data), await begun('b.png', data)];

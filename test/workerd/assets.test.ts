@@ -272,6 +272,21 @@ describe('an asset', () => {
     expect(await expectProblem(await send(png(4, 5)), 422)).toBe('idempotency_key_reused');
   });
 
+  it('is stored once for one idempotency key also among many, with the verdicts of the first time', async () => {
+    const send = (data: Bytes) => {
+      const body = new FormData();
+      body.set('projectId', world.projectId);
+      body.append('files', new File([data], 'batch-once.png'));
+      body.append('files', new File([textBytes('no picture')], 'batch-bad.png'));
+      const headers = { 'idempotency-key': 'batch-once' };
+      return call('POST', '/api/assets/batch-upload', { as: world.editor, body, headers });
+    };
+    const first = await expectJson<{ assets: Asset[]; errors: unknown[] }>(await send(png(6, 4)), 207);
+    expect(first).toMatchObject({ assets: [{ version: 1 }], errors: [{ name: 'batch-bad.png' }] });
+    expect(await expectJson(await send(png(6, 4)), 207)).toEqual(first);
+    expect(await expectProblem(await send(png(6, 5)), 422)).toBe('idempotency_key_reused');
+  });
+
   it('is told to the room and stands in the activity', async () => {
     const asset = await stored('told.txt', textBytes('told'));
     const { events } = await expectJson<{ events: { type: string; data: { assetId?: string } }[] }>(

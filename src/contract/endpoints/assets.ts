@@ -13,6 +13,7 @@ import {
   DeleteAssetQuery,
   UpdateAsset,
   UploadEnvelope,
+  UploadList,
   UploadPart,
   UploadPartQuery,
 } from '../assets.ts';
@@ -40,6 +41,7 @@ export const assetEndpoints = {
     tag: 'Assets',
     summary: 'Upload many assets',
     access: formProject('project.write'),
+    idempotent: 'streamed',
     description: 'Each file by itself: what is refused is named in `errors`, and the others are stored.',
     form: AssetBatchForm,
     responses: {
@@ -55,10 +57,21 @@ export const assetEndpoints = {
     access: bodyProject('project.write'),
     idempotent: true,
     description:
-      'Up to 5 GiB. PUT each part to its signed address, in any order and as often as needed, then complete. What is not complete after a day is removed.',
+      'Up to 5 GiB. PUT each part to its signed address, in any order and as often as needed, then complete. What is not complete after a day is removed. With the `hash` of an upload of the same name that you have open, that one is answered, with the parts that have arrived.',
     body: CreateUpload,
-    responses: { 201: { description: 'Begun, or stored already', json: z.union([UploadEnvelope, AssetEnvelope]) } },
+    responses: {
+      200: { description: 'Taken up again', json: UploadEnvelope },
+      201: { description: 'Begun, or stored already', json: z.union([UploadEnvelope, AssetEnvelope]) },
+    },
     errors: ['type_mismatch', 'quota_exceeded', 'invalid_path'],
+  }),
+  listUploads: endpoint({
+    method: 'GET',
+    path: '/api/projects/{id}/uploads',
+    tag: 'Assets',
+    summary: 'Your uploads that have not ended, oldest first',
+    access: project('project.write'),
+    responses: { 200: { description: 'Those that are open or being verified', json: UploadList } },
   }),
   getUpload: endpoint({
     method: 'GET',

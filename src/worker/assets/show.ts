@@ -1,5 +1,6 @@
 import type { Asset, AssetVersion } from '../../contract/assets.ts';
 import { limits } from '../../contract/limits.ts';
+import { changesOf } from '../../core/changes.ts';
 import { cdnUrl } from '../../core/links.ts';
 import { signToken } from '../../core/tokens.ts';
 import type { AssetAt, AssetRow, AssetVersionRow } from '../../data/assets.ts';
@@ -54,6 +55,12 @@ export async function showAsset(c: AppContext, at: AssetAt): Promise<Asset> {
   return shown;
 }
 
+const facts = ({ size, mimeType, metadata }: AssetVersionRow) => ({ ...metadata, size, mimeType });
+
+const changesSince = (before: AssetVersionRow | undefined, row: AssetVersionRow): AssetVersion['changes'] =>
+  before ? (changesOf(facts(before), facts(row)) as AssetVersion['changes']) : {};
+
+/** Versions of one asset, newest first. */
 export async function showVersions(
   c: AppContext,
   asset: AssetRow,
@@ -61,13 +68,14 @@ export async function showVersions(
 ): Promise<AssetVersion[]> {
   const link = await linksOf(c, asset.projectId);
   return await Promise.all(
-    rows.map(async (row) => ({
+    rows.map(async (row, index) => ({
       version: row.version,
       mimeType: row.mimeType,
       size: row.size,
       hash: row.hash,
       url: await link(asset, row.version),
       metadata: row.metadata as AssetVersion['metadata'],
+      changes: changesSince(rows[index + 1], row),
       uploadedBy: row.createdBy,
       uploadedAt: iso(row.createdAt),
     })),

@@ -102,21 +102,29 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     }
   });
 
-  mount(app, endpoints.uploadAssets, async (c, { enter }) => {
+  mount(app, endpoints.uploadAssets, async (c, { user, enter }) => {
     const { room, files } = await receiveForm(c, enter, 'files');
-    const assets: Asset[] = [];
-    const errors: { name: string; code: KilnError['code']; detail: string }[] = [];
-    for (const file of files) {
-      try {
-        assets.push(await showAsset(c, await keep(c, room, file, nameOf(file.fileName), undefined)));
-      } catch (error) {
-        if (!(error instanceof KilnError)) throw error;
-        errors.push({ name: file.fileName ?? '', code: error.code, detail: error.message });
-      } finally {
-        await file.discard();
-      }
+    try {
+      const asked = { projectId: room.projectId, files: files.map(({ fileName, hash }) => [fileName ?? '', hash]) };
+      const earlier = await earlierAnswer(c, user.userId, asked);
+      if (earlier) return { raw: earlier };
+      const answer = await idempotently(c, user.userId, asked, async () => {
+        const assets: Asset[] = [];
+        const errors: { name: string; code: KilnError['code']; detail: string }[] = [];
+        for (const file of files) {
+          try {
+            assets.push(await showAsset(c, await keep(c, room, file, nameOf(file.fileName), undefined)));
+          } catch (error) {
+            if (!(error instanceof KilnError)) throw error;
+            errors.push({ name: file.fileName ?? '', code: error.code, detail: error.message });
+          }
+        }
+        return c.json({ assets, errors }, errors.length > 0 ? 207 : 201, { 'cache-control': 'private, no-store' });
+      });
+      return { raw: answer };
+    } finally {
+      for (const file of files) await file.discard();
     }
-    return { status: errors.length > 0 ? 207 : 201, body: { assets, errors } };
   });
 
   mount(app, endpoints.listAssets, async (c, { room, query }) => {

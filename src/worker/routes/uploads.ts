@@ -14,6 +14,7 @@ import {
   createUpload,
   forgetUpload,
   notePart,
+  openUploads,
   setPending,
   type UploadPartRow,
   type UploadRow,
@@ -92,6 +93,10 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
       await tell(room, at);
       return { status: 201, body: { asset: await showAsset(c, at) } };
     }
+    const { hash, size } = body;
+    const [open] = hash === undefined ? [] : await openUploads(c.var.db, projectId, user.userId, { name, size, hash });
+    const found = open && (await uploadById(c.var.db, open.id));
+    if (found) return { status: 200, body: { upload: await shown(c, found.upload, found.parts) } };
     const id = newId();
     const objectKey = uploadKey(id);
     const row: UploadRow = {
@@ -118,6 +123,14 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
       throw error;
     }
     return { status: 201, body: { upload: await shown(c, row, []) } };
+  });
+
+  mount(app, endpoints.listUploads, async (c, { room, user }) => {
+    await room.enter();
+    const rows = await openUploads(c.var.db, room.projectId, user.userId);
+    const found = await Promise.all(rows.map(({ id }) => uploadById(c.var.db, id)));
+    const uploads = await Promise.all(found.flatMap((one) => (one ? [shown(c, one.upload, one.parts)] : [])));
+    return { status: 200, body: { uploads } };
   });
 
   mount(app, endpoints.getUpload, async (c, { params, user }) => {

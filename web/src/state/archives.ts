@@ -1,5 +1,8 @@
+import { sender } from '../../../src/client/index.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import { client } from './session.ts';
+
+const send = sender();
 
 /** What the server calls the file (RFC 8187). */
 const fileName = (answer: Response): string => {
@@ -19,32 +22,6 @@ export const downloadProject = async (project: Pick<Project, 'id'>): Promise<voi
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 };
 
-/** `fetch` that tells how much of the body is sent, which the real one does not. `onSent` gets a share from 0 to 1. */
-const watchedFetch =
-  (onSent: (share: number) => void) =>
-  (url: string, init: RequestInit): Promise<Response> =>
-    new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      request.open(init.method ?? 'GET', url);
-      request.responseType = 'blob';
-      new Headers(init.headers).forEach((value, name) => {
-        request.setRequestHeader(name, value);
-      });
-      request.upload.onprogress = ({ loaded, total }) => onSent(total > 0 ? loaded / total : 0);
-      request.onload = () => {
-        const headers = new Headers();
-        for (const line of request.getAllResponseHeaders().trim().split('\r\n')) {
-          const colon = line.indexOf(':');
-          if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
-        }
-        resolve(new Response(request.response as Blob, { status: request.status, headers }));
-      };
-      request.onerror = () => reject(new TypeError('the request failed'));
-      request.onabort = () => reject(new DOMException('aborted', 'AbortError'));
-      init.signal?.addEventListener('abort', () => request.abort());
-      request.send(init.body as XMLHttpRequestBodyInit);
-    });
-
 /** Makes a project of a zip. */
 export const importProject = async (
   file: File,
@@ -55,5 +32,5 @@ export const importProject = async (
     body: file,
     idempotencyKey: options.key,
     signal: options.signal,
-    fetch: watchedFetch(options.onSent),
+    fetch: (url, init) => send(url, init, (bytes) => options.onSent(bytes / Math.max(1, file.size))),
   });
