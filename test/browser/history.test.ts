@@ -89,13 +89,18 @@ describe('history in the workspace', () => {
     expect(await stored.getAttribute('contenteditable')).toBe('false');
     await picture(ada.page, 'checkpoint-files');
 
-    // Grace types on while Ada goes back.
-    const words = Array.from({ length: 70 }, (_, index) => `w${index} `);
+    // Grace types on while Ada goes back, from before until after.
+    const words: string[] = [];
+    let back = false;
     await grace.page.getByTestId('editor').locator('.cm-content').click();
     await grace.page.keyboard.press('Control+End');
     const typing = (async () => {
-      for (const word of words) await grace.page.keyboard.type(word, { delay: 12 });
+      for (let after = 0; after < 10; after += back ? 1 : 0) {
+        words.push(`w${words.length} `);
+        await grace.page.keyboard.type(words.at(-1) ?? '', { delay: 12 });
+      }
     })();
+    await expect.poll(() => read(client, id, 'README.md')).toContain('w0 w1');
     await ada.page.getByTestId('checkpoint-restore').click();
     await picture(ada.page, 'restore');
     // What tells her goes away by itself, so it is awaited from before.
@@ -103,6 +108,7 @@ describe('history in the workspace', () => {
     await ada.page.getByTestId('confirm').click();
     await ada.page.getByTestId('checkpoint-view').waitFor({ state: 'detached' });
     await told;
+    back = true;
     await typing;
     await expect.poll(() => grace.page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
 
