@@ -1,6 +1,7 @@
 // `npm test`: sets up what it needs, then lint, dead code, types, a dry-run deployment and every test layer.
 // `npm test -- unit workerd` runs only these layers and none of the checks before them.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +9,32 @@ import { inRoot, quietWrangler, root, wranglerEntry } from './lib/paths.ts';
 import { ensureSecrets, ensureWeb } from './lib/setup.ts';
 
 const layers = ['unit', 'data', 'workerd', 'runner', 'e2e', 'browser', 'faults'] as const;
-const chosen = process.argv.slice(2);
-for (const name of chosen)
-  if (!layers.includes(name as (typeof layers)[number])) {
-    process.stderr.write(`There is no test layer "${name}"; there are ${layers.join(', ')}.\n`);
-    process.exit(2);
-  }
+type Layer = (typeof layers)[number];
+
+/** Layers that share a process. */
+interface Lane {
+  layers: readonly Layer[];
+  /** Test files at once; layers of whole systems take turns, whatever this says. */
+  workers: number;
+}
+
+/** Lanes of a round run side by side. The first round keeps two cores busy; in the second most tests wait: for a restart, a page, a runner. */
+const rounds: readonly (readonly Lane[])[] = [
+  [{ layers: ['unit', 'data', 'workerd'], workers: 2 }],
+  [
+    { layers: ['runner', 'e2e', 'browser'], workers: 1 },
+    { layers: ['faults'], workers: 1 },
+  ],
+];
+
+const isLayer = (name: string): name is Layer => (layers as readonly string[]).includes(name);
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !isLayer(name));
+if (unknown !== undefined) {
+  process.stderr.write(`There is no test layer "${unknown}"; there are ${layers.join(', ')}.\n`);
+  process.exit(2);
+}
+const chosen = asked.filter(isLayer);
 
 const bin = (...parts: string[]): string => inRoot('node_modules', ...parts);
 const scratch = mkdtempSync(join(tmpdir(), 'kiln-check-'));
@@ -53,27 +74,59 @@ if (chosen.length === 0) {
     );
 }
 
-const report = join(scratch, 'report.json');
-process.stdout.write('▸ Tests\n');
-const { status } = spawnSync(
-  process.execPath,
-  [
-    bin('vitest', 'vitest.mjs'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...chosen.flatMap((name) => ['--project', name]),
-  ],
-  { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
-);
-try {
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
-    numPassedTests: number;
-    numFailedTests: number;
-  };
-  process.stdout.write(`${numPassedTests} passed, ${numFailedTests} failed\n`);
-} catch {
-  process.stdout.write('The tests wrote no report.\n');
+interface Outcome {
+  status: number;
+  passed: number;
+  failed: number;
 }
-finish(status ?? 1);
+
+/** Runs a lane. Only one lane of a round writes as it goes; the others write when they are done. */
+async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
+  const report = join(scratch, `${lane.layers.join('-')}.json`);
+  const child = spawn(
+    process.execPath,
+    [
+      bin('vitest', 'vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      `--maxWorkers=${lane.workers}`,
+      ...lane.layers.flatMap((name) => ['--project', name]),
+    ],
+    { cwd: root, stdio: ['ignore', live ? 'inherit' : 'pipe', live ? 'inherit' : 'pipe'] },
+  );
+  const written: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => written.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (!live) process.stdout.write(Buffer.concat(written));
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
+      numPassedTests: number;
+      numFailedTests: number;
+    };
+    return { status: code ?? 1, passed: numPassedTests, failed: numFailedTests };
+  } catch {
+    process.stdout.write(`The tests of ${lane.layers.join(', ')} wrote no report.\n`);
+    return { status: 1, passed: 0, failed: 0 };
+  }
+}
+
+const outcomes: Outcome[] = [];
+for (const round of rounds) {
+  const lanes = round
+    .map((lane) => ({
+      ...lane,
+      layers: lane.layers.filter((name) => chosen.length === 0 || chosen.includes(name)),
+    }))
+    .filter((lane) => lane.layers.length > 0);
+  if (lanes.length === 0) continue;
+  const begin = Date.now();
+  process.stdout.write(`▸ Tests: ${lanes.map((lane) => lane.layers.join(', ')).join('; beside them: ')}\n`);
+  outcomes.push(...(await Promise.all(lanes.map((lane, index) => runLane(lane, index === 0)))));
+  process.stdout.write(`  ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
+}
+const total = (count: (outcome: Outcome) => number): number =>
+  outcomes.reduce((sum, outcome) => sum + count(outcome), 0);
+process.stdout.write(`${total(({ passed }) => passed)} passed, ${total(({ failed }) => failed)} failed\n`);
+finish(outcomes.some(({ status }) => status !== 0) ? 1 : 0);
