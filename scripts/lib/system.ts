@@ -17,6 +17,10 @@ export interface SystemOptions {
   readonly db?: DatabaseChoice;
   /** More variables of the Worker, in place of what wrangler.toml and .dev.vars say. */
   readonly vars?: Readonly<Record<string, string>>;
+  /** More Workers beside Kiln's, by the paths of their configurations: they may consume its queues. */
+  readonly workers?: readonly string[];
+  /** More variables of the runner. */
+  readonly runner?: Readonly<Record<string, string>>;
   /** Told what is being done, for a person who waits. */
   readonly say?: (step: string) => void;
 }
@@ -122,6 +126,7 @@ export class System {
       HOST: '127.0.0.1',
       RUNNER_DIR: join(state, 'runner'),
       ...networkOf(process.env),
+      ...this.options.runner,
     };
     const runner = startGroup(
       process.execPath,
@@ -183,7 +188,7 @@ export class System {
   }
 
   #startWorker(): void {
-    const { port, runnerPort, state } = this.options;
+    const { port, runnerPort, state, workers = [] } = this.options;
     const url = this.databaseUrl;
     const log = openSync(this.#log('worker'), 'a');
     const variables = {
@@ -208,6 +213,7 @@ export class System {
         join(state, 'wrangler'),
         '--show-interactive-dev-session=false',
         ...(url === null ? [] : ['--env', 'postgres']),
+        ...[...(workers.length > 0 ? ['wrangler.toml'] : []), ...workers].flatMap((config) => ['--config', config]),
         ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ],
       {

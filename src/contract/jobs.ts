@@ -10,20 +10,27 @@ import { limits } from './limits.ts';
  *
  *     POST {runner}/jobs                                    Job → 202, or 503 when full
  *     GET  {runner}/health                                  → 200 {status, running, capacity}
+ *     POST {platform}/api/runner/builds/{id}/start          JobStart → StartedJob, for who pulled a JobTicket
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest
  *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest
  *     PUT  {platform}/api/runner/builds/{id}/outputs/{sha256}  raw bytes, verified → 201 (stored), 200 (was there)
  *     POST {platform}/api/runner/builds/{id}/provenance     ProvenanceRequest → DsseEnvelope
  *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
  *
- * All five carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
+ * All six carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
  */
-export const Job = z.object({
+export const JobTicket = z.object({
   v: z.literal(1),
   buildId: Id,
-  projectId: Id,
   /** 1 for the first try; an outcome of an earlier attempt is refused. */
   attempt: z.int().min(1),
+  token: z.string(),
+});
+/** A message of the queue that runners pull from: it holds a reference, since a job may be larger than a message. */
+export type JobTicket = z.infer<typeof JobTicket>;
+
+export const Job = JobTicket.extend({
+  projectId: Id,
   target: BuildTarget,
   options: BuildOptions,
   treeHash: Sha256,
@@ -33,9 +40,20 @@ export const Job = z.object({
   timeout: z.int().positive(),
   /** Lock of the project's last build, as `package-lock.json` text, when it brings none of its own. */
   lock: z.string().optional(),
-  token: z.string(),
 });
 export type Job = z.infer<typeof Job>;
+
+/** A runner that pulled a ticket asks for the job, once for each try. */
+export const JobStart = z.object({
+  attempt: z.int().min(1),
+  /** Of this try alone. The first one that asks has the attempt: a message may be delivered to two runners. */
+  execution: Id,
+});
+export type JobStart = z.infer<typeof JobStart>;
+
+/** The job of a ticket; its token is the one that was asked with. */
+export const StartedJob = Job.omit({ token: true });
+export type StartedJob = z.infer<typeof StartedJob>;
 
 /** The immutable snapshot that is built. Files are sorted by path. */
 export const JobManifest = z.object({

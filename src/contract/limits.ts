@@ -439,6 +439,8 @@ export const limits = {
     lease: 30 * second,
     /** A build still queued after so long is offered to a runner again: its message may be lost. */
     queuedSweep: 20 * second,
+    /** A job that nobody has pulled goes into that queue again: its message may be lost, and a second one costs a question. */
+    pullResend: 10 * minute,
     /** A build that no runner could take for so long ends; the studio should hear of it. */
     queuedTimeout: 60 * minute,
     /** Progress reaches the database at most so often; followers see every step. */

@@ -48,6 +48,8 @@ const Environment = z
     CONTENT_HOST: z.string().regex(/^[a-z0-9.-]+(?::\d+)?$/),
     /** The runner's base URL; absent where the container binding is used. */
     RUNNER_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** `push`: jobs are posted to a runner. `pull`: they go into the queue BUILD_PULL_QUEUE, from which runners fetch them. */
+    BUILD_DELIVERY: z.enum(['push', 'pull']).default('push'),
     /** Ed25519 private keys as JWKs; the first signs, all verify. Secret. */
     AUTH_KEYS: jsonText(z.array(PrivateJwk).min(1)),
     /** More origins that may open sockets and call with cookies, comma-separated. */
@@ -97,6 +99,7 @@ export interface Config {
   readonly contentHost: string;
   readonly contentScheme: 'http' | 'https';
   readonly runnerUrl: string | null;
+  readonly buildDelivery: 'push' | 'pull';
   readonly authKeys: readonly z.infer<typeof PrivateJwk>[];
   readonly allowedOrigins: ReadonlySet<string>;
   readonly mailFrom: string;
@@ -147,6 +150,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     contentHost: data.CONTENT_HOST,
     contentScheme: data.APP_ORIGIN.startsWith('https:') ? 'https' : 'http',
     runnerUrl: data.RUNNER_URL ?? null,
+    buildDelivery: data.BUILD_DELIVERY,
     authKeys: data.AUTH_KEYS,
     allowedOrigins: new Set([
       data.APP_ORIGIN,

@@ -72,6 +72,7 @@ export function boundedEnv(env: Env): Env {
     EXPORTS: bounded(store, env.EXPORTS),
     CACHE: bounded('The cache', env.CACHE),
     BUILD_QUEUE: bounded('The queue', env.BUILD_QUEUE),
+    BUILD_PULL_QUEUE: bounded('The queue', env.BUILD_PULL_QUEUE),
     EMAIL: boundedMail(env.EMAIL),
   };
   known.set(env, made);

@@ -12,6 +12,7 @@ import { headOutput, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
+import { sendTicket } from './build/job.ts';
 import { logStream } from './build/stream.ts';
 import { answer, unwrap } from './rpc.ts';
 import { storageSql } from './sql.ts';
@@ -43,6 +44,14 @@ export class BuildRun extends DurableObject<Env> {
     return answer(() => this.#open().release(attempt, busy));
   }
 
+  offered(attempt: number) {
+    return answer(() => this.#open().offered(attempt));
+  }
+
+  begin(attempt: number, execution: string) {
+    return answer(() => this.#open().begin(attempt, execution));
+  }
+
   events(batch: EventBatch) {
     return answer(() => this.#open().events(batch));
   }
@@ -59,7 +68,7 @@ export class BuildRun extends DurableObject<Env> {
   isRunning(attempt: number) {
     return answer((): BuildFacts | null => {
       const { state } = this.#open();
-      if (state.status !== 'building' || state.attempt !== attempt) return null;
+      if (state.status !== 'building' || state.attempt !== attempt || state.offeredAt) return null;
       const { id, projectId, target, options, treeHash, startedAt } = state;
       return { buildId: id, projectId, attempt, target, options: options as BuildOptions, treeHash, startedAt };
     });
@@ -112,6 +121,7 @@ export class BuildRun extends DurableObject<Env> {
       wake: async (buildId, attempt) => {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
+      offer: (job) => sendTicket(env, job),
       project: ({ id, entries, ...state }) =>
         withDatabase(env, (db) => projectBuild(db, id, projectionOf(state), entries)),
       announce: async (state) => {

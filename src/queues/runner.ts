@@ -3,9 +3,11 @@ import { KilnError } from '../contract/errors.ts';
 import type { Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
-import { signToken } from '../core/tokens.ts';
-import { getLock } from '../data/objects.ts';
+import { describeError, logEvent } from '../core/log.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
+import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
+import { unwrap } from '../durable-objects/rpc.ts';
+import { buildRun } from '../durable-objects/stubs.ts';
 
 async function ask(
   env: Env,
@@ -24,18 +26,27 @@ async function ask(
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */
 export type HandOver = 'taken' | 'busy' | 'lost';
 
-/** Offers a claimed attempt to a runner. The token opens this attempt of this build and nothing else. */
-export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
-  const token = await signToken(
-    configOf(env),
-    'build',
-    { sub: claim.buildId, projectId: claim.projectId, attempt: claim.attempt },
-    limits.build.timeout + limits.build.lease,
-  );
-  const { lockHash, ...facts } = claim;
+/** Gives a claimed attempt to a runner, or into the queue that runners pull from. */
+export const handOver = (env: Env, claim: Claim): Promise<HandOver> =>
+  configOf(env).buildDelivery === 'pull' ? offer(env, claim) : push(env, claim);
+
+async function offer(env: Env, claim: Claim): Promise<HandOver> {
+  const { buildId, attempt } = claim;
   try {
-    const lock = lockHash === null ? null : await getLock(env.BUILDS, lockHash);
-    const job: Job = { v: 1, ...facts, ...(lock !== null && { lock }), token };
+    await sendTicket(env, claim);
+  } catch {
+    return 'lost';
+  }
+  // The message is on its way, and a runner may have begun by now. Where this is not heard, the short lease of the claim ends.
+  await unwrap(buildRun(env, buildId).offered(attempt)).catch((error: unknown) =>
+    logEvent('build.offer_unheard', { build: buildId, attempt, ...describeError(error) }, 'warn'),
+  );
+  return 'taken';
+}
+
+async function push(env: Env, claim: Claim): Promise<HandOver> {
+  try {
+    const job: Job = { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) };
     const response = await ask(
       env,
       '/jobs',
@@ -50,9 +61,10 @@ export async function handOver(env: Env, claim: Claim): Promise<HandOver> {
   }
 }
 
-/** What is wrong with the runner; undefined when it is well. Containers start on demand and are not woken for this. */
+/** What is wrong with the runner; undefined when it is well. Containers start on demand and are not woken for this, and runners that pull are not known. */
 export async function runnerHealth(env: Env): Promise<string | undefined> {
-  if (!configOf(env).runnerUrl) return undefined;
+  const { runnerUrl, buildDelivery } = configOf(env);
+  if (!runnerUrl || buildDelivery === 'pull') return undefined;
   const response = await ask(env, '/health', {}, limits.build.runnerHealth).catch((cause: unknown) => {
     throw new KilnError('unavailable', { cause });
   });

@@ -53,7 +53,7 @@ describe('a runner that pulls its jobs', () => {
   it('builds what the queue holds, and acknowledges it at the end', async () => {
     const build = await platform.build(game());
     const release = hold();
-    queue.send(build.job);
+    queue.send(build.ticket);
     await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     expect(queue.size).toBe(1);
     release();
@@ -68,7 +68,7 @@ describe('a runner that pulls its jobs', () => {
   it('takes no more than it has places for, and the rest when there are some', async () => {
     const builds = await Promise.all([1, 2, 3, 4, 5].map(() => platform.build(game())));
     const release = hold();
-    for (const { job } of builds) queue.send(job, 'text');
+    for (const { ticket } of builds) queue.send(ticket, 'text');
     await expect.poll(async () => (await runner.health()).running).toBe(2);
     await sleep(1500);
     expect(builds.filter(({ blobRequests }) => blobRequests > 0)).toHaveLength(2);
@@ -80,7 +80,7 @@ describe('a runner that pulls its jobs', () => {
   it('[72] does no work for a message that comes a second time, or for an attempt that is over', async () => {
     const build = await platform.build(game());
     const release = hold();
-    queue.send(build.job);
+    queue.send(build.ticket);
     await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     // The same message again, while its job runs: its lease was thought to be over.
     queue.expireLeases();
@@ -92,18 +92,62 @@ describe('a runner that pulls its jobs', () => {
 
     build.refuseWith = 409;
     const said = build.events.length;
-    queue.send(build.job);
+    queue.send(build.ticket);
     await isEmpty();
     expect(build.events).toHaveLength(said);
   });
 
+  it('[72] does no work for a message that two runners get: the platform gives the attempt to one', async () => {
+    const other = await RunnerProcess.start({ platformUrl: platform.url, capacity: 2, env: settings() });
+    try {
+      const build = await platform.build(game());
+      const release = hold();
+      queue.send(build.ticket);
+      queue.send(build.ticket);
+      await expect.poll(() => build.executions.length).toBeGreaterThan(0);
+      // One runner knows an attempt that it has; to see both ask, the message comes until the other one got it.
+      while (new Set(build.executions).size < 2) {
+        queue.send(build.ticket);
+        await sleep(300);
+      }
+      release();
+      expect(await build.outcome.promise).toMatchObject({ type: 'success' });
+      await isEmpty();
+      expect(build.events.filter(({ type }) => type === 'success')).toHaveLength(1);
+    } finally {
+      await other.dispose();
+    }
+  });
+
+  it('is given the lock by the platform, however large: a message would not hold it', async () => {
+    const lock = JSON.stringify({ lockfileVersion: 3, packages: {}, note: 'x'.repeat(300_000) });
+    const build = await platform.build(game(), { lock });
+    queue.send(build.ticket);
+    expect(JSON.stringify(build.ticket).length).toBeLessThan(2000);
+    expect(await build.outcome.promise).toMatchObject({ type: 'success' });
+    await isEmpty();
+  });
+
+  it('gives a message back when the platform does not answer, and takes it later', async () => {
+    const build = await platform.build(game());
+    build.refuseWith = 503;
+    queue.maxRetries = 10;
+    queue.send(build.ticket);
+    const retried = (): boolean =>
+      queue.calls.some(({ path, body }) => path === 'messages/ack' && JSON.stringify(body).includes('delay_seconds'));
+    await expect.poll(retried).toBe(true);
+    build.refuseWith = null;
+    expect(await build.outcome.promise).toMatchObject({ type: 'success' });
+    await isEmpty();
+  });
+
   it('[71] drops what is no job of this platform', async () => {
     const stranger = await FakePlatform.start();
-    const { job } = await platform.build(game());
+    const { job, ticket } = await platform.build(game());
     queue.send('{');
     queue.send({ v: 2 });
-    queue.send({ ...job, token: await stranger.sign(job) });
-    queue.send({ ...job, attempt: 2 });
+    queue.send({ ...ticket, token: await stranger.sign(job) });
+    queue.send({ ...ticket, attempt: 2 });
     await stranger.stop();
     await isEmpty();
     expect(queue.dead).toEqual([]);
@@ -114,7 +158,7 @@ describe('a runner that pulls its jobs', () => {
   it('goes on after failures of the queue', async () => {
     const build = await platform.build(game());
     queue.failures = [500, 429, 503];
-    queue.send(build.job);
+    queue.send(build.ticket);
     expect(await build.outcome.promise).toMatchObject({ type: 'success' });
     await isEmpty();
   });
@@ -127,7 +171,7 @@ describe('a runner that pulls its jobs', () => {
     const lost = await RunnerProcess.start({ platformUrl: url, env: settings() });
     try {
       await runner.stop();
-      queue.send(build.job);
+      queue.send(build.ticket);
       const retried = (): boolean =>
         queue.calls.some(({ path, body }) => path === 'messages/ack' && JSON.stringify(body).includes('delay_seconds'));
       await expect.poll(retried).toBe(true);
@@ -140,7 +184,7 @@ describe('a runner that pulls its jobs', () => {
   it('says so of its jobs and acknowledges them when it is stopped', async () => {
     const build = await platform.build(game());
     hold();
-    queue.send(build.job);
+    queue.send(build.ticket);
     await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
     await runner.stop('SIGTERM');
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });

@@ -54,8 +54,14 @@ describe('Bindings with a bound', () => {
   /** What each call of a binding is told to do. */
   const binding = (calls: Record<string, (...given: unknown[]) => unknown>): R2Bucket => calls as unknown as R2Bucket;
   const assets = (calls: Record<string, (...given: unknown[]) => unknown>): R2Bucket =>
-    boundedEnv({ ASSETS: binding(calls), BUILDS: {}, EXPORTS: {}, CACHE: {}, BUILD_QUEUE: {} } as unknown as Env)
-      .ASSETS;
+    boundedEnv({
+      ASSETS: binding(calls),
+      BUILDS: {},
+      EXPORTS: {},
+      CACHE: {},
+      BUILD_QUEUE: {},
+      BUILD_PULL_QUEUE: {},
+    } as unknown as Env).ASSETS;
 
   /** How long a call waits for a store that never answers. */
   async function waits(call: Promise<unknown>): Promise<number> {
@@ -70,7 +76,15 @@ describe('Bindings with a bound', () => {
   }
 
   it('are made once for each environment, and are bounded once', () => {
-    const env = { ASSETS: {}, BUILDS: {}, EXPORTS: {}, CACHE: {}, BUILD_QUEUE: {}, KILN_ENV: 'x' } as unknown as Env;
+    const env = {
+      ASSETS: {},
+      BUILDS: {},
+      EXPORTS: {},
+      CACHE: {},
+      BUILD_QUEUE: {},
+      BUILD_PULL_QUEUE: {},
+      KILN_ENV: 'x',
+    } as unknown as Env;
     const made = boundedEnv(env);
     expect(boundedEnv(env)).toBe(made);
     expect(boundedEnv(made)).toBe(made);

@@ -48,6 +48,12 @@ describe('parseConfig', () => {
     });
   });
 
+  it('sends jobs to runners unless they are to be pulled', () => {
+    expect(parseConfig(production).buildDelivery).toBe('push');
+    expect(parseConfig({ ...production, BUILD_DELIVERY: 'pull' }).buildDelivery).toBe('pull');
+    expect(refusal({ ...production, BUILD_DELIVERY: 'both' })).toContain('BUILD_DELIVERY');
+  });
+
   it.each(['staging', 'production'])('refuses development keys in %s [hostile 36]', (KILN_ENV) => {
     expect(refusal({ ...production, KILN_ENV, AUTH_KEYS: keys('dev-1') })).toContain('AUTH_KEYS is a development key');
     // Also when it only verifies.

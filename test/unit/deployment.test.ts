@@ -17,7 +17,10 @@ const shape = (config: Unstable_Config) => ({
   buckets: config.r2_buckets.map(({ binding }) => binding),
   mail: config.send_email,
   caches: config.kv_namespaces.map(({ binding }) => binding),
-  producers: config.queues.producers?.map(({ binding }) => binding),
+  producers: config.queues.producers?.map(({ binding, queue }) => [
+    binding,
+    queue?.replace(config.queues.producers?.[0]?.queue ?? '', 'builds'),
+  ]),
   consumers: config.queues.consumers?.map(({ queue, dead_letter_queue, ...rest }) => ({
     ...rest,
     dead: queue.endsWith('-dead'),
@@ -70,6 +73,7 @@ describe('wrangler.toml', () => {
       ...config.r2_buckets.map(({ bucket_name }) => bucket_name),
       ...config.kv_namespaces.map(({ id }) => id),
       ...(config.queues.consumers ?? []).map(({ queue }) => queue),
+      ...(config.queues.producers ?? []).map(({ queue }) => queue),
     ];
     const production = owned(read('production'));
     expect(owned(read('staging')).filter((one) => production.includes(one))).toEqual([]);

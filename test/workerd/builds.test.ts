@@ -54,6 +54,8 @@ async function runnerOf(buildId: string, attempt: number, forBuild = buildId) {
   const token = await signToken(configOf(env), 'build', { sub: forBuild, projectId: world.projectId, attempt }, 60_000);
   const headers = { authorization: `Bearer ${token}` };
   return {
+    start: (execution: string) =>
+      call('POST', `/api/runner/builds/${buildId}/start`, { headers, json: { attempt, execution } }),
     manifest: () => call('GET', `/api/runner/builds/${buildId}/manifest`, { headers }),
     blob: (hash: string) => call('GET', `/api/runner/builds/${buildId}/blobs/${hash}`, { headers }),
     output: (hash: string, body: BodyInit) =>
@@ -301,6 +303,29 @@ describe('#71 #72 the token of a runner', () => {
     expect(await expectProblem(await (await runnerOf(build.id, attempt)).blob('0'.repeat(64)), 404)).toBe('not_found');
     await succeed(build.id, attempt);
     expect(await expectProblem(await (await runnerOf(build.id, attempt)).manifest(), 409)).toBe('conflict');
+  });
+
+  it('of a job that waits to be pulled begins it, once, and opens nothing before', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    await unwrap(buildRun(env, build.id).offered(attempt));
+    const runner = await runnerOf(build.id, attempt);
+    expect(await expectProblem(await runner.manifest(), 409)).toBe('conflict');
+    expect(await expectProblem(await runner.events([]), 409)).toBe('conflict');
+    const [one, other] = [newId(), newId()];
+    const answers = await Promise.all([runner.start(one), runner.start(other)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const winner = answers[0]?.status === 200 ? one : other;
+    expect(await expectJson<unknown>(await runner.start(winner), 200)).toMatchObject({
+      buildId: build.id,
+      projectId: world.projectId,
+      attempt,
+      treeHash: build.treeHash,
+    });
+    await expectJson(await runner.manifest(), 200);
+    expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).start(newId()), 409)).toBe('conflict');
+    await succeed(build.id, attempt);
+    expect(await expectProblem(await runner.start(winner), 409)).toBe('conflict');
   });
 
   it('stores only bytes that have the hash they are named by', async () => {

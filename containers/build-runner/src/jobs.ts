@@ -1,27 +1,35 @@
 import { createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { KilnError } from '../../../src/contract/errors.ts';
-import { Job } from '../../../src/contract/jobs.ts';
+import type { JobTicket } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Config } from './config.ts';
 import { Stopped } from './failure.ts';
 
+/** `over`: nobody needs to deliver the job again. `again`: it was not begun, and may be begun later or elsewhere. */
+export type JobEnd = 'over' | 'again';
+
 /** Runs a job to its end; never rejects. */
-export type RunJob = (job: Job, stop: AbortController) => Promise<void>;
+export type RunJob<T> = (job: T, stop: AbortController) => Promise<JobEnd>;
+
+/** What sources of jobs need of them. */
+export type JobPlaces = Pick<Jobs<never>, 'running' | 'free' | 'someEnd' | 'accept'>;
 
 const Claims = z.object({ sub: z.string(), attempt: z.int(), projectId: z.string(), iss: z.string().min(1) });
 
-/** The jobs of this runner, wherever they come from: a place for each, and each only once. */
-export class Jobs {
-  readonly #running = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
+/** The jobs of this runner, or tickets for them, wherever they come from: a place for each, and each only once. */
+export class Jobs<T extends JobTicket> {
+  readonly #running = new Map<string, { readonly stop: AbortController; readonly done: Promise<JobEnd> }>();
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
   readonly #capacity: number;
-  readonly #run: RunJob;
+  readonly #schema: z.ZodType<T>;
+  readonly #run: RunJob<T>;
   #draining = false;
 
-  constructor(config: Pick<Config, 'platformUrl' | 'capacity'>, run: RunJob) {
+  constructor(config: Pick<Config, 'platformUrl' | 'capacity'>, schema: z.ZodType<T>, run: RunJob<T>) {
     this.#keys = createRemoteJWKSet(new URL('.well-known/jwks.json', config.platformUrl));
     this.#capacity = config.capacity;
+    this.#schema = schema;
     this.#run = run;
   }
 
@@ -42,8 +50,8 @@ export class Jobs {
    * Starts a job, or finds it running already; `done` resolves when it has ended. Throws `KilnError`: `unavailable`
    * for what may be asked again, anything else for what is wrong with the job.
    */
-  async accept(value: unknown): Promise<{ readonly done: Promise<void> }> {
-    const job = parseJob(value);
+  async accept(value: unknown): Promise<{ readonly done: Promise<JobEnd> }> {
+    const job = parseJob(this.#schema, value);
     await verifyToken(job, this.#keys);
     // From here to `set` nothing may wait: two deliveries of one job must not both find it absent.
     const key = `${job.buildId}/${job.attempt}`;
@@ -70,8 +78,8 @@ export class Jobs {
   }
 }
 
-const parseJob = (value: unknown): Job => {
-  const parsed = Job.safeParse(value);
+const parseJob = <T>(schema: z.ZodType<T>, value: unknown): T => {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({
     path: ['body', ...issue.path].join('.'),
@@ -84,7 +92,10 @@ const parseJob = (value: unknown): Job => {
 };
 
 /** The token must be one that the platform signed for exactly this attempt: the runner works for nobody else. */
-const verifyToken = async (job: Job, keys: ReturnType<typeof createRemoteJWKSet>): Promise<void> => {
+const verifyToken = async (
+  job: JobTicket & { projectId?: string },
+  keys: ReturnType<typeof createRemoteJWKSet>,
+): Promise<void> => {
   try {
     const { payload } = await jwtVerify(job.token, keys, {
       algorithms: ['EdDSA', 'Ed25519'],
@@ -95,7 +106,8 @@ const verifyToken = async (job: Job, keys: ReturnType<typeof createRemoteJWKSet>
       clockTolerance: limits.auth.clockLeeway / 1000,
     });
     const claims = Claims.parse(payload);
-    if (claims.attempt !== job.attempt || claims.projectId !== job.projectId)
+    const isOfProject = job.projectId === undefined || claims.projectId === job.projectId;
+    if (claims.attempt !== job.attempt || !isOfProject)
       throw new KilnError('forbidden', { detail: 'The token is for another job.' });
   } catch (error) {
     if (error instanceof KilnError) throw error;

@@ -2,15 +2,17 @@ import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Job, JobTicket } from '../../../src/contract/jobs.ts';
 import { AssetCache } from './asset-cache.ts';
+import { beginJob } from './begin-job.ts';
 import { BlobCache } from './blob-cache.ts';
 import { ChildPool } from './children.ts';
 import { type Config, readConfig } from './config.ts';
 import { Dependencies } from './dependencies.ts';
 import { executeJob } from './execute-job.ts';
-import { Jobs } from './jobs.ts';
+import { type JobEnd, Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
-import { connectPlatform } from './platform.ts';
+import { connectPlatform, type Platform } from './platform.ts';
 import { QueuePuller } from './queue-pull.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { isolation } from './sandbox.ts';
@@ -25,11 +27,19 @@ const start = async (config: Config): Promise<void> => {
     ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
   ]);
 
-  const jobs = new Jobs(config, async (job, stop) => {
-    const platform = connectPlatform(config.platformUrl, job);
+  const run = async (job: Job, platform: Platform, stop: AbortController): Promise<JobEnd> => {
     await executeJob(job, { platform, blobs, assets, dependencies, children }, stop);
     children.refill();
-  });
+    return 'over';
+  };
+  const jobs =
+    config.source.kind === 'http'
+      ? new Jobs(config, Job, (job, stop) => run(job, connectPlatform(config.platformUrl, job), stop))
+      : new Jobs(config, JobTicket, async (ticket, stop) => {
+          const platform = connectPlatform(config.platformUrl, ticket);
+          const job = await beginJob(ticket, platform, stop.signal);
+          return typeof job === 'string' ? job : await run(job, platform, stop);
+        });
   const server = createRunnerServer(config, jobs);
   const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
 

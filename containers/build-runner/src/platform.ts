@@ -5,15 +5,18 @@ import {
   type EventAnswer,
   EventAnswer as EventAnswerSchema,
   type EventBatch,
-  type Job,
   JobManifest,
+  type JobTicket,
   type ProvenanceRequest,
+  StartedJob,
 } from '../../../src/contract/jobs.ts';
 import { BuildFailure, Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** What a job needs of the platform. Every call ends with `Stopped('fenced')` once the token opens nothing any more. */
 export interface Platform {
+  /** Begins the attempt, and answers what it is. `execution` names this try of it. */
+  start(attempt: number, execution: string, signal: AbortSignal): Promise<StartedJob>;
   /** The snapshot to build. */
   manifest(signal: AbortSignal): Promise<JobManifest>;
   /** Hands the body of a blob to `consume`, which is called anew for every retry. */
@@ -55,7 +58,7 @@ const check = async (response: Response): Promise<Response> => {
 };
 
 /** The platform over HTTP, opened by the token of one job. */
-export const connectPlatform = (baseUrl: URL, job: Pick<Job, 'buildId' | 'token'>): Platform => {
+export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | 'token'>): Platform => {
   const root = new URL(`api/runner/builds/${job.buildId}/`, baseUrl);
   const authorization = `Bearer ${job.token}`;
 
@@ -100,6 +103,13 @@ export const connectPlatform = (baseUrl: URL, job: Pick<Job, 'buildId' | 'token'
   };
 
   return {
+    start: (attempt, execution, signal) =>
+      call(
+        'start',
+        { signal, retries: runnerLimits.transferRetries, init: postOf({ attempt, execution }) },
+        async (response) => StartedJob.parse(await response.json()),
+      ),
+
     manifest: (signal) =>
       call('manifest', { signal, retries: runnerLimits.transferRetries }, async (response) =>
         JobManifest.parse(await response.json()),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { KilnError } from '../../../src/contract/errors.ts';
 import type { QueueSource } from './config.ts';
-import type { Jobs } from './jobs.ts';
+import type { JobEnd, JobPlaces } from './jobs.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 
@@ -29,17 +29,17 @@ type Verdict = { readonly ack: true } | { readonly retryIn: number };
  * Fetches jobs from a Cloudflare queue with an HTTP pull consumer
  * (https://developers.cloudflare.com/queues/configuration/pull-consumers/), never more than there are places.
  * Delivery is at least once, and the queue is only the way here: whether a job still counts is what the
- * platform says when it is begun. So a message is acknowledged once its attempt is over, however it ended, and
- * one that comes a second time costs a question.
+ * platform says when it is begun. So a message is acknowledged once its attempt is over, however it ended, one
+ * that comes a second time costs a question, and one whose question nobody answered is given back.
  */
 export class QueuePuller {
   readonly #source: QueueSource;
-  readonly #jobs: Jobs;
+  readonly #jobs: JobPlaces;
   readonly #stop = new AbortController();
   readonly #open = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(source: QueueSource, jobs: Jobs) {
+  constructor(source: QueueSource, jobs: JobPlaces) {
     this.#source = source;
     this.#jobs = jobs;
   }
@@ -88,9 +88,9 @@ export class QueuePuller {
     };
     try {
       const { done } = await this.#jobs.accept(bodyOf(message));
-      const end = done.then(() => {
+      const end = done.then((how: JobEnd) => {
         this.#open.delete(end);
-        settled({ ack: true });
+        settled(how === 'over' ? { ack: true } : { retryIn: retryDelay(message) });
       });
       this.#open.add(end);
     } catch (error) {
@@ -101,7 +101,7 @@ export class QueuePuller {
         error: describeError(error),
         again: mayComeAgain,
       });
-      settled(mayComeAgain ? { retryIn: runnerLimits.queue.retryDelay } : { ack: true });
+      settled(mayComeAgain ? { retryIn: retryDelay(message) } : { ack: true });
     }
   }
 
@@ -137,6 +137,9 @@ export class QueuePuller {
     throw new Error(`the queue answers ${response.status}`);
   }
 }
+
+const retryDelay = ({ attempts }: Message): number =>
+  Math.min(runnerLimits.queue.retryDelayMax, runnerLimits.queue.retryDelay * 2 ** Math.max(0, attempts - 1));
 
 /** JSON and bytes come as base64, text as it is. */
 const bodyOf = ({ body, metadata }: Message): unknown => {

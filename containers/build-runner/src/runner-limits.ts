@@ -20,8 +20,10 @@ export const runnerLimits = {
     pause: 1 * second,
     /** Longest pause while the API fails; begins at `pause` and doubles, with jitter. */
     pauseMax: 30 * second,
-    /** A message that no place was free for, or whose token could not be checked, is tried again after this. */
+    /** A message that no place was free for, or of which the platform could not be asked, is tried again after this; doubles. */
     retryDelay: 2 * second,
+    /** With the ten retries of the queue a platform may be away for six minutes. */
+    retryDelayMax: 60 * second,
   },
   /** Events wait so long for company; the last batch does not wait. */
   eventWindow: 100,

@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type ErrorCode, errorSpec, KilnError } from '../../../src/contract/errors.ts';
 import type { Config } from './config.ts';
-import type { Jobs } from './jobs.ts';
+import type { JobPlaces } from './jobs.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** `GET /health`, and `POST /jobs` where jobs come over HTTP. */
-export const createRunnerServer = (config: Pick<Config, 'capacity' | 'source'>, jobs: Jobs): Server => {
+export const createRunnerServer = (config: Pick<Config, 'capacity' | 'source'>, jobs: JobPlaces): Server => {
   const route = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname } = new URL(request.url ?? '/', 'http://runner');
     if (pathname === '/health') {

@@ -1,9 +1,29 @@
 import { endpoint } from '../endpoint.ts';
-import { DsseEnvelope, EventAnswer, EventBatch, JobManifest, ProvenanceRequest } from '../jobs.ts';
+import {
+  DsseEnvelope,
+  EventAnswer,
+  EventBatch,
+  JobManifest,
+  JobStart,
+  ProvenanceRequest,
+  StartedJob,
+} from '../jobs.ts';
 import { runner } from './access.ts';
 
 /** What the build runner calls, with the token of its job. */
 export const runnerEndpoints = {
+  runnerStart: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/start',
+    tag: 'Runner',
+    summary: 'Begin an attempt that was pulled from the queue',
+    access: runner,
+    description:
+      'Answers the job, and starts its lease. 409: the attempt is over, or another runner has begun it. The same `execution` may ask again.',
+    body: JobStart,
+    responses: { 200: { description: 'The job', json: StartedJob } },
+    errors: ['conflict'],
+  }),
   runnerManifest: endpoint({
     method: 'GET',
     path: '/api/runner/builds/{id}/manifest',

@@ -20,6 +20,10 @@ export interface BuildState extends BuildRow {
   lastBatch: number;
   /** Silence after this means that the runner is gone. */
   leaseUntil: number | null;
+  /** When the attempt was last put into the queue that runners pull from; null or absent once one has begun it, or where it was pushed. */
+  offeredAt?: number | null;
+  /** Who has begun the attempt that was pulled. */
+  execution?: string | null;
   /** Attempts that infrastructure spoiled after a runner had taken them. */
   failures: number;
   /** Times in a row that no runner could be reached. */
@@ -43,6 +47,8 @@ export interface BuildPorts {
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
   /** Puts a wake-up into the queue. */
   wake(buildId: string, attempt: number): Promise<void>;
+  /** Puts an attempt into the queue that runners pull from. */
+  offer(job: Pick<Claim, 'buildId' | 'projectId' | 'attempt'>): Promise<void>;
   /** Writes the row; older states never overwrite newer ones. */
   project(state: BuildState): Promise<void>;
   /** Into the project's event log. */
@@ -132,6 +138,8 @@ export class BuildCore {
       step: null,
       lastBatch: 0,
       leaseUntil: now + limits.build.lease,
+      offeredAt: null,
+      execution: null,
       errorCode: null,
       errorMessage: null,
       timings: { queued: now - state.queuedAt },
@@ -139,6 +147,58 @@ export class BuildCore {
     this.#ports.schedule(now + limits.build.lease);
     // The row must say `building` before the runner is asked: fairness counts running builds there.
     await this.#project(true);
+    return this.#claimed();
+  }
+
+  /**
+   * The claimed attempt lies in the queue that runners pull from. Nobody reports on it there, so its lease is the
+   * time that a build may wait at all. Changes nothing when a runner was faster.
+   */
+  offered(attempt: number): void {
+    const { state } = this;
+    if (state.status !== 'building' || state.attempt !== attempt || state.execution || state.offeredAt) return;
+    const now = this.#ports.now();
+    this.#append({
+      at: new Date(now).toISOString(),
+      level: 'info',
+      step: 'source',
+      message: 'Waiting for a build runner to fetch the job.',
+    });
+    this.#save({ ...this.state, offeredAt: now, leaseUntil: state.queuedAt + limits.build.queuedTimeout });
+    this.#notify();
+    this.#scheduleNext();
+  }
+
+  /**
+   * A runner that pulled the attempt begins it; from here on it has to report. The first execution has it, and may
+   * ask again. Throws `conflict` to every other one, and when the attempt is over.
+   */
+  async begin(attempt: number, execution: string): Promise<Claim> {
+    const { state } = this;
+    if (state.status !== 'building' || state.attempt !== attempt)
+      throw new KilnError('conflict', { detail: 'This attempt is over.' });
+    if (state.execution && state.execution !== execution)
+      throw new KilnError('conflict', { detail: 'Another runner has begun this attempt.' });
+    if (!state.execution) {
+      const now = this.#ports.now();
+      this.#save({
+        ...state,
+        execution,
+        offeredAt: null,
+        leaseUntil: now + limits.build.lease,
+        startedAt: now,
+        timings: { ...state.timings, queued: now - state.queuedAt },
+        seq: state.seq + 1,
+        projected: false,
+      });
+      this.#notify();
+      this.#scheduleNext();
+      await this.#project(true);
+    }
+    return this.#claimed();
+  }
+
+  #claimed(): Claim {
     const { id, projectId, projectName, attempt, target, options, treeHash, lockHash } = this.state;
     return {
       buildId: id,
@@ -178,6 +238,7 @@ export class BuildCore {
     // The answer to the final batch may have been lost; saying it again changes nothing.
     if (hasEnded(state.status)) return { cancelled: false };
     if (state.status !== 'building') throw new KilnError('conflict', { detail: 'This attempt was given up.' });
+    if (state.offeredAt) throw new KilnError('conflict', { detail: 'This attempt was not begun.' });
     const now = this.#ports.now();
     const outcome = batch.events.find((event) => event.type === 'success' || event.type === 'failure');
     const repeated = batch.batch <= state.lastBatch;
@@ -231,15 +292,32 @@ export class BuildCore {
     if (!this.#state) return;
     const now = this.#ports.now();
     const { state } = this;
-    if (state.status === 'building' && state.leaseUntil !== null && state.leaseUntil <= now)
+    if (state.status === 'building' && state.offeredAt) await this.#lookAfterOffer(state.offeredAt, now);
+    else if (state.status === 'building' && state.leaseUntil !== null && state.leaseUntil <= now)
       await this.#infraFailure('The build runner went silent.');
     if (this.state.status === 'queued') {
-      if (this.state.queuedAt + limits.build.queuedTimeout <= now)
-        await this.#end('failed', { errorCode: 'runner_lost', errorMessage: 'No build runner was free in time.' });
+      if (this.state.queuedAt + limits.build.queuedTimeout <= now) await this.#endUntaken();
       else if (this.state.notBefore <= now) await this.#ports.wake(this.state.id, this.state.attempt + 1);
     }
     await this.#project(true);
     this.#scheduleNext();
+  }
+
+  async #lookAfterOffer(offeredAt: number, now: number): Promise<void> {
+    if ((this.state.leaseUntil ?? now) <= now) return await this.#endUntaken();
+    if (offeredAt + limits.build.pullResend > now) return;
+    // The same attempt again, never a new one: under a long queue new ones would make every message in it stale.
+    this.#save({ ...this.state, offeredAt: now });
+    const { id: buildId, projectId, attempt } = this.state;
+    await this.#ports
+      .offer({ buildId, projectId, attempt })
+      .catch((error: unknown) =>
+        this.#ports.log('build.offer_failed', { build: buildId, attempt, message: String(error) }, 'warn'),
+      );
+  }
+
+  async #endUntaken(): Promise<void> {
+    await this.#end('failed', { errorCode: 'runner_lost', errorMessage: 'No build runner was free in time.' });
   }
 
   /** Log lines after `since`, oldest first. */
@@ -434,8 +512,10 @@ export class BuildCore {
   #scheduleNext(): void {
     const { state } = this;
     const now = this.#ports.now();
-    if (state.status === 'building') this.#ports.schedule(state.leaseUntil ?? now + limits.build.lease);
-    else if (state.status === 'queued')
+    if (state.status === 'building') {
+      const lease = state.leaseUntil ?? now + limits.build.lease;
+      this.#ports.schedule(state.offeredAt ? Math.min(lease, state.offeredAt + limits.build.pullResend) : lease);
+    } else if (state.status === 'queued')
       this.#ports.schedule(state.notBefore > now ? state.notBefore : now + limits.build.queuedSweep);
     else if (!state.projected) this.#ports.schedule(now + limits.build.heartbeat);
   }

@@ -5,6 +5,7 @@ import { limits } from '../../contract/limits.ts';
 import { configOf } from '../../core/config.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
 import { getBlob, getTree, headOutput, putOutput } from '../../data/objects.ts';
+import { jobOf } from '../../durable-objects/build/job.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import { readBytes } from '../http/body.ts';
@@ -19,6 +20,12 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
 }
 
 export function runnerRoutes(app: Hono<AppEnv>): void {
+  mount(app, endpoints.runnerStart, async (c, { job, body }) => {
+    if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
+    const claim = await unwrap(buildRun(c.env, job.sub).begin(body.attempt, body.execution));
+    return { status: 200, body: await jobOf(c.env, claim) };
+  });
+
   mount(app, endpoints.runnerManifest, async (c, { job }) => {
     const { treeHash } = await runningBuild(c, job);
     const files = await getTree(c.env.ASSETS, treeHash);

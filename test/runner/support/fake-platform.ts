@@ -7,6 +7,8 @@ import { newId } from '../../../src/contract/ids.ts';
 import {
   EventBatch,
   type Job,
+  JobStart,
+  type JobTicket,
   type OutputFile,
   ProvenanceRequest,
   type RunnerEvent,
@@ -33,6 +35,8 @@ export class FakeBuild {
   readonly files: readonly { path: string; hash: string; size: number; mode: number }[];
   readonly outcome = Promise.withResolvers<Outcome>();
   blobRequests = 0;
+  /** Who asked to begin it, in order. The first one has it. */
+  readonly executions: string[] = [];
   cancelled = false;
   /** Status with which every route of this build is refused, when set. */
   refuseWith: number | null = null;
@@ -47,6 +51,12 @@ export class FakeBuild {
     this.files = contents
       .map(({ path, bytes }) => ({ path, hash: sha256(bytes), size: bytes.length, mode: 0o644 }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  /** What a queue holds of it. */
+  get ticket(): JobTicket {
+    const { v, buildId, attempt, token } = this.job;
+    return { v, buildId, attempt, token };
   }
 
   get logs(): LogEvent[] {
@@ -186,6 +196,13 @@ export class FakePlatform {
     if (build.refuseWith !== null) return { status: build.refuseWith };
     if (!(await this.#opens(request, build))) return { status: 401 };
 
+    if (request.method === 'POST' && rest === 'start') {
+      const { attempt, execution } = JobStart.parse(JSON.parse(body.toString('utf8')));
+      build.executions.push(execution);
+      if (attempt !== build.job.attempt || execution !== build.executions[0]) return { status: 409 };
+      const { token: _, ...job } = build.job;
+      return { status: 200, body: JSON.stringify(job) };
+    }
     if (request.method === 'GET' && rest === 'manifest') {
       return { status: 200, body: JSON.stringify({ treeHash: build.job.treeHash, files: build.files }) };
     }

@@ -194,6 +194,78 @@ describe('A lease', () => {
   });
 });
 
+describe('An attempt that runners pull', () => {
+  const [one, other] = ['0192f0c1-2a3b-7c4d-8e5f-00000000e001', '0192f0c1-2a3b-7c4d-8e5f-00000000e002'];
+  const waiting = async (): Promise<void> => {
+    await world.create().claim();
+    world.core.offered(1);
+  };
+
+  it('may lie in the queue for as long as a build may wait, and opens nothing there', async () => {
+    await waiting();
+    await world.pass(build.lease + 1);
+    expect(world.core.state).toMatchObject({ status: 'building', attempt: 1, failures: 0 });
+    expect(await codeOf(world.core.events(batch(1, 1)))).toBe('conflict');
+    await world.pass(build.queuedTimeout);
+    expect(world.core.state).toMatchObject({ status: 'failed', errorCode: 'runner_lost', failures: 0 });
+  });
+
+  it('is put into the queue again, the same one, when nobody takes it: its message may be lost', async () => {
+    await waiting();
+    for (let n = 1; n <= 3; n += 1) {
+      await world.pass(build.pullResend - 1);
+      expect(world.offers).toHaveLength(n - 1);
+      await world.pass(1);
+      expect(world.offers).toHaveLength(n);
+    }
+    expect(new Set(world.offers)).toEqual(new Set([1]));
+    expect(messages()).toHaveLength(1);
+  });
+
+  it('starts its lease and its clock when a runner begins it', async () => {
+    await waiting();
+    await world.pass(build.lease * 3);
+    expect(await world.core.begin(1, one)).toMatchObject({ attempt: 1, treeHash: hashA });
+    expect(world.core.state).toMatchObject({ startedAt: world.now, leaseUntil: world.now + build.lease });
+    expect(world.core.state.timings.queued).toBe(build.lease * 3);
+    expect(lastProjected()?.startedAt).toBe(world.now);
+    expect(await world.core.events(batch(1, 1, log('hello')))).toEqual({ cancelled: false });
+    await world.pass(build.lease + 1);
+    expect(world.core.state).toMatchObject({ status: 'queued', failures: 1 });
+  });
+
+  it('belongs to the first that begins it, who may ask again [hostile 72]', async () => {
+    await waiting();
+    await world.core.begin(1, one);
+    const { leaseUntil } = world.core.state;
+    world.now += 1000;
+    expect(await codeOf(world.core.begin(1, other))).toBe('conflict');
+    expect(await codeOf(world.core.begin(1, one))).toBe('done');
+    expect(world.core.state.leaseUntil).toBe(leaseUntil);
+    expect(await codeOf(world.restart().begin(1, other))).toBe('conflict');
+  });
+
+  it('cannot be begun once it is over, whatever ended it', async () => {
+    await waiting();
+    await world.core.begin(1, one);
+    await world.pass(build.lease + 1);
+    expect(await codeOf(world.core.begin(1, one))).toBe('conflict');
+    await world.claim();
+    expect(await codeOf(world.core.begin(1, one))).toBe('conflict');
+    expect(await codeOf(world.core.begin(2, other))).toBe('done');
+    await world.core.cancel(someone);
+    expect(await codeOf(world.core.begin(2, other))).toBe('conflict');
+  });
+
+  it('begun before it is said to be offered stays begun', async () => {
+    await world.create().claim();
+    await world.core.begin(1, one);
+    world.core.offered(1);
+    expect(world.core.state.leaseUntil).toBe(world.now + build.lease);
+    expect(messages()).toEqual([]);
+  });
+});
+
 describe('A batch', () => {
   it('that comes twice is taken once', async () => {
     await world.create().claim();

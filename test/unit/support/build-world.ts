@@ -44,6 +44,8 @@ export class BuildWorld {
   now = 1_000_000;
   scheduled: number[] = [];
   readonly wakes: string[] = [];
+  /** Attempts put into the queue that runners pull from, again. */
+  readonly offers: number[] = [];
   /** States written to the database, in order. */
   readonly projected: BuildState[] = [];
   readonly announced: string[] = [];
@@ -70,6 +72,10 @@ export class BuildWorld {
       wake: async (id, attempt) => {
         await Promise.resolve();
         this.wakes.push(`${id} ${attempt}`);
+      },
+      offer: async ({ attempt }) => {
+        await Promise.resolve();
+        this.offers.push(attempt);
       },
       project: async (state) => {
         await Promise.resolve();
