@@ -30,7 +30,7 @@ import type { KnownBlob } from './room/leases.ts';
 import { type Caller, type Directory, type Entry, Members } from './room/members.ts';
 import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
-import { type ForkOrigin, Room, type WriteOptions } from './room/room.ts';
+import { type ForkOrigin, Room, type RoomPorts, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
 import { SocketPeer } from './socket-peer.ts';
 import { storageSql } from './sql.ts';
@@ -461,7 +461,7 @@ export class ProjectRoom extends DurableObject<Env> {
   #open(): Room {
     if (this.#room) return this.#room;
     const { ctx, env } = this;
-    const room = new Room({
+    const ports: RoomPorts = {
       sql: storageSql(ctx.storage),
       members: this.#members,
       blobs: {
@@ -483,16 +483,17 @@ export class ProjectRoom extends DurableObject<Env> {
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
       log: (event, fields, level) => logEvent(event, { project: this.#projectId, ...fields }, level),
-    });
-    this.#room = room;
-    this.#erased = false;
+    };
+    const sleepers: SocketPeer[] = [];
     for (const socket of ctx.getWebSockets()) {
       const peer = SocketPeer.restore(socket, this.#drop);
       if (!peer) continue;
       this.#peers.set(socket, peer);
-      room.restore(peer);
+      sleepers.push(peer);
     }
-    return room;
+    this.#room = new Room(ports, sleepers);
+    this.#erased = false;
+    return this.#room;
   }
 
   #directory(): Directory {

@@ -224,6 +224,18 @@ export class Documents {
     return result;
   }
 
+  /** Who reads this text now may base a write on it for as long as anybody, however long ago it was typed. [R8] */
+  retain({ id, hash }: StoredFile): void {
+    const { sql, log } = this.#store;
+    const [kept] = sql.all<{ at: number }>('SELECT at FROM revisions WHERE file = ? AND hash = ?', id, hash);
+    if (kept && kept.at > this.#store.now() - limits.room.revisionTtl / 2) return;
+    if (!log.exists(id)) return;
+    const live = this.#live.get(id);
+    const doc = live?.doc ?? this.#reload(id);
+    this.#store.transaction(() => this.#keepRevision(id, hash, doc));
+    if (!live) doc.destroy();
+  }
+
   /** Revisions that no write may be based on any more; when the next ones are due. */
   forgetRevisions(): void {
     const { sql } = this.#store;

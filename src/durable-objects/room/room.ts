@@ -111,9 +111,11 @@ export class Room {
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
 
-  constructor(ports: RoomPorts) {
+  /** `sleepers` are the sockets that lived through hibernation; their documents are opened when they say something. */
+  constructor(ports: RoomPorts, sleepers: readonly Peer[] = []) {
     this.#ports = ports;
-    this.#socketsCheckedAt = ports.now();
+    // Nobody has looked at them for as long as the room slept.
+    this.#socketsCheckedAt = sleepers.length ? Number.NEGATIVE_INFINITY : ports.now();
     this.#members = ports.members;
     this.#store = new RoomStore(ports);
     this.#files = this.#store.files;
@@ -151,6 +153,8 @@ export class Room {
       now: () => ports.now(),
       log: (event, fields) => ports.log(event, fields),
     });
+    // They hear of what is made good now.
+    for (const peer of sleepers) this.channel.join(peer, false);
     this.#documents.recover();
     // What the last life left behind does not depend on its alarm.
     const due = this.#store.nextDue();
@@ -299,6 +303,7 @@ export class Room {
     if (before) this.#documents.flush(before.id);
     const file = this.#files.tree.get(path);
     if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
+    if (file.isText) this.#documents.retain(file);
     return { file: toInfo(file), text: file.isText ? await this.#contents.warm(file.hash) : null };
   }
 
@@ -486,13 +491,6 @@ export class Room {
     }
   }
 
-  /** A socket that lived through hibernation; its document is opened when it says something. */
-  restore(peer: Peer): void {
-    // Nobody has looked at it for as long as the room slept.
-    this.#socketsCheckedAt = Number.NEGATIVE_INFINITY;
-    this.channel.join(peer, false);
-  }
-
   /** A frame of a client. Throws on what is not the protocol. */
   async receive(peer: Peer, frame: Uint8Array | string): Promise<void> {
     const check = this.#recheckSockets();
@@ -648,14 +646,15 @@ export class Room {
     }
   }
 
+  /** Whether the last file of that path went elsewhere, rather than for good. */
   #movedFrom(path: string): boolean {
-    return (
-      this.#store.sql.all(
-        `SELECT 1 FROM (SELECT json_extract(data, '$.from') AS origin, json_extract(data, '$.files') AS files FROM events WHERE type = 'file.moved')
-         WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') LIMIT 1`,
-        path,
-      ).length > 0
+    const [last] = this.#store.sql.all<{ type: string }>(
+      `SELECT type FROM (SELECT seq, type, json_extract(data, CASE type WHEN 'file.moved' THEN '$.from' ELSE '$.path' END) AS origin,
+         json_extract(data, '$.files') AS files FROM events WHERE type IN ('file.moved', 'file.deleted'))
+       WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') ORDER BY seq DESC LIMIT 1`,
+      path,
     );
+    return last?.type === 'file.moved';
   }
 }
 

@@ -102,6 +102,20 @@ describe('Documents', () => {
     expect(await codeOf(() => world.room.documentTarget('missing'))).toBe('not_found');
   });
 
+  it('are not said to have moved when the last file of that path was deleted', async () => {
+    const target = () => codeOf(() => world.room.documentTarget('dir/a'));
+    const move = (from: string, to: string) => world.room.batch([{ op: 'move', from, to }], ids.owner);
+    await write('dir/a', 'a');
+    await move('dir', 'elsewhere');
+    expect(await target()).toBe('moved');
+    await write('dir/a', 'another');
+    await world.room.delete('dir/a', ids.owner);
+    expect(await target()).toBe('not_found');
+    await write('dir/a', 'a third');
+    await move('dir/a', 'b');
+    expect(await target()).toBe('moved');
+  });
+
   it('end with their file: deleted, or turned into bytes', async () => {
     await write('a', 'a');
     await write('b', 'b');
@@ -662,6 +676,29 @@ describe('[R8] REST writes into documents', () => {
     await world.pass(limits.room.revisionTtl + 1);
     expect(await codeOf(write('a', 'mine', { ifMatch: etag(file.hash) }))).toBe('precondition_failed');
   });
+
+  it.each([true, false])(
+    '[R8] onto a text that is old but was read just now merge, whether somebody has it open (%s)',
+    async (isOpen) => {
+      await write('a', 'text\n');
+      const client = await world.client(ids.editor, 'a');
+      client.type(0, 'x');
+      await world.settle();
+      await world.pass(limits.room.flushAfter);
+      if (!isOpen) {
+        client.drop();
+        await world.leave(client.peer);
+      }
+      await world.pass(limits.room.revisionTtl + 1);
+      await world.pass(limits.room.flushAfter);
+      const { file } = await world.room.read('a');
+      if (!isOpen) await client.connect();
+      client.type(client.text.length, 'typed\n');
+      await world.settle();
+      await write('a', 'XTEXT\n', { ifMatch: etag(file.hash) });
+      expect(await world.text('a')).toBe('XTEXT\ntyped\n');
+    },
+  );
 
   it('[R8] onto the revision of before a restart merge as well', async () => {
     await write('a', 'text\n');

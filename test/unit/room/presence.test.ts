@@ -153,6 +153,15 @@ describe('[R10] Hibernation', () => {
     expect(channel.heard('event').at(-1)?.event.data.path).toBe('b');
   });
 
+  it('[R10] who slept hears of what is made good at the start', async () => {
+    const client = await world.client(ids.editor, 'a');
+    const listener = await world.channel(ids.viewer);
+    client.type(0, 'not flushed');
+    await world.settle();
+    world.hibernate([client.peer, listener]);
+    expect(listener.heard('event').map(({ event }) => event.seq)).toEqual([world.room.events(0).seq]);
+  });
+
   it('[R10] who leaves after a sleep is gone for those who stay', async () => {
     const [one, two] = [await world.client(ids.editor, 'a'), await world.client(ids.owner, 'a')];
     const channel = await world.channel(ids.viewer);
@@ -406,11 +415,9 @@ describe('[R15] Limits of a room', () => {
     const users = limits.room.socketsMax / limits.room.socketsPerUser;
     const peers: TestPeer[] = [];
     for (let user = 0; user < users; user += 1)
-      for (let n = 0; n < limits.room.socketsPerUser; n += 1) {
-        const peer = world.socket(`0192f0c1-2a3b-7c4d-8e5f-2000000000${user}`, { kind: 'channel' });
-        world.room.restore(peer);
-        peers.push(peer);
-      }
+      for (let n = 0; n < limits.room.socketsPerUser; n += 1)
+        peers.push(world.socket(`0192f0c1-2a3b-7c4d-8e5f-2000000000${user}`, { kind: 'channel' }));
+    world.hibernate(peers);
     expect(await codeOf(() => world.room.refuseCrowd(ids.owner))).toBe('rate_limited');
     const [first] = peers;
     expect(first).toBeInstanceOf(TestPeer);

@@ -17,7 +17,7 @@ import { Flow } from '../../../src/durable-objects/room/flow.ts';
 import { IdleDocuments } from '../../../src/durable-objects/room/idle-documents.ts';
 import { type Directory, Members } from '../../../src/durable-objects/room/members.ts';
 import type { Peer, PeerState, PeerTarget } from '../../../src/durable-objects/room/peer.ts';
-import { Room, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
+import { Room, type RoomPorts, type TreeIndex } from '../../../src/durable-objects/room/room.ts';
 import { NodeSql } from './node-sql.ts';
 
 /** Immutable bytes in memory. Refuses what R2 refuses, and what the room must never do. */
@@ -335,10 +335,10 @@ export class World {
     this.room = this.#boot();
   }
 
-  #boot(): Room {
+  #boot(sleepers: readonly TestPeer[] = []): Room {
     this.members = new Members(this.directory, Date.now);
     this.scheduled = [];
-    return new Room({
+    const ports: RoomPorts = {
       sql: this.sql,
       blobs: this.blobs,
       members: this.members,
@@ -360,27 +360,24 @@ export class World {
       now: Date.now,
       schedule: (at) => this.scheduled.push(at),
       log: (event) => this.logged.push(event),
-    });
+    };
+    return new Room(ports, sleepers);
   }
 
   /** The process dies between two events: what was in memory only is gone, with every timer. */
-  crash(): Room {
+  crash(sleepers: readonly TestPeer[] = []): Room {
     // Clearing the timers also sets the clock back; time goes on over a crash.
     const now = Date.now();
     vi.clearAllTimers();
     vi.setSystemTime(now);
-    this.room = this.#boot();
+    this.room = this.#boot(sleepers);
     return this.room;
   }
 
   /** The object sleeps and wakes: its sockets live on by their attachments. */
   hibernate(peers: readonly TestPeer[]): Room {
-    this.crash();
-    for (const peer of peers) {
-      peer.hibernate();
-      this.room.restore(peer);
-    }
-    return this.room;
+    for (const peer of peers) peer.hibernate();
+    return this.crash(peers);
   }
 
   socket(userId: string, target: PeerTarget): TestPeer {
