@@ -9,6 +9,7 @@ import { historyEndpoints } from './endpoints/history.ts';
 import { oauthEndpoints } from './endpoints/oauth.ts';
 import { operatorEndpoints } from './endpoints/operator.ts';
 import { projectEndpoints } from './endpoints/projects.ts';
+import { publicationEndpoints } from './endpoints/publications.ts';
 import { recoveryEndpoints } from './endpoints/recovery.ts';
 import { runnerEndpoints } from './endpoints/runner.ts';
 import { sharingEndpoints } from './endpoints/sharing.ts';
@@ -29,6 +30,7 @@ export const endpoints = {
   ...collaborationEndpoints,
   ...assetEndpoints,
   ...buildEndpoints,
+  ...publicationEndpoints,
   ...templateEndpoints,
   ...runnerEndpoints,
   ...systemEndpoints,

@@ -352,6 +352,25 @@ export const errors = spec({
     help: 'Retry it to build the same snapshot again.',
   },
 
+  slug_taken: {
+    status: 409,
+    retryable: false,
+    title: 'That slug belongs to another project',
+    help: 'Choose another one. A slug stays with the project that published there first: browsers of its players keep data of that origin.',
+  },
+  not_publishable: {
+    status: 409,
+    retryable: false,
+    title: 'That build cannot be published',
+    help: 'Only a web build that has succeeded can. Build the project with target `web`, and publish it when its status is `success`.',
+  },
+  build_published: {
+    status: 409,
+    retryable: false,
+    title: 'That build is published',
+    help: 'Publish another build of the project, or end the publication; then delete it.',
+  },
+
   // Us
   internal: {
     status: 500,

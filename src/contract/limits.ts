@@ -699,6 +699,31 @@ export const limits = {
     bytes: 2 * MiB,
   },
 
+  /** Builds that are shown to the world under a name. */
+  publication: {
+    /** A DNS label (RFC 1035 §2.3.4). */
+    slugMax: 63,
+    /** What is taken of a project's name: leaves room for a suffix. */
+    derivedMax: 48,
+    /** Tries to find a free slug for a name: the last one has 31⁶ to choose from. */
+    slugTries: 5,
+    /** Slugs that one project may hold, those that it gave up included: nobody else gets them, so they must be few. */
+    slugsPerProject: 10,
+    /** Files of a game, its pages apart, believe for so long what is published where: as long as a role may be out of date. */
+    memory: 5 * second,
+    /** Signed links, unless the request says otherwise … */
+    linkTtl: 7 * day,
+    /** … and between these: shorter ends before it is sent, longer is a publication. */
+    linkTtlMin: minute,
+    linkTtlMax: 90 * day,
+    /** At a slug, a name that looks hashed may be somebody's own; a day is how long it may be wrong. */
+    hashedAge: day,
+    /** Smaller files do not gain by compression; the headers are as large. */
+    compressMin: 1 * KiB,
+    /** Compressed here in one go, some 0.2 s of CPU once per data centre. Larger files are left to the platform's edge, which streams. */
+    compressMax: 8 * MiB,
+  },
+
   outbox: {
     /** A row is claimed so long by one worker before another may take it. */
     claim: 30 * second,

@@ -15,5 +15,6 @@ export const Right = z.enum([
   'build.read',
   'build.create',
   'build.cancel',
+  'project.publish',
 ]);
 export type Right = z.infer<typeof Right>;

@@ -11,6 +11,13 @@ export const inviteUrl = (config: Config, token: string): string => `${config.ap
 export const playUrl = (config: Config, buildId: string): string =>
   `${config.contentScheme}://${buildId}.${config.contentHost}/`;
 
+/** The origin at which a project's game is published. */
+export const slugUrl = (config: Config, slug: string): string =>
+  `${config.contentScheme}://${slug}.${config.contentHost}/`;
+
+/** The query parameter of a signed link into an origin of the content host, which turns it into a cookie there. */
+export const keyParameter = 'kiln-key';
+
 /** Links in mails. The token is in the fragment: no server, log or `Referer` ever gets it. */
 export const verifyUrl = (config: Config, token: string): string => `${config.appOrigin}/verify-email#${token}`;
 export const resetUrl = (config: Config, token: string): string => `${config.appOrigin}/reset-password#${token}`;

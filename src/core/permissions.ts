@@ -19,6 +19,7 @@ const holders: { readonly [R in Right]: readonly Access[] } = {
   'build.read': ['owner', 'editor', 'viewer'],
   'build.create': ['owner', 'editor', 'viewer'],
   'build.cancel': ['owner', 'editor', 'viewer'],
+  'project.publish': ['owner', 'editor'],
 };
 
 export const allows = (access: Access, right: Right): boolean => holders[right].includes(access);

@@ -18,6 +18,8 @@ const purposes = {
   build: { typ: 'build+jwt', audience: 'kiln:build' },
   /** Reads the versions of one asset at the content host, until it expires. */
   cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
+  /** Plays one publication that is not public, until it expires or the publication ends. */
+  play: { typ: 'play+jwt', audience: 'kiln:play' },
   /** Sends the parts of one upload. */
   upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
@@ -31,6 +33,8 @@ interface Claims {
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
   cdn: { sub: string };
+  /** `since`: when that publication began, so that no later one is meant. */
+  play: { sub: string; since: number };
   upload: { sub: string };
   system: { sub: string };
   device: { sub: string; device: string };
@@ -45,6 +49,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
   cdn: { sub: 'string' },
+  play: { sub: 'string', since: 'number' },
   upload: { sub: 'string' },
   system: { sub: 'string' },
   device: { sub: 'string', device: 'string' },

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, inArray, isNotNull, lt, notExists, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, inArray, isNotNull, lt, not, notExists, or, type SQL, sql } from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
 import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
@@ -9,7 +9,7 @@ import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
 import { takeProject } from './projects.ts';
-import { auditLog, builds, outbox, projects, users } from './schema/sqlite.ts';
+import { auditLog, builds, outbox, projects, publications, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 import { takeUser } from './users.ts';
 
@@ -318,14 +318,17 @@ export async function allBuilds(db: Database, projectId: string): Promise<{ id: 
   );
 }
 
-/** Somebody removes a build that has ended. Idempotent. */
+/** Somebody removes a build that has ended. Idempotent. Throws `build_published` while its project shows it to the world. */
 export async function removeBuild(db: Database, build: BuildRow, actor: Actor): Promise<void> {
   const entry = buildEntry(build, 'build.deleted', actor);
-  await db.batch('builds.remove', (orm) => [
+  const isPublished = (orm: Orm) => has(orm, publications, eq(publications.buildId, build.id));
+  const [, , , published] = await db.batch('builds.remove', (orm) => [
     takeProject(orm, build.projectId),
-    decide(orm, entry, isThere(orm, build.id)),
+    decide(orm, entry, and(isThere(orm, build.id), not(isPublished(orm)))),
     orm.delete(builds).where(and(eq(builds.id, build.id), decided(orm, entry))),
+    orm.select({ slug: publications.slug }).from(publications).where(eq(publications.buildId, build.id)),
   ]);
+  if (published.length > 0) throw new KilnError('build_published');
 }
 
 /** The row of a build that has no object and never will. */

@@ -17,6 +17,7 @@ import {
   projectFiles,
   projects,
   publications,
+  slugs,
 } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 import { takeUser } from './users.ts';
@@ -333,6 +334,7 @@ export async function eraseProjectRows(db: Database, id: string): Promise<void> 
     ...eraseAssetsOf(orm, id),
     orm.delete(projectFiles).where(eq(projectFiles.projectId, id)),
     orm.delete(publications).where(eq(publications.projectId, id)),
+    orm.update(slugs).set({ projectId: null }).where(eq(slugs.projectId, id)),
     orm.delete(builds).where(eq(builds.projectId, id)),
     orm.delete(projects).where(eq(projects.id, id)),
   ]);

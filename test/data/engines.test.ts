@@ -21,6 +21,8 @@ onBothEngines('The engine', (store) => {
     slug,
     projectId,
     buildId: 'b',
+    access: 'public' as const,
+    crossOriginIsolated: false,
     createdBy: 'c',
     createdAt: now,
     updatedAt: now,

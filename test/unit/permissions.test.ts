@@ -19,6 +19,7 @@ const policy: Readonly<Record<Right, string>> = {
   'build.read': 'owner editor viewer',
   'build.create': 'owner editor viewer',
   'build.cancel': 'owner editor viewer',
+  'project.publish': 'owner editor',
 };
 
 describe('Rights', () => {

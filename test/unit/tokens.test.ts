@@ -30,7 +30,7 @@ beforeAll(async () => {
   config = configWith([key]);
 });
 
-const purposes: readonly Purpose[] = ['access', 'room', 'build', 'cdn', 'upload', 'system', 'device'];
+const purposes: readonly Purpose[] = ['access', 'room', 'build', 'cdn', 'play', 'upload', 'system', 'device'];
 
 /** One honest token of every purpose, with the claims of all of them, so that only purpose tells them apart. */
 const everyClaim = {
@@ -41,6 +41,7 @@ const everyClaim = {
   username: 'name',
   name: 'Name',
   attempt: 1,
+  since: 1,
   device: 'device',
 };
 const sign = (purpose: Purpose, ttl = 60_000, by = config): Promise<string> => signToken(by, purpose, everyClaim, ttl);
@@ -50,6 +51,7 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   room: { typ: 'room+jwt', aud: 'kiln:room' },
   build: { typ: 'build+jwt', aud: 'kiln:build' },
   cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
+  play: { typ: 'play+jwt', aud: 'kiln:play' },
   upload: { typ: 'upload+jwt', aud: 'kiln:upload' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
   device: { typ: 'device+jwt', aud: 'kiln:device' },

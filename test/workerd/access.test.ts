@@ -315,7 +315,7 @@ describe('#29 fields that an operation does not know', () => {
   });
 
   it.each(taking)('are refused by $name', async ({ method, path, operation, endpoint }) => {
-    const id = endpoint.access.kind === 'asset' ? await newAsset(world.owner, world.projectId) : world.projectId;
+    const id = await guarded('owner', endpoint, { closed: world.projectId, open: openProject });
     const sample = sampleOf(operation.requestBody?.content['application/json']?.schema ?? {}, components) as object;
     const url = path.replace(/\{(\w+)\}/g, (_, name: string) => paramOf(name, id, world.owner));
     for (const field of ['ownerId', 'id', 'createdAt', 'deletedAt', 'state', 'revision', 'storageKey', 'isAdmin']) {

@@ -12,6 +12,7 @@ import { getManifest, getPart } from '../../src/data/vault.ts';
 import { BackupWork, firstState as firstOfBackup } from '../../src/durable-objects/maintenance/backup.ts';
 import { firstState, GcWork } from '../../src/durable-objects/maintenance/gc.ts';
 import { maintenance } from '../../src/durable-objects/stubs.ts';
+import { finishedBuild, page } from './built.ts';
 import { stores } from './maintenance-stores.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { until, YjsClient } from './yjs-client.ts';
@@ -91,6 +92,17 @@ async function makeProject(): Promise<World> {
   return world;
 }
 
+/** A game of the project at a slug; `text` is what players get there. */
+async function publishGame({ projectId, owner }: World) {
+  const content = `<h1>${newId()}</h1>`;
+  const { id } = await finishedBuild(owner, projectId, [page(content)]);
+  const published = await call('POST', `/api/builds/${id}/publish`, { as: owner, json: {} });
+  const { slug } = (await expectJson<{ publication: { slug: string } }>(published, 200)).publication;
+  const text = async () => await (await call('GET', '/', { host: `${slug}.play.test` })).text();
+  expect(await text()).toBe(content);
+  return { content, text };
+}
+
 async function login(account: Account): Promise<Account> {
   const session = await expectJson<{ accessToken: string }>(
     await call('POST', '/api/auth/login', {
@@ -128,6 +140,7 @@ describe('the routes of the operator', () => {
 describe('backup and restore', () => {
   it('fault 13: after everything but EXPORTS was wiped: people log in; trees, documents, events and bytes are equal', async () => {
     const world = await makeProject();
+    const game = await publishGame(world);
     const before = {
       tree: await treeOf(world, world.owner),
       events: await (await call('GET', `/api/projects/${world.projectId}/events?since=0`, { as: world.owner })).text(),
@@ -162,6 +175,7 @@ describe('backup and restore', () => {
       const read = await call('GET', `/api/projects/${world.projectId}/files/${path}`, { as: owner });
       expect((await expectJson<{ file: { content: string } }>(read, 200)).file.content).toBe(content);
     }
+    expect(await game.text()).toBe(game.content);
     // The document, with its history: somebody joins it and types on.
     const client = await YjsClient.open(owner, world.projectId, 'notes.md');
     expect(client.text.toString()).toBe('typed notes');
@@ -352,8 +366,18 @@ describe('the dump of D1', () => {
 });
 
 describe('the garbage collector', () => {
+  // What the clock does in two days, the run is told.
+  const later = async (days: number): Promise<Job> => {
+    return await runInDurableObject(env.MAINTENANCE.getByName('collector'), async (_object, state) => {
+      const work = new GcWork(stores(state));
+      let now = firstState(false, Date.now() + days * 86_400_000);
+      while (now.stage !== 'done') now = await work.step(now);
+      return now as unknown as Job;
+    });
+  };
+
   it('sets aside, then deletes, what nothing names; keeps what a room, a row or a tree names', async () => {
-    await emptyBucket(env.ASSETS);
+    for (const bucket of [env.ASSETS, env.BUILDS]) await emptyBucket(bucket);
     const world = await makeProject();
     const orphan = new Uint8Array([0, 9, 255]);
     const hash = sha256(orphan);
@@ -367,15 +391,6 @@ describe('the garbage collector', () => {
     expect((await gc()).report).toMatchObject({ setAside: 0, deleted: 0 });
     expect(await env.ASSETS.head(`blob/${hash}`)).not.toBeNull();
 
-    // What the clock does in two days, the run is told.
-    const later = async (days: number): Promise<Job> => {
-      return await runInDurableObject(env.MAINTENANCE.getByName('collector'), async (_object, state) => {
-        const work = new GcWork(stores(state));
-        let now = firstState(false, Date.now() + days * 86_400_000);
-        while (now.stage !== 'done') now = await work.step(now);
-        return now as unknown as Job;
-      });
-    };
     expect((await later(3)).report).toMatchObject({ setAside: 1, deleted: 0 });
     expect(await env.ASSETS.head(`blob/${hash}`)).toBeNull();
     // Readers do not notice.
@@ -396,5 +411,12 @@ describe('the garbage collector', () => {
     expect(await getBlob(env.ASSETS, hash)).toBeNull();
     const image = await call('GET', `/api/projects/${world.projectId}/files/image.bin?raw=1`, { as: world.owner });
     expect(image.status).toBe(200);
+  });
+
+  it('leaves a published game whole', async () => {
+    const world = await makeProject();
+    const game = await publishGame(world);
+    for (const days of [3, 6, 9]) await later(days);
+    expect(await game.text()).toBe(game.content);
   });
 });

@@ -16,6 +16,7 @@ const scopes = {
   'build.read': 'builds:read',
   'build.create': 'builds:write',
   'build.cancel': 'builds:write',
+  'project.publish': 'builds:write',
 } as const satisfies { readonly [R in Right]: Scope | null };
 
 /** Anyone. */

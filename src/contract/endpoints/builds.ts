@@ -76,6 +76,7 @@ export const buildEndpoints = {
     summary: 'Cancel a running build, remove an ended one',
     access: build('build.cancel'),
     responses: { 204: { description: 'Done' } },
+    errors: ['build_published'],
   }),
   retryBuild: endpoint({
     method: 'POST',

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import type { Kit } from './kit.ts';
 
 /** Why a session was ended before its time. */
@@ -378,11 +379,30 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       slug: text('slug').primaryKey(),
       projectId: text('project_id').notNull(),
       buildId: text('build_id').notNull(),
+      access: text('access').$type<'public' | 'link'>().notNull().default('public'),
+      /** Sent with the headers that shared memory needs. */
+      crossOriginIsolated: integer('cross_origin_isolated', { mode: 'boolean' }).notNull().default(sql`0`),
       createdBy: text('created_by').notNull(),
+      /** Since when the project is published without a break. */
       createdAt: time('created_at').notNull(),
       updatedAt: time('updated_at').notNull(),
     },
-    (table) => [uniqueIndex('publications_project').on(table.projectId)],
+    (table) => [uniqueIndex('publications_project').on(table.projectId), index('publications_build').on(table.buildId)],
+  );
+
+  /**
+   * Whose a slug is, also after it was given up: browsers of its players keep what that origin stored, so it must not
+   * become another project's.
+   */
+  const slugs = table(
+    'slugs',
+    {
+      slug: text('slug').primaryKey(),
+      /** Null once its project was erased: it is nobody's, for good. */
+      projectId: text('project_id'),
+      createdAt: time('created_at').notNull(),
+    },
+    (table) => [index('slugs_project').on(table.projectId)],
   );
 
   const templates = table(
@@ -525,6 +545,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     uploadParts,
     builds,
     publications,
+    slugs,
     templates,
     plugins,
     pluginVersions,

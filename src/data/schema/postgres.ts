@@ -21,6 +21,7 @@ export const {
   uploadParts,
   builds,
   publications,
+  slugs,
   templates,
   plugins,
   pluginVersions,

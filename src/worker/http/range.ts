@@ -9,8 +9,19 @@ export interface ByteSource {
   open(range?: { readonly offset: number; readonly length: number }): Promise<ReadableStream | Uint8Array>;
 }
 
+/** Bytes in a content coding, which are made when they are asked for. They have a tag of their own, and no parts. */
+export interface CodedSource {
+  readonly coding: 'br' | 'gzip';
+  readonly etag: string;
+  open(): Promise<Uint8Array>;
+}
+
 /** Answers 200, 206, 304 or throws `precondition_failed`, `range_not_satisfiable` (RFC 9110 §13–14). */
-export async function serveBytes(request: Request, source: ByteSource, headers: Headers): Promise<Response> {
+export async function serveBytes(
+  request: Request,
+  source: ByteSource | CodedSource,
+  headers: Headers,
+): Promise<Response> {
   headers.set('etag', source.etag);
   headers.set('accept-ranges', 'bytes');
   headers.set('x-content-type-options', 'nosniff');
@@ -20,6 +31,12 @@ export async function serveBytes(request: Request, source: ByteSource, headers: 
   if (ifNoneMatch !== null && matchesWeakly(ifNoneMatch, source.etag))
     return new Response(null, { status: 304, headers });
   const head = request.method === 'HEAD';
+  if ('coding' in source) {
+    const bytes = await source.open();
+    headers.set('content-encoding', source.coding);
+    headers.set('content-length', String(bytes.length));
+    return new Response(head ? null : bytes, { headers, encodeBody: 'manual' });
+  }
   // Ranges are of GET alone.
   const range = head ? null : requestedRange(request, source);
   if (!range) {

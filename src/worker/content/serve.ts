@@ -1,0 +1,121 @@
+import { LRUCache } from 'lru-cache';
+import { KilnError } from '../../contract/errors.ts';
+import { Id } from '../../contract/ids.ts';
+import type { OutputFile } from '../../contract/jobs.ts';
+import { limits } from '../../contract/limits.ts';
+import { etag } from '../../core/etag.ts';
+import { decodePath } from '../../core/paths.ts';
+import { buildById } from '../../data/builds.ts';
+import { type ByteRange, getOutput, getOutputs } from '../../data/objects.ts';
+import type { Published } from '../../data/publications.ts';
+import type { AppContext } from '../http/context.ts';
+import { type ByteSource, type CodedSource, serveBytes } from '../http/range.ts';
+import { admit } from './admission.ts';
+import { codingFor, encoded } from './encoded.ts';
+import { publishedUnder } from './published.ts';
+
+type Site = ReadonlyMap<string, OutputFile>;
+
+const sites = new LRUCache<string, Site>({ max: 200, ttl: limits.http.siteAge });
+
+/** The label below the content host that a request is for; null when it is for the app. */
+export function contentLabel(host: string, contentHost: string): string | null {
+  const suffix = `.${contentHost}`;
+  return host.endsWith(suffix) ? host.slice(0, -suffix.length) : null;
+}
+
+async function siteOf(c: AppContext, buildId: string): Promise<Site> {
+  const cached = sites.get(buildId);
+  if (cached) return cached;
+  const build = await buildById(c.var.db, buildId);
+  if (build?.status !== 'success' || build.target !== 'web') throw new KilnError('not_found');
+  const outputs = await getOutputs(c.env.BUILDS, build.outputOf ?? build.id);
+  if (!outputs) throw new KilnError('not_found');
+  const site = new Map(outputs.filter((file) => file.role === 'site').map((file) => [file.name, file]));
+  sites.set(buildId, site);
+  return site;
+}
+
+/** What every answer of an origin with a game has. */
+export const gameHeaders = (c: AppContext): Record<string, string> => ({
+  'content-security-policy': `frame-ancestors 'self' ${c.var.config.appOrigin}; base-uri 'self'; object-src 'none'`,
+  'cross-origin-resource-policy': 'cross-origin',
+  // Without it two games that set the same `document.domain` were one origin.
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+});
+
+/** As the bundler names what it makes: the name changes with the content. */
+const hashedName = /(?:^|\/)assets\/[^/]*-[A-Z0-9]{8}\.\w+$/;
+const isPage = (file: OutputFile): boolean => file.mimeType.startsWith('text/html');
+
+/** The URL names one build for ever; pages are asked for again so that a removed build goes away. */
+const cachingOfBuild = (file: OutputFile): string =>
+  isPage(file) ? 'no-cache' : 'public, max-age=31536000, immutable';
+
+/** What a URL names changes with the next publication: it is asked for again each time, which the tag makes cheap. */
+function cachingOfSlug(file: OutputFile, { access }: Published): string {
+  const age = hashedName.test(file.name) ? `max-age=${limits.publication.hashedAge / 1000}` : 'no-cache';
+  return access === 'public' ? `public, ${age}` : `private, ${age}`;
+}
+
+/** The headers by which a publication is another site than a build. */
+function publishedHeaders({ access, crossOriginIsolated }: Published): Record<string, string> {
+  return {
+    // A neighbour's page would send the visitor's cookie along.
+    ...(access === 'link' && { 'cross-origin-resource-policy': 'same-origin', 'x-robots-tag': 'noindex' }),
+    ...(crossOriginIsolated && {
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
+    }),
+  };
+}
+
+/** A page of a finished game, on the game's own origin. No cookies of the app, no API, nothing of the app lives here. */
+export async function serveContent(c: AppContext, label: string): Promise<Response> {
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') throw new KilnError('method_not_allowed');
+  if (Id.safeParse(label).success) return await serveSite(c, label, {}, cachingOfBuild);
+  const published = await publishedUnder(c.var.db, label, c.req.path);
+  if (!published) throw new KilnError('not_found');
+  c.var.fields.slug = label;
+  if (published.access === 'link') {
+    const { projectId, createdAt } = published;
+    const entering = await admit(c, 'play', ({ sub, since }) => sub === projectId && since === createdAt);
+    if (entering) return entering;
+  }
+  return await serveSite(c, published.buildId, publishedHeaders(published), (file) => cachingOfSlug(file, published));
+}
+
+async function serveSite(
+  c: AppContext,
+  buildId: string,
+  more: Readonly<Record<string, string>>,
+  caching: (file: OutputFile) => string,
+): Promise<Response> {
+  const site = await siteOf(c, buildId);
+  const raw = c.req.path.slice(1);
+  const path = raw === '' || raw.endsWith('/') ? `${raw}index.html` : raw;
+  const file = site.get(decodePath(path));
+  if (!file) throw new KilnError('not_found');
+  const headers = new Headers({
+    ...gameHeaders(c),
+    'content-type': file.mimeType,
+    'cache-control': caching(file),
+    vary: 'accept-encoding',
+    ...more,
+  });
+  return await serveBytes(c.req.raw, sourceOf(c, file), headers);
+}
+
+function sourceOf(c: AppContext, file: OutputFile): ByteSource | CodedSource {
+  const { sha256, size } = file;
+  const open = async (range?: ByteRange): Promise<ReadableStream> => {
+    const object = await getOutput(c.env.BUILDS, sha256, range);
+    if (!object) throw new KilnError('unavailable');
+    return object.body;
+  };
+  const coding = codingFor(c.req.raw, file);
+  return coding
+    ? { coding, etag: etag(`${sha256}-${coding}`), open: () => encoded(c, sha256, coding, open) }
+    : { size, etag: etag(sha256), open };
+}
