@@ -345,6 +345,12 @@ export const errors = spec({
     title: 'The build runner went away',
     help: 'The platform tried several runners. Retry the build; it did not count against your quota.',
   },
+  build_undelivered: {
+    status: 503,
+    retryable: true,
+    title: 'The build could not be given to a runner',
+    help: 'The platform tried for minutes. Retry the build; it did not count against your quota.',
+  },
   build_cancelled: {
     status: 409,
     retryable: false,

@@ -64,8 +64,8 @@ export const limits = {
   },
 
   /**
-   * How often somebody may ask, as `limit` per `window`, given back evenly over the window (GCRA). Those of `perUser`
-   * and `perAddress` are multiplied by RATE_LIMIT_SCALE, which is 1 unless the configuration says otherwise.
+   * How often somebody may ask, as `limit` per `window`, given back evenly over the window (GCRA). Those of `perUser`,
+   * `buildsPerDay` and `perAddress` are multiplied by RATE_LIMIT_SCALE, which is 1 unless the configuration says otherwise.
    */
   rates: {
     /** Of one user, or of one API key. Fifty reads a second are more than any editor asks for, and a sync client's burst. */
@@ -76,6 +76,11 @@ export const limits = {
       upload: { limit: 6000, window: minute },
       build: { limit: 60, window: minute },
     },
+    /**
+     * Builds of one user that go to a runner; those that the platform itself fails are given back. A person who builds every two
+     * minutes of a working day gets through, and five minutes each would keep one place of a runner busy all day. Scaled.
+     */
+    buildsPerDay: { limit: 250, window: day },
     /** Of one address, before anybody has said who they are. Offices and schools share one. */
     perAddress: {
       anonymous: { limit: 1200, window: minute },
@@ -425,8 +430,10 @@ export const limits = {
     handOver: { process: 10 * second, container: 60 * second },
     /** The runner's answer to a readiness check. */
     runnerHealth: 2 * second,
-    /** Builds looked at for one wake-up: more than others may claim at the same moment. */
+    /** Builds looked at for one wake-up: more than others may claim at the same moment … */
     candidates: 20,
+    /** … the oldest ones of each user: one or two may wait for their back-off. */
+    candidatesPerUser: 3,
     /** Two at a time per user; the rest waits in order. */
     runningPerUser: 2,
     queuedPerUser: 100,

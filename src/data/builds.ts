@@ -1,4 +1,20 @@
-import { and, asc, count, desc, eq, gt, inArray, isNotNull, lt, not, notExists, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gt,
+  inArray,
+  isNotNull,
+  lt,
+  lte,
+  not,
+  notExists,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { Build, BuildOptions, BuildStatus, BuildTarget } from '../contract/builds.ts';
 import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
@@ -233,23 +249,38 @@ export async function listBuilds(
 }
 
 /**
- * The queued builds to try next, fairest first: users with the fewest running builds, then the
- * oldest build. A message is only a wake-up, so it may start another build than the one it names.
+ * The queued builds to try next, fairest first: users with the fewest running builds, among them who was served
+ * longest ago, and of one user the oldest build. A message is only a wake-up, so it may start another build than
+ * the one it names.
  */
 export async function nextBuilds(
   db: Database,
+  now: number,
   limit: number,
 ): Promise<{ id: string; userId: string; running: number }[]> {
-  // Names of columns, not columns: Drizzle would leave the outer table's name away, and a column that two tables have is the inner one's.
-  const running = sql<number>`(SELECT count(*) FROM builds AS other WHERE other.user_id = builds.user_id AND other.status = 'building')`;
-  return await db.query('builds.next', (orm) =>
-    orm
-      .select({ id: builds.id, userId: builds.userId, running: running.as('running') })
+  return await db.query('builds.next', (orm) => {
+    const turn = sql<number>`row_number() OVER (PARTITION BY ${builds.userId} ORDER BY ${builds.id})`;
+    const waiting = orm
+      .select({ id: builds.id, userId: builds.userId, turn: turn.as('turn') })
       .from(builds)
       .where(eq(builds.status, 'queued'))
-      .orderBy(asc(sql`running`), asc(builds.id))
-      .limit(limit),
-  );
+      .as('waiting');
+    // Names of columns, not columns: Drizzle would leave the outer table's name away, and a column that two tables have is the inner one's.
+    const running = sql<number>`(SELECT count(*) FROM builds AS other WHERE other.user_id = waiting.user_id AND other.status = 'building')`;
+    // A build that was asked for longer ago than any may wait says nothing of whose turn it is.
+    const served = sql<number>`COALESCE((SELECT max(other.started_at) FROM builds AS other WHERE other.user_id = waiting.user_id AND other.created_at > ${now - limits.build.queuedTimeout}), 0)`;
+    return orm
+      .select({
+        id: waiting.id,
+        userId: waiting.userId,
+        running: running.mapWith(Number).as('running'),
+        served: served.mapWith(Number).as('served'),
+      })
+      .from(waiting)
+      .where(lte(waiting.turn, limits.build.candidatesPerUser))
+      .orderBy(asc(sql`running`), asc(sql`served`), asc(waiting.id))
+      .limit(limit);
+  });
 }
 
 /** Builds that should have moved: their object is asked to look again. */

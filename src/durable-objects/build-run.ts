@@ -13,6 +13,7 @@ import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
 import { sendTicket } from './build/job.ts';
+import { giveBuildBack } from './build/quota.ts';
 import { logStream } from './build/stream.ts';
 import { answer, unwrap } from './rpc.ts';
 import { storageSql } from './sql.ts';
@@ -92,6 +93,10 @@ export class BuildRun extends DurableObject<Env> {
     return logStream(core, since, () => shown ?? toBuild(core.state, configOf(this.env)));
   }
 
+  undeliverable(attempt: number, sentAt: number) {
+    return answer(() => this.#open().undeliverable(attempt, sentAt));
+  }
+
   /** The sweep found it waiting: look again. */
   check() {
     return answer(() => this.#open().tick());
@@ -122,6 +127,7 @@ export class BuildRun extends DurableObject<Env> {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
       offer: (job) => sendTicket(env, job),
+      refund: (userId) => giveBuildBack(env, userId),
       project: ({ id, entries, ...state }) =>
         withDatabase(env, (db) => projectBuild(db, id, projectionOf(state), entries)),
       announce: async (state) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { nextBuilds } from '../data/builds.ts';
@@ -9,12 +10,13 @@ import { dispatch } from './build-dispatch.ts';
 import { buildObject } from './build-object.ts';
 import { handOver } from './runner.ts';
 
+/** A wake-up, or a ticket for a runner that pulls (`JobTicket`). */
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
 
 async function startBuild(env: Env): Promise<string> {
   return await withDatabase(env, (db) =>
     dispatch({
-      candidates: () => nextBuilds(db, limits.build.candidates),
+      candidates: () => nextBuilds(db, Date.now(), limits.build.candidates),
       claim: async (id) => {
         const run = await buildObject(env, db, id);
         return run && (await unwrap(run.claim()));
@@ -24,6 +26,18 @@ async function startBuild(env: Env): Promise<string> {
       log: logEvent,
     }),
   );
+}
+
+/** Nobody could be given this attempt: its build ends, unless it went on by another way meanwhile. */
+async function bury(env: Env, { buildId, attempt }: z.infer<typeof BuildMessage>, sentAt: Date): Promise<string> {
+  const ended = await unwrap(buildRun(env, buildId).undeliverable(attempt, sentAt.getTime())).catch(
+    (error: unknown) => {
+      // Its project was removed.
+      if (error instanceof KilnError && error.code === 'not_found') return false;
+      throw error;
+    },
+  );
+  return ended ? 'buried' : 'dead letter of a build that went on';
 }
 
 /** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */
@@ -37,15 +51,11 @@ export async function consume(batch: MessageBatch, env: Env): Promise<void> {
       message.ack();
       continue;
     }
-    if (batch.queue.endsWith('-dead')) {
-      // The build's own alarm goes on looking after it; this says that consumers have been failing.
-      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome: 'dead letter' }, 'error');
-      message.ack();
-      continue;
-    }
+    const isDead = batch.queue.endsWith('-dead');
     try {
-      const outcome = await startBuild(env);
-      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome, ms: Date.now() - start });
+      const outcome = isDead ? await bury(env, parsed.data, message.timestamp) : await startBuild(env);
+      const level = outcome === 'buried' ? 'error' : 'info';
+      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome, ms: Date.now() - start }, level);
       message.ack();
     } catch (error) {
       logEvent(

@@ -75,13 +75,49 @@ onBothEngines('Builds', (store) => {
       await someBuild(db, other, idle),
       await someBuild(db, other, idle),
     ];
-    expect(await nextBuilds(db, 10)).toEqual([
+    expect(await nextBuilds(db, now, 10)).toMatchObject([
       { id: waiting[1], userId: idle, running: 0 },
       { id: waiting[2], userId: idle, running: 0 },
       { id: waiting[0], userId: busy, running: 1 },
     ]);
-    expect(await nextBuilds(db, 1)).toHaveLength(1);
+    expect(await nextBuilds(db, now, 1)).toHaveLength(1);
     for (const id of [running, ...waiting]) await deleteBuildRow(db, id);
+  });
+
+  it('are started in turn: of users with as many running, who was served longest ago', async () => {
+    const db = store().open();
+    const users = [await someUser(db), await someUser(db), await someUser(db)] as const;
+    const theirs = await Promise.all(users.map((user) => someProject(db, user)));
+    const made: string[] = [];
+    // The first two have asked for much before the third asks for one thing.
+    for (const [index, amount] of [6, 6, 1].entries())
+      for (let n = 0; n < amount; n += 1) made.push(await someBuild(db, theirs[index] ?? '', users[index] ?? ''));
+    const order: string[] = [];
+    for (let at = 1; at <= made.length; at += 1) {
+      const [next] = await nextBuilds(db, now, 20);
+      if (!next) break;
+      order.push(next.userId);
+      await move(db, next.id, { status: 'building', startedAt: now + at });
+      await move(db, next.id, { status: 'success', seq: 9 });
+    }
+    const [a, b, c] = users;
+    expect(order).toEqual([a, b, c, ...Array.from({ length: 5 }, () => [a, b]).flat()]);
+    for (const id of made) await deleteBuildRow(db, id);
+  });
+
+  it('of one user fill no more of the candidates than their share', async () => {
+    const db = store().open();
+    const [one, other] = [await someUser(db), await someUser(db)];
+    const project = await someProject(db, one);
+    const made: string[] = [];
+    for (let n = 0; n < 30; n += 1) made.push(await someBuild(db, project, one));
+    made.push(await someBuild(db, await someProject(db, other), other));
+    const next = await nextBuilds(db, now, 20);
+    expect(next.map(({ userId }) => userId)).toEqual([
+      ...Array.from({ length: limits.build.candidatesPerUser }, () => one),
+      other,
+    ]);
+    for (const id of made) await deleteBuildRow(db, id);
   });
 
   it('take a newer state and never an older one', async () => {

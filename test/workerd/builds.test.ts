@@ -1,17 +1,26 @@
-import { runDurableObjectAlarm } from 'cloudflare:test';
+import {
+  createExecutionContext,
+  createMessageBatch,
+  getQueueResult,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { DsseEnvelope, OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { openDatabase } from '../../src/data/open.ts';
+import { buildPolicy } from '../../src/durable-objects/build/quota.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
 import { buildObject } from '../../src/queues/build-object.ts';
-import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import worker from '../../src/worker/index.ts';
+import { call, database, expectJson, expectProblem, makeWorld, type World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -260,6 +269,111 @@ describe('a build that lost something on the way', () => {
     // Nothing is left to repeat: the same tree is built anew.
     const fresh = await call('POST', path, { as: world.editor, json: { projectId: world.projectId } });
     await expectJson(fresh, 202);
+  });
+});
+
+describe('a dead letter', () => {
+  const bury = async (...bodies: unknown[]): Promise<unknown> => {
+    const messages = bodies.map((body) => ({ id: newId(), timestamp: new Date(), attempts: 11, body }));
+    const batch = createMessageBatch('builds-dead', messages);
+    const context = createExecutionContext();
+    await worker.queue(batch, env);
+    const { explicitAcks, retryMessages } = await getQueueResult(batch, context);
+    expect(retryMessages).toEqual([]);
+    expect([...explicitAcks].sort()).toEqual(messages.map(({ id }) => id).sort());
+    return explicitAcks;
+  };
+  const wakeUp = (buildId: string, attempt: number) => ({ v: 1, buildId, attempt });
+
+  it('ends the build that nobody could be given, with a code that is not its fault', async () => {
+    const build = await newBuild();
+    await bury(wakeUp(build.id, 1));
+    expect(await show(build.id)).toMatchObject({ status: 'failed', errorCode: 'build_undelivered' });
+    const row = await database.prepare('SELECT status, error_code FROM builds WHERE id = ?').bind(build.id).first();
+    expect(row).toEqual({ status: 'failed', error_code: 'build_undelivered' });
+    // A person may try it again, as any failed build.
+    await expectJson(await call('POST', `/api/builds/${build.id}/retry`, { as: world.viewer }), 202);
+  });
+
+  it('ends a build whose ticket no runner could take', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    await unwrap(buildRun(env, build.id).offered(attempt));
+    await bury({ ...wakeUp(build.id, attempt), token: 'not looked at' });
+    expect(await show(build.id)).toMatchObject({ status: 'failed', errorCode: 'build_undelivered' });
+    expect(await expectProblem(await (await runnerOf(build.id, attempt)).start(newId()), 409)).toBe('conflict');
+  });
+
+  it('leaves alone what runs, what has ended, what is gone and what nobody understands', async () => {
+    const [running, done, cancelled] = [await newBuild(), await newBuild(), await newBuild()];
+    await claim(running.id);
+    await succeed(done.id, (await claim(done.id)).attempt);
+    await call('DELETE', `/api/builds/${cancelled.id}`, { as: world.viewer });
+    await bury(
+      ...[running, done, cancelled].flatMap(({ id }) => [wakeUp(id, 1), wakeUp(id, 2)]),
+      wakeUp(newId(), 1),
+      'nonsense',
+    );
+    expect(
+      (await Promise.all([running, done, cancelled].map(({ id }) => show(id)))).map(({ status }) => status),
+    ).toEqual(['building', 'success', 'cancelled']);
+    expect((await show(done.id)).errorCode).toBeNull();
+  });
+});
+
+describe('builds of a day', () => {
+  const inCount = <T>(work: (state: DurableObjectState) => T): Promise<T> =>
+    runInDurableObject(env.THROTTLE.getByName(`builds:${world.viewer.id}`), (_, state) => work(state));
+  /** As if so much of a day's builds were used. Well away from the limit: a use comes back while a test runs. */
+  const use = (days: number): Promise<void> =>
+    inCount(({ storage }) => storage.kv.put('state', Date.now() + days * limits.rates.buildsPerDay.window));
+  const used = (): Promise<number> => inCount(({ storage }) => storage.kv.get<number>('state') ?? 0);
+  const { limit, window } = buildPolicy(env);
+  const post = (as = world.viewer): Promise<Response> =>
+    call('POST', '/api/builds', { as, json: { projectId: world.projectId } });
+
+  it('are counted, refused when they are used up, and told in headers', async () => {
+    await use(0.5);
+    const before = await used();
+    await newBuild();
+    expect((await used()) - before).toBeCloseTo(window / limit, 0);
+    await use(2);
+    await call('PUT', `/api/projects/${world.projectId}/files/day.txt`, {
+      as: world.owner,
+      json: { content: newId() },
+    });
+    const refused = await post();
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(refused.headers.get('ratelimit-policy')).toContain('"buildsPerDay"');
+    expect(await expectProblem(refused, 429)).toBe('rate_limited');
+    // Those of others are theirs.
+    await expectJson(await post(world.editor), 202);
+  });
+
+  it('are not those that the platform fails, nor those that come to nothing', async () => {
+    await use(0.5);
+    const before = await used();
+    const { id } = await newBuild();
+    await unwrap(buildRun(env, id).undeliverable(1, Date.now()));
+    expect((await show(id)).errorCode).toBe('build_undelivered');
+    expect((await used()) - before).toBeCloseTo(0, 0);
+    const retry = (): Promise<Response> => call('POST', `/api/builds/${id}/retry`, { as: world.viewer });
+    await expectJson(await retry(), 202);
+    expect((await used()) - before).toBeCloseTo(window / limit, 0);
+    expect(await expectProblem(await retry(), 409)).toBe('conflict');
+    expect((await used()) - before).toBeCloseTo(window / limit, 0);
+    await use(2);
+    await call('DELETE', `/api/builds/${id}`, { as: world.viewer });
+    expect(await expectProblem(await retry(), 429)).toBe('rate_limited');
+  });
+
+  it('are not those that are answered from the cache', async () => {
+    await use(0.5);
+    const { id } = await newBuild();
+    await succeed(id, (await claim(id)).attempt);
+    await use(2);
+    expect((await expectJson<{ build: Build }>(await post(), 200)).build.cached).toBe(true);
+    await use(0);
   });
 });
 

@@ -24,6 +24,8 @@ export interface BuildState extends BuildRow {
   offeredAt?: number | null;
   /** Who has begun the attempt that was pulled. */
   execution?: string | null;
+  /** Whether it was counted for its user, and not given back. Absent in builds of a release that did not count. */
+  charged?: boolean;
   /** Attempts that infrastructure spoiled after a runner had taken them. */
   failures: number;
   /** Times in a row that no runner could be reached. */
@@ -49,6 +51,8 @@ export interface BuildPorts {
   wake(buildId: string, attempt: number): Promise<void>;
   /** Puts an attempt into the queue that runners pull from. */
   offer(job: Pick<Claim, 'buildId' | 'projectId' | 'attempt'>): Promise<void>;
+  /** One build less for this user: it was not theirs that it failed. */
+  refund(userId: string): Promise<void>;
   /** Writes the row; older states never overwrite newer ones. */
   project(state: BuildState): Promise<void>;
   /** Into the project's event log. */
@@ -72,6 +76,9 @@ export interface Claim {
   /** Milliseconds. */
   readonly timeout: number;
 }
+
+/** Codes of builds that the platform itself failed. */
+const isInfra = (code: string): boolean => code === 'runner_lost' || code === 'build_undelivered';
 
 /** What is left of control characters without the escape sequences; tabs and line ends may stay. */
 const controlCharacters = /[^\P{Cc}\t\n]/gu;
@@ -112,6 +119,7 @@ export class BuildCore {
     this.#save({
       ...row,
       projectName,
+      charged: true,
       lastBatch: 0,
       leaseUntil: null,
       failures: 0,
@@ -273,18 +281,31 @@ export class BuildCore {
     return true;
   }
 
-  /** Failed or cancelled → queued again, on the same snapshot. Throws `conflict` otherwise. */
+  /** Failed or cancelled → queued again, on the same snapshot, counted anew. Throws `conflict` otherwise. */
   async retry(by: Actor): Promise<void> {
     if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
       throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
     const entries = this.#noted('build.retried', by);
     this.#atomically(() => {
-      this.#save({ ...this.state, failures: 0, misses: 0, queuedAt: this.#ports.now() });
+      this.#save({ ...this.state, charged: true, failures: 0, misses: 0, queuedAt: this.#ports.now() });
       this.#requeue(0, { entries });
     });
     await this.#project();
     await this.#announce();
     await this.#ports.wake(this.state.id, this.state.attempt + 1);
+  }
+
+  /**
+   * The message of this attempt is dead: nobody could be given it. Ends the build, unless it ended, was queued again
+   * since the message was sent, or reached a runner by another message; then nothing is changed. Whether it did.
+   */
+  async undeliverable(attempt: number, sentAt: number): Promise<boolean> {
+    const { state } = this;
+    const waits =
+      state.status === 'queued' ? attempt === state.attempt + 1 : Boolean(state.offeredAt) && attempt === state.attempt;
+    if (hasEnded(state.status) || !waits || sentAt < state.queuedAt) return false;
+    await this.#end('failed', { errorCode: 'build_undelivered', errorMessage: errorSpec('build_undelivered').title });
+    return true;
   }
 
   /** Looks after what nobody else does: lost messages, dead runners, projections that failed. Safe to run at any time. */
@@ -461,9 +482,22 @@ export class BuildCore {
       ms: now - this.state.createdAt,
     });
     await this.#project(true);
+    await this.#refund();
     await this.#announce();
     // A place is free: whoever waits may start.
     await this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
+  }
+
+  /** What the platform fails costs nobody anything. Said to be done first: a count that is a build too high is better than one that sinks for ever. */
+  async #refund(): Promise<void> {
+    const { state } = this;
+    if (!state.charged || state.errorCode === null || !isInfra(state.errorCode)) return;
+    this.#save({ ...state, charged: false });
+    await this.#ports
+      .refund(state.userId)
+      .catch((error: unknown) =>
+        this.#ports.log('build.refund_failed', { build: state.id, message: String(error) }, 'warn'),
+      );
   }
 
   #become(status: BuildStatus, change: Partial<BuildState>): void {

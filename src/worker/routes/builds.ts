@@ -22,15 +22,30 @@ import {
 } from '../../data/builds.ts';
 import { deleteOutputs, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
+import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/build/quota.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import { buildSource } from '../assets/build-source.ts';
-import { type AppEnv, actorOf } from '../http/context.ts';
+import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
+import { enforce } from '../http/rates.ts';
 
 /** Lines of a log in one JSON answer: all that a build may write. */
 const wholeLog = limits.build.logLines + 1;
+
+/** Counts one build of a user, unless `work` comes to nothing. Throws `rate_limited` when they have had as many as a day has. */
+async function counted<T>(c: AppContext, userId: string, work: () => Promise<T>): Promise<T> {
+  enforce(c, 'buildsPerDay', buildPolicy(c.env), await takeBuild(c.env, userId));
+  try {
+    return await work();
+  } catch (error) {
+    await giveBuildBack(c.env, userId).catch((cause: unknown) =>
+      logEvent('build.refund_failed', { user: userId, ...describeError(cause) }, 'warn'),
+    );
+    throw error;
+  }
+}
 
 export function buildRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.createBuild, async (c, { room, user, body }) => {
@@ -68,7 +83,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
     const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
-    const row = await createBuild(db, build, message, actorOf(c, user.userId));
+    const row = await counted(c, user.userId, () => createBuild(db, build, message, actorOf(c, user.userId)));
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
     try {
@@ -171,7 +186,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.retryBuild, async (c, { build, user }) => {
     const run = buildRun(c.env, build.id);
-    await unwrap(run.retry(actorOf(c, user.userId)));
+    await counted(c, build.userId, () => unwrap(run.retry(actorOf(c, user.userId))));
     return { status: 202, body: { build: await unwrap(run.show()) } };
   });
 }

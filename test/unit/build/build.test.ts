@@ -266,6 +266,80 @@ describe('An attempt that runners pull', () => {
   });
 });
 
+describe('A message that is dead', () => {
+  const now = (): number => world.now;
+
+  it('ends a build that waits, queued or to be pulled, with a code of its own', async () => {
+    world.create();
+    expect(await world.core.undeliverable(1, now())).toBe(true);
+    expect(world.core.state).toMatchObject({ status: 'failed', errorCode: 'build_undelivered', attempt: 0 });
+    expect(lastProjected()).toMatchObject({ status: 'failed', errorCode: 'build_undelivered' });
+    await world.core.retry(someone);
+    await world.claim();
+    world.core.offered(1);
+    expect(await world.core.undeliverable(1, now())).toBe(true);
+    expect(world.core.state).toMatchObject({ status: 'failed', errorCode: 'build_undelivered', attempt: 1 });
+  });
+
+  it('changes nothing once a runner has the build, or had it in another attempt', async () => {
+    await world.create().claim();
+    expect(await world.core.undeliverable(1, now())).toBe(false);
+    expect(await world.core.undeliverable(2, now())).toBe(false);
+    await world.pass(build.lease + 1);
+    expect(world.core.state.status).toBe('queued');
+    expect(await world.core.undeliverable(1, now())).toBe(false);
+    expect(world.core.state.status).toBe('queued');
+  });
+
+  it('never changes a build that has ended, however it did', async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, failure('user')));
+    for (const attempt of [1, 2]) expect(await world.core.undeliverable(attempt, now())).toBe(false);
+    expect(world.core.state.errorCode).toBe('build_failed');
+  });
+
+  it('changes nothing of a build that somebody tried again since it was sent', async () => {
+    world.create();
+    const sentAt = now();
+    await world.core.cancel(someone);
+    world.now += 1000;
+    await world.core.retry(someone);
+    expect(await world.core.undeliverable(1, sentAt)).toBe(false);
+    expect(world.core.state.status).toBe('queued');
+  });
+});
+
+describe('A failure of the platform', () => {
+  it('is given back to the user, once', async () => {
+    world.create();
+    await world.pass(build.queuedTimeout);
+    expect(world.core.state.errorCode).toBe('runner_lost');
+    expect(world.refunds).toEqual([world.core.state.userId]);
+    await world.restart().tick();
+    expect(world.refunds).toHaveLength(1);
+    // Tried again, it counts again.
+    await world.core.retry(someone);
+    await world.core.undeliverable(1, world.now);
+    expect(world.refunds).toHaveLength(2);
+  });
+
+  it.each(['user', 'limit'] as const)('is not one that is the project’s: %s', async (kind) => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, failure(kind)));
+    expect(world.refunds).toEqual([]);
+  });
+
+  it('that another attempt makes good costs what a build costs', async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, failure('infra')));
+    await world.claim();
+    world.stored.set(hashA, 1);
+    await world.core.events(batch(2, 1, success(output('a.zip', 1, hashA))));
+    expect(world.core.state.status).toBe('success');
+    expect(world.refunds).toEqual([]);
+  });
+});
+
 describe('A batch', () => {
   it('that comes twice is taken once', async () => {
     await world.create().claim();

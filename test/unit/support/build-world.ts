@@ -44,6 +44,8 @@ export class BuildWorld {
   now = 1_000_000;
   scheduled: number[] = [];
   readonly wakes: string[] = [];
+  /** Users who were given a build back. */
+  readonly refunds: string[] = [];
   /** Attempts put into the queue that runners pull from, again. */
   readonly offers: number[] = [];
   /** States written to the database, in order. */
@@ -76,6 +78,10 @@ export class BuildWorld {
       offer: async ({ attempt }) => {
         await Promise.resolve();
         this.offers.push(attempt);
+      },
+      refund: async (userId) => {
+        await Promise.resolve();
+        this.refunds.push(userId);
       },
       project: async (state) => {
         await Promise.resolve();
