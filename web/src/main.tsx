@@ -12,6 +12,7 @@ import './styles/sharing.css';
 import './styles/search.css';
 import './styles/menu.css';
 import './styles/file-tree.css';
+import './styles/assets.css';
 import './styles/history.css';
 import './styles/merge.css';
 import './styles/talk.css';

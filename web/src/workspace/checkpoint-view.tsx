@@ -16,7 +16,7 @@ type View = keyof typeof views;
 /** A checkpoint, over the editors: what changed since, its files, and the way back to it. */
 export const CheckpointView = () => {
   const workspace = useWorkspace();
-  const { history, builds, front, merge } = workspace;
+  const { history, names, builds, front, merge } = workspace;
   const view = useSignal<View>('changes');
   const naming = useSignal(false);
   const checkpoint = history.looked.value;
@@ -85,7 +85,7 @@ export const CheckpointView = () => {
         <div class="over-title">
           <h2>{titleOf(checkpoint)}</h2>
           <p>
-            {history.nameOf(checkpoint.author)} ·{' '}
+            {names.of(checkpoint.author)} ·{' '}
             <time dateTime={checkpoint.createdAt} title={new Date(checkpoint.createdAt).toLocaleString()}>
               {formatAgo(checkpoint.createdAt)}
             </time>{' '}

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next';
 import { UndoManager } from 'yjs';
 import { anchorOf, placeOf, type RoomDocument } from '../../../src/client/index.ts';
+import { nameInCode } from './assets/kinds.ts';
 import { commentMarks, setMarks } from './comment-marks.ts';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
@@ -93,6 +94,21 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
     tab.reveal.value = undefined;
     // After the pane is on screen: what has no size cannot be scrolled.
     requestAnimationFrame(() => revealPlace(editor, place));
+  });
+
+  useSignalEffect(() => {
+    const asset = tab.insertion.value;
+    const editor = view.value;
+    if (asset === undefined || editor === undefined) return;
+    tab.insertion.value = undefined;
+    const { from, to } = editor.state.selection.main;
+    const before = editor.state.sliceDoc(Math.max(0, from - 1), from);
+    editor.dispatch({
+      ...editor.state.replaceSelection(nameInCode(asset, path.current, before)),
+      effects: EditorView.scrollIntoView(from === to ? from : to),
+      userEvent: 'input.paste',
+    });
+    requestAnimationFrame(() => editor.focus());
   });
 
   useSignalEffect(() => {

@@ -11,6 +11,7 @@ import { copyName, inside, nameOf, parentOf } from './file-operations.ts';
 import { draggedType, FileRow } from './file-row.tsx';
 import { MoveDialog } from './move-dialog.tsx';
 import { NewFile } from './new-file.tsx';
+import { PanelTabs } from './panel-tabs.tsx';
 import { countFiles, findNode, type Row, visibleRows } from './tree.ts';
 
 const directoryOf = (node: TreeNode): string => (node.type === 'directory' ? node.path : parentOf(node.path));
@@ -148,7 +149,7 @@ export const FileTree = () => {
   return (
     <>
       <div class="panel-head">
-        <h2>Files</h2>
+        <PanelTabs />
         <div class="panel-tools">
           <button
             type="button"

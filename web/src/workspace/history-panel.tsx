@@ -55,7 +55,7 @@ const Keep = () => {
 };
 
 const Row = ({ checkpoint }: { checkpoint: Checkpoint }) => {
-  const { history, front } = useWorkspace();
+  const { history, names, front } = useWorkspace();
   const chosen = history.looked.value?.id === checkpoint.id && front.value === 'checkpoint';
   const { id, name, kind, author, createdAt } = checkpoint;
   return (
@@ -76,7 +76,7 @@ const Row = ({ checkpoint }: { checkpoint: Checkpoint }) => {
         <span class="moment-text">
           <strong class={name === null ? '' : 'named'}>{titleOf(checkpoint)}</strong>
           <span>
-            {history.nameOf(author)} ·{' '}
+            {names.of(author)} ·{' '}
             <time dateTime={createdAt} title={new Date(createdAt).toLocaleString()}>
               {formatAgo(createdAt)}
             </time>

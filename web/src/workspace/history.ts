@@ -29,7 +29,6 @@ export class History {
   readonly ahead = signal(false);
   /** Counts restores and merges, which change what a comparison with the newest state says. */
   readonly version = signal(0);
-  readonly #names = signal<ReadonlyMap<string, string>>(new Map());
   readonly #client: KilnClient;
   readonly #projectId: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,7 +41,6 @@ export class History {
   show(): void {
     this.open.value = true;
     this.load().catch(toastError);
-    this.#loadNames().catch(toastError);
   }
 
   hide(): void {
@@ -57,10 +55,6 @@ export class History {
   look(checkpoint: Checkpoint, ahead = false): void {
     this.ahead.value = ahead;
     this.looked.value = checkpoint;
-  }
-
-  nameOf(author: string | null): string {
-    return author === null ? 'Kiln' : (this.#names.value.get(author) ?? 'A former member');
   }
 
   filter(kind: CheckpointKind | undefined): void {
@@ -152,10 +146,5 @@ export class History {
       params: { id: this.#projectId },
       query: { limit, ...(kind !== undefined && { kind }), ...(cursor !== undefined && { cursor }) },
     });
-  }
-
-  async #loadNames(): Promise<void> {
-    const { collaborators } = await this.#client.call('listCollaborators', { params: { id: this.#projectId } });
-    this.#names.value = new Map(collaborators.map(({ userId, displayName }) => [userId, displayName]));
   }
 }

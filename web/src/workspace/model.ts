@@ -10,16 +10,19 @@ import {
   type RoomStatus,
   type SaveState,
 } from '../../../src/client/index.ts';
+import type { Asset } from '../../../src/contract/assets.ts';
 import type { TreeNode } from '../../../src/contract/files.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import type { Presence, RoomEvent } from '../../../src/contract/room.ts';
 import { session } from '../state/session.ts';
 import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
+import { Assets } from './assets/assets.ts';
 import { Builds } from './builds.ts';
 import { type FileKind, guessKind } from './file-kinds.ts';
 import { FileOperations } from './file-operations.ts';
 import { History } from './history.ts';
+import { MemberNames } from './member-names.ts';
 import { Merge, type MergeSource } from './merge.ts';
 import { Search } from './search.ts';
 import { Talk } from './talk/talk.ts';
@@ -45,6 +48,8 @@ export interface Tab {
   readonly ended: Signal<KilnApiError | undefined>;
   /** Where the reader is to be taken; taken off once done. */
   readonly reveal: Signal<Place | undefined>;
+  /** An asset to be named where this person is; taken off once done. */
+  readonly insertion: Signal<Asset | undefined>;
   /** Counts what others wrote to a file without a document, to show it again. */
   readonly version: Signal<number>;
 }
@@ -79,9 +84,11 @@ export class Workspace {
   readonly search: Search;
   readonly files: FileOperations;
   readonly history: History;
+  readonly names: MemberNames;
+  readonly assets: Assets;
   readonly merge = signal<Merge | undefined>(undefined);
   /** What the centre shows. The editors stay below the others. */
-  readonly front = signal<'editor' | 'checkpoint' | 'merge'>('editor');
+  readonly front = signal<'editor' | 'checkpoint' | 'merge' | 'asset'>('editor');
   readonly talk = new Talk();
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
@@ -132,6 +139,8 @@ export class Workspace {
     this.builds = new Builds(client, id);
     this.search = new Search(client, id);
     this.history = new History(client, id);
+    this.names = new MemberNames(client, id);
+    this.assets = new Assets(client, id);
     this.files = new FileOperations(client, id, () => this.#loadTree());
   }
 
@@ -147,7 +156,7 @@ export class Workspace {
       // A reader of a public project is no member, and has no place in the room.
       if (project.role !== 'public') {
         this.#join();
-        void attempt(() => this.builds.load());
+        void attempt(() => Promise.all([this.builds.load(), this.names.load()]));
       }
       this.loading.value = { state: 'ready' };
       const first = this.tree.value === undefined ? undefined : firstFile(this.tree.value);
@@ -162,13 +171,16 @@ export class Workspace {
     this.builds.close();
     this.search.close();
     this.history.close();
+    this.assets.close();
     this.talk.leave();
     this.#room?.leave();
   }
 
   /** Whether something that was typed could be lost by leaving. */
   get dirty(): boolean {
-    return this.tabs.value.some((tab) => tab.document?.dirty === true && tab.state.value !== 'closed');
+    return (
+      this.assets.busy || this.tabs.value.some((tab) => tab.document?.dirty === true && tab.state.value !== 'closed')
+    );
   }
 
   open(path: string, place?: Place): void {
@@ -183,6 +195,20 @@ export class Workspace {
   showHistory(): void {
     this.search.close();
     this.history.show();
+  }
+
+  /** Whether an asset can be named in what is open. */
+  readonly canInsert = computed(() => {
+    const tab = this.activeTab.value;
+    return this.canWrite.value && tab?.document !== undefined && tab.ended.value === undefined;
+  });
+
+  /** Names an asset in the open code, or hangs a node that shows it in the open scene. */
+  insertAsset(asset: Asset): void {
+    const tab = this.activeTab.value;
+    if (tab === undefined || !this.canInsert.value) return;
+    tab.insertion.value = asset;
+    this.front.value = 'editor';
   }
 
   startMerge(source: MergeSource): void {
@@ -257,6 +283,7 @@ export class Workspace {
       state: signal(document?.state ?? 'saved'),
       ended: signal(undefined),
       reveal: signal(undefined),
+      insertion: signal(undefined),
       version: signal(0),
     };
     document?.on('state', (state) => {
@@ -304,6 +331,7 @@ export class Workspace {
       this.#reloadProject();
       this.#reloadTree();
       this.#reloadBuilds();
+      this.assets.changed();
     });
     room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
     room.on('ended', (error) => {
@@ -323,8 +351,10 @@ export class Workspace {
       if (tab !== undefined) tab.version.value += 1;
     } else if (type.startsWith('file.') || type.startsWith('checkpoint.')) this.#reloadTree();
     else if (type.startsWith('build.')) this.#reloadBuilds();
+    else if (type.startsWith('asset.')) this.assets.changed();
     else if (type.startsWith('member.') || type === 'project.transferred') {
       this.membersVersion.value += 1;
+      this.names.load().catch(toastError);
       this.#reloadProject();
     } else if (type.startsWith('project.')) this.#reloadProject();
   }

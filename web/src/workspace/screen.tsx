@@ -5,6 +5,8 @@ import { NotFound } from '../screens/not-found.tsx';
 import { client } from '../state/session.ts';
 import { toast } from '../state/toasts.ts';
 import { Mark } from '../ui/mark.tsx';
+import { AssetView } from './assets/asset-view.tsx';
+import { AssetsPanel } from './assets/assets-panel.tsx';
 import { CheckpointView } from './checkpoint-view.tsx';
 import { useWorkspace, WorkspaceProvider } from './context.ts';
 import { Dock } from './dock.tsx';
@@ -58,6 +60,7 @@ const Centre = () => {
         <Tabs />
       </div>
       {shown === 'checkpoint' && <CheckpointView />}
+      {shown === 'asset' && <AssetView />}
       {/* Stays while somebody looks at an editor: decisions and texts are in it. */}
       {merge.value !== undefined && (
         <div hidden={shown !== 'merge'}>
@@ -68,6 +71,9 @@ const Centre = () => {
   );
 };
 
+/** Widths of the window, in CSS pixels, up to which the file list, and the dock, lie over the editors; as in `workspace.css`. */
+const narrow = { files: 900, dock: 1100 };
+
 const storedWidth = (key: string, fallback: number): number => {
   const value = Number(localStorage.getItem(key));
   return Number.isFinite(value) && value > 0 ? value : fallback;
@@ -76,14 +82,21 @@ const storedWidth = (key: string, fallback: number): number => {
 export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   const workspace = useMemo(() => new Workspace(client, projectId), [projectId]);
   const sharing = useSignal(false);
-  const filesOpen = useSignal(window.innerWidth > 900);
-  const dockOpen = useSignal(window.innerWidth > 1100);
+  const filesOpen = useSignal(window.innerWidth > narrow.files);
+  const dockOpen = useSignal(window.innerWidth > narrow.dock);
   const filesWidth = useSignal(storedWidth('kiln.files', 236));
   const dockWidth = useSignal(storedWidth('kiln.dock', Math.round(Math.min(520, window.innerWidth * 0.34))));
   const columns = useComputed(() => ({
     '--files': `${filesWidth.value}px`,
     '--dock': `${dockWidth.value}px`,
   }));
+
+  /** What lies over the editors; the same one read again is the same. */
+  const over = useComputed(() => {
+    const { front, history, assets } = workspace;
+    const looked = { checkpoint: history.looked.value?.id, asset: assets.looked.value?.id, merge: '', editor: '' };
+    return front.value === 'editor' ? undefined : `${front.value} ${looked[front.value] ?? ''}`;
+  });
 
   useShortcuts(workspace);
   useFollowing(workspace);
@@ -105,6 +118,12 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
 
   useSignalEffect(() => {
     if (workspace.search.asked.value > 0 || workspace.history.open.value) filesOpen.value = true;
+  });
+  // Where there is no room for both, the lists make way for what is looked at.
+  useSignalEffect(() => {
+    if (over.value === undefined) return;
+    if (window.innerWidth <= narrow.files) filesOpen.value = false;
+    if (window.innerWidth <= narrow.dock) dockOpen.value = false;
   });
 
   const loading = workspace.loading.value;
@@ -152,13 +171,15 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
         <div class="columns">
           <aside
             class={workspace.search.open.value ? 'files searching' : 'files'}
-            aria-label="Files"
+            aria-label="Files and assets"
             hidden={!filesOpen.value}
           >
             {workspace.search.open.value ? (
               <SearchPanel />
             ) : workspace.history.open.value ? (
               <HistoryPanel />
+            ) : workspace.assets.open.value ? (
+              <AssetsPanel />
             ) : (
               <FileTree />
             )}

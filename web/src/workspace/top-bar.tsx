@@ -97,6 +97,7 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
         class="icon-button"
         aria-label="File list"
         aria-pressed={filesOpen.value}
+        data-testid="toggle-files"
         onClick={() => {
           filesOpen.value = !filesOpen.value;
         }}

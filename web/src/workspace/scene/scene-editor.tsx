@@ -1,8 +1,9 @@
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { type RoomDocument, type SceneBranch, SceneDocument } from '../../../../src/client/index.ts';
 import { documentTypes } from '../../../../src/contract/scene.ts';
 import { Icon } from '../../ui/icon.tsx';
+import { nodeOf } from '../assets/kinds.ts';
 import { CodeEditor } from '../code-editor.tsx';
 import { useWorkspace } from '../context.ts';
 import type { Tab } from '../model.ts';
@@ -60,6 +61,13 @@ const SceneFace = ({ tab, document: live, active }: { tab: Tab; document: RoomDo
       scene.destroy();
     };
   }, [scene, tree, selected, canUndo, canRedo]);
+
+  useSignalEffect(() => {
+    const asset = tab.insertion.value;
+    if (asset === undefined) return;
+    tab.insertion.value = undefined;
+    selected.value = scene.add(nodeOf(asset));
+  });
 
   const chosen = selected.value;
   useEffect(() => {

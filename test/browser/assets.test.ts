@@ -1,0 +1,231 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { png, wav } from '../support/media.ts';
+import { launchBrowser } from './chromium.ts';
+import { clientOf, type Person, person, picture } from './person.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+const files = {
+  'level.scene.json': '{"nodes":{}}',
+  'src/main.ts': 'const sprite = ;\n',
+};
+
+const file = (name: string, mimeType: string, bytes: Uint8Array) => ({ name, mimeType, buffer: Buffer.from(bytes) });
+const card = (page: Page, name: string) => page.getByTestId(`asset-${name}`);
+const choose = (page: Page, ...chosen: ReturnType<typeof file>[]) =>
+  page.getByTestId('asset-files').setInputFiles(chosen);
+
+/** Drops a file on the panel, as a file manager would. */
+const drop = async (page: Page, name: string, bytes: Uint8Array): Promise<void> => {
+  const carried = await page.evaluateHandle(
+    ([called, content]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(content)], called));
+      return transfer;
+    },
+    [name, [...bytes]] as const,
+  );
+  const panel = page.getByTestId('assets-panel');
+  await panel.dispatchEvent('dragover', { dataTransfer: carried });
+  await picture(page, 'assets-dropping');
+  await panel.dispatchEvent('drop', { dataTransfer: carried });
+};
+
+const opened = async (someone: Person, id: string): Promise<void> => {
+  await someone.page.goto(`${inject('origin')}/p/${id}`);
+  await someone.page.getByTestId('show-assets').click();
+};
+
+/** What a browser says of refusals that this test asks for. */
+const withoutRefusals = (someone: Person): string[] =>
+  someone.complaints.filter((text) => !/status of (?:404|422)|ERR_FAILED/.test(text));
+
+const projectOf = async (someone: Person, ...members: (readonly [Person, 'editor' | 'viewer'])[]) => {
+  const client = await clientOf(someone);
+  const { project } = await client.call('createProject', { body: { name: 'Sprites' } });
+  const { id } = project;
+  await client.call('batchFiles', {
+    params: { id },
+    body: { operations: Object.entries(files).map(([path, content]) => ({ op: 'create', path, content }) as const) },
+  });
+  for (const [{ username }, role] of members)
+    await client.call('addCollaborator', { params: { id }, body: { username, role } });
+  return { client, id };
+};
+
+describe('assets in the workspace', () => {
+  it('are uploaded, seen by others, looked at, played, replaced, brought back, and inserted', async () => {
+    const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
+    const { client, id } = await projectOf(ada, [grace, 'viewer']);
+    for (const someone of [ada, grace]) await opened(someone, id);
+    const { page } = ada;
+    await picture(page, 'assets-empty');
+
+    await choose(
+      page,
+      file('hero.png', 'image/png', png(32, 48, [255, 90, 40])),
+      file('coin.wav', 'audio/wav', wav(2)),
+    );
+    await drop(page, 'tiles.png', png(200, 100, [80, 160, 90]));
+    for (const someone of [ada, grace])
+      for (const name of ['hero.png', 'coin.wav', 'tiles.png']) await card(someone.page, name).waitFor();
+    // A viewer sees them, and has nothing to change them with.
+    expect(await grace.page.getByTestId('asset-upload').count()).toBe(0);
+    await expect
+      .poll(() =>
+        card(page, 'hero.png')
+          .locator('img')
+          .evaluate((image: HTMLImageElement) => image.naturalWidth),
+      )
+      .toBeGreaterThan(0);
+    await picture(page, 'assets-grid');
+
+    // A sound plays where it stands.
+    await page.getByTestId('play-coin.wav').click();
+    await expect.poll(() => page.getByTestId('play-coin.wav').getAttribute('aria-pressed')).toBe('true');
+
+    // The same name again is the next version, and the one before can be had back.
+    await card(page, 'hero.png').click();
+    await page.getByTestId('version-1').waitFor();
+    await choose(page, file('hero.png', 'image/png', png(64, 64, [40, 90, 255])));
+    await page.getByTestId('version-2').waitFor();
+    const shownWidth = () =>
+      page.getByTestId('asset-picture').evaluate((image: HTMLImageElement) => image.naturalWidth);
+    await expect.poll(shownWidth).toBe(64);
+    await page.getByTestId('version-restore-1').click();
+    await page.getByTestId('version-3').waitFor();
+    await expect.poll(shownWidth).toBe(32);
+    await picture(page, 'asset-view');
+    // In a narrow window the lists make way for what is looked at.
+    await page.setViewportSize({ width: 800, height: 700 });
+    await card(page, 'tiles.png').click();
+    await page.getByTestId('assets-panel').waitFor({ state: 'hidden' });
+    await expect.poll(shownWidth).toBe(200);
+    await picture(page, 'asset-narrow');
+    await page.getByTestId('toggle-files').click();
+    await page.setViewportSize({ width: 1440, height: 900 });
+
+    // Into code, as a string; into a scene, as a node.
+    await page.getByTestId('show-files').click();
+    await page.getByTestId('file-src/main.ts').click();
+    await page.getByTestId('editor').locator('.cm-content').click();
+    await page.keyboard.press('Control+Home');
+    for (let step = 0; step < 'const sprite = '.length; step += 1) await page.keyboard.press('ArrowRight');
+    await page.getByTestId('show-assets').click();
+    await card(page, 'hero.png').click();
+    await page.getByTestId('asset-insert').click();
+    await expect
+      .poll(() => page.getByTestId('editor').locator('.cm-content').innerText())
+      .toContain("const sprite = 'assets/hero.png';");
+    await page.getByTestId('show-files').click();
+    await page.getByTestId('file-level.scene.json').click();
+    await page.getByTestId('scene-editor').waitFor();
+    await page.getByTestId('show-assets').click();
+    await card(page, 'tiles.png').dblclick();
+    await expect.poll(() => page.getByTestId('field-asset').inputValue()).toBe('assets/tiles.png');
+    await picture(page, 'asset-in-scene');
+    await expect
+      .poll(async () => (await client.call('getFile', { params: { id, path: 'level.scene.json' } })).file.content)
+      .toContain('"asset": "assets/tiles.png"');
+    expect((await client.call('getFile', { params: { id, path: 'src/main.ts' } })).file.content).toBe(
+      "const sprite = 'assets/hero.png';\n",
+    );
+    expect([...withoutRefusals(ada), ...withoutRefusals(grace)]).toEqual([]);
+  });
+
+  it('are found, renamed, deleted, taken out of the trash and erased; bytes that lie are refused', async () => {
+    const ada = await person(browser, 'ada');
+    const { client, id } = await projectOf(ada);
+    await opened(ada, id);
+    const { page } = ada;
+    await choose(
+      page,
+      file('hero.png', 'image/png', png(16, 16)),
+      file('boss.png', 'image/png', png(16, 16, [200, 0, 0])),
+      file('coin.wav', 'audio/wav', wav(1)),
+      file('fake.png', 'image/png', Buffer.from('no picture at all')),
+    );
+    await expect.poll(() => page.getByTestId('sending-fake.png').getAttribute('data-state')).toBe('refused');
+    expect(await page.getByTestId('sending-fake.png').getByRole('alert').innerText()).not.toBe('');
+    await card(page, 'coin.wav').waitFor();
+    await picture(page, 'asset-refused');
+    await page.getByTestId('dismiss-fake.png').click();
+    await page.getByTestId('uploads').waitFor({ state: 'detached' });
+
+    await page.getByTestId('asset-type').selectOption('audio');
+    await card(page, 'hero.png').waitFor({ state: 'detached' });
+    await page.getByTestId('asset-type').selectOption('');
+    await page.getByTestId('asset-query').fill('oss');
+    await card(page, 'coin.wav').waitFor({ state: 'detached' });
+    await card(page, 'boss.png').click();
+    await page.getByTestId('asset-query').fill('');
+
+    await page.getByTestId('asset-menu').click();
+    await page.getByTestId('asset-rename').click();
+    await page.getByTestId('text-dialog').fill('villain.png');
+    await page.getByTestId('text-dialog-submit').click();
+    await card(page, 'villain.png').waitFor();
+    await page.getByTestId('asset-menu').click();
+    await page.getByTestId('asset-delete').click();
+    await page.getByTestId('confirm').click();
+    await card(page, 'villain.png').waitFor({ state: 'detached' });
+    await page.getByTestId('asset-trash').click();
+    await card(page, 'villain.png').click();
+    await picture(page, 'asset-trash');
+    await page.getByTestId('asset-restore').click();
+    await card(page, 'villain.png').waitFor({ state: 'detached' });
+    await page.getByTestId('asset-trash').click();
+    await card(page, 'villain.png').click();
+    await page.getByTestId('asset-menu').click();
+    await page.getByTestId('asset-delete').click();
+    await page.getByTestId('confirm').click();
+    await page.getByTestId('asset-trash').click();
+    await card(page, 'villain.png').click();
+    await page.getByTestId('asset-erase').click();
+    await page.getByTestId('confirm').click();
+    await card(page, 'villain.png').waitFor({ state: 'detached' });
+    const left = async (trashed: boolean) =>
+      (await client.call('listAssets', { params: { id }, query: { trashed } })).assets.map(({ name }) => name);
+    expect(await left(true)).toEqual([]);
+    expect(await left(false)).toEqual(['coin.wav', 'hero.png']);
+    expect(withoutRefusals(ada)).toEqual([]);
+  });
+
+  it('that are large show how far they are, stop, and go on where they were', async () => {
+    const ada = await person(browser, 'ada');
+    const { id } = await projectOf(ada);
+    await opened(ada, id);
+    const { page } = ada;
+    // Two parts arrive; the others find nobody until the upload was stopped.
+    const sent: string[] = [];
+    let away = true;
+    await page.route(/\/api\/assets\/uploads\/[^/]+\/parts\/\d+/, async (route) => {
+      const number = /parts\/(\d+)/.exec(route.request().url())?.[1] ?? '';
+      if (away && Number(number) > 2) return route.abort('failed');
+      sent.push(number);
+      await route.continue();
+    });
+    const noise = Buffer.alloc(30 * 1024 * 1024, 'kiln');
+    await choose(page, file('world.bin', 'application/octet-stream', noise));
+    const row = page.getByTestId('sending-world.bin');
+    await expect.poll(() => [...new Set(sent)].sort().join()).toBe('1,2');
+    await expect.poll(() => row.innerText()).toContain('Waiting for the connection');
+    await picture(page, 'asset-sending');
+    await page.getByTestId('stop-world.bin').click();
+    await expect.poll(() => row.getAttribute('data-state')).toBe('stopped');
+    away = false;
+    sent.length = 0;
+    await page.getByTestId('resume-world.bin').click();
+    await card(page, 'world.bin').waitFor();
+    expect([...new Set(sent)].sort()).toEqual(['3', '4']);
+    await row.waitFor({ state: 'detached' });
+    await card(page, 'world.bin').click();
+    await expect.poll(() => page.getByTestId('asset-facts').innerText()).toContain('31.5 MB');
+    expect(withoutRefusals(ada)).toEqual([]);
+  });
+});

@@ -1,0 +1,260 @@
+import { batch, signal } from '@preact/signals';
+import { type KilnApiError, type KilnClient, type UploadProgress, uploadAsset } from '../../../../src/client/index.ts';
+import type { Asset, AssetType, AssetVersion } from '../../../../src/contract/assets.ts';
+import { limits } from '../../../../src/contract/limits.ts';
+import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
+
+/** A file on its way to become an asset. */
+export interface Sending {
+  readonly id: number;
+  readonly file: File;
+  readonly state: 'waiting' | UploadProgress['phase'] | 'stopped' | 'refused';
+  /** 0–1, of the phase. */
+  readonly progress: number;
+  /** The connection was lost, and it goes on when it is back. */
+  readonly interrupted: boolean;
+  /** Why it was refused. */
+  readonly refusal?: string;
+}
+
+const pageSize = 60;
+/** Files at once; each may have several parts on their way. */
+const filesAtOnce = 2;
+
+/** The assets of a project, those that are being uploaded, and the one that is looked at. */
+export class Assets {
+  readonly open = signal(false);
+  readonly type = signal<AssetType | undefined>(undefined);
+  readonly query = signal('');
+  readonly trashed = signal(false);
+  /** Undefined until they were read. */
+  readonly list = signal<readonly Asset[] | undefined>(undefined);
+  readonly nextCursor = signal<string | null>(null);
+  readonly looked = signal<Asset | undefined>(undefined);
+  /** Of the one that is looked at, newest first. */
+  readonly versions = signal<readonly AssetVersion[] | undefined>(undefined);
+  readonly sending = signal<readonly Sending[]>([]);
+  readonly #client: KilnClient;
+  readonly #projectId: string;
+  readonly #aborters = new Map<number, AbortController>();
+  #lastId = 0;
+  /** Counts readings: an answer to an older question is not shown. */
+  #reading = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(client: KilnClient, projectId: string) {
+    this.#client = client;
+    this.#projectId = projectId;
+  }
+
+  show(): void {
+    this.open.value = true;
+    this.load().catch(toastError);
+  }
+
+  hide(): void {
+    this.open.value = false;
+  }
+
+  /** What is being sent can be gone on with: it is not given up. */
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const aborter of this.#aborters.values()) aborter.abort();
+  }
+
+  get busy(): boolean {
+    return this.#aborters.size > 0;
+  }
+
+  filter(change: { type?: AssetType | undefined; query?: string; trashed?: boolean }): void {
+    batch(() => {
+      if ('type' in change) this.type.value = change.type;
+      if (change.query !== undefined) this.query.value = change.query;
+      if (change.trashed !== undefined) {
+        this.trashed.value = change.trashed;
+        this.list.value = undefined;
+      }
+    });
+    this.load().catch(toastError);
+  }
+
+  /** As many as are shown already, so that a list that was read on stays as long. */
+  async load(): Promise<void> {
+    const reading = ++this.#reading;
+    const page = await this.#read(Math.min(limits.http.pageMax, Math.max(pageSize, this.list.value?.length ?? 0)));
+    if (reading !== this.#reading) return;
+    batch(() => {
+      this.list.value = page.assets;
+      this.nextCursor.value = page.nextCursor;
+    });
+  }
+
+  async more(): Promise<void> {
+    const cursor = this.nextCursor.value;
+    if (cursor === null) return;
+    const reading = ++this.#reading;
+    const page = await attempt(() => this.#read(pageSize, cursor));
+    if (page === undefined || reading !== this.#reading) return;
+    batch(() => {
+      this.list.value = [...(this.list.value ?? []), ...page.assets];
+      this.nextCursor.value = page.nextCursor;
+    });
+  }
+
+  look(asset: Asset): void {
+    if (asset.id !== this.looked.value?.id) this.versions.value = undefined;
+    this.looked.value = asset;
+    void this.#loadVersions();
+  }
+
+  /** Somebody changed an asset. Uploads of many files make many of these. */
+  changed(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.open.value) this.load().catch(toastError);
+      const { value } = this.looked;
+      if (value !== undefined) void this.#reloadLooked(value.id);
+    }, 150);
+  }
+
+  upload(files: readonly File[]): void {
+    const added = files.map(
+      (file): Sending => ({ id: ++this.#lastId, file, state: 'waiting', progress: 0, interrupted: false }),
+    );
+    this.sending.value = [...this.sending.value, ...added];
+    this.#next();
+  }
+
+  /** What has arrived stays for a day. */
+  stop(id: number): void {
+    this.#update(id, { state: 'stopped', interrupted: false });
+    this.#aborters.get(id)?.abort();
+  }
+
+  resume(id: number): void {
+    this.#update(id, { state: 'waiting', progress: 0 });
+    this.#next();
+  }
+
+  dismiss(id: number): void {
+    this.sending.value = this.sending.value.filter((one) => one.id !== id);
+  }
+
+  async rename(asset: Asset, name: string): Promise<boolean> {
+    const done = await attempt(() => this.#client.call('updateAsset', { params: { id: asset.id }, body: { name } }));
+    if (done === undefined) return false;
+    this.changed();
+    return true;
+  }
+
+  /** Into the trash, or for good out of it. */
+  async remove(asset: Asset): Promise<void> {
+    const permanent = asset.deletedAt !== null;
+    const done = await attempt(async () => {
+      await this.#client.call('deleteAsset', { params: { id: asset.id }, query: { permanent } });
+      return true;
+    });
+    if (done === undefined) return;
+    if (this.looked.value?.id === asset.id) this.looked.value = undefined;
+    this.list.value = this.list.value?.filter(({ id }) => id !== asset.id);
+    this.changed();
+  }
+
+  async restore(asset: Asset): Promise<void> {
+    const done = await attempt(() => this.#client.call('restoreAsset', { params: { id: asset.id } }));
+    if (done === undefined) return;
+    toast({ kind: 'success', title: `${asset.name} is back` });
+    if (this.looked.value?.id === asset.id) this.looked.value = done.asset;
+    this.changed();
+  }
+
+  async restoreVersion(asset: Asset, version: number): Promise<void> {
+    const done = await attempt(() =>
+      this.#client.call('restoreAssetVersion', { params: { id: asset.id, version: String(version) } }),
+    );
+    if (done === undefined) return;
+    toast({ kind: 'success', title: `Version ${version} of ${asset.name} is the newest again` });
+    this.look(done.asset);
+    this.changed();
+  }
+
+  /** The bytes as they were uploaded. */
+  async bytes(asset: Asset, version?: number): Promise<Blob> {
+    const response = await this.#client.raw('downloadAsset', {
+      params: { id: asset.id },
+      query: version === undefined ? {} : { version },
+    });
+    return response.blob();
+  }
+
+  #read(limit: number, cursor?: string) {
+    const q = this.query.value.trim();
+    return this.#client.call('listAssets', {
+      params: { id: this.#projectId },
+      query: {
+        limit,
+        trashed: this.trashed.value,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(this.type.value === undefined ? {} : { type: this.type.value }),
+        ...(q === '' ? {} : { q }),
+      },
+    });
+  }
+
+  async #reloadLooked(id: string): Promise<void> {
+    const now = await this.#client.call('getAsset', { params: { id } }).catch(() => undefined);
+    if (this.looked.value?.id !== id) return;
+    // One in the trash is not to be read.
+    if (now !== undefined) this.look(now.asset);
+    else if (this.looked.value.deletedAt === null) this.looked.value = undefined;
+  }
+
+  async #loadVersions(): Promise<void> {
+    const asset = this.looked.value;
+    if (asset === undefined || asset.deletedAt !== null) return;
+    const read = await attempt(() => this.#client.call('listAssetVersions', { params: { id: asset.id } }));
+    if (this.looked.value?.id === asset.id) this.versions.value = read?.versions;
+  }
+
+  #next(): void {
+    for (const { id, state, file } of this.sending.value) {
+      if (this.#aborters.size >= filesAtOnce) return;
+      if (state === 'waiting') void this.#send(id, file);
+    }
+  }
+
+  async #send(id: number, file: File): Promise<void> {
+    const aborter = new AbortController();
+    this.#aborters.set(id, aborter);
+    this.#update(id, { state: 'sending', progress: 0 });
+    try {
+      await uploadAsset(this.#client, {
+        projectId: this.#projectId,
+        file,
+        signal: aborter.signal,
+        keepOnAbort: true,
+        onProgress: ({ phase, done, total }) => {
+          if (!aborter.signal.aborted)
+            this.#update(id, { state: phase, progress: total === 0 ? 1 : done / total, interrupted: false });
+        },
+        onInterrupted: () => this.#update(id, { interrupted: true }),
+      });
+      this.dismiss(id);
+      this.changed();
+    } catch (error) {
+      if (!aborter.signal.aborted) this.#update(id, { state: 'refused', refusal: refusalOf(error) });
+    } finally {
+      this.#aborters.delete(id);
+      this.#next();
+    }
+  }
+
+  #update(id: number, change: Partial<Sending>): void {
+    this.sending.value = this.sending.value.map((one) => (one.id === id ? { ...one, ...change } : one));
+  }
+}
+
+const refusalOf = (error: unknown): string => {
+  const { title, detail } = describeError(error as KilnApiError);
+  return detail ?? title;
+};

@@ -1,0 +1,65 @@
+import type { SceneNodeValue } from '../../../../src/client/index.ts';
+import type { Asset, AssetType } from '../../../../src/contract/assets.ts';
+import type { IconName } from '../../ui/icon.tsx';
+import { extensionOf } from '../file-kinds.ts';
+
+export const typeNames: Readonly<Record<AssetType, string>> = {
+  image: 'Pictures',
+  audio: 'Sound',
+  video: 'Films',
+  font: 'Fonts',
+  model: 'Models',
+  data: 'Data',
+  other: 'Other',
+};
+
+export const typeIcons: Readonly<Record<AssetType, IconName>> = {
+  image: 'image',
+  audio: 'sound',
+  video: 'film',
+  font: 'letter',
+  model: 'cube',
+  data: 'file',
+  other: 'file',
+};
+
+/** Formats of pictures that no browser shows. */
+const unseen = new Set(['image/ktx', 'image/ktx2', 'image/x-basis', 'image/vnd.adobe.photoshop']);
+
+/** Where a picture of it is, if there is one. */
+export const pictureOf = ({ thumbnailUrl, type, mimeType, url }: Asset): string | undefined =>
+  thumbnailUrl ?? (type === 'image' && !unseen.has(mimeType) ? url : undefined);
+
+/** Where a build finds it; see `docs/guides/assets.md`. */
+export const pathInBuild = ({ name }: Pick<Asset, 'name'>): string => `assets/${name}`;
+
+const quoted = new Set(['ts', 'tsx', 'js', 'jsx', 'mjs', 'cjs', 'mts', 'cts']);
+
+/** How code names it: as a string in scripts, unless the caret is in one already. */
+export const nameInCode = (asset: Asset, path: string, before: string): string => {
+  const name = pathInBuild(asset);
+  return !quoted.has(extensionOf(path)) || /['"`/]/.test(before) ? name : `'${name}'`;
+};
+
+const nodeTypes: Readonly<Partial<Record<AssetType, string>>> = {
+  image: 'sprite',
+  audio: 'sound',
+  video: 'video',
+  model: 'model',
+  font: 'text',
+};
+
+/** A node that shows it, for a scene. What its fields mean is the game's own. */
+export const nodeOf = (asset: Asset): SceneNodeValue => {
+  const { width, height } = asset.metadata;
+  return {
+    name: asset.name.replace(/\.[^.]+$/, ''),
+    type: nodeTypes[asset.type] ?? 'node',
+    asset: pathInBuild(asset),
+    position: { x: 0, y: 0 },
+    ...(typeof width === 'number' && typeof height === 'number' ? { size: { width, height } } : {}),
+  };
+};
+
+/** What a card carries while it is dragged, beside its text. */
+export const draggedAsset = 'application/x-kiln-asset';
