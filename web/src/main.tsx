@@ -17,6 +17,7 @@ import './styles/history.css';
 import './styles/merge.css';
 import './styles/talk.css';
 import './styles/scene.css';
+import './styles/publish.css';
 
 // The content security policy forbids `eval`, which zod would otherwise try.
 z.config({ jitless: true });

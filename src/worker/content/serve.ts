@@ -59,6 +59,10 @@ function cachingOfSlug(file: OutputFile, { access }: Published): string {
   return access === 'public' ? `public, ${age}` : `private, ${age}`;
 }
 
+/** Part of the tags: a browser that is told that a page is the same keeps the headers that it came with. */
+const variantOf = ({ access, crossOriginIsolated }: Published): string =>
+  `${access === 'link' ? '-link' : ''}${crossOriginIsolated ? '-isolated' : ''}`;
+
 /** The headers by which a publication is another site than a build. */
 function publishedHeaders({ access, crossOriginIsolated }: Published): Record<string, string> {
   return {
@@ -74,7 +78,8 @@ function publishedHeaders({ access, crossOriginIsolated }: Published): Record<st
 /** A page of a finished game, on the game's own origin. No cookies of the app, no API, nothing of the app lives here. */
 export async function serveContent(c: AppContext, label: string): Promise<Response> {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') throw new KilnError('method_not_allowed');
-  if (Id.safeParse(label).success) return await serveSite(c, label, {}, cachingOfBuild);
+  if (Id.safeParse(label).success)
+    return await serveSite(c, label, { headers: {}, variant: '', caching: cachingOfBuild });
   const published = await publishedUnder(c.var.db, label, c.req.path);
   if (!published) throw new KilnError('not_found');
   c.var.fields.slug = label;
@@ -83,15 +88,21 @@ export async function serveContent(c: AppContext, label: string): Promise<Respon
     const entering = await admit(c, 'play', ({ sub, since }) => sub === projectId && since === createdAt);
     if (entering) return entering;
   }
-  return await serveSite(c, published.buildId, publishedHeaders(published), (file) => cachingOfSlug(file, published));
+  return await serveSite(c, published.buildId, {
+    headers: publishedHeaders(published),
+    variant: variantOf(published),
+    caching: (file) => cachingOfSlug(file, published),
+  });
 }
 
-async function serveSite(
-  c: AppContext,
-  buildId: string,
-  more: Readonly<Record<string, string>>,
-  caching: (file: OutputFile) => string,
-): Promise<Response> {
+/** How the files of a build are sent. */
+interface Manner {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly variant: string;
+  caching(file: OutputFile): string;
+}
+
+async function serveSite(c: AppContext, buildId: string, manner: Manner): Promise<Response> {
   const site = await siteOf(c, buildId);
   const raw = c.req.path.slice(1);
   const path = raw === '' || raw.endsWith('/') ? `${raw}index.html` : raw;
@@ -100,14 +111,14 @@ async function serveSite(
   const headers = new Headers({
     ...gameHeaders(c),
     'content-type': file.mimeType,
-    'cache-control': caching(file),
+    'cache-control': manner.caching(file),
     vary: 'accept-encoding',
-    ...more,
+    ...manner.headers,
   });
-  return await serveBytes(c.req.raw, sourceOf(c, file), headers);
+  return await serveBytes(c.req.raw, sourceOf(c, file, manner.variant), headers);
 }
 
-function sourceOf(c: AppContext, file: OutputFile): ByteSource | CodedSource {
+function sourceOf(c: AppContext, file: OutputFile, variant: string): ByteSource | CodedSource {
   const { sha256, size } = file;
   const open = async (range?: ByteRange): Promise<ReadableStream> => {
     const object = await getOutput(c.env.BUILDS, sha256, range);
@@ -116,6 +127,6 @@ function sourceOf(c: AppContext, file: OutputFile): ByteSource | CodedSource {
   };
   const coding = codingFor(c.req.raw, file);
   return coding
-    ? { coding, etag: etag(`${sha256}-${coding}`), open: () => encoded(c, sha256, coding, open) }
-    : { size, etag: etag(sha256), open };
+    ? { coding, etag: etag(`${sha256}-${coding}${variant}`), open: () => encoded(c, sha256, coding, open) }
+    : { size, etag: etag(`${sha256}${variant}`), open };
 }

@@ -7,6 +7,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Arches } from '../ui/mark.tsx';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
+import { PublishDialog } from './publish-dialog.tsx';
 import { saveBlob } from './save.ts';
 import { findNode } from './tree.ts';
 
@@ -30,6 +31,53 @@ const PlayFrame = ({ build, round }: { build: Build; round: number }) => (
     referrerpolicy="no-referrer"
   />
 );
+
+/** Where the game is for the world, below the one that is being made. */
+const LiveLine = () => {
+  const { publishing, builds, canWrite } = useWorkspace();
+  const live = publishing.live.value;
+  if (live === undefined || live === null) return null;
+  const build = builds.list.value.find(({ id }) => id === live.buildId);
+  const newest = builds.playable.value;
+  const behind = newest !== undefined && newest.id !== live.buildId;
+  return (
+    <div class="live-line" data-testid="live-line">
+      <span class="status-dot success" />
+      <a href={live.url} target="_blank" rel="noopener noreferrer" title="Open the published game">
+        {new URL(live.url).host}
+      </a>
+      {behind && <span class="faint">older build</span>}
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Copy the address of the game"
+        title="Copy the address"
+        onClick={() =>
+          void attempt(async () => {
+            await navigator.clipboard.writeText(live.url);
+            toast({ kind: 'success', title: 'Address copied', detail: live.url });
+          })
+        }
+      >
+        <Icon name="copy" size={14} />
+      </button>
+      {canWrite.value && (build ?? newest) !== undefined && (
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="What is published"
+          title="What is published"
+          data-testid="live-settings"
+          onClick={() => {
+            publishing.asked.value = build ?? newest;
+          }}
+        >
+          <Icon name="more" />
+        </button>
+      )}
+    </div>
+  );
+};
 
 const Play = () => {
   const workspace = useWorkspace();
@@ -111,6 +159,7 @@ const Play = () => {
           </div>
         )}
       </div>
+      <LiveLine />
     </section>
   );
 };
@@ -189,7 +238,7 @@ const durationOf = (build: Build): string | undefined => {
 };
 
 const History = ({ onShow }: { onShow: () => void }) => {
-  const { builds } = useWorkspace();
+  const { builds, publishing } = useWorkspace();
   const list = builds.list.value;
   return (
     <ul class="history" aria-label="Recent builds">
@@ -205,6 +254,7 @@ const History = ({ onShow }: { onShow: () => void }) => {
           >
             <span class={`status-dot ${build.status}`} />
             <span class="history-name">{statusNames[build.status]}</span>
+            {publishing.live.value?.buildId === build.id && <span class="badge live">Live</span>}
             <span class="faint">{durationOf(build)}</span>
             <time class="faint" dateTime={build.createdAt}>
               {formatAgo(build.createdAt)}
@@ -249,6 +299,18 @@ const BuildActions = ({ build }: { build: Build }) => {
       {(build.status === 'failed' || build.status === 'cancelled') && workspace.canBuild.value && (
         <button type="button" class="button small" data-testid="retry-build" onClick={() => void builds.retry(build)}>
           <Icon name="retry" size={13} /> Retry
+        </button>
+      )}
+      {build.playUrl !== null && workspace.canWrite.value && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="publish"
+          onClick={() => {
+            workspace.publishing.asked.value = build;
+          }}
+        >
+          <Icon name="globe" size={13} /> {workspace.publishing.live.value?.buildId === build.id ? 'Live' : 'Publish'}
         </button>
       )}
       {build.status === 'success' && (
@@ -334,9 +396,16 @@ const BuildPanel = () => {
   );
 };
 
+const Publish = () => {
+  const { publishing } = useWorkspace();
+  const build = publishing.asked.value;
+  return build === undefined ? null : <PublishDialog key={build.id} build={build} />;
+};
+
 export const Dock = () => (
   <>
     <Play />
     <BuildPanel />
+    <Publish />
   </>
 );

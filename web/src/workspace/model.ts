@@ -24,6 +24,7 @@ import { FileOperations } from './file-operations.ts';
 import { History } from './history.ts';
 import { MemberNames } from './member-names.ts';
 import { Merge, type MergeSource } from './merge.ts';
+import { Publishing } from './publishing.ts';
 import { Search } from './search.ts';
 import { Talk } from './talk/talk.ts';
 import { findNode, firstFile } from './tree.ts';
@@ -81,6 +82,7 @@ export class Workspace {
   readonly id: string;
   readonly client: KilnClient;
   readonly builds: Builds;
+  readonly publishing: Publishing;
   readonly search: Search;
   readonly files: FileOperations;
   readonly history: History;
@@ -137,6 +139,7 @@ export class Workspace {
     this.client = client;
     this.id = id;
     this.builds = new Builds(client, id);
+    this.publishing = new Publishing(client, id);
     this.search = new Search(client, id);
     this.history = new History(client, id);
     this.names = new MemberNames(client, id);
@@ -156,7 +159,7 @@ export class Workspace {
       // A reader of a public project is no member, and has no place in the room.
       if (project.role !== 'public') {
         this.#join();
-        void attempt(() => Promise.all([this.builds.load(), this.names.load()]));
+        void attempt(() => Promise.all([this.builds.load(), this.names.load(), this.publishing.load()]));
       }
       this.loading.value = { state: 'ready' };
       const first = this.tree.value === undefined ? undefined : firstFile(this.tree.value);
@@ -332,6 +335,7 @@ export class Workspace {
       this.#reloadTree();
       this.#reloadBuilds();
       this.assets.changed();
+      this.#reloadPublication();
     });
     room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
     room.on('ended', (error) => {
@@ -356,7 +360,8 @@ export class Workspace {
       this.membersVersion.value += 1;
       this.names.load().catch(toastError);
       this.#reloadProject();
-    } else if (type.startsWith('project.')) this.#reloadProject();
+    } else if (type === 'project.published' || type === 'project.unpublished') this.#reloadPublication();
+    else if (type.startsWith('project.')) this.#reloadProject();
   }
 
   /** Said, because text changes where nobody seems to type. */
@@ -406,6 +411,7 @@ export class Workspace {
 
   readonly #reloadTree = debounce(120, () => void this.#loadTree().catch(toastError));
   readonly #reloadBuilds = debounce(400, () => void this.builds.load().catch(toastError));
+  readonly #reloadPublication = debounce(120, () => void this.publishing.load().catch(toastError));
   readonly #reloadProject = debounce(120, () => {
     this.client
       .call('getProject', { params: { id: this.id } })
