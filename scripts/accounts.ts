@@ -1,7 +1,7 @@
 // `npm run accounts -- disable ada@example.org`: what the operator does with somebody's account.
-import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import type { OperatorAccount } from '../src/contract/accounts.ts';
+import { fail, readArguments, said } from './lib/command.ts';
 import { Operator } from './lib/operator.ts';
 
 const usage = `usage: npm run accounts -- disable ACCOUNT [--reason TEXT] [--url URL]
@@ -12,35 +12,27 @@ const usage = `usage: npm run accounts -- disable ACCOUNT [--reason TEXT] [--url
   --origin URL   its APP_ORIGIN, where that is another address than --url
 `;
 
-function fail(text: string): never {
-  process.stderr.write(`${text}\n`);
-  process.exit(1);
-}
-
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments(usage, {
   allowPositionals: true,
   options: {
     url: { type: 'string', default: 'http://localhost:8787' },
     origin: { type: 'string' },
     reason: { type: 'string' },
-    help: { type: 'boolean' },
   },
 });
 const [command, account, ...more] = positionals;
-if (values.help) process.stdout.write(usage);
-else if ((command !== 'disable' && command !== 'enable') || account === undefined || more.length) fail(usage);
-else
-  try {
-    const { url, origin = url, reason } = values;
-    const operator = new Operator(url.replace('//localhost', '//127.0.0.1'), origin);
-    const answer = await operator.call<z.infer<typeof OperatorAccount>>('POST', `accounts/${command}`, {
-      account,
-      ...(reason !== undefined && { reason }),
-    });
-    const { username, state, endedSessions, cancelledBuilds } = answer.account;
-    process.stdout.write(
-      `${username} is ${state}. Sessions ended: ${endedSessions}. Builds cancelled: ${cancelledBuilds}.\n`,
-    );
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
-  }
+if ((command !== 'disable' && command !== 'enable') || account === undefined || more.length) fail(usage);
+try {
+  const { url, origin = url, reason } = values;
+  const operator = new Operator(url.replace('//localhost', '//127.0.0.1'), origin);
+  const answer = await operator.call<z.infer<typeof OperatorAccount>>('POST', `accounts/${command}`, {
+    account,
+    ...(reason !== undefined && { reason }),
+  });
+  const { username, state, endedSessions, cancelledBuilds } = answer.account;
+  process.stdout.write(
+    `${username} is ${state}. Sessions ended: ${endedSessions}. Builds cancelled: ${cancelledBuilds}.\n`,
+  );
+} catch (error) {
+  fail(said(error));
+}

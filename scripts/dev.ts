@@ -1,6 +1,6 @@
 // `npm run dev`: the whole system on this machine, until Ctrl-C.
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { fail, readArguments } from './lib/command.ts';
 import { root } from './lib/paths.ts';
 import { portIsFree } from './lib/processes.ts';
 import { type DatabaseChoice, System } from './lib/system.ts';
@@ -14,32 +14,14 @@ const usage = `usage: npm run dev -- [options]
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
-function fail(text: string): never {
-  process.stderr.write(`${text}\n`);
-  process.exit(1);
-}
-
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        port: { type: 'string', default: '8787' },
-        'runner-port': { type: 'string' },
-        db: { type: 'string', default: 'd1' },
-        state: { type: 'string', default: '.kiln' },
-        help: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    return fail(`${error instanceof Error ? error.message : error}\n${usage}`);
-  }
-}
-
-const values = options();
-if (values.help) {
-  say(usage);
-  process.exit(0);
-}
+const { values } = readArguments(usage, {
+  options: {
+    port: { type: 'string', default: '8787' },
+    'runner-port': { type: 'string' },
+    db: { type: 'string', default: 'd1' },
+    state: { type: 'string', default: '.kiln' },
+  },
+});
 const port = Number(values.port);
 const runnerPort = Number(values['runner-port'] ?? port + 1);
 for (const [name, number] of [

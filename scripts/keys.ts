@@ -1,7 +1,8 @@
 // `npm run keys:rotate`: the next signing key, for this machine or for a deployment.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs, parseEnv } from 'node:util';
+import { parseEnv } from 'node:util';
 import { developmentKeyPrefix } from '../src/core/config.ts';
+import { fail, readArguments } from './lib/command.ts';
 import { type RotationStep, rotateKeys, type SigningKey } from './lib/keys.ts';
 import { inRoot } from './lib/paths.ts';
 import { ensureSecrets } from './lib/setup.ts';
@@ -16,17 +17,8 @@ With AUTH_KEYS in the environment, the keys of a deployment are read from it and
 output; without it, .dev.vars of this machine is changed. Steps of a deployment: docs/operations/accounts.md.
 `;
 
-function fail(text: string): never {
-  process.stderr.write(`${text}\n`);
-  process.exit(1);
-}
-
 function asked(): RotationStep[] {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean' } } });
-  if (values.help) {
-    process.stdout.write(usage);
-    process.exit(0);
-  }
+  const { positionals } = readArguments(usage, { allowPositionals: true });
   const [step, ...more] = positionals;
   if (step === undefined) return ['add', 'sign'];
   if (more.length || (step !== 'add' && step !== 'sign' && step !== 'drop')) fail(usage);

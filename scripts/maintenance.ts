@@ -1,5 +1,5 @@
 // `npm run backup`, `npm run restore -- --from …`, `npm run gc`: the operator's commands for a running system.
-import { parseArgs } from 'node:util';
+import { fail, readArguments, said } from './lib/command.ts';
 import { Operator } from './lib/operator.ts';
 
 const usage = `usage: npm run backup  -- [--url URL] [--list]
@@ -15,36 +15,19 @@ const usage = `usage: npm run backup  -- [--url URL] [--list]
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
-function fail(text: string): never {
-  process.stderr.write(`${text}\n`);
-  process.exit(1);
-}
-
-function options() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        url: { type: 'string', default: 'http://localhost:8787' },
-        origin: { type: 'string' },
-        list: { type: 'boolean', default: false },
-        from: { type: 'string' },
-        force: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-        help: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    return fail(`${error instanceof Error ? error.message : error}\n${usage}`);
-  }
-}
-
-const { values, positionals } = options();
+const { values, positionals } = readArguments(usage, {
+  allowPositionals: true,
+  options: {
+    url: { type: 'string', default: 'http://localhost:8787' },
+    origin: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    from: { type: 'string' },
+    force: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
+  },
+});
 const [command] = positionals;
-if (values.help || (command !== 'backup' && command !== 'restore' && command !== 'gc')) {
-  say(usage);
-  process.exit(values.help ? 0 : 2);
-}
+if (command !== 'backup' && command !== 'restore' && command !== 'gc') fail(usage);
 
 /** `localhost` may mean an address that nothing listens on; the name stays in the token. */
 const reachable = (url: string): string => url.replace('//localhost', '//127.0.0.1');
@@ -71,5 +54,5 @@ try {
     );
   else say(`\nThe ${command} is done.`);
 } catch (error) {
-  fail(error instanceof Error ? error.message : String(error));
+  fail(said(error));
 }

@@ -4,13 +4,11 @@ import type { Checkpoint } from '../../../src/contract/checkpoints.ts';
 import { describeError, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { ChangeKind, type ChangeKindName, changeKinds } from './change-kind.tsx';
 import { type Change, type Comparison, compare, type Side } from './comparison.ts';
 import { useWorkspace } from './context.ts';
 import { titleOf } from './history.ts';
 import { countChanges, Patch, WholeText } from './patch.tsx';
-
-const letters = { added: 'A', removed: 'D', modified: 'M', moved: 'R' } as const;
-const words = { added: 'added', removed: 'removed', modified: 'modified', moved: 'moved' } as const;
 
 /** So many files are shown open; the others open by a click. */
 const openAtFirst = 12;
@@ -67,10 +65,7 @@ const Entry = ({ change, comparison, open }: { change: Change; comparison: Compa
         <span class="twist">
           <Icon name="chevron" size={12} />
         </span>
-        <span class={`change-kind ${kind}`} title={words[kind]}>
-          <span aria-hidden="true">{letters[kind]}</span>
-          <span class="visually-hidden">{words[kind]}</span>
-        </span>
+        <ChangeKind kind={kind} />
         <span class="change-path">{path}</span>
         {counts !== undefined && (
           <span class="change-counts">
@@ -89,9 +84,9 @@ const Entry = ({ change, comparison, open }: { change: Change; comparison: Compa
 
 const summaryOf = ({ changes }: Comparison): string => {
   if (changes.length === 0) return 'No difference';
-  const parts = (Object.keys(words) as (keyof typeof words)[]).flatMap((kind) => {
+  const parts = (Object.keys(changeKinds) as ChangeKindName[]).flatMap((kind) => {
     const count = changes.filter((change) => change.kind === kind).length;
-    return count === 0 ? [] : [`${count} ${words[kind]}`];
+    return count === 0 ? [] : [`${count} ${kind}`];
   });
   return `${plural(changes.length, 'file')}: ${parts.join(', ')}`;
 };

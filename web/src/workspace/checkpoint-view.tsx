@@ -4,6 +4,7 @@ import { confirm } from '../ui/confirm.tsx';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { MenuButton, type MenuItem } from '../ui/menu.tsx';
+import { Segments } from '../ui/segments.tsx';
 import { TextDialog } from '../ui/text-dialog.tsx';
 import { CheckpointChanges } from './checkpoint-changes.tsx';
 import { CheckpointFiles } from './checkpoint-files.tsx';
@@ -120,22 +121,17 @@ export const CheckpointView = () => {
           )}
         </div>
       </header>
-      <div class="segments over-views" role="tablist" aria-label="Checkpoint">
-        {(Object.keys(views) as View[]).map((name) => (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            aria-selected={view.value === name}
-            data-testid={`checkpoint-${name}`}
-            onClick={() => {
-              view.value = name;
-            }}
-          >
-            {views[name]}
-          </button>
-        ))}
-      </div>
+      <Segments
+        class="over-views"
+        label="Checkpoint"
+        names={Object.keys(views) as View[]}
+        chosen={view.value}
+        onChoose={(name) => {
+          view.value = name;
+        }}
+        titleOf={(name) => views[name]}
+        testIds="checkpoint"
+      />
       <div class="over-body">
         {view.value === 'changes' ? (
           <CheckpointChanges key={checkpoint.id} checkpoint={checkpoint} />

@@ -5,6 +5,7 @@ import { attempt, toast } from '../state/toasts.ts';
 import { formatAgo, formatBytes, formatDuration } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches } from '../ui/mark.tsx';
+import { Segments } from '../ui/segments.tsx';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
 import { PublishDialog } from './publish-dialog.tsx';
@@ -342,21 +343,16 @@ const BuildPanel = () => {
   return (
     <section class="build" aria-label="Build">
       <div class="panel-head">
-        <div class="segments" role="tablist" aria-label="Build">
-          {(['log', 'history'] as const).map((name) => (
-            <button
-              key={name}
-              type="button"
-              role="tab"
-              aria-selected={view.value === name}
-              onClick={() => {
-                view.value = name;
-              }}
-            >
-              {name === 'log' ? 'Build log' : 'History'}
-            </button>
-          ))}
-        </div>
+        <Segments
+          label="Build"
+          names={['log', 'history'] as const}
+          chosen={view.value}
+          onChoose={(name) => {
+            view.value = name;
+          }}
+          titleOf={(name) => (name === 'log' ? 'Build log' : 'History')}
+          testIds="build-view"
+        />
         {build !== undefined && <BuildActions build={build} />}
       </div>
       {build !== undefined && (

@@ -4,30 +4,30 @@ import { toast } from '../state/toasts.ts';
 import { confirm } from '../ui/confirm.tsx';
 import { plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { ChangeKind } from './change-kind.tsx';
 import { ConflictCard } from './conflict-card.tsx';
 import { useWorkspace } from './context.ts';
 import type { Merge } from './merge.ts';
+import { findNode } from './tree.ts';
 
-const letters = { put: 'M', delete: 'D', move: 'R' } as const;
-const looks = { put: 'modified', delete: 'removed', move: 'moved' } as const;
-const spoken = { put: 'written', delete: 'deleted', move: 'moved' } as const;
+const kinds = { put: 'modified', delete: 'removed', move: 'moved' } as const;
 
-const Changes = ({ changes }: { changes: MergeAnswer['changes'] }) => (
-  <ul class="merge-changes" aria-label="What the merge does to this project" data-testid="merge-changes">
-    {changes.map(({ op, path, from }) => (
-      <li key={`${op} ${path}`}>
-        <span class={`change-kind ${looks[op]}`}>
-          <span aria-hidden="true">{letters[op]}</span>
-          <span class="visually-hidden">{spoken[op]}</span>
-        </span>
-        <code>
-          {from !== undefined && `${from} → `}
-          {path}
-        </code>
-      </li>
-    ))}
-  </ul>
-);
+const Changes = ({ changes }: { changes: MergeAnswer['changes'] }) => {
+  const tree = useWorkspace().tree.value;
+  return (
+    <ul class="merge-changes" aria-label="What the merge does to this project" data-testid="merge-changes">
+      {changes.map(({ op, path, from }) => (
+        <li key={`${op} ${path}`}>
+          <ChangeKind kind={op === 'put' && findNode(tree, path) === undefined ? 'added' : kinds[op]} />
+          <code>
+            {from !== undefined && `${from} → `}
+            {path}
+          </code>
+        </li>
+      ))}
+    </ul>
+  );
+};
 
 const Conflicts = ({ merge, ours }: { merge: Merge; ours: string }) => {
   const conflicts = merge.conflicts.value ?? [];

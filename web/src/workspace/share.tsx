@@ -9,6 +9,7 @@ import { confirm } from '../ui/confirm.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { hashOf } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
+import { Segments } from '../ui/segments.tsx';
 import { ActivityPanel } from './activity.tsx';
 import { useWorkspace } from './context.ts';
 import { Invites } from './invites.tsx';
@@ -208,22 +209,17 @@ export const ShareDialog = ({ onClose }: { onClose: () => void }) => {
   const view = shown.includes(chosen.value) ? chosen.value : 'people';
   return (
     <Dialog title="Share" lead={workspace.project.value?.name ?? ''} onClose={onClose}>
-      <div class="segments share-views" role="tablist" aria-label="Share">
-        {shown.map((name) => (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            aria-selected={view === name}
-            data-testid={`share-${name}`}
-            onClick={() => {
-              chosen.value = name;
-            }}
-          >
-            {views[name]}
-          </button>
-        ))}
-      </div>
+      <Segments
+        class="share-views"
+        label="Share"
+        names={shown}
+        chosen={view}
+        onChoose={(name) => {
+          chosen.value = name;
+        }}
+        titleOf={(name) => views[name]}
+        testIds="share"
+      />
       {view === 'people' && <People />}
       {view === 'invites' && <Invites />}
       {view === 'activity' && <ActivityPanel />}

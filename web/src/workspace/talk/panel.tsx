@@ -1,4 +1,5 @@
 import { Icon } from '../../ui/icon.tsx';
+import { Segments } from '../../ui/segments.tsx';
 import { useWorkspace } from '../context.ts';
 import { ChatPanel } from './chat-panel.tsx';
 import { CommentsPanel } from './comments-panel.tsx';
@@ -20,20 +21,18 @@ export const TalkAside = () => {
   return (
     <aside class="talk" aria-label={titles[panel]}>
       <div class="panel-head">
-        <div class="segments" role="tablist" aria-label="Talk">
-          {panels.map((name) => (
-            <button
-              key={name}
-              type="button"
-              role="tab"
-              aria-selected={panel === name}
-              data-testid={`talk-${name}`}
-              onClick={() => talk.show(name)}
-            >
+        <Segments
+          label="Talk"
+          names={panels}
+          chosen={panel}
+          onChoose={(name) => talk.show(name)}
+          titleOf={(name) => (
+            <>
               {titles[name]} {counts[name] > 0 && <span class="count">{counts[name]}</span>}
-            </button>
-          ))}
-        </div>
+            </>
+          )}
+          testIds="talk"
+        />
         <button type="button" class="icon-button" aria-label="Close" onClick={() => talk.show(undefined)}>
           <Icon name="close" size={13} />
         </button>
