@@ -636,6 +636,32 @@ export const limits = {
     trashTtl: 30 * day,
   },
 
+  /** Reading what an asset's bytes say of themselves. Whatever needs more goes without. */
+  media: {
+    /** Read at once: most formats say all in their first 64 KiB, and each read is one request to the bucket. */
+    window: 64 * KiB,
+    /** Read of one file in all: an animation is walked through to its end. */
+    bytes: 16 * MiB,
+    reads: 320,
+    /** Files read at once; a Worker may have six connections to its bindings under way. */
+    parallel: 6,
+    /** Looks at what was read, of which a file of tiny blocks may ask for millions: some 50 ms. */
+    steps: 100_000,
+    /** A bucket answers a read in some 50 ms; nobody waits longer for what is an extra. */
+    patience: 5 * second,
+    /** Of a photograph whose size stands behind its EXIF data and colour profile. */
+    headBytes: 512 * KiB,
+    /** Tables of a font, chunks before a picture: more than any honest file has. */
+    chunks: 256,
+    tableBytes: 256 * KiB,
+    /** A WOFF2 font is one stream: packed and unpacked it may have so much. The largest CJK fonts have 20 MiB. */
+    fontBytes: 8 * MiB,
+    /** The JSON of a model, without its buffers. */
+    modelBytes: 4 * MiB,
+    /** Of a name. */
+    textMax: 200,
+  },
+
   /** Assets that come in parts. */
   upload: {
     /** The largest object that R2 takes in one put, by which it gets its name. */

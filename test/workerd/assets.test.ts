@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Asset } from '../../src/contract/assets.ts';
+import type { Asset, AssetVersion } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
@@ -298,6 +298,63 @@ describe('an asset', () => {
     );
     const activity = await call('GET', `/api/projects/${world.projectId}/activity?action=asset`, { as: world.viewer });
     expect(await activity.text()).toContain('told.txt');
+  });
+});
+
+describe('the metadata of an asset', () => {
+  const versions = async (id: string) =>
+    (
+      await expectJson<{ versions: AssetVersion[] }>(
+        await call('GET', `/api/assets/${id}/versions`, { as: world.viewer }),
+        200,
+      )
+    ).versions;
+
+  it('is what its bytes say, and each version says what changed', async () => {
+    const first = await stored('sized.png', png(30, 20));
+    expect(first.metadata).toEqual({ width: 30, height: 20, alpha: false, frames: 1 });
+    const second = await stored('sized.png', png(30, 40));
+    expect(second.metadata).toMatchObject({ height: 40 });
+    const [newest, oldest] = await versions(first.id);
+    expect(newest?.changes).toEqual({
+      height: { from: 20, to: 40 },
+      size: { from: first.size, to: second.size },
+    });
+    expect(oldest?.changes).toEqual({});
+    expect(await list('?q=sized')).toMatchObject([{ metadata: second.metadata }]);
+    const restored = await call('POST', `/api/assets/${first.id}/versions/1/restore`, { as: world.editor });
+    expect((await expectJson<{ asset: Asset }>(restored, 201)).asset.metadata).toEqual(first.metadata);
+  });
+
+  it('is read where it has to be unpacked first', async () => {
+    // test/support/media/letters.woff2
+    const packed = [
+      'd09GMgABAAAAAAJkAA4AAAAABDQAAAIQAAJeuAAAAAAAAAAAAAAAAAAAAAAAAAAAGhYbIByBFgZWAEwRDAqBUIEwATYCJAMUCwwA',
+      'BCAFPAcgGxMDAK4GbGMy5pRtqmybE41crJjf84vB1yiM4Gs/dN/9CxAKQyyRfCYqLg5IRVio8ig7dXUBWxCawOL3a3OCShKTkCy5',
+      'f7N9J5rQBMksXsKkmTSIUBKZBBgISWQV8TzK5+9/AGzbS7cOdzYcbsAHgNfHR3GECUYYxt8L9FOiiSaSbhPx8lDUxaSOJ/AugWpA',
+      'EkIWApW69YqFpa4hxMrwXwDHcIstZAarscY8Vhwtsp9GlAgceVmVPKCwxxRFYh7ySIaoHGkk8Z7IwMAlJscKBH0EFqiOjFNmCmex',
+      'x08e9smkBHuqqrRXaeWRX6R7UZSMlexD9Pa/UjyTUyOpqrwoSnNKGQEAO0cdIgqso9Lmf5m2gzIrvhzC9p8goUCzQqBZNo1K5ZJk',
+      'ncZE/wXnMPt27dzmpLln/FegBFSiBENYA5ABIQlRlXNuv07K5zUnl4lnufq6przqBJc35uoobp6yzn/iVx/grK6o8fybsPaY8PG4',
+      'eAVP36+Nm+n3d3YtIv7doTwnI7r5qERG/Ptm2A39g8fHKjtcT7R+tiqrc82f7pdTN4z0cXdT9OoPgEA6eBlp8TmbMv81Nr8c8LHh',
+      'aDRW/ns+T/mqUNiUSyAoO/6XC/UzsKYMNqm4JH8gl455a390ahh1/RJsKCm2VLuQODetXEbSqxC5QmgFf15SrtUCiY4zwq/APg7x',
+      'asWYRA7g/01QAAAA',
+    ].join('');
+    const font = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
+    expect((await stored('letters.woff2', font)).metadata).toEqual({ family: 'DejaVu Sans', style: 'Bold', glyphs: 5 });
+  });
+
+  it('#48 that cannot be read refuses nothing, and one that lies is only told', async () => {
+    const broken = png(3, 3).slice(0, 30);
+    expect((await stored('broken.png', broken)).metadata).toEqual({});
+    const huge = png(1, 1);
+    new DataView(huge.buffer).setUint32(16, 65_000);
+    new DataView(huge.buffer).setUint32(20, 65_000);
+    expect((await stored('huge.png', huge)).metadata).toMatchObject({ width: 65_000, height: 65_000 });
+    const tag = new Uint8Array(2 * MiB);
+    tag.set(textBytes('ID3'));
+    tag.set([3, 0, 0, 0, 0x7f, 0x7f, 0x7f], 3);
+    expect((await stored('tag.mp3', tag)).metadata).toEqual({});
+    expect((await stored('silence.wav', wav(2))).metadata).toMatchObject({ duration: 2, channels: 1 });
   });
 });
 

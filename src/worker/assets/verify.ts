@@ -9,6 +9,7 @@ import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
 import { blobKey, nameBlob } from '../../data/objects.ts';
 import { claimUpload, forgetUpload, refuseUpload, type UploadRow } from '../../data/uploads.ts';
+import { metadataOf } from './metadata.ts';
 
 /** Makes one object of the parts. Again, where a request died after it had: the object is there then. */
 export async function assemble(bucket: R2Bucket, upload: UploadRow, parts: readonly R2UploadedPart[]): Promise<void> {
@@ -67,7 +68,9 @@ export async function verifyUpload(
     const kind = await assetKind(upload.name, head, { mimeType: upload.mimeType ?? undefined });
     await nameBlob(env.ASSETS, upload.objectKey, hash);
     const { projectId, name, size, id } = upload;
-    const content = { ...kind, objectKey: blobKey(hash), hash, size, metadata: {} };
+    const objectKey = blobKey(hash);
+    const metadata = await metadataOf(env.ASSETS, { objectKey, size, head }, kind);
+    const content = { ...kind, objectKey, hash, size, metadata };
     const at = await addAssetVersion(db, projectId, name, content, actor, id);
     await removeUpload(env.ASSETS, upload);
     logEvent('asset.stored', {

@@ -15,6 +15,7 @@ import { type ReadArchive, readArchive, type StoreBlob, storeContents } from '..
 import { objectSource } from '../archive/source.ts';
 import { receive, type Upload } from '../archive/upload.ts';
 import { asEntry } from '../assets/as-entry.ts';
+import { described } from '../assets/metadata.ts';
 import type { AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
@@ -122,7 +123,10 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
           description: manifest?.description,
           settings: manifest?.settings,
           entries,
-          assets: archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash), metadata: {} })),
+          assets: await described(
+            c.env.ASSETS,
+            archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash) })),
+          ),
           comments: manifest?.comments?.map(fromArchived),
           origin: { import: upload.hash },
         });

@@ -18,6 +18,7 @@ import {
   versionsOf,
 } from '../../data/assets.ts';
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
+import { metadataOf } from '../assets/metadata.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
 import { showAsset, showAssets, showVersions } from '../assets/show.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -40,13 +41,11 @@ async function keep(
 ): Promise<AssetAt> {
   const kind = await assetKind(name, file.head, { type, mimeType: file.mimeType });
   await file.keep();
-  const at = await addAssetVersion(
-    c.var.db,
-    room.projectId,
-    name,
-    { ...kind, objectKey: blobKey(file.hash), hash: file.hash, size: file.size, metadata: {} },
-    actorOf(c, room.caller.userId),
-  );
+  const { hash, size, head } = file;
+  const objectKey = blobKey(hash);
+  const metadata = await metadataOf(c.env.ASSETS, { objectKey, size, head }, kind);
+  const content = { ...kind, objectKey, hash, size, metadata };
+  const at = await addAssetVersion(c.var.db, room.projectId, name, content, actorOf(c, room.caller.userId));
   await tell(room, 'asset.uploaded', at.asset);
   logEvent('asset.stored', {
     requestId: c.var.requestId,
