@@ -156,7 +156,7 @@ export async function projectById(db: Database, id: string): Promise<ProjectRow 
   return (await db.query('projects.byId', (orm) => orm.select().from(projects).where(eq(projects.id, id))))[0];
 }
 
-/** How each of some people sees a project, in one question. */
+/** How each of some people with open sockets sees a project, in one question. Nobody has one in the trash. */
 export async function projectAccessOfAll(
   db: Database,
   id: string,
@@ -174,9 +174,9 @@ export async function projectAccessOfAll(
   ]);
   const roles = new Map(members.map(({ userId, role }) => [userId, role]));
   const seen = new Map<string, Access>();
-  for (const userId of project ? userIds : []) {
+  for (const userId of project?.deletedAt === null ? userIds : []) {
     const access = accessOf(userId, project as ProjectRow, roles.get(userId) ?? null);
-    if (access && (project?.deletedAt === null || access === 'owner')) seen.set(userId, access);
+    if (access) seen.set(userId, access);
   }
   return seen;
 }

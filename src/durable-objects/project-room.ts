@@ -261,7 +261,11 @@ export class ProjectRoom extends DurableObject<Env> {
 
   /** Something of this project happened elsewhere. */
   record(type: string, by: string | null, data: RoomEvent['data']) {
-    return answer(() => this.#open().record(type, by, data));
+    return answer(async () => {
+      const room = this.#open();
+      await room.lookAround();
+      room.record(type, by, data);
+    });
   }
 
   /** Sign-ins of a user have ended, or with null all of them. */
@@ -333,16 +337,17 @@ export class ProjectRoom extends DurableObject<Env> {
     const headers = new Headers();
     if (identity.protocol) headers.set('sec-websocket-protocol', identity.protocol);
     const room = this.#open();
-    const admitted = await answer((): PeerTarget => {
+    // No pause from here to the moment in which it counts as one of the crowd: of those who come together, only some fit in.
+    let target: PeerTarget;
+    try {
       room.refuseCrowd(identity.userId);
-      return identity.path === null
-        ? { kind: 'channel' }
-        : { kind: 'document', file: room.documentTarget(identity.path) };
-    });
-    if (!admitted.ok) {
+      target =
+        identity.path === null ? { kind: 'channel' } : { kind: 'document', file: room.documentTarget(identity.path) };
+    } catch (error) {
+      if (!(error instanceof KilnError)) throw error;
       // A browser cannot read the status of a refused upgrade, so the close code carries the reason.
       server.accept();
-      server.close(errorSpec(admitted.code).close ?? 4500, admitted.code);
+      server.close(errorSpec(error.code).close ?? 4500, error.code);
       return new Response(null, { status: 101, webSocket: client, headers });
     }
     const { userId, username, displayName } = identity;
@@ -352,7 +357,7 @@ export class ProjectRoom extends DurableObject<Env> {
         id: newId(),
         user: { userId, username, displayName, color: colorOf(userId) },
         session: identity.sessionId,
-        target: admitted.value,
+        target,
         access: entered.value.access,
         since: Date.now(),
         awareness: [],
@@ -366,7 +371,7 @@ export class ProjectRoom extends DurableObject<Env> {
     logEvent('socket.opened', {
       project: this.#projectId,
       user: userId,
-      kind: admitted.value.kind,
+      kind: target.kind,
       access: peer.state.access,
     });
     await room.join(peer);
@@ -442,7 +447,9 @@ export class ProjectRoom extends DurableObject<Env> {
   #guarded<T>(caller: Caller, right: Right, work: (room: Room, entry: Entry) => T | Promise<T>) {
     return answer(async () => {
       const entry = await this.#members.enter(caller, right);
-      return await work(this.#open(), entry);
+      const room = this.#open();
+      await room.lookAround();
+      return await work(room, entry);
     });
   }
 

@@ -1,5 +1,4 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import type { ServerMessage } from '../../src/contract/room.ts';
@@ -209,91 +208,6 @@ describe('a document', () => {
 });
 
 describe('sockets', () => {
-  const upgrade = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
-    call('GET', path, { headers: { upgrade: 'websocket', ...headers } });
-  const ticketOf = async (as: Account): Promise<string> =>
-    (
-      await expectJson<{ ticket: string }>(
-        await call('POST', `/api/projects/${world.projectId}/room/ticket`, { as }),
-        200,
-      )
-    ).ticket;
-
-  it('#57 open once for a fresh ticket of this project, and for nothing else', async () => {
-    const room = `/api/projects/${world.projectId}/room`;
-    expect(await expectProblem(await upgrade(room), 401)).toBe('unauthenticated');
-    expect(await expectProblem(await upgrade(`${room}?ticket=${world.owner.token}`), 401)).toBe('unauthenticated');
-    const ticket = await ticketOf(world.owner);
-    const other = await makeWorldProject();
-    expect(await expectProblem(await upgrade(`/api/projects/${other}/room?ticket=${ticket}`), 401)).toBe(
-      'unauthenticated',
-    );
-    const first = await upgrade(`${room}?ticket=${ticket}`);
-    expect(first.status).toBe(101);
-    first.webSocket?.accept();
-    expect(await expectProblem(await upgrade(`${room}?ticket=${ticket}`), 401)).toBe('ticket_expired');
-    first.webSocket?.close();
-    const protocol = await upgrade(room, {
-      'sec-websocket-protocol': `kiln, kiln.ticket.${await ticketOf(world.owner)}`,
-    });
-    expect(protocol.headers.get('sec-websocket-protocol')).toBe('kiln');
-    protocol.webSocket?.accept();
-    protocol.webSocket?.close();
-  });
-
-  const makeWorldProject = async (): Promise<string> =>
-    (
-      await expectJson<{ project: { id: string } }>(
-        await call('POST', '/api/projects', { as: world.owner, json: { name: 'Other' } }),
-        201,
-      )
-    ).project.id;
-
-  it('#56 open from the exact origins only', async () => {
-    for (const origin of [
-      'null',
-      'https://evil.example',
-      'http://kiln.test.evil',
-      'http://evil.kiln.test',
-      'https://kiln.test',
-    ])
-      expect(
-        await expectProblem(
-          await upgrade(`/api/projects/${world.projectId}/room?ticket=${await ticketOf(world.owner)}`, { origin }),
-          403,
-        ),
-      ).toBe('forbidden');
-    const socket = await openSocket(world.owner, world.projectId, 'room', { origin: 'http://kiln.test' });
-    socket.accept();
-    socket.close();
-  });
-
-  it('#58 know people by their ticket, whatever headers say', async () => {
-    const forged = encodeURIComponent(
-      JSON.stringify({
-        userId: world.owner.id,
-        username: 'owner',
-        displayName: 'Owner',
-        jti: 'x',
-        expires: Date.now() + 9e9,
-        path: null,
-        protocol: null,
-      }),
-    );
-    expect((await upgrade(`/api/projects/${world.projectId}/room`, { 'x-kiln-identity': forged })).status).toBe(401);
-    const socket = await openSocket(world.viewer, world.projectId, 'room', {
-      'x-kiln-identity': forged,
-      'x-user-id': world.owner.id,
-      'x-role': 'owner',
-    });
-    const messages: ServerMessage[] = [];
-    socket.addEventListener('message', ({ data }) => messages.push(JSON.parse(String(data))));
-    socket.accept();
-    await until(() => messages.length > 0);
-    expect(messages[0]).toMatchObject({ type: 'hello', self: { userId: world.viewer.id, role: 'viewer' } });
-    socket.close();
-  });
-
   it('[R11] close at once for who is removed, and follow a change of role', async () => {
     const path = await freshFile('mine');
     const client = await join(world.editor, path);
@@ -343,17 +257,5 @@ describe('sockets', () => {
     await until(() => messages.some((message) => message.type === 'error' && message.code === 'validation_failed'));
     document.close();
     socket.close();
-  });
-
-  it('#65 are the only way in: methods of the object have no route', async () => {
-    for (const path of [
-      '/socket',
-      '/internal/erase',
-      `/api/projects/${world.projectId}/erase`,
-      `/api/projects/${world.projectId}/room/erase`,
-    ])
-      expect(await expectProblem(await call('POST', path, { as: world.owner }), 404)).toBe('not_found');
-    const direct = await env.PROJECT_ROOM.getByName(world.projectId).fetch('https://room/erase', { method: 'POST' });
-    expect(direct.status).toBe(404);
   });
 });

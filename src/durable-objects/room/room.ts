@@ -231,6 +231,19 @@ export class Room {
     return this.#checking;
   }
 
+  /**
+   * Before anything happens that the sockets would hear of: whoever they belong to is looked at again, when that was long ago. Where the
+   * database is away for too long to know, they end. [R11]
+   */
+  async lookAround(): Promise<void> {
+    if (this.channel.socketCount === 0) return;
+    try {
+      await this.#recheckSockets();
+    } catch {
+      for (const peer of this.channel.everyone()) peer.close('unavailable');
+    }
+  }
+
   /** Ends every socket: the project is in the trash or gone. */
   closeAll(code: ErrorCode): void {
     this.#members.forget();
@@ -450,7 +463,8 @@ export class Room {
   /** Spends a ticket. False when it was spent before. */
   spendTicket(jti: string, expires: number): boolean {
     const now = this.#ports.now();
-    this.#store.sql.run('DELETE FROM tickets WHERE expires < ?', now);
+    // A ticket is taken for the leeway of clocks longer than it says.
+    this.#store.sql.run('DELETE FROM tickets WHERE expires < ?', now - limits.auth.clockLeeway - limits.room.ticketTtl);
     return (
       this.#store.sql.all(
         'INSERT INTO tickets (jti, expires) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING jti',

@@ -185,6 +185,46 @@ describe('[R12] A reader', () => {
   });
 });
 
+describe('#62 A socket that says nothing for hours', () => {
+  it('costs nothing: no timer, no alarm, no frame; and it is served when there is something', async () => {
+    const [document, channel] = [await world.client(ids.editor, 'a'), await world.channel(ids.editor)];
+    await pass(60 * 60_000);
+    await world.room.tick();
+    const sent = document.peer.frames.length + channel.frames.length;
+    world.scheduled = [];
+    vi.clearAllTimers();
+    await pass(8 * 60 * 60_000);
+    expect([world.scheduled, vi.getTimerCount()]).toEqual([[], 0]);
+    expect(document.peer.frames.length + channel.frames.length).toBe(sent);
+    const other = await world.client(ids.owner, 'a');
+    other.type(0, 'after hours ');
+    await world.settle();
+    expect(document.content).toBe('after hours text');
+    expect([document.peer.closed, channel.closed]).toEqual([null, null]);
+  });
+
+  it('#63 hears nothing any more once its owner was removed, though nobody told the room', async () => {
+    const gone = await world.channel(ids.viewer);
+    world.access.delete(ids.viewer);
+    await pass(limits.room.memberCacheTtl);
+    await world.room.lookAround();
+    world.room.record('build.queued', ids.owner, {});
+    expect(gone.closed).toBe('forbidden');
+    expect(gone.heard('event')).toEqual([]);
+  });
+
+  it('[R11] ends when the database cannot be asked for too long', async () => {
+    const silent = await world.channel(ids.viewer);
+    world.directory.accessOfAll = () => Promise.reject(new Error('the database is away'));
+    await pass(limits.room.memberCacheTtl);
+    await world.room.lookAround();
+    expect(silent.closed).toBeNull();
+    await pass(limits.room.memberGrace);
+    await world.room.lookAround();
+    expect(silent.closed).toBe('unavailable');
+  });
+});
+
 describe('[R11] The end of a session', () => {
   it('ends its sockets at once, and those of nobody else', async () => {
     const [document, channel, other] = [
