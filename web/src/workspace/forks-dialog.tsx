@@ -73,29 +73,31 @@ export const ForksDialog = ({ onFork, onClose }: ForksDialogProps) => {
           {parent.value === null && <p class="relative-note">A project that you cannot see, or that is gone.</p>}
           {parent.value != null && (
             <Relative project={parent.value}>
-              {workspace.canWrite.value && (
-                <button
-                  type="button"
-                  class="button small"
-                  data-testid="merge-parent"
-                  onClick={() => parent.value != null && bringIn(parent.value, false)}
-                >
-                  <Icon name="download" size={13} /> Bring in its changes
-                </button>
-              )}
-              {canWrite(parent.value) && (
-                <button
-                  type="button"
-                  class="button small"
-                  data-testid="merge-home"
-                  onClick={() => {
-                    onClose();
-                    navigate(mergePath(forkedFrom, id));
-                  }}
-                >
-                  <Icon name="merge" size={13} /> Bring this home
-                </button>
-              )}
+              <span class="relative-actions">
+                {workspace.canWrite.value && (
+                  <button
+                    type="button"
+                    class="button small"
+                    data-testid="merge-parent"
+                    onClick={() => parent.value != null && bringIn(parent.value, false)}
+                  >
+                    <Icon name="download" size={13} /> Bring in its changes
+                  </button>
+                )}
+                {canWrite(parent.value) && (
+                  <button
+                    type="button"
+                    class="button small"
+                    data-testid="merge-home"
+                    onClick={() => {
+                      onClose();
+                      navigate(mergePath(forkedFrom, id));
+                    }}
+                  >
+                    <Icon name="merge" size={13} /> Bring this home
+                  </button>
+                )}
+              </span>
             </Relative>
           )}
         </section>
