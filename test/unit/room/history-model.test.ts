@@ -15,6 +15,61 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** A project that left from another one when both were empty, and works in files that the other one does not make. */
+class Fork {
+  readonly world: World;
+  /** What both had last. */
+  #common = new Map<string, string>();
+  readonly #files = new Map<string, string>();
+  #edits = 0;
+
+  private constructor(world: World) {
+    this.world = world;
+  }
+
+  static async of(home: World): Promise<Fork> {
+    const { treeHash } = await home.room.history.checkpoint({ kind: 'auto', by: ids.owner });
+    const world = new World(home.blobs);
+    world.room.adopt([], ids.owner, [], { projectId: ids.viewer, treeHash });
+    return new Fork(world);
+  }
+
+  /** No text comes twice, so that nothing looks like a move. */
+  async edit(edits: readonly { path: string; gone: boolean }[]): Promise<void> {
+    for (const { path, gone } of edits) {
+      if (!gone) {
+        this.#edits += 1;
+        this.#files.set(path, `edit ${this.#edits}`);
+        await this.world.room.write(path, { text: `edit ${this.#edits}` }, ids.owner);
+      } else if (this.#files.delete(path)) await this.world.room.delete(path, ids.owner);
+    }
+  }
+
+  /** Brings it home, taking its side of every conflict. What it has changed since the last time: null is gone. */
+  async bringHome(home: World): Promise<Map<string, string | null>> {
+    const { treeHash } = await this.world.room.history.snapshot();
+    const { applied } = await home.room.history.merge({
+      from: ids.editor,
+      fromName: 'The fork',
+      treeHash,
+      base: this.world.room.history.checkpoints.base(ids.viewer),
+      preview: false,
+      resolutions: [],
+      takeAll: 'theirs',
+      message: undefined,
+      by: ids.owner,
+    });
+    expect(applied).toBe(true);
+    const changes = new Map<string, string | null>();
+    for (const path of new Set([...this.#common.keys(), ...this.#files.keys()])) {
+      const now = this.#files.get(path) ?? null;
+      if (now !== (this.#common.get(path) ?? null)) changes.set(path, now);
+    }
+    this.#common = new Map(this.#files);
+    return changes;
+  }
+}
+
 /** A file of the model: those who have it open go with it wherever it goes. */
 interface File {
   text: string;
@@ -117,16 +172,24 @@ const step = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1000, 61_000, 700_000) }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('merge' as const),
+      edits: fc.array(fc.record({ path: fc.constantFrom('f/a', 'f/b'), gone: fc.boolean() }), { maxLength: 3 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sleep' as const) }) },
 );
 
-describe('[R16, R19] A room', () => {
-  it('is a map that batches change and checkpoints bring back, whatever is typed, moved, crashed and put to sleep; its events tell of every change', async () => {
+describe('[R16, R18, R19] A room', () => {
+  it('is a map that batches change, checkpoints bring back and a fork adds to, whatever is typed, moved, crashed and put to sleep; its events tell of every change', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         vi.clearAllTimers();
         const world = new World();
+        const fork = await Fork.of(world);
         let model: Tree = new Map();
         const kept: { id: string; files: Map<string, string> }[] = [];
         const textsOf = (tree: Tree): Map<string, string> =>
@@ -203,6 +266,15 @@ describe('[R16, R19] A room', () => {
                 { text: content, clients: model.get(name)?.clients ?? [] },
               ]),
             );
+          } else if (action.kind === 'merge') {
+            await fork.edit(action.edits);
+            const next = new Map(model);
+            for (const [name, content] of await fork.bringHome(world)) {
+              const file = model.get(name);
+              if (content !== null) next.set(name, { text: content, clients: file?.clients ?? [] });
+              else if (next.delete(name)) ended.push(...(file?.clients ?? []));
+            }
+            model = next;
           } else if (action.kind === 'pass') await world.pass(action.ms);
           else if (action.kind === 'sleep') {
             await world.settle();
