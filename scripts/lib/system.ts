@@ -181,6 +181,15 @@ export class System {
     if (runner) await killGroup(runner);
   }
 
+  /** The runner hangs, its sockets open, until `resumeRunner`. */
+  pauseRunner(): void {
+    if (this.#runner?.pid) process.kill(-this.#runner.pid, 'SIGSTOP');
+  }
+
+  resumeRunner(): void {
+    if (this.#runner?.pid) process.kill(-this.#runner.pid, 'SIGCONT');
+  }
+
   #end(): void {
     this.#stopping = true;
     if (this.#cron) clearInterval(this.#cron);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -42,12 +43,39 @@ it('fault 4: kill -9 of the runner in the middle of a build: another attempt suc
   expect(done.attempt).toBeGreaterThan(1);
 });
 
-it('fault 5: kill -9 of the whole system with a build queued, which the local queue forgets: it is found and finished', async () => {
-  await system.removeRunner();
-  const build = await start('canvas-arcade');
-  await system.kill();
-  await system.start();
+it('fault 4: a runner that hangs without dying loses its build to another attempt, and what it says when it wakes is refused', async () => {
+  const build = await start('phaser-platformer');
+  await until(async () => (await show(build.id)).step !== null);
+  const { attempt } = await show(build.id);
+  system.pauseRunner();
+  await until(async () => (await show(build.id)).attempt > attempt);
+  system.resumeRunner();
   await until(async () => !['queued', 'building'].includes((await show(build.id)).status));
   const done = await show(build.id);
   expect(done, `${done.errorCode}: ${done.errorMessage}`).toMatchObject({ status: 'success' });
+  const { logs } = await ada.call('getBuildLogs', { params: { id: build.id } });
+  // Exactly one attempt got as far as its end, the newest.
+  expect(logs.filter(({ step }) => step === 'package').length).toBe(1);
+});
+
+it('fault 5: kill -9 of the whole system with fifty builds queued and two running: each is found and ends once', async () => {
+  const { project } = await ada.call('createProject', { body: { name: 'Many' } });
+  const content = 'declare const NUMBER: number;\ndocument.title = String(NUMBER);\n';
+  await ada.call('putFile', { params: { id: project.id, path: 'src/main.ts' }, body: { content } });
+  const asked = Array.from({ length: 52 }, (_, index) => {
+    const options = { define: { NUMBER: String(index) } };
+    return ada.call('createBuild', { body: { projectId: project.id, options } });
+  });
+  const ids = (await Promise.all(asked)).map(({ build }) => build.id);
+  const all = (): Promise<Build[]> => Promise.all(ids.map(show));
+  await until(async () => (await all()).some(({ step }) => step !== null));
+  // The local queue is in memory, and forgets all of them.
+  await system.kill();
+  await system.start();
+  await until(async () => (await all()).every(({ status }) => status !== 'queued' && status !== 'building'));
+  const done = await all();
+  expect(done.map(({ status }) => status)).toEqual(ids.map(() => 'success'));
+  // Only the two that ran may have lost an attempt.
+  const again = done.filter(({ attempt }) => attempt > 1);
+  expect(again.length).toBeLessThanOrEqual(limits.build.runningPerUser);
 });

@@ -76,6 +76,18 @@ describe('POST /jobs', () => {
     expect(await (await runner.run(third)).outcome.promise).toMatchObject({ type: 'success' });
   });
 
+  it('has the place of a job free by the time that the platform hears of its outcome', async () => {
+    const ended = await platform.build(game());
+    const gate = Promise.withResolvers<void>();
+    ended.outcomeGate = gate.promise;
+    await runner.run(ended);
+    expect((await runner.health()).running).toBe(1);
+    const next = [await platform.build(game()), await platform.build(game())];
+    for (const build of next) expect((await runner.post(build.job)).status).toBe(202);
+    gate.resolve();
+    for (const build of next) expect((await build.outcome.promise).type).toBe('success');
+  });
+
   it.each<[string, number, string, (platform: FakePlatform) => Promise<unknown>]>([
     ['no JSON', 422, 'validation_failed', async () => 'text'],
     ['no job', 422, 'validation_failed', async () => ({ v: 1 })],

@@ -32,9 +32,15 @@ type Timings = Partial<Record<BuildStep, number>>;
  * Runs one attempt of one build from its manifest to its outcome, which the platform hears of as the
  * last event. Never rejects. The order matters: outputs are stored before success is reported, so a crash
  * in between leaves unreferenced bytes and no half build; and the work folder goes only after the child
- * that works in it. `stop` ends the attempt early; its reason decides whether anything is said.
+ * that works in it. `stop` ends the attempt early; its reason decides whether anything is said. `onWorked` is called
+ * when nothing is left but to say how it went.
  */
-export const executeJob = async (job: Job, deps: JobDeps, stop: AbortController): Promise<void> => {
+export const executeJob = async (
+  job: Job,
+  deps: JobDeps,
+  stop: AbortController,
+  onWorked: () => void,
+): Promise<void> => {
   const started = performance.now();
   const timings: Timings = {};
   // Sending outlives the work: the outcome has to be told after everything else has been stopped.
@@ -53,7 +59,7 @@ export const executeJob = async (job: Job, deps: JobDeps, stop: AbortController)
 
   let end: string;
   try {
-    const { outputs, lock } = await attempt(job, deps, reporter, timings, stop.signal);
+    const { outputs, lock } = await attempt(job, deps, reporter, timings, stop.signal).finally(onWorked);
     stop.signal.throwIfAborted();
     await reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) });
     end = 'success';

@@ -9,17 +9,19 @@ import { Stopped } from './failure.ts';
 /** `over`: nobody needs to deliver the job again. `again`: it was not begun, and may be begun later or elsewhere. */
 export type JobEnd = 'over' | 'again';
 
-/** Runs a job to its end; never rejects. */
-export type RunJob<T> = (job: T, stop: AbortController) => Promise<JobEnd>;
+/** Runs a job to its end; never rejects. `vacate`: the work is done, and only its outcome has to be told. */
+export type RunJob<T> = (job: T, stop: AbortController, vacate: () => void) => Promise<JobEnd>;
 
 /** What sources of jobs need of them. */
-export type JobPlaces = Pick<Jobs<never>, 'running' | 'free' | 'someEnd' | 'accept'>;
+export type JobPlaces = Pick<Jobs<never>, 'running' | 'free' | 'someFree' | 'accept'>;
 
 const Claims = z.object({ sub: z.string(), attempt: z.int(), projectId: z.string(), iss: z.string().min(1) });
 
 /** The jobs of this runner, or tickets for them, wherever they come from: a place for each, and each only once. */
 export class Jobs<T extends JobTicket> {
   readonly #running = new Map<string, { readonly stop: AbortController; readonly done: Promise<JobEnd> }>();
+  /** What resolves when a place is free, for each place that is taken. */
+  readonly #places = new Set<Promise<void>>();
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
   readonly #capacity: number;
   readonly #schema: z.ZodType<T>;
@@ -38,12 +40,12 @@ export class Jobs<T extends JobTicket> {
   }
 
   get free(): number {
-    return this.#draining ? 0 : Math.max(0, this.#capacity - this.#running.size);
+    return this.#draining ? 0 : Math.max(0, this.#capacity - this.#places.size);
   }
 
-  /** Resolves when a running job has ended; at once when there is none. */
-  async someEnd(): Promise<void> {
-    await Promise.race([...this.#running.values()].map(({ done }) => done));
+  /** Resolves when one of the taken places is free; at once when none is taken. */
+  async someFree(): Promise<void> {
+    if (this.#places.size > 0) await Promise.race(this.#places);
   }
 
   /**
@@ -64,7 +66,17 @@ export class Jobs<T extends JobTicket> {
       });
     }
     const stop = new AbortController();
-    const done = this.#run(job, stop).finally(() => this.#running.delete(key));
+    const place = Promise.withResolvers<void>();
+    this.#places.add(place.promise);
+    // The platform sends the next job as soon as it hears of an outcome: by then the place has to be free.
+    const vacate = (): void => {
+      this.#places.delete(place.promise);
+      place.resolve();
+    };
+    const done = this.#run(job, stop, vacate).finally(() => {
+      vacate();
+      this.#running.delete(key);
+    });
     this.#running.set(key, { stop, done });
     return { done };
   }

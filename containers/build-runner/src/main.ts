@@ -27,18 +27,20 @@ const start = async (config: Config): Promise<void> => {
     ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
   ]);
 
-  const run = async (job: Job, platform: Platform, stop: AbortController): Promise<JobEnd> => {
-    await executeJob(job, { platform, blobs, assets, dependencies, children }, stop);
-    children.refill();
+  const run = async (job: Job, platform: Platform, stop: AbortController, vacate: () => void): Promise<JobEnd> => {
+    await executeJob(job, { platform, blobs, assets, dependencies, children }, stop, () => {
+      vacate();
+      children.refill();
+    });
     return 'over';
   };
   const jobs =
     config.source.kind === 'http'
-      ? new Jobs(config, Job, (job, stop) => run(job, connectPlatform(config.platformUrl, job), stop))
-      : new Jobs(config, JobTicket, async (ticket, stop) => {
+      ? new Jobs(config, Job, (job, stop, vacate) => run(job, connectPlatform(config.platformUrl, job), stop, vacate))
+      : new Jobs(config, JobTicket, async (ticket, stop, vacate) => {
           const platform = connectPlatform(config.platformUrl, ticket);
           const job = await beginJob(ticket, platform, stop.signal);
-          return typeof job === 'string' ? job : await run(job, platform, stop);
+          return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
         });
   const server = createRunnerServer(config, jobs);
   const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);

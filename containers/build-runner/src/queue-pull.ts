@@ -60,7 +60,7 @@ export class QueuePuller {
     let failures = 0;
     while (!signal.aborted) {
       if (this.#jobs.free === 0) {
-        await Promise.race([this.#jobs.someEnd(), untilAborted(signal)]);
+        await Promise.race([this.#jobs.someFree(), untilAborted(signal)]);
         continue;
       }
       let messages: readonly Message[] = [];

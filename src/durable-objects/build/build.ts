@@ -229,10 +229,11 @@ export class BuildCore {
   async release(attempt: number, busy: boolean): Promise<void> {
     const { state } = this;
     if (state.status !== 'building' || state.attempt !== attempt) return;
-    if (busy) this.#requeue(0, { attempt: attempt - 1 });
+    // Nobody was served: whose turn it is goes by `startedAt`.
+    if (busy) this.#requeue(0, { attempt: attempt - 1, startedAt: null });
     else {
       const misses = state.misses + 1;
-      this.#requeue(backoff(misses, limits.build.retryDelay, limits.build.queuedSweep), { misses });
+      this.#requeue(backoff(misses, limits.build.retryDelay, limits.build.queuedSweep), { misses, startedAt: null });
     }
     await this.#project();
   }

@@ -43,6 +43,8 @@ export class FakeBuild {
   /** Statuses with which the next event batches are refused, before they are read. */
   eventFailures: number[] = [];
   lastContact = Date.now();
+  /** The answer to the outcome waits for this. */
+  outcomeGate: Promise<void> = Promise.resolve();
 
   constructor(job: Job, files: Files) {
     this.job = job;
@@ -241,7 +243,7 @@ export class FakePlatform {
     });
   }
 
-  #takeEvents(build: FakeBuild, body: Buffer): { status: number; body?: string } {
+  async #takeEvents(build: FakeBuild, body: Buffer): Promise<{ status: number; body?: string }> {
     const failure = build.eventFailures.shift();
     if (failure !== undefined) return { status: failure };
     const batch = EventBatch.parse(JSON.parse(body.toString('utf8')));
@@ -253,6 +255,7 @@ export class FakePlatform {
         if (event.type === 'success' || event.type === 'failure') build.outcome.resolve(event);
       }
     }
+    if (batch.events.some(({ type }) => type === 'success' || type === 'failure')) await build.outcomeGate;
     return { status: 200, body: JSON.stringify({ cancelled: build.cancelled }) };
   }
 

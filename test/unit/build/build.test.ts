@@ -127,6 +127,8 @@ describe('A claim', () => {
     await world.create().claim();
     await world.core.release(1, true);
     expect(world.core.state).toMatchObject({ status: 'queued', failures: 0 });
+    // Whoever was not served keeps their turn, which the row says.
+    expect(lastProjected()).toMatchObject({ status: 'queued', startedAt: null });
     expect((await world.core.claim())?.attempt).toBe(1);
     expect(messages()).toEqual([]);
   });
