@@ -20,7 +20,7 @@ const [other, third] = ['kiln-moved-', 'kiln-back-'].map((name) => mkdtempSync(j
 let system: System;
 let operator: Operator;
 /** What each test leaves for the next. */
-let moved: { id: string; tree: string; text: string };
+let moved: { id: string; tree: string; text: string; said: unknown };
 const account = { email: `ada-${newId()}@kiln.test`, password: 'correct horse battery' };
 
 beforeAll(async () => {
@@ -84,6 +84,13 @@ const powerCut = async (): Promise<void> => {
 const treeOf = async (client: KilnClient, id: string): Promise<string> =>
   (await client.call('getTree', { params: { id } })).hash;
 
+/** What people said in a project, and what the room found in it. */
+const saidIn = async (client: KilnClient, id: string) => ({
+  chat: (await client.call('listChat', { params: { id } })).messages,
+  comments: (await client.call('listComments', { params: { id } })).comments,
+  problems: (await client.call('listDocumentProblems', { params: { id } })).documents,
+});
+
 it('fault 13: database, rooms and buckets lost: the last backup brings everybody back, over a kill -9 of backup and restore', async () => {
   const ada = createClient({ baseUrl: system.origin });
   await ada.register({ ...account, username: `ada-${newId().slice(-8)}` });
@@ -100,6 +107,17 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
   const text = document.text.toString();
   document.close();
   room.leave();
+  const params = { id: project.id };
+  await ada.call('putFile', {
+    params: { ...params, path: 'a.scene.json' },
+    body: { content: '{"nodes":{"n":{"parent":7}}}' },
+  });
+  await ada.call('postChat', { params, body: { body: 'hello' } });
+  const anchor = { kind: 'text' as const, from: 0, to: 6 };
+  const { comment } = await ada.call('createComment', { params, body: { path: 'notes.md', body: 'why?', anchor } });
+  await ada.call('replyToComment', { params: { ...params, commentId: comment.id }, body: { body: 'because' } });
+  const said = await saidIn(ada, project.id);
+  expect([said.chat.length, said.comments.length, said.problems.length]).toEqual([1, 1, 1]);
   const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
   await until(async () => {
     const { status } = (await ada.call('getBuild', { params: { id: build.id } })).build;
@@ -128,6 +146,7 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
   expect(await treeOf(back, project.id)).toBe(tree);
   const { file } = await back.call('getFile', { params: { id: project.id, path: 'notes.md' } });
   expect(file.content).toBe(text);
+  expect(await saidIn(back, project.id)).toEqual(said);
   const again = joinProject(back, project.id);
   const reopened = again.openDocument('notes.md');
   await reopened.synced;
@@ -135,7 +154,7 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
   reopened.close();
   again.leave();
   expect((await back.call('getBuild', { params: { id: build.id } })).build.treeHash).toBe(build.treeHash);
-  moved = { id: project.id, tree, text };
+  moved = { id: project.id, tree, text, said };
 });
 
 /** The system that is there, replaced by one on another database that has nothing but its backups; the newest is restored, over a kill -9. */
@@ -153,6 +172,7 @@ async function expectMoved(): Promise<KilnClient> {
   await ada.login(account);
   expect(await treeOf(ada, moved.id)).toBe(moved.tree);
   expect((await ada.call('getFile', { params: { id: moved.id, path: 'notes.md' } })).file.content).toBe(moved.text);
+  expect(await saidIn(ada, moved.id)).toEqual(moved.said);
   expect((await ada.call('listProjects')).projects.map(({ id }) => id)).toEqual([moved.id]);
   return ada;
 }
@@ -176,7 +196,7 @@ it('a backup of PostgreSQL, killed on its way while people work, restores into D
   const text = document.text.toString();
   document.close();
   room.leave();
-  moved = { id: moved.id, tree: await treeOf(ada, moved.id), text };
+  moved = { ...moved, tree: await treeOf(ada, moved.id), text };
 
   // Sessions come and go in every table of theirs while the tables are read, by many alarms.
   let working = true;

@@ -184,6 +184,63 @@ describe('backup and restore', () => {
     client.close();
   });
 
+  it('[R13] [R22] [R23] brings back what people said and what the room found: chat, threads with their anchors, problems', async () => {
+    const world = await makeProject();
+    const at = `/api/projects/${world.projectId}`;
+    const post = async <T>(path: string, json: object, as = world.owner): Promise<T> =>
+      await expectJson<T>(await call('POST', `${at}/${path}`, { as, json }), 201);
+    await call('PUT', `${at}/files/a.scene.json`, {
+      as: world.owner,
+      json: { content: '{"nodes":{"n":{"parent":7}}}' },
+    });
+    const client = await YjsClient.open(world.editor, world.projectId, 'notes.md');
+    for (const body of ['hello', 'who is there?'])
+      await post('chat', { body, mentions: [world.editor.id] }, world.viewer);
+    const { comment } = await post<{ comment: { id: string } }>('comments', {
+      path: 'notes.md',
+      body: 'why?',
+      anchor: { kind: 'text', from: 6, to: 11 },
+    });
+    await post(`comments/${comment.id}/replies`, { body: 'because' }, world.viewer);
+    const node = { path: 'a.scene.json', body: 'this one', anchor: { kind: 'node', node: 'n', pointer: '' } };
+    const { comment: done } = await post<{ comment: { id: string } }>('comments', node);
+    const resolved = await call('PATCH', `${at}/comments/${done.id}`, { as: world.owner, json: { resolved: true } });
+    await expectJson(resolved, 200);
+    await post('comments', { path: 'src/main.ts', body: 'of a file that nobody ever opened' }, world.editor);
+    // The passage has moved since it was marked: its offsets are not those of the comment any more.
+    client.text.insert(0, 'more ');
+    await until(async () => (await said(world.owner)).comments.includes('"from":11'));
+    client.close();
+
+    async function said(as: Account): Promise<{ chat: string; comments: string; problems: string }> {
+      const get = async (path: string): Promise<string> => {
+        const answer = await call('GET', `${at}/${path}`, { as });
+        expect(answer.status).toBe(200);
+        return await answer.text();
+      };
+      return { chat: await get('chat'), comments: await get('comments'), problems: await get('problems') };
+    }
+    const before = await said(world.owner);
+    expect(before.problems).toContain('/nodes/n/parent');
+    await backUp();
+    await wipe([world.projectId]);
+    expect(await restore('latest')).toMatchObject({ status: 'done', report: { rooms: { newer: 0, different: [] } } });
+    const owner = await login(world.owner);
+    expect(await said(owner)).toEqual(before);
+
+    // All of it is alive: the passage follows what is typed, threads and the chat go on.
+    const again = await YjsClient.open(owner, world.projectId, 'notes.md');
+    again.text.insert(0, 'even ');
+    await until(async () => (await said(owner)).comments.includes('"from":16'));
+    again.close();
+    await post(`comments/${comment.id}/replies`, { body: 'still because' }, owner);
+    await post('chat', { body: 'back again' }, owner);
+    const { messages } = JSON.parse((await said(owner)).chat) as { messages: { body: string }[] };
+    expect(messages.map(({ body }) => body).sort()).toEqual(['back again', 'hello', 'who is there?']);
+    await call('PUT', `${at}/files/a.scene.json`, { as: owner, json: { content: '{"nodes":{"n":{"parent":null}}}' } });
+    expect(JSON.parse((await said(owner)).problems)).toMatchObject({ documents: [] });
+  });
+
   it('keeps a room whose state it restored under the same hash, and copies nothing twice', async () => {
     const world = await makeProject();
     const first = await backUp();

@@ -194,6 +194,15 @@ export class Documents {
     this.#keepRevision(id, hash, staged.doc);
   }
 
+  /** What was written into a file without a history: text, or with null bytes. Inside a transaction. [R22] */
+  examine({ id, path }: StoredFile, text: string | null, by: string): void {
+    if (!isScenePath(path)) return;
+    const doc = new Y.Doc();
+    if (text !== null) begin(doc, path, text);
+    this.problems.check(id, path, formOf(doc, path), text === null ? [] : issuesOf(doc, path), by);
+    doc.destroy();
+  }
+
   /** Ends the history of a file that is gone or changed its nature, and the sockets on it. Inside a transaction. */
   end(gone: StoredFile, code: ErrorCode): void {
     const { id: file } = gone;
@@ -425,7 +434,12 @@ export class Documents {
     );
     this.#live.set(id, document);
     const { doc } = document;
-    if (isNew) this.#keepRevision(id, file.hash, doc);
+    if (isNew)
+      this.#store.transaction(() => {
+        this.#keepRevision(id, file.hash, doc);
+        // It may have come with its project, which nobody has looked at.
+        this.#check(id, file.path, doc, null);
+      });
     this.#bind(file, doc);
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;

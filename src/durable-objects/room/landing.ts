@@ -125,7 +125,9 @@ export class Landing {
     const at = this.#store.now();
     const stored = 'text' in content ? files.keepText(content.text, at) : content;
     if (before && before.hash === stored.hash && before.isText === isText) return landed(before, false);
-    return landed(this.#write(path, { hash: stored.hash, size: stored.size, isText }, before), !before);
+    const file = this.#write(path, { hash: stored.hash, size: stored.size, isText }, before);
+    if ('text' in content || !isText) this.#documents.examine(file, 'text' in content ? content.text : null, this.#by);
+    return landed(file, !before);
   }
 
   #merge(before: StoredFile, content: NewContent, ifMatch: string | undefined): Landed {

@@ -1,4 +1,4 @@
-import type { DocumentForm, DocumentIssue, DocumentProblems } from '../../contract/scene.ts';
+import { type DocumentForm, type DocumentIssue, type DocumentProblems, isScenePath } from '../../contract/scene.ts';
 import type { RoomStore } from './store.ts';
 
 interface Row {
@@ -7,7 +7,7 @@ interface Row {
   issues: string;
 }
 
-/** What does not fit in structured documents, as of their newest flush. People are told of each change. [R22] */
+/** What does not fit in structured documents, as of their newest flush or write. People are told of each change. [R22] */
 export class Problems {
   readonly #store: RoomStore;
 
@@ -42,7 +42,10 @@ export class Problems {
       .all<Row>('SELECT file, form, issues FROM document_problems ORDER BY file')
       .flatMap(({ file, form, issues }) => {
         const path = this.#store.files.byId(file)?.path;
-        return path === undefined ? [] : [{ path, form, issues: JSON.parse(issues) as DocumentIssue[] }];
+        // Under another name it may be no structured document any more.
+        return path === undefined || !isScenePath(path)
+          ? []
+          : [{ path, form, issues: JSON.parse(issues) as DocumentIssue[] }];
       });
   }
 }

@@ -65,6 +65,24 @@ describe('[R22] A scene in a room', () => {
     expect(await world.text(path)).toBe('{\n  "nodes": {\n    "a": {\n      "hp": 6\n    }\n  }\n}\n');
   });
 
+  it('is looked at when it is written, and when it is opened first, so that its problems are known before anybody edits', async () => {
+    const bad = '{"nodes":{"n":{"parent":7}}}';
+    await put(bad, {}, 'written.scene.json');
+    await world.room.batch([{ op: 'copy', from: 'written.scene.json', to: 'copied.scene.json' }], ids.owner);
+    expect(world.room.problems().map((one) => one.path)).toEqual(['written.scene.json']);
+    await world.client(ids.viewer, 'copied.scene.json');
+    expect(world.room.problems().map((one) => one.path)).toEqual(['written.scene.json', 'copied.scene.json']);
+    await world.room.batch([{ op: 'move', from: 'written.scene.json', to: 'no-scene.json' }], ids.owner);
+    expect(world.room.problems().map((one) => one.path)).toEqual(['copied.scene.json']);
+    await world.room.batch([{ op: 'move', from: 'no-scene.json', to: 'again.scene.json' }], ids.owner);
+    await put('{"nodes":{}}', {}, 'again.scene.json');
+    expect(world.room.problems().map((one) => one.path)).toEqual(['copied.scene.json']);
+    await put(bad, {}, 'again.scene.json');
+    await world.room.write('again.scene.json', { hash: sha256('x'), size: 1 }, ids.owner);
+    expect(world.room.problems().map((one) => one.path)).toEqual(['copied.scene.json']);
+    expect(checks().at(-1)).toEqual({ path: 'again.scene.json', form: 'scene', issues: [] });
+  });
+
   it('is mended by the rule when two moves made a circle, for all and in the file', async () => {
     const [one, two] = [await world.client(ids.editor, path), await world.client(ids.owner, path)];
     one.drop();
