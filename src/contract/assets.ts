@@ -62,7 +62,10 @@ export const Asset = z
     hash: Sha256,
     version: z.int().meta({ description: 'Counts up from 1' }),
     url: z.string().meta({ description: 'Of this version; of a private project it expires, so read the asset again' }),
-    thumbnailUrl: z.string().nullable().meta({ description: 'A picture of it, where there is one' }),
+    thumbnailUrl: z.string().nullable().meta({
+      description:
+        'A picture of at most 256 pixels a side where one can be made, else the picture itself; null: there is none',
+    }),
     metadata: AssetMetadata,
     uploadedBy: Id,
     uploadedAt: Timestamp,
@@ -121,6 +124,19 @@ export const AssetVersion = z
 export type AssetVersion = z.infer<typeof AssetVersion>;
 
 export const AssetVersionList = z.object({ versions: z.array(AssetVersion) });
+
+/** What `asset.url` takes beside its token, for pictures: a copy of another width or format. */
+export const VariantQuery = z.object({
+  w: z.coerce
+    .number()
+    .refine(
+      (width) => limits.variant.widths.includes(width as 64),
+      `must be one of ${limits.variant.widths.join(', ')}`,
+    )
+    .optional(),
+  format: z.enum(['webp', 'avif', 'png', 'jpeg']).optional(),
+});
+export type VariantQuery = z.infer<typeof VariantQuery>;
 
 const versionNumber = z.coerce.number().int().min(1).max(1_000_000_000);
 export const AssetDownloadQuery = z.object({

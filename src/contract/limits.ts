@@ -662,6 +662,20 @@ export const limits = {
     textMax: 200,
   },
 
+  /** Pictures that are made of pictures. */
+  variant: {
+    /** Pixels; no others, so that nobody can have any number of them made. A row of the list, a card, a preview, a screen. */
+    widths: [64, 128, 256, 512, 1024] as const,
+    /** The largest that is decoded, over all frames: 256 MiB of memory where it happens. Cloudflare Images takes 100 megapixels … */
+    pixels: 64_000_000,
+    /** … no side longer than this … */
+    side: 12_000,
+    /** … and no file larger than 70 MB. */
+    sourceBytes: 64 * MiB,
+    /** Out of 100; where nobody sees the difference at these sizes. */
+    quality: 80,
+  },
+
   /** Assets that come in parts. */
   upload: {
     /** The largest object that R2 takes in one put, by which it gets its name. */

@@ -32,6 +32,9 @@ export const cdnUrl = (
 ): string =>
   `${config.contentScheme}://${assetLabel}.${config.contentHost}/cdn/${asset.id}/${asset.version}/${encodeURIComponent(asset.name)}${token === null ? '' : `?token=${token}`}`;
 
+/** The same picture, made small for lists. */
+export const thumbnailUrl = (url: string): string => `${url}${url.includes('?') ? '&' : '?'}w=256&format=webp`;
+
 /** Where a part of an upload is sent. */
 export const uploadPartUrl = (config: Config, uploadId: string, number: number, token: string): string =>
   `${config.appOrigin}/api/assets/uploads/${uploadId}/parts/${number}?token=${token}`;

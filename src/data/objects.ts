@@ -18,10 +18,14 @@ const keys = {
   output: (hash: string) => `output/${hash}`,
   lock: (hash: string) => `lock/${hash}`,
   site: (buildId: string) => `build/${buildId}/outputs.json`,
+  variant: (hash: string, name: string) => `variant/${hash}/${name}`,
 };
 
 /** For rows that keep the key of an object. */
 export const blobKey = keys.blob;
+
+/** A picture made of the bytes with a hash. It is there as long as they are, and can be made again. */
+export const variantKey = keys.variant;
 
 /** Where bytes of ASSETS wait for the name that their hash gives them. */
 export const intakePrefix = 'intake/';
@@ -57,6 +61,7 @@ export const swept = {
   ],
   contents: [
     { store: 'assets', prefix: 'blob/' },
+    { store: 'assets', prefix: 'variant/' },
     { store: 'builds', prefix: 'output/' },
     { store: 'builds', prefix: 'lock/' },
   ],
@@ -65,6 +70,12 @@ export const swept = {
 /** The hash in the key of a blob or a tree; null for every other object. */
 export const hashOf = ({ store, key }: ObjectRef): string | null =>
   store === 'assets' ? (/^(?:blob|tree)\/([0-9a-f]{64})$/.exec(key)?.[1] ?? null) : null;
+
+/** The object by whose being in use another one is: what is made of a blob follows it. */
+export function sourceOf(ref: ObjectRef): ObjectRef {
+  const hash = ref.store === 'assets' ? /^variant\/([0-9a-f]{64})\//.exec(ref.key)?.[1] : undefined;
+  return hash === undefined ? ref : refs.blob(hash);
+}
 
 /** Whether an object names others. */
 export const isManifest = ({ store, key }: ObjectRef): boolean =>

@@ -10,6 +10,7 @@ import { verifyToken } from '../core/tokens.ts';
 import { type Deliverable, deliverable } from '../data/delivery.ts';
 import { type ByteRange, getObject } from '../data/objects.ts';
 import { keep, kept } from './assets/edge-cache.ts';
+import { variantAsked, variantOf } from './assets/variants.ts';
 import type { AppContext } from './http/context.ts';
 import { type ByteSource, serveBytes } from './http/range.ts';
 
@@ -71,9 +72,15 @@ function stored(c: AppContext, asset: Deliverable, headers: Headers): ByteSource
   };
 }
 
+const inMemory = (bytes: Uint8Array, tag: string): ByteSource => ({
+  size: bytes.length,
+  etag: etag(tag),
+  open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
+});
+
 /**
  * A version of an asset, at the address that `asset.url` names: `/cdn/{assetId}/{version}/{name}` on a host of
- * the content. The gate comes before any cache. Nothing that is served here runs: types come from the bytes, and
+ * the content, or with `w` and `format` a picture made of it. The gate comes before any cache. Nothing that is served here runs: types come from the bytes, and
  * what a browser could run is a download.
  */
 export async function serveAsset(c: AppContext): Promise<Response> {
@@ -82,6 +89,7 @@ export async function serveAsset(c: AppContext): Promise<Response> {
   if (!Id.safeParse(assetId).success) throw new KilnError('not_found');
   const asset = await find(c, assetId, Number(version));
   await admit(c, assetId, asset);
+  const asked = variantAsked(new URL(c.req.url));
   const isSvg = asset.mimeType === 'image/svg+xml';
   const headers = new Headers({
     'content-type': asset.mimeType,
@@ -94,19 +102,18 @@ export async function serveAsset(c: AppContext): Promise<Response> {
     'cross-origin-resource-policy': 'cross-origin',
     'referrer-policy': 'no-referrer',
   });
+  if (asked) {
+    const { name, mimeType, bytes, cached } = await variantOf(c, asset, asked);
+    headers.set('content-type', mimeType);
+    headers.set('content-disposition', 'inline');
+    headers.set(cacheHeader, cached ? 'hit' : 'miss');
+    return await serveBytes(c.req.raw, inMemory(bytes, `${asset.hash}-${name}`), headers);
+  }
   const copy = isSvg ? await shownSvg(c, asset, headers) : null;
   if (isSvg) headers.set('vary', 'sec-fetch-dest');
   if (isSvg && !copy) headers.set('content-type', 'application/octet-stream');
   const shows = isInert(asset.mimeType) || (copy !== null && c.req.header('sec-fetch-dest') === 'image');
   headers.set('content-disposition', shows ? 'inline' : attachment(asset.name));
   if (!copy) return await serveBytes(c.req.raw, stored(c, asset, headers), headers);
-  return await serveBytes(
-    c.req.raw,
-    {
-      size: copy.length,
-      etag: etag(`${asset.hash}-${svgCopy}`),
-      open: async (range) => (range ? copy.subarray(range.offset, range.offset + range.length) : copy),
-    },
-    headers,
-  );
+  return await serveBytes(c.req.raw, inMemory(copy, `${asset.hash}-${svgCopy}`), headers);
 }

@@ -256,4 +256,32 @@ describe('The collector', () => {
     // There are turns at which only the copy aside saved it.
     expect(rescued).toBeGreaterThan(0);
   });
+
+  it('keeps what was made of a blob for as long as a row names the blob, and no longer', async () => {
+    const [data = new Uint8Array()] = contents;
+    const hash = sha256(data);
+    const world = new World(async () => undefined);
+    const made = [`variant/${hash}/v1-64-webp`, `variant/${hash}/v1-256-webp`];
+    for (const key of [`blob/${hash}`, ...made])
+      world.objects.set(key, { body: data, uploaded: new Date(world.clock) });
+    world.index[0]?.add(hash);
+    const run = async (): Promise<void> => {
+      world.clock += grace + hour;
+      await world.collect();
+    };
+    await run();
+    await run();
+    expect([...world.objects.keys()].sort()).toEqual([`blob/${hash}`, ...made].sort());
+    world.index[0]?.clear();
+    await run();
+    expect([...world.objects.keys()].every((key) => key.startsWith('aside/'))).toBe(true);
+    world.index[0]?.add(hash);
+    await run();
+    expect([...world.objects.keys()].sort()).toEqual([`blob/${hash}`, ...made].sort());
+    world.index[0]?.clear();
+    await run();
+    await run();
+    await run();
+    expect([...world.objects.keys()]).toEqual([]);
+  });
 });

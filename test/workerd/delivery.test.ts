@@ -4,9 +4,10 @@ import type { Asset } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
+import { readMetadata } from '../../src/core/media/index.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { hostileSvgs } from '../support/hostile-svg.ts';
-import { gif, png, textBytes } from '../support/media.ts';
+import { gif, png, textBytes, wav } from '../support/media.ts';
 import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
 
 let world: World;
@@ -196,5 +197,122 @@ describe('#51 what a browser could take for a page', () => {
     expect(answer.headers.get('content-type')).toBe('image/gif');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     await answer.body?.cancel();
+  });
+});
+
+describe('a picture of another size', () => {
+  const madeOf = async (answer: Response) => {
+    const mimeType = answer.headers.get('content-type') ?? '';
+    const data = await bytesOf(answer);
+    const source = { size: data.length, read: async (start: number, end: number) => data.slice(start, end) };
+    const { width, height } = await readMetadata(source, { type: 'image', mimeType });
+    return { mimeType, width, height };
+  };
+  const variants = async (asset: Asset) => {
+    const { objects } = await env.ASSETS.list({ prefix: `variant/${asset.hash}/` });
+    return objects.map(({ key }) => key.split('/')[2]);
+  };
+  const withQuery = (url: string, query: string) => `${url}${url.includes('?') ? '&' : '?'}${query}`;
+
+  it('is made once, of the widths and formats on the list, and never larger than the picture', async () => {
+    const asset = await stored('large.png', png(700, 350), openProject);
+    expect(asset.thumbnailUrl).toBe(`${asset.url}?w=256&format=webp`);
+    const first = await get(asset.thumbnailUrl ?? '');
+    expect(first.headers.get('x-kiln-cache')).toBe('miss');
+    expect(first.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
+    expect(first.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    const tag = first.headers.get('etag') ?? '';
+    expect(await madeOf(first)).toEqual({ mimeType: 'image/webp', width: 256, height: 128 });
+    const again = await get(asset.thumbnailUrl ?? '');
+    expect(again.headers.get('x-kiln-cache')).toBe('hit');
+    await again.body?.cancel();
+    expect((await get(asset.thumbnailUrl ?? '', { 'if-none-match': tag })).status).toBe(304);
+    expect(await variants(asset)).toEqual(['v1-256-webp']);
+    expect(await madeOf(await get(`${asset.url}?w=64`))).toEqual({ mimeType: 'image/png', width: 64, height: 32 });
+    expect(await madeOf(await get(`${asset.url}?w=1024&format=jpeg`))).toEqual({
+      mimeType: 'image/jpeg',
+      width: 700,
+      height: 350,
+    });
+    expect((await madeOf(await get(`${asset.url}?format=webp`))).width).toBe(700);
+    const part = await get(`${asset.url}?w=64`, { range: 'bytes=1-3' });
+    expect([part.status, await part.text()]).toEqual([206, 'PNG']);
+  });
+
+  it('#48 is of no other width or format: nobody has any number of them made', async () => {
+    const asset = await stored('few.png', png(300, 300), openProject);
+    for (const query of [
+      'w=65',
+      'w=0',
+      'w=-64',
+      'w=64.5',
+      'w=1e9',
+      'w=',
+      'w=64px',
+      'format=gif',
+      'format=svg',
+      'format=',
+      'w=64&format=tiff',
+    ])
+      expect(await expectProblem(await get(`${asset.url}?${query}`), 422), query).toBe('validation_failed');
+    expect(await variants(asset)).toEqual([]);
+    // The same one, however it is written.
+    for (const query of ['w=64&format=webp', 'format=webp&w=64', 'w=064&format=webp', 'w=64&format=webp&x=1'])
+      await bytesOf(await get(`${asset.url}?${query}`));
+    expect(await variants(asset)).toEqual(['v1-64-webp']);
+  });
+
+  it('#48 of 65000×65000 pixels, of many frames, or that is broken, is not decoded', async () => {
+    const sized = (width: number, height: number, more: { type: string; data: Uint8Array }[] = []) => {
+      const data = png(1, 1, [0, 0, 0], more);
+      new DataView(data.buffer).setUint32(16, width);
+      new DataView(data.buffer).setUint32(20, height);
+      return data;
+    };
+    const frames = new Uint8Array([0, 0, 0x10, 0, 0, 0, 0, 0]);
+    for (const [name, data] of [
+      ['bomb.png', sized(65_000, 65_000)],
+      ['long.png', sized(1, 65_000)],
+      ['many.apng', sized(1000, 1000, [{ type: 'acTL', data: frames }])],
+    ] as const) {
+      const asset = await stored(name, data, openProject);
+      expect(asset.thumbnailUrl, name).toBeNull();
+      expect(await expectProblem(await get(`${asset.url}?w=64`), 413), name).toBe('payload_too_large');
+      // The file itself is served as any other.
+      expect(await bytesOf(await get(asset.url))).toEqual(data);
+    }
+    for (const [name, data] of [
+      ['cut.png', png(40, 40).slice(0, 50)],
+      ['headless.png', png(40, 40).slice(0, 20)],
+      ['lying.png', sized(500, 500)],
+    ] as const) {
+      const asset = await stored(name, data, openProject);
+      const answer = await get(`${asset.url}?w=64`);
+      expect(await expectProblem(answer, 415), name).toBe('unsupported_media_type');
+      expect(await variants(asset)).toEqual([]);
+    }
+  });
+
+  it('is not made of what is no picture; what browsers show by itself is its own thumbnail', async () => {
+    const sound = await stored('a.wav', wav(1), openProject);
+    expect(sound.thumbnailUrl).toBeNull();
+    expect(await expectProblem(await get(`${sound.url}?w=64`), 415)).toBe('unsupported_media_type');
+    const drawing = await stored('a.svg', textBytes('<svg xmlns="http://www.w3.org/2000/svg"/>'), openProject);
+    expect(drawing.thumbnailUrl).toBe(drawing.url);
+    expect(await expectProblem(await get(`${drawing.url}?w=64`), 415)).toBe('unsupported_media_type');
+  });
+
+  it('#54 of a private project is behind its gate, kept or not', async () => {
+    const asset = await stored('private-small.png', png(90, 90));
+    const small = withQuery(asset.url, 'w=64&format=webp');
+    expect(asset.thumbnailUrl).toBe(withQuery(asset.url, 'w=256&format=webp'));
+    const bare = small.replace(/token=[^&]+&/, '');
+    expect(await expectProblem(await get(bare), 404)).toBe('not_found');
+    expect(await variants(asset)).toEqual([]);
+    const answer = await get(small);
+    expect(answer.headers.get('cache-control')).toMatch(/^private/);
+    expect(await madeOf(answer)).toMatchObject({ width: 64 });
+    for (const url of [bare, small.replace(/token=[^&]+/, 'token=x'), bare.replace('w=64', 'w=65')])
+      expect(await expectProblem(await get(url), 404)).toBe('not_found');
   });
 });

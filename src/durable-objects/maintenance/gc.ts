@@ -14,6 +14,7 @@ import {
   putBack,
   type StoreName,
   setAside,
+  sourceOf,
   swept,
 } from '../../data/objects.ts';
 import { projectIds } from '../../data/projects.ts';
@@ -142,8 +143,9 @@ export class GcWork implements Work {
     const { scratch, buckets } = this.#stores;
     const page = await listObjects(buckets[place.store], place.prefix, state.cursor, limits.gc.listPage);
     for (const object of page.objects) {
-      const key = written({ store: place.store, key: object.key });
-      if (judgeLive(object, scratch.has('mark', key), state.now, limits.gc.grace) === 'set-aside')
+      const ref: ObjectRef = { store: place.store, key: object.key };
+      const key = written(ref);
+      if (judgeLive(object, scratch.has('mark', written(sourceOf(ref))), state.now, limits.gc.grace) === 'set-aside')
         this.#candidate('live', key, object);
     }
     const report = { ...state.report, scanned: state.report.scanned + page.objects.length };
@@ -159,8 +161,9 @@ export class GcWork implements Work {
     const { scratch, buckets } = this.#stores;
     const page = await listObjects(buckets[store], asidePrefix, state.cursor, limits.gc.listPage);
     for (const object of page.objects) {
-      const key = written({ store, key: this.#home(object.key) });
-      if (scratch.has('mark', key)) scratch.put('back', key);
+      const ref: ObjectRef = { store, key: this.#home(object.key) };
+      const key = written(ref);
+      if (scratch.has('mark', written(sourceOf(ref)))) scratch.put('back', key);
       else this.#candidate('aside', key, object);
     }
     return page.cursor !== null

@@ -1,7 +1,8 @@
 import type { Asset, AssetVersion } from '../../contract/assets.ts';
 import { limits } from '../../contract/limits.ts';
 import { changesOf } from '../../core/changes.ts';
-import { cdnUrl } from '../../core/links.ts';
+import { cdnUrl, thumbnailUrl } from '../../core/links.ts';
+import { showsItself, tooMuch } from '../../core/pictures.ts';
 import { signToken } from '../../core/tokens.ts';
 import type { AssetAt, AssetRow, AssetVersionRow } from '../../data/assets.ts';
 import { projectById } from '../../data/projects.ts';
@@ -26,26 +27,36 @@ async function linksOf({ var: { db, config, started } }: AppContext, projectId: 
     );
 }
 
+/** A small picture where one can be made, the picture itself where that shows, or none. */
+const thumbnail = (url: string, { mimeType, size }: AssetVersionRow, metadata: Asset['metadata']): string | null => {
+  if (!tooMuch({ mimeType, size, metadata })) return thumbnailUrl(url);
+  return showsItself(mimeType) ? url : null;
+};
+
 /** Assets of one project as the API shows them. */
 export async function showAssets(c: AppContext, projectId: string, list: readonly AssetAt[]): Promise<Asset[]> {
   const link = await linksOf(c, projectId);
   return await Promise.all(
-    list.map(async ({ asset, version }) => ({
-      id: asset.id,
-      projectId: asset.projectId,
-      name: asset.name,
-      type: asset.type,
-      mimeType: version.mimeType,
-      size: version.size,
-      hash: version.hash,
-      version: version.version,
-      url: await link(asset, version.version),
-      thumbnailUrl: asset.type === 'image' ? await link(asset, version.version) : null,
-      metadata: version.metadata as Asset['metadata'],
-      uploadedBy: version.createdBy,
-      uploadedAt: iso(version.createdAt),
-      deletedAt: isoOrNull(asset.deletedAt),
-    })),
+    list.map(async ({ asset, version }) => {
+      const url = await link(asset, version.version);
+      const metadata = version.metadata as Asset['metadata'];
+      return {
+        id: asset.id,
+        projectId: asset.projectId,
+        name: asset.name,
+        type: asset.type,
+        mimeType: version.mimeType,
+        size: version.size,
+        hash: version.hash,
+        version: version.version,
+        url,
+        thumbnailUrl: thumbnail(url, version, metadata),
+        metadata,
+        uploadedBy: version.createdBy,
+        uploadedAt: iso(version.createdAt),
+        deletedAt: isoOrNull(asset.deletedAt),
+      };
+    }),
   );
 }
 
