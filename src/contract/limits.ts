@@ -458,6 +458,8 @@ export const limits = {
     lockTtl: day,
     logLines: 20_000,
     logLineBytes: 8 * KiB,
+    /** Messages of a whole log: it is kept as one object, and written and read from memory. */
+    logBytes: 8 * MiB,
     eventsPerBatch: 500,
     outputFiles: 5000,
     outputBytes: 512 * MiB,

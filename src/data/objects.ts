@@ -19,6 +19,7 @@ const keys = {
   lock: (hash: string) => `lock/${hash}`,
   site: (buildId: string) => `build/${buildId}/outputs.json`,
   variant: (hash: string, name: string) => `variant/${hash}/${name}`,
+  log: (buildId: string) => `log/${buildId}.ndjson`,
 };
 
 /** For rows that keep the key of an object. */
@@ -274,3 +275,14 @@ export async function putLock(bucket: R2Bucket, hash: string, text: string): Pro
 export async function getLock(bucket: R2Bucket, hash: string): Promise<string | null> {
   return (await (await getObject(bucket, keys.lock(hash)))?.text()) ?? null;
 }
+
+/** The log of a build that has ended, a line of JSON each. Written and removed by its object; the collector leaves it alone. */
+export async function putBuildLog(bucket: R2Bucket, buildId: string, lines: string): Promise<void> {
+  await bucket.put(keys.log(buildId), lines, { httpMetadata: { contentType: 'application/x-ndjson' } });
+}
+
+export async function getBuildLog(bucket: R2Bucket, buildId: string): Promise<string | null> {
+  return (await (await bucket.get(keys.log(buildId)))?.text()) ?? null;
+}
+
+export const deleteBuildLog = (bucket: R2Bucket, buildId: string): Promise<void> => bucket.delete(keys.log(buildId));

@@ -8,7 +8,7 @@ import type { BuildFacts } from '../core/provenance.ts';
 import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/builds.ts';
-import { headOutput, putLock, putOutputs } from '../data/objects.ts';
+import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
@@ -102,10 +102,11 @@ export class BuildRun extends DurableObject<Env> {
     return answer(() => this.#open().tick());
   }
 
-  /** Removes state and log. Idempotent. */
-  erase() {
+  /** Removes state and log, the kept one too. Idempotent. */
+  erase(buildId: string) {
     return answer(async () => {
       this.#core = null;
+      await deleteBuildLog(this.env.BUILDS, buildId);
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
     });
@@ -127,6 +128,7 @@ export class BuildRun extends DurableObject<Env> {
         await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
       },
       offer: (job) => sendTicket(env, job),
+      keepLog: (lines) => putBuildLog(env.BUILDS, this.#open().state.id, lines),
       refund: (userId) => giveBuildBack(env, userId),
       project: ({ id, entries, ...state }) =>
         withDatabase(env, (db) => projectBuild(db, id, projectionOf(state), entries)),

@@ -12,7 +12,7 @@ import { buildRun, projectRoom } from '../durable-objects/stubs.ts';
 export async function eraseProject(env: Env, db: Database, projectId: string, now: number): Promise<void> {
   await markDeleting(db, projectId, now);
   for (const build of await allBuilds(db, projectId)) {
-    await unwrap(buildRun(env, build.id).erase());
+    await unwrap(buildRun(env, build.id).erase(build.id));
     await deleteOutputs(env.BUILDS, build.id);
   }
   await unwrap(projectRoom(env, projectId).erase());

@@ -59,8 +59,8 @@ function nextBatch(buildId: string, attempt: number): number {
 }
 
 /** A runner as the platform sees one: its token, and what it may call with it. */
-async function runnerOf(buildId: string, attempt: number, forBuild = buildId) {
-  const token = await signToken(configOf(env), 'build', { sub: forBuild, projectId: world.projectId, attempt }, 60_000);
+async function runnerOf(buildId: string, attempt: number, forBuild = buildId, ttl = 60_000) {
+  const token = await signToken(configOf(env), 'build', { sub: forBuild, projectId: world.projectId, attempt }, ttl);
   const headers = { authorization: `Bearer ${token}` };
   return {
     start: (execution: string) =>
@@ -205,6 +205,75 @@ describe('a build', () => {
     expect(frames.at(-2)).toContain('event: done');
   });
 
+  it('writes 20,000 lines as fast as it can to a slow reader, who goes away and comes back: all of them, in order', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const { logLines, eventsPerBatch } = limits.build;
+    const write = (async () => {
+      for (let first = 1; first <= logLines; first += eventsPerBatch) {
+        const lines = Array.from({ length: eventsPerBatch }, (_, index): RunnerEvent => {
+          return { type: 'log', at: 0, level: 'info', step: 'bundle', message: `line ${first + index}` };
+        });
+        expect((await runner.events(lines)).status).toBe(200);
+      }
+    })();
+    const numbers: number[] = [];
+    let [text, pieces] = ['', 0];
+    while (numbers.length < logLines) {
+      const stream = await call('GET', `/api/builds/${build.id}/logs`, {
+        as: world.viewer,
+        headers: { accept: 'text/event-stream', 'last-event-id': String(numbers.length) },
+      });
+      const reader = (stream.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+      text = '';
+      // Half a frame may be in hand when the line breaks: what was not whole comes again.
+      for (const until = pieces + 40; pieces < until && numbers.length < logLines; pieces += 1) {
+        text += (await reader.read()).value ?? '';
+        const frames = text.split('\n\n');
+        text = frames.pop() ?? '';
+        for (const frame of frames) {
+          const id = /^id: (\d+)\nevent: log\ndata: .*"message":"line (\d+)"/.exec(frame);
+          if (!id) continue;
+          expect(id[1]).toBe(id[2]);
+          numbers.push(Number(id[1]));
+        }
+        if (pieces % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await reader.cancel();
+    }
+    await write;
+    expect(numbers).toEqual(Array.from({ length: logLines }, (_, index) => index + 1));
+  });
+
+  it('has its log in the store when it has ended, whatever becomes of its object', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const message = '<img src=x onerror=alert(1)> \u001b[31mred\u001b[0m';
+    await runner.events([{ type: 'log', at: 0, level: 'info', step: 'bundle', message }]);
+    await succeed(build.id, attempt);
+    const kept = await env.BUILDS.get(`log/${build.id}.ndjson`);
+    expect(JSON.parse((await kept?.text()) ?? '')).toMatchObject({
+      seq: 1,
+      message: '<img src=x onerror=alert(1)> red',
+    });
+    await runInDurableObject(env.BUILD_RUN.getByName(build.id), (_, state) => {
+      state.storage.sql.exec('DELETE FROM log');
+    });
+    const path = `/api/builds/${build.id}/logs`;
+    const answer = await call('GET', path, { as: world.viewer });
+    // [71] Text, not a page: whatever the log says, nothing of it is run.
+    expect(answer.headers.get('content-type')).toContain('application/json');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    const { logs } = await expectJson<{ logs: { message: string }[] }>(answer, 200);
+    expect(logs.map((line) => line.message)).toEqual(['<img src=x onerror=alert(1)> red']);
+    const stream = await call('GET', path, { as: world.viewer, headers: { accept: 'text/event-stream' } });
+    expect(await stream.text()).toMatch(/event: log\n[\s\S]*event: done/);
+    expect((await call('DELETE', `/api/builds/${build.id}`, { as: world.owner })).status).toBe(204);
+    expect(await env.BUILDS.head(`log/${build.id}.ndjson`)).toBeNull();
+  });
+
   it('that the project is to blame for fails at once, with a code', async () => {
     const build = await newBuild();
     const { attempt } = await claim(build.id);
@@ -248,7 +317,7 @@ describe('a build', () => {
 describe('a build that lost something on the way', () => {
   it('its object: it is made again from the row, and nobody behind it waits', async () => {
     const row = await newBuild();
-    await unwrap(buildRun(env, row.id).erase());
+    await unwrap(buildRun(env, row.id).erase(row.id));
     const db = openDatabase(env);
     const run = await buildObject(env, db, row.id);
     expect(run && (await unwrap(run.claim()))).toMatchObject({ buildId: row.id, attempt: 1 });
@@ -409,6 +478,10 @@ describe('#71 #72 the token of a runner', () => {
     expect(await expectProblem(await (await runnerOf(build.id, attempt, other.id)).manifest(), 401)).toBe(
       'unauthenticated',
     );
+    // Of another time: one that has run out, leeway included.
+    const late = await runnerOf(build.id, attempt, build.id, -2 * limits.auth.clockLeeway);
+    for (const answer of [await late.manifest(), await late.events([]), await late.output(sha256('x'), 'x')])
+      expect(await expectProblem(answer, 401)).toBe('unauthenticated');
     expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).events([]), 409)).toBe('conflict');
     expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).manifest(), 409)).toBe('conflict');
     expect(

@@ -7,6 +7,7 @@ import { buildKey } from '../../core/build-key.ts';
 import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
 import { cutBytes } from '../../core/bytes.ts';
 import type { LogFields } from '../../core/log.ts';
+import { maskSecrets } from '../../core/mask.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
 import type { Actor, AuditRow } from '../../data/audit.ts';
@@ -35,6 +36,10 @@ export interface BuildState extends BuildRow {
   /** When it was last queued. */
   queuedAt: number;
   logLines: number;
+  /** Bytes of their messages; absent in builds of a release that did not count them. */
+  logBytes?: number;
+  /** The cap was reached, and said so. */
+  logFull?: boolean;
   /** Whether the database has this state. */
   projected: boolean;
   projectedAt: number;
@@ -51,6 +56,8 @@ export interface BuildPorts {
   wake(buildId: string, attempt: number): Promise<void>;
   /** Puts an attempt into the queue that runners pull from. */
   offer(job: Pick<Claim, 'buildId' | 'projectId' | 'attempt'>): Promise<void>;
+  /** Keeps the whole log of a build that has ended, as lines of JSON. */
+  keepLog(lines: string): Promise<void>;
   /** One build less for this user: it was not theirs that it failed. */
   refund(userId: string): Promise<void>;
   /** Writes the row; older states never overwrite newer ones. */
@@ -82,6 +89,12 @@ const isInfra = (code: string): boolean => code === 'runner_lost' || code === 'b
 
 /** What is left of control characters without the escape sequences; tabs and line ends may stay. */
 const controlCharacters = /[^\P{Cc}\t\n]/gu;
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string): number => encoder.encode(text).byteLength;
+
+/** What a tool or a game said, as it may be shown: no escape sequences, no secrets. */
+const plainText = (text: string): string => maskSecrets(stripAnsi(text).replace(controlCharacters, ''));
 
 /**
  * One build: the only writer of its state, lease and log. At-least-once delivery and several runners
@@ -267,7 +280,7 @@ export class BuildCore {
       else
         await this.#end('failed', {
           errorCode: outcome.code,
-          errorMessage: outcome.message.slice(0, 2000),
+          errorMessage: plainText(outcome.message).slice(0, 2000),
           timings: { ...this.state.timings, ...outcome.timings },
         });
     } else await this.#project();
@@ -360,38 +373,46 @@ export class BuildCore {
     });
   }
 
+  /** Changes the state in memory; the caller saves it. */
   #take(event: RunnerEvent): void {
     const { state } = this;
     if (event.type === 'progress') {
-      this.#save({
+      this.#state = {
         ...state,
         step: event.step,
         progress: Math.max(state.progress, Math.round(event.progress * 1000)),
         seq: state.seq + 1,
         projected: false,
-      });
+      };
       return;
     }
-    if (event.type !== 'log' || state.logLines > limits.build.logLines) return;
-    const full = state.logLines === limits.build.logLines;
-    const message = full
-      ? 'The log is full; further lines are not kept.'
-      : cutBytes(stripAnsi(event.message).replace(controlCharacters, ''), limits.build.logLineBytes);
+    if (event.type !== 'log' || state.logFull) return;
+    const message = cutBytes(plainText(event.message), limits.build.logLineBytes);
+    const isFull =
+      state.logLines >= limits.build.logLines || (state.logBytes ?? 0) + bytesOf(message) > limits.build.logBytes;
+    const at = new Date(event.at).toISOString();
+    if (isFull) {
+      this.#append({ at, level: 'warn', step: event.step, message: 'The log is full; further lines are not kept.' });
+      this.#state = { ...this.state, logFull: true };
+      return;
+    }
     this.#append({
-      at: new Date(event.at).toISOString(),
-      level: full ? 'warn' : event.level,
+      at,
+      level: event.level,
       step: event.step,
       message,
-      ...(!full && event.file !== undefined && { file: event.file }),
-      ...(!full && event.line !== undefined && { line: event.line }),
-      ...(!full && event.column !== undefined && { column: event.column }),
+      ...(event.file !== undefined && { file: event.file }),
+      ...(event.line !== undefined && { line: event.line }),
+      ...(event.column !== undefined && { column: event.column }),
     });
   }
 
+  /** The caller saves the state: a batch has many lines. */
   #append(line: Omit<BuildLogLine, 'seq'>): void {
-    const seq = this.state.logLines + 1;
+    const { state } = this;
+    const seq = state.logLines + 1;
     this.#sql.run('INSERT INTO log (seq, json) VALUES (?, ?)', seq, JSON.stringify({ seq, ...line }));
-    this.#save({ ...this.state, logLines: seq });
+    this.#state = { ...state, logLines: seq, logBytes: (state.logBytes ?? 0) + bytesOf(line.message) };
   }
 
   async #succeed(attempt: number, outcome: Extract<RunnerEvent, { type: 'success' }>): Promise<void> {
@@ -482,11 +503,21 @@ export class BuildCore {
       code: this.state.errorCode,
       ms: now - this.state.createdAt,
     });
-    await this.#project(true);
+    await Promise.all([this.#project(true), this.#keepLog()]);
     await this.#refund();
     await this.#announce();
     // A place is free: whoever waits may start.
     await this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
+  }
+
+  /** The log of an ended build is an object of its own; where it could not be written, these rows go on answering. */
+  async #keepLog(): Promise<void> {
+    const lines = this.#sql.all<{ json: string }>('SELECT json FROM log ORDER BY seq').map(({ json }) => `${json}\n`);
+    await this.#ports
+      .keepLog(lines.join(''))
+      .catch((error: unknown) =>
+        this.#ports.log('build.log_not_kept', { build: this.state.id, message: String(error) }, 'warn'),
+      );
   }
 
   /** What the platform fails costs nobody anything. Said to be done first: a count that is a build too high is better than one that sinks for ever. */

@@ -1,21 +1,38 @@
-import type { Build } from '../../contract/builds.ts';
+import type { Build, BuildLogLine } from '../../contract/builds.ts';
 import { limits } from '../../contract/limits.ts';
 import { hasEnded } from '../../core/build-lifecycle.ts';
 import { concat } from '../../core/bytes.ts';
-import type { BuildCore } from './build.ts';
 
 const encoder = new TextEncoder();
 const frame = (event: string, data: unknown, id?: number): Uint8Array =>
   encoder.encode(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 
-/** Lines read at once: a slow reader holds at most so many in memory. */
-const linesPerPull = 500;
+/** Lines read at once: with lines at their longest a slow reader holds 512 KiB, and one line more costs nothing. */
+const linesPerPull = 64;
+
+/** What is followed: a build, or what was kept of one. */
+export interface LogSource {
+  /** Lines after `since`, oldest first. */
+  logs(since: number, limit: number): readonly BuildLogLine[];
+  /** Resolves at the next change. */
+  changed(): Promise<void>;
+}
+
+/** The lines of a log that was kept, which do not change any more. */
+export function keptLog(text: string): LogSource {
+  const lines = text.split('\n').filter(Boolean);
+  return {
+    // Numbers start at 1 and none is left out.
+    logs: (since, limit) => lines.slice(since, since + limit).map((line) => JSON.parse(line) as BuildLogLine),
+    changed: () => new Promise(() => undefined),
+  };
+}
 
 /**
  * The log as server-sent events, from after `since` to the end of the build. Lines are read when the
  * reader takes them, so a slow one costs nothing and a fast one gets everything.
  */
-export function logStream(core: BuildCore, since: number, show: () => Build): ReadableStream<Uint8Array> {
+export function logStream(core: LogSource, since: number, show: () => Build): ReadableStream<Uint8Array> {
   let last = since;
   let shown = '';
   let open = true;

@@ -20,9 +20,10 @@ import {
   removeBuild,
   toBuild,
 } from '../../data/builds.ts';
-import { deleteOutputs, getOutput, getOutputs } from '../../data/objects.ts';
+import { deleteOutputs, getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/build/quota.ts';
+import { keptLog, logStream } from '../../durable-objects/build/stream.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import { buildSource } from '../assets/build-source.ts';
@@ -112,16 +113,21 @@ export function buildRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.getBuildLogs, async (c, { build }) => {
-    const run = buildRun(c.env, build.outputOf ?? build.id);
-    if (!(c.req.header('accept') ?? '').includes('text/event-stream'))
-      return { status: 200, body: await unwrap(run.logs(0, wholeLog)) };
-    const since = Number(c.req.header('last-event-id') ?? 0);
+    const source = build.outputOf ?? build.id;
+    const run = buildRun(c.env, source);
+    // What has ended is read from its object in the store, also where the build's own is gone.
+    const text = hasEnded(build.status) ? await getBuildLog(c.env.BUILDS, source) : null;
+    const kept = text === null ? null : keptLog(text);
+    if (!(c.req.header('accept') ?? '').includes('text/event-stream')) {
+      const body = kept ? { logs: [...kept.logs(0, wholeLog)], done: true } : await unwrap(run.logs(0, wholeLog));
+      return { status: 200, body };
+    }
+    const asked = Number(c.req.header('last-event-id') ?? 0);
+    const since = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
+    const shown = toBuild(build, c.var.config);
     return {
       raw: new Response(
-        await run.follow(
-          Number.isSafeInteger(since) && since > 0 ? since : 0,
-          build.cached ? toBuild(build, c.var.config) : undefined,
-        ),
+        kept ? logStream(kept, since, () => shown) : await run.follow(since, build.cached ? shown : undefined),
         {
           headers: {
             'content-type': 'text/event-stream; charset=utf-8',
@@ -179,8 +185,9 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     await removeBuild(c.var.db, build, actorOf(c, user.userId));
     if (await outputIsShared(c.var.db, build)) return { status: 204 };
     await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
-    await unwrap(buildRun(c.env, build.outputOf ?? build.id).erase());
-    if (build.outputOf !== null && build.outputOf !== build.id) await unwrap(run.erase());
+    const source = build.outputOf ?? build.id;
+    await unwrap(buildRun(c.env, source).erase(source));
+    if (source !== build.id) await unwrap(run.erase(build.id));
     return { status: 204 };
   });
 

@@ -673,6 +673,59 @@ describe('The log', () => {
     expect(world.core.state.status).toBe('success');
   });
 
+  it('is capped in bytes, too, with one note', async () => {
+    await world.create().claim();
+    await world.status({ logBytes: build.logBytes - 10 });
+    await world.core.events(batch(1, 1, log('12345'), log('界界'), log('x'), log('y')));
+    expect(messages()).toEqual(['12345', expect.stringMatching(/full/)]);
+    await world.core.events(batch(1, 2, log('z')));
+    expect(messages()).toHaveLength(2);
+  });
+
+  it('is kept as one object when the build has ended, whole over all attempts', async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, log('one'), failure('infra')));
+    expect(world.keptLog).toBeNull();
+    await world.claim();
+    await world.core.events(batch(2, 1, log('two'), failure('user')));
+    const kept = (world.keptLog ?? '')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(kept).toEqual(world.core.logs(0, 100));
+    expect(kept).toHaveLength(3);
+    // And again with what another try adds.
+    await world.core.retry(someone);
+    await world.claim();
+    await world.core.events(batch(3, 1, log('three'), failure('user')));
+    expect((world.keptLog ?? '').trim().split('\n')).toHaveLength(4);
+  });
+
+  it('goes on answering where it could not be kept, and the build ends all the same', async () => {
+    await world.create().claim();
+    world.logFails = true;
+    await world.core.events(batch(1, 1, log('one'), failure('user')));
+    expect(world.core.state.status).toBe('failed');
+    expect(messages()).toEqual(['one']);
+  });
+
+  it('masks what looks like a secret, in lines and in the reason of a failure [hostile 71]', async () => {
+    const token = `ghp_${'a1'.repeat(18)}`;
+    await world.create().claim();
+    await world.core.events(
+      batch(1, 1, log(`const t = '\u001b[32m${token}\u001b[0m'`), {
+        type: 'failure',
+        kind: 'user',
+        code: 'build_failed',
+        message: `src/main.ts:1:1: \u001b[31m${token}`,
+        timings: {},
+      }),
+    );
+    expect(messages()).toEqual(["const t = '[masked]'"]);
+    expect(world.core.state.errorMessage).toBe('src/main.ts:1:1: [masked]');
+    expect(world.keptLog).not.toContain(token);
+  });
+
   it('caps a line', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, log('x'.repeat(3 * build.logLineBytes))));

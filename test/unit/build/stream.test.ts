@@ -3,7 +3,7 @@ import type { Build } from '../../../src/contract/builds.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { parseConfig } from '../../../src/core/config.ts';
 import { toBuild } from '../../../src/data/builds.ts';
-import { logStream } from '../../../src/durable-objects/build/stream.ts';
+import { keptLog, type LogSource, logStream } from '../../../src/durable-objects/build/stream.ts';
 import { BuildWorld, batch, failure, log, progress, someone } from '../support/build-world.ts';
 
 const config = parseConfig({
@@ -109,6 +109,64 @@ describe('A followed log', () => {
     await settle();
     const numbers = follower.got.filter((frame) => frame.includes(' log ')).map((frame) => Number.parseInt(frame, 10));
     expect(numbers).toEqual(Array.from({ length: 5 * limits.build.eventsPerBatch }, (_, index) => index + 1));
+  });
+
+  it('[71] at 10,000 lines a second waits for a slow reader: bounded memory, in order, and no gap after a resume', async () => {
+    const [lines, perBatch] = [limits.build.logLines, limits.build.eventsPerBatch];
+    await world.create().claim();
+    /** What the stream has taken out of the storage and nobody has read yet, at its most. */
+    let [taken, read, ahead] = [0, 0, 0];
+    const source: LogSource = {
+      logs: (since, limit) => {
+        const page = world.core.logs(since, limit);
+        taken += Buffer.byteLength(JSON.stringify(page));
+        ahead = Math.max(ahead, taken - read);
+        return page;
+      },
+      changed: () => world.core.changed(),
+    };
+    const numbers: number[] = [];
+    const take = (bytes: Uint8Array | undefined): void => {
+      const ids = [...new TextDecoder().decode(bytes).matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+      numbers.push(...ids);
+      read = taken;
+    };
+    // Lines at their longest, as fast as a runner may send them: 20 batches a second, for as long as a log lasts.
+    const message = 'x'.repeat(Math.floor(limits.build.logBytes / lines) - 1);
+    const write = (async () => {
+      for (let n = 0; n < lines / perBatch; n += 1) {
+        await world.core.events(batch(1, n + 1, ...Array.from({ length: perBatch }, () => log(message))));
+        await vi.advanceTimersByTimeAsync(1000 / (10_000 / perBatch));
+      }
+    })();
+    // A reader that takes one piece in the time of two batches, and goes away now and then.
+    let reader = logStream(source, 0, show).getReader();
+    for (let pieces = 0; numbers.length < lines; pieces += 1) {
+      if (pieces % 50 === 49) {
+        await reader.cancel();
+        reader = logStream(source, numbers.at(-1) ?? 0, show).getReader();
+      }
+      const { value } = await reader.read();
+      take(value);
+      if (pieces < 20) await vi.advanceTimersByTimeAsync(100);
+    }
+    await write;
+    await reader.cancel();
+    expect(numbers).toEqual(Array.from({ length: lines }, (_, index) => index + 1));
+    // One piece in the stream and one on its way, of a log that is ten times as large.
+    expect(taken).toBeGreaterThan(limits.build.logBytes);
+    expect(ahead).toBeLessThan(limits.build.logBytes / 10);
+  });
+
+  it('that was kept is read like one that is written, from any line', async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, log('one'), log('two'), log('three'), failure('user')));
+    const kept = keptLog(world.keptLog ?? '');
+    expect(kept.logs(0, 10)).toEqual(world.core.logs(0, 10));
+    expect(kept.logs(1, 1)).toEqual(world.core.logs(1, 1));
+    const text = await new Response(logStream(kept, 1, show)).text();
+    expect([...text.matchAll(/^event: (\w+)$/gm)].map(([, event]) => event)).toEqual(['log', 'log', 'status', 'done']);
+    expect(text).not.toContain('"one"');
   });
 
   it('that nobody reads any more stops', async () => {

@@ -44,6 +44,8 @@ export class BuildWorld {
   now = 1_000_000;
   scheduled: number[] = [];
   readonly wakes: string[] = [];
+  keptLog: string | null = null;
+  logFails = false;
   /** Users who were given a build back. */
   readonly refunds: string[] = [];
   /** Attempts put into the queue that runners pull from, again. */
@@ -78,6 +80,11 @@ export class BuildWorld {
       offer: async ({ attempt }) => {
         await Promise.resolve();
         this.offers.push(attempt);
+      },
+      keepLog: async (lines) => {
+        await Promise.resolve();
+        if (this.logFails) throw new Error('the store is away');
+        this.keptLog = lines;
       },
       refund: async (userId) => {
         await Promise.resolve();
