@@ -1,6 +1,9 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { build } from 'esbuild-wasm';
 import { defineConfig } from 'vitest/config';
 import { newSigningKey } from './scripts/lib/keys.ts';
+import { bundle } from './src/bundler/bundle.ts';
+import type { BundleOrder } from './src/contract/preview.ts';
 
 /** What is awaited comes when the machine gets to it: no poll of a test has a limit of its own. */
 const patient = { poll: { timeout: 60_000 } };
@@ -31,6 +34,11 @@ export default defineConfig({
             miniflare: {
               // Tests take the runner's part themselves: no message may start a build behind their back.
               queueConsumers: { builds: { maxBatchSize: 100, maxBatchTimeout: 60 } },
+              // The same bundler in Node: what it is in an isolate of its own, the layers of whole systems show.
+              serviceBindings: {
+                BUNDLER: async (request) =>
+                  Response.json({ ...(await bundle((await request.json()) as BundleOrder, build)), ms: 0, heap: 0 }),
+              },
               bindings: {
                 MIGRATIONS: await readD1Migrations('migrations'),
                 AUTH_KEYS: JSON.stringify([await newSigningKey('dev-')]),

@@ -72,6 +72,22 @@ if (chosen.length === 0) {
       [wranglerEntry, 'deploy', '--dry-run', '--env', env, '--containers-rollout=none', '--outdir', scratch],
       { ...quietWrangler, WRANGLER_LOG: 'error' },
     );
+  for (const env of ['staging', 'production'])
+    step(
+      `Deployment of the bundler of ${env}, as a dry run`,
+      [
+        wranglerEntry,
+        'deploy',
+        '--dry-run',
+        '--config',
+        'src/bundler/wrangler.toml',
+        '--env',
+        env,
+        '--outdir',
+        scratch,
+      ],
+      { ...quietWrangler, WRANGLER_LOG: 'error' },
+    );
 }
 
 interface Outcome {

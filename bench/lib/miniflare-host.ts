@@ -44,6 +44,11 @@ async function start(order: HostOrder): Promise<void> {
               contents: order.script.endsWith('.ts') ? stripTypeScriptTypes(source) : source,
             },
           ],
+          // Previews are measured with the bundler alone: bench/preview.ts.
+          serviceBindings: {
+            ...(workerOptions.serviceBindings as Record<string, string> | undefined),
+            BUNDLER: () => new Response(null, { status: 503 }),
+          },
           bindings: {
             ...(workerOptions.bindings as Record<string, string> | undefined),
             APP_ORIGIN: origin,

@@ -25,6 +25,9 @@ export interface SystemOptions {
   readonly say?: (step: string) => void;
 }
 
+/** The Worker that bundles previews, beside the main one. */
+const bundlerConfig = 'src/bundler/wrangler.toml';
+
 /** A part that has not come up by then never will. Milliseconds. */
 const startTimeout = 90_000;
 /** Pause before a crashed runner is started again. Milliseconds. */
@@ -222,7 +225,7 @@ export class System {
         join(state, 'wrangler'),
         '--show-interactive-dev-session=false',
         ...(url === null ? [] : ['--env', 'postgres']),
-        ...[...(workers.length > 0 ? ['wrangler.toml'] : []), ...workers].flatMap((config) => ['--config', config]),
+        ...['wrangler.toml', bundlerConfig, ...workers].flatMap((config) => ['--config', config]),
         ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ],
       {

@@ -8,6 +8,7 @@ import { fileEndpoints } from './endpoints/files.ts';
 import { historyEndpoints } from './endpoints/history.ts';
 import { oauthEndpoints } from './endpoints/oauth.ts';
 import { operatorEndpoints } from './endpoints/operator.ts';
+import { previewEndpoints } from './endpoints/previews.ts';
 import { projectEndpoints } from './endpoints/projects.ts';
 import { publicationEndpoints } from './endpoints/publications.ts';
 import { recoveryEndpoints } from './endpoints/recovery.ts';
@@ -31,6 +32,7 @@ export const endpoints = {
   ...assetEndpoints,
   ...buildEndpoints,
   ...publicationEndpoints,
+  ...previewEndpoints,
   ...templateEndpoints,
   ...runnerEndpoints,
   ...systemEndpoints,

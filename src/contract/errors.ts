@@ -358,6 +358,12 @@ export const errors = spec({
     help: 'Retry it to build the same snapshot again.',
   },
 
+  preview_unavailable: {
+    status: 422,
+    retryable: false,
+    title: 'This project cannot be previewed',
+    help: 'The detail says why. A build has a compiler of its own size and installs packages: make one.',
+  },
   slug_taken: {
     status: 409,
     retryable: false,

@@ -773,6 +773,30 @@ export const limits = {
     compressMax: 8 * MiB,
   },
 
+  /** Bundling at the edge, in an isolate of 128 MiB that the compiler's memory shares. */
+  preview: {
+    /** Text of all sources together: takes some 80 MiB of the compiler's memory, as measured in decision 0016. */
+    sourceBytes: 1 * MiB,
+    /** Sources, each of which is a module perhaps. */
+    sources: 250,
+    /** What is made of them, held by the isolate that serves it. */
+    outputBytes: 4 * MiB,
+    /** Sites that one isolate of the Worker keeps, by their size together. */
+    keptBytes: 24 * MiB,
+    /** Texts of sources that one isolate keeps by their hash, so that after an edit only what changed is fetched. */
+    keptSources: 16 * MiB,
+    /** Mistakes shown of one bundle. */
+    problems: 20,
+    /** Orders that wait in one isolate of the bundler, which works on one at a time: its memory is for one. */
+    waiting: 20,
+    /** A bundle that is not done by now will not be. */
+    patience: 20 * second,
+    /** A signed link works so long; the workspace asks for a new one with every change. */
+    linkTtl: 12 * 60 * minute,
+    /** What a page of a preview was told is believed for its files: as long as a role may be out of date. */
+    memory: 5 * second,
+  },
+
   outbox: {
     /** A row is claimed so long by one worker before another may take it. */
     claim: 30 * second,

@@ -1,3 +1,4 @@
+import { previewPrefix } from '../contract/publications.ts';
 import type { Config } from './config.ts';
 
 /** Absolute URLs that the API hands out. */
@@ -14,6 +15,10 @@ export const playUrl = (config: Config, buildId: string): string =>
 /** The origin at which a project's game is published. */
 export const slugUrl = (config: Config, slug: string): string =>
   `${config.contentScheme}://${slug}.${config.contentHost}/`;
+
+/** Where the newest state of a project is played; `key` opens it. */
+export const previewUrl = (config: Config, projectId: string, key: string): string =>
+  `${config.contentScheme}://${previewPrefix}${projectId}.${config.contentHost}/preview/${projectId}/?${keyParameter}=${key}`;
 
 /** The query parameter of a signed link into an origin of the content host, which turns it into a cookie there. */
 export const keyParameter = 'kiln-key';

@@ -20,6 +20,8 @@ const purposes = {
   cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
   /** Plays one publication that is not public, until it expires or the publication ends. */
   play: { typ: 'play+jwt', audience: 'kiln:play' },
+  /** Shows a member the newest state of one project, until it expires or the sign-in behind it ends. */
+  preview: { typ: 'preview+jwt', audience: 'kiln:preview' },
   /** Sends the parts of one upload. */
   upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
@@ -35,6 +37,7 @@ interface Claims {
   cdn: { sub: string };
   /** `since`: when that publication began, so that no later one is meant. */
   play: { sub: string; since: number };
+  preview: { sub: string; by: string; sid: string };
   upload: { sub: string };
   system: { sub: string };
   device: { sub: string; device: string };
@@ -50,6 +53,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
   cdn: { sub: 'string' },
   play: { sub: 'string', since: 'number' },
+  preview: { sub: 'string', by: 'string', sid: 'string' },
   upload: { sub: 'string' },
   system: { sub: 'string' },
   device: { sub: 'string', device: 'string' },

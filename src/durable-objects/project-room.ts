@@ -201,6 +201,11 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room, { access }) => forMembers(access, room.carriedComments()));
   }
 
+  /** The tree of this moment, with the texts that are in no store yet; nothing where it is the one that is known. */
+  sources(caller: Caller, right: Right, known: string | undefined) {
+    return this.#guarded(caller, right, ({ history }) => history.sources(known));
+  }
+
   checkpoint(caller: Caller, right: Right, order: Omit<NewCheckpoint, 'by' | 'requestId'>) {
     return this.#noted(caller, right, async ({ history }, { project }) => ({
       checkpoint: await history.checkpoint({ ...order, ...authorOf(caller) }),

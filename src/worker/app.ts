@@ -32,6 +32,7 @@ import { inviteRoutes } from './routes/invites.ts';
 import { mailboxPage } from './routes/mailbox.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { oauthRoutes } from './routes/oauth.ts';
+import { previewRoutes } from './routes/previews.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { publicationRoutes } from './routes/publications.ts';
 import { recoveryRoutes } from './routes/recovery.ts';
@@ -191,6 +192,7 @@ export function createApp(): Hono<AppEnv> {
   commentRoutes(app);
   buildRoutes(app);
   publicationRoutes(app);
+  previewRoutes(app);
   templateRoutes(app);
   runnerRoutes(app);
   maintenanceRoutes(app);

@@ -13,6 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'src/durable-objects': ['src/contract', 'src/core', 'src/data'],
   'src/queues': ['src/contract', 'src/core', 'src/data', 'src/durable-objects'],
   'src/worker': ['src/contract', 'src/core', 'src/data', 'src/durable-objects', 'src/queues'],
+  'src/bundler': ['src/contract'],
   'src/client': ['src/contract'],
   'containers/build-runner/src': ['src/contract'],
   'web/src': ['src/contract', 'src/client'],

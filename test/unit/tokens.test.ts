@@ -30,7 +30,17 @@ beforeAll(async () => {
   config = configWith([key]);
 });
 
-const purposes: readonly Purpose[] = ['access', 'room', 'build', 'cdn', 'play', 'upload', 'system', 'device'];
+const purposes: readonly Purpose[] = [
+  'access',
+  'room',
+  'build',
+  'cdn',
+  'play',
+  'preview',
+  'upload',
+  'system',
+  'device',
+];
 
 /** One honest token of every purpose, with the claims of all of them, so that only purpose tells them apart. */
 const everyClaim = {
@@ -42,6 +52,7 @@ const everyClaim = {
   name: 'Name',
   attempt: 1,
   since: 1,
+  by: 'user',
   device: 'device',
 };
 const sign = (purpose: Purpose, ttl = 60_000, by = config): Promise<string> => signToken(by, purpose, everyClaim, ttl);
@@ -52,6 +63,7 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   build: { typ: 'build+jwt', aud: 'kiln:build' },
   cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
   play: { typ: 'play+jwt', aud: 'kiln:play' },
+  preview: { typ: 'preview+jwt', aud: 'kiln:preview' },
   upload: { typ: 'upload+jwt', aud: 'kiln:upload' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
   device: { typ: 'device+jwt', aud: 'kiln:device' },

@@ -64,6 +64,15 @@ export class History {
     return await this.#contents.copy();
   }
 
+  /** The tree of this moment with its texts, unless it is the one that the caller has. */
+  async sources(
+    known: string | undefined,
+  ): Promise<{ treeHash: string; tree: Awaited<ReturnType<Contents['copy']>> | null }> {
+    this.#ports.flush();
+    const treeHash = this.#store.files.tree.hash();
+    return { treeHash, tree: treeHash === known ? null : await this.#contents.copy() };
+  }
+
   /** What is made on its own repeats nothing: a tree that is the newest checkpoint already is that checkpoint. */
   async checkpoint(order: NewCheckpoint): Promise<Checkpoint> {
     const tree = await this.snapshot();

@@ -9,20 +9,20 @@ const cookieName = 'kiln-key';
 
 /**
  * Lets whoever follows a signed link into an origin. The link becomes a cookie of that origin and leaves the address,
- * so that neither the game nor whoever is shown the address gets it. Answers the redirection, or null for who is in.
- * Throws `not_found` for everybody else: they learn nothing, also not that a link was good once.
+ * so that neither the game nor whoever is shown the address gets it: then `redirect` is the answer. Throws `not_found`
+ * for everybody else: they learn nothing, also not that a link was good once.
  */
 export async function admit<P extends Purpose>(
   c: AppContext,
   purpose: P,
   holds: (claims: Verified<P>) => boolean,
-): Promise<Response | null> {
+): Promise<{ readonly claims: Verified<P>; readonly redirect: Response | null }> {
   const url = new URL(c.req.url);
   const sent = url.searchParams.get(keyParameter);
   const token = sent ?? getCookie(c, cookieName, 'host');
   const claims = token === undefined ? null : await verifyToken(c.var.config, purpose, token);
   if (token === undefined || !claims || !holds(claims)) throw new KilnError('not_found');
-  if (sent === null) return null;
+  if (sent === null) return { claims, redirect: null };
   setCookie(c, cookieName, token, {
     path: '/',
     secure: true,
@@ -36,5 +36,5 @@ export async function admit<P extends Purpose>(
   url.searchParams.delete(keyParameter);
   c.header('cache-control', 'no-store');
   c.header('referrer-policy', 'no-referrer');
-  return c.redirect(url.pathname + url.search, 303);
+  return { claims, redirect: c.redirect(url.pathname + url.search, 303) };
 }

@@ -3,6 +3,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { Id } from '../../contract/ids.ts';
 import type { OutputFile } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
+import { previewPrefix } from '../../contract/publications.ts';
 import { etag } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
 import { buildById } from '../../data/builds.ts';
@@ -10,8 +11,10 @@ import { type ByteRange, getOutput, getOutputs } from '../../data/objects.ts';
 import type { Published } from '../../data/publications.ts';
 import type { AppContext } from '../http/context.ts';
 import { type ByteSource, type CodedSource, serveBytes } from '../http/range.ts';
+import { servePreview } from '../preview/serve.ts';
 import { admit } from './admission.ts';
 import { codingFor, encoded } from './encoded.ts';
+import { gameHeaders } from './game-headers.ts';
 import { publishedUnder } from './published.ts';
 
 type Site = ReadonlyMap<string, OutputFile>;
@@ -35,15 +38,6 @@ async function siteOf(c: AppContext, buildId: string): Promise<Site> {
   sites.set(buildId, site);
   return site;
 }
-
-/** What every answer of an origin with a game has. */
-export const gameHeaders = (c: AppContext): Record<string, string> => ({
-  'content-security-policy': `frame-ancestors 'self' ${c.var.config.appOrigin}; base-uri 'self'; object-src 'none'`,
-  'cross-origin-resource-policy': 'cross-origin',
-  // Without it two games that set the same `document.domain` were one origin.
-  'origin-agent-cluster': '?1',
-  'referrer-policy': 'no-referrer',
-});
 
 /** As the bundler names what it makes: the name changes with the content. */
 const hashedName = /(?:^|\/)assets\/[^/]*-[A-Z0-9]{8}\.\w+$/;
@@ -80,13 +74,14 @@ export async function serveContent(c: AppContext, label: string): Promise<Respon
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') throw new KilnError('method_not_allowed');
   if (Id.safeParse(label).success)
     return await serveSite(c, label, { headers: {}, variant: '', caching: cachingOfBuild });
+  if (label.startsWith(previewPrefix)) return await servePreview(c, label.slice(previewPrefix.length));
   const published = await publishedUnder(c.var.db, label, c.req.path);
   if (!published) throw new KilnError('not_found');
   c.var.fields.slug = label;
   if (published.access === 'link') {
     const { projectId, createdAt } = published;
-    const entering = await admit(c, 'play', ({ sub, since }) => sub === projectId && since === createdAt);
-    if (entering) return entering;
+    const { redirect } = await admit(c, 'play', ({ sub, since }) => sub === projectId && since === createdAt);
+    if (redirect) return redirect;
   }
   return await serveSite(c, published.buildId, {
     headers: publishedHeaders(published),

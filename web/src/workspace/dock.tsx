@@ -21,17 +21,60 @@ const statusNames = {
 } as const;
 
 /** The game on its own origin: it may be itself there (`allow-same-origin`), and cannot reach this page. */
-const PlayFrame = ({ build, round }: { build: Build; round: number }) => (
+const GameFrame = ({ name, url }: { name: string; url: string }) => (
   <iframe
-    key={`${build.id} ${round}`}
-    data-testid="play-frame"
+    data-testid={name}
     title="The game"
-    src={build.playUrl ?? 'about:blank'}
+    src={url}
     sandbox="allow-scripts allow-same-origin allow-pointer-lock"
     allow="autoplay; fullscreen; gamepad"
     referrerpolicy="no-referrer"
   />
 );
+
+/** Why the preview is not what was written last, over the game that still runs. */
+const Trouble = () => {
+  const workspace = useWorkspace();
+  const { preview, builds } = workspace;
+  const trouble = preview.trouble.value;
+  if (trouble === undefined) return null;
+  const mistakes = trouble.reason === 'errors';
+  return (
+    <div class="trouble" role="status" data-testid="preview-trouble">
+      <strong>{mistakes ? 'This does not bundle' : 'This is for a build'}</strong>
+      <ul>
+        {trouble.problems.slice(0, 5).map(({ message, file, line, column }) => (
+          <li key={`${file} ${line} ${column} ${message}`}>
+            {file !== undefined && (
+              <button
+                type="button"
+                class="link log-place"
+                onClick={() => workspace.open(file, line === undefined ? undefined : { line, column })}
+              >
+                {file}
+                {line !== undefined && `:${line}`}
+              </button>
+            )}{' '}
+            {message}
+          </li>
+        ))}
+      </ul>
+      {!mistakes && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="preview-build"
+          onClick={() => {
+            preview.stop();
+            void builds.start();
+          }}
+        >
+          <Icon name="flame" size={13} /> Build it instead
+        </button>
+      )}
+    </div>
+  );
+};
 
 /** Where the game is for the world, below the one that is being made. */
 const LiveLine = () => {
@@ -82,68 +125,88 @@ const LiveLine = () => {
 
 const Play = () => {
   const workspace = useWorkspace();
-  const { builds } = workspace;
+  const { builds, preview } = workspace;
   const round = useSignal(0);
   const stage = useRef<HTMLDivElement>(null);
+  const live = preview.on.value;
   const playing = builds.playing.value;
   const playable = builds.playable.value;
+  const url = live ? preview.playing.value?.url : (playing?.playUrl ?? undefined);
   return (
     <section class="play" aria-label="Play">
       <div class="panel-head">
-        <h2>Play</h2>
-        {playing?.playUrl != null && (
-          <div class="panel-tools">
+        <h2>{live ? 'Preview' : 'Play'}</h2>
+        <div class="panel-tools">
+          {workspace.canBuild.value && (
             <button
               type="button"
-              class="icon-button"
-              aria-label="Restart the game"
-              title="Restart"
-              onClick={() => {
-                round.value += 1;
-              }}
+              class="button small"
+              data-testid="preview"
+              aria-pressed={live}
+              aria-busy={preview.busy.value}
+              title={live ? 'Stop following what is written' : 'Play what is written, and follow it'}
+              onClick={() => (live ? preview.stop() : preview.start())}
             >
-              <Icon name="reload" />
+              <Icon name="eye" size={13} /> Live
             </button>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Full screen"
-              title="Full screen"
-              onClick={() => void attempt(async () => stage.current?.requestFullscreen())}
-            >
-              <Icon name="expand" />
-            </button>
-            <a
-              class="icon-button"
-              aria-label="Open in a new tab"
-              title="Open in a new tab"
-              href={playing.playUrl}
-              target="_blank"
-              rel="noopener noreferrer"
-            >
-              <Icon name="external" />
-            </a>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Stop the game"
-              title="Stop"
-              onClick={() => {
-                builds.playing.value = undefined;
-              }}
-            >
-              <Icon name="stop" />
-            </button>
-          </div>
-        )}
+          )}
+          {url !== undefined && (
+            <>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Restart the game"
+                title="Restart"
+                onClick={() => {
+                  round.value += 1;
+                }}
+              >
+                <Icon name="reload" />
+              </button>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Full screen"
+                title="Full screen"
+                onClick={() => void attempt(async () => stage.current?.requestFullscreen())}
+              >
+                <Icon name="expand" />
+              </button>
+              <a
+                class="icon-button"
+                aria-label="Open in a new tab"
+                title="Open in a new tab"
+                href={url}
+                target="_blank"
+                rel="noopener noreferrer"
+              >
+                <Icon name="external" />
+              </a>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Stop the game"
+                title="Stop"
+                onClick={() => {
+                  preview.stop();
+                  builds.playing.value = undefined;
+                }}
+              >
+                <Icon name="stop" />
+              </button>
+            </>
+          )}
+        </div>
       </div>
       <div class="stage" ref={stage}>
-        {playing !== undefined ? (
-          <PlayFrame build={playing} round={round.value} />
+        {url !== undefined ? (
+          <GameFrame key={`${url} ${round.value}`} name={live ? 'preview-frame' : 'play-frame'} url={url} />
         ) : (
           <div class="stage-empty">
             <Arches rings={8} />
-            {playable !== undefined ? (
+            {live ? (
+              <p>{preview.trouble.value === undefined ? 'Bundling what is written…' : 'Nothing to show yet.'}</p>
+            ) : playable !== undefined ? (
               <button type="button" class="play-button" data-testid="play" onClick={() => builds.play(playable)}>
                 <Icon name="play" size={22} fill />
                 <span>Play the last build</span>
@@ -159,6 +222,7 @@ const Play = () => {
             )}
           </div>
         )}
+        <Trouble />
       </div>
       <LiveLine />
     </section>

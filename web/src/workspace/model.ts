@@ -24,6 +24,7 @@ import { FileOperations } from './file-operations.ts';
 import { History } from './history.ts';
 import { MemberNames } from './member-names.ts';
 import { Merge, type MergeSource } from './merge.ts';
+import { LivePreview } from './preview.ts';
 import { Publishing } from './publishing.ts';
 import { Search } from './search.ts';
 import { Talk } from './talk/talk.ts';
@@ -83,6 +84,7 @@ export class Workspace {
   readonly client: KilnClient;
   readonly builds: Builds;
   readonly publishing: Publishing;
+  readonly preview: LivePreview;
   readonly search: Search;
   readonly files: FileOperations;
   readonly history: History;
@@ -140,6 +142,7 @@ export class Workspace {
     this.id = id;
     this.builds = new Builds(client, id);
     this.publishing = new Publishing(client, id);
+    this.preview = new LivePreview(client, id);
     this.search = new Search(client, id);
     this.history = new History(client, id);
     this.names = new MemberNames(client, id);
@@ -172,6 +175,7 @@ export class Workspace {
   close(): void {
     this.#closed = true;
     this.builds.close();
+    this.preview.stop();
     this.search.close();
     this.history.close();
     this.assets.close();
@@ -291,6 +295,7 @@ export class Workspace {
     };
     document?.on('state', (state) => {
       tab.state.value = state;
+      if (state === 'saved') this.preview.changed();
     });
     document?.on('ended', (error) => this.#onDocumentEnded(tab, error));
     if (document !== undefined) this.#introduce(document);
@@ -336,6 +341,7 @@ export class Workspace {
       this.#reloadBuilds();
       this.assets.changed();
       this.#reloadPublication();
+      this.preview.changed();
     });
     room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
     room.on('ended', (error) => {
@@ -347,6 +353,7 @@ export class Workspace {
   #onEvent({ type, data, by }: RoomEvent): void {
     if (type.startsWith('checkpoint.') || type === 'project.merged') this.history.changed(type);
     if (by !== this.self.value?.userId) this.#tell(type, by);
+    if (/^(?:file|asset)\.|^checkpoint\.restored$|^project\.merged$/.test(type)) this.preview.changed();
     const path = typeof data.path === 'string' ? data.path : undefined;
     if (type === 'file.moved') this.#follow(data);
     if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {

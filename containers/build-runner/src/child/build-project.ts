@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
+import { isSource } from '../../../../src/contract/loaders.ts';
 import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
-import { isSource } from './loaders.ts';
 import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
 import { type Project, publicFolder } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';

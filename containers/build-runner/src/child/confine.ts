@@ -17,9 +17,9 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import type { ImportKind, Metafile, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
+import { assetExtensions, kindOf } from '../../../../src/contract/loaders.ts';
 import { BuildFailure } from '../failure.ts';
 import { findUrlReferences, rewriteUrlReferences } from './import-meta-url.ts';
-import { assetExtensions, kindOf } from './loaders.ts';
 import { admit, findPublic, outside, outsideMessage, type Project, resolveInProject, toRelative } from './project.ts';
 
 /** Builds a worker (or a stylesheet to be inlined) on its own; the text of its one output. */

@@ -1,5 +1,7 @@
-import { posix } from 'node:path';
-import type { Loader } from 'esbuild';
+/** The names that esbuild has for how a file is read. */
+export type Loader = 'js' | 'jsx' | 'ts' | 'tsx' | 'json' | 'css' | 'local-css' | 'text';
+
+const extensionOf = (path: string): string => (/[^/](\.[^./]*)$/.exec(path)?.[1] ?? '').toLowerCase();
 
 const byExtension: Readonly<Record<string, Loader>> = {
   '.js': 'js',
@@ -64,14 +66,14 @@ export const assetExtensions = [
   ],
 ] as const;
 
-/** Sources of compilers that would be code of the project's choice, which the runner does not execute. */
+/** Sources of compilers that would be code of the project's choice, which nothing here executes. */
 const needsCompiler = new Set(['.scss', '.sass', '.less', '.styl', '.vue', '.svelte', '.astro', '.coffee', '.elm']);
 
 export type FileKind = { readonly loader: Loader } | 'asset' | 'needs-compiler';
 
 /** How a file is taken into a bundle, by its name. What is unknown is an asset: games bring formats of their own. */
 export const kindOf = (path: string): FileKind => {
-  const extension = posix.extname(path).toLowerCase();
+  const extension = extensionOf(path);
   if (needsCompiler.has(extension)) return 'needs-compiler';
   if (path.endsWith('.module.css')) return { loader: 'local-css' };
   const loader = byExtension[extension];

@@ -1,0 +1,184 @@
+import type { BuildOptions, BuildResult, Message, Metafile } from 'esbuild-wasm';
+import { limits } from '../contract/limits.ts';
+import type { BundledFile, BundleOrder, BundleResult, PreviewProblem } from '../contract/preview.ts';
+import { generatedPage, type Page, readPage } from './page.ts';
+import { madeFolder, projectPlugin } from './project-plugin.ts';
+import { findEntry, readTsconfig } from './source-paths.ts';
+
+/** The one function of esbuild that is used; in workerd it is WebAssembly. */
+export type Compiler = (options: BuildOptions) => Promise<BuildResult>;
+
+const scriptType = 'text/javascript; charset=utf-8';
+const styleType = 'text/css; charset=utf-8';
+
+const failed = (problems: readonly PreviewProblem[]): BundleResult => ({ ok: false, reason: 'errors', problems });
+
+/** A message of esbuild; its files are those of the project, for it has seen no others. */
+function problemOf({ text, location }: Message): PreviewProblem {
+  const file = location?.file.replace(/^(?:project|inline):/, '').replace(/\?\w+$/, '');
+  return location && file !== undefined && !/^\d*$/.test(file)
+    ? { message: text, file, line: location.line, column: location.column }
+    : { message: text };
+}
+
+const isFailure = (error: unknown): error is Error & { errors: Message[] } =>
+  error instanceof Error && 'errors' in error && Array.isArray(error.errors);
+
+const defines = (): Record<string, string> => {
+  const env = { MODE: 'production', PROD: true, DEV: false, SSR: false, BASE_URL: './' };
+  return {
+    'process.env.NODE_ENV': '"production"',
+    'import.meta.hot': 'undefined',
+    'import.meta.env': JSON.stringify(env),
+  };
+};
+
+interface Run {
+  readonly order: BundleOrder;
+  readonly compile: Compiler;
+  readonly page: Pick<Page, 'entries' | 'mapped'>;
+  readonly toRoot: string;
+  readonly overrides: BuildOptions;
+}
+
+/** Runs the compiler over the project; null where packages are missing, whose names are in `needed`. */
+async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set<string>): Promise<BuildResult> {
+  const paths = new Set(order.paths);
+  const aliases = readTsconfig(paths, order.sources);
+  return await compile({
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    // Names only: nothing is read from there or written to it.
+    absWorkingDir: '/',
+    outdir: `/${madeFolder}`,
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+    logLimit: limits.preview.problems,
+    legalComments: 'none',
+    tsconfigRaw: JSON.stringify({ compilerOptions: { jsx: 'react-jsx', ...aliases.compilerOptions } }),
+    define: defines(),
+    plugins: [
+      projectPlugin({
+        order,
+        paths,
+        aliases,
+        inline: page.entries,
+        mapped: page.mapped,
+        toRoot,
+        needs: (name) => needed.add(name),
+      }),
+    ],
+    ...overrides,
+  });
+}
+
+/** Inputs that the plugin gave. A path that a source computes is looked up by the compiler itself, past every plugin. */
+const given = /^(?:project|inline|url):|^<(?:define|runtime)/;
+
+/** That something else went in, matched or not; throws nothing away. */
+const hasComputedImports = (metafile: Metafile | undefined): boolean =>
+  Object.keys(metafile?.inputs ?? {}).some((input) => !given.test(input));
+
+const computed: BundleResult = {
+  ok: false,
+  reason: 'needs_build',
+  problems: [{ message: 'An import computes its path, which a preview cannot follow.' }],
+};
+
+/** The output of each entry, in their order. */
+function outputsOf(metafile: Metafile | undefined, page: Pick<Page, 'entries'>) {
+  const outputs = Object.entries(metafile?.outputs ?? {});
+  return page.entries.map(({ path, code }, index) => {
+    const wanted = code === undefined ? `project:${path}` : `inline:${index}`;
+    const found = outputs.find(([, output]) => output.entryPoint === wanted);
+    return found && { script: found[0], style: found[1].cssBundle };
+  });
+}
+
+function filesOf(result: BuildResult): BundledFile[] {
+  return (result.outputFiles ?? []).map(({ path, text }) => ({
+    path: path.replace(/^\//, ''),
+    mimeType: path.endsWith('.css') ? styleType : scriptType,
+    text,
+  }));
+}
+
+const baseName = (path: string): string => /([^/]+?)(?:\.\w+)?$/.exec(path)?.[1] ?? 'entry';
+
+async function bundlePage(order: BundleOrder, title: string, compile: Compiler, needed: Set<string>) {
+  const paths = new Set(order.paths);
+  const entry = findEntry(paths, order.sources);
+  if (entry === undefined)
+    return failed([{ message: 'No entry: add an index.html, or src/main.ts, or name one in kiln.json.' }]);
+  const isHtml = /\.html?$/i.test(entry);
+  const text = isHtml ? order.sources[entry] : generatedPage(title, entry);
+  if (text === undefined) return failed([{ message: `${entry} is no text, or too large for a preview.` }]);
+  const page = readPage(isHtml ? entry : 'index.html', text, paths);
+  const overrides: BuildOptions = {
+    splitting: true,
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    entryPoints: page.entries.map(({ path, code }, index) => ({
+      in: code === undefined ? path : `kiln:inline/${index}`,
+      out: baseName(path),
+    })),
+  };
+  const result =
+    page.entries.length === 0 ? null : await run({ order, compile, page, toRoot: '../', overrides }, needed);
+  if (hasComputedImports(result?.metafile)) return computed;
+  const html = page.finish(outputsOf(result?.metafile, page));
+  const files = result ? filesOf(result) : [];
+  return {
+    ok: true as const,
+    files: [{ path: 'index.html', mimeType: 'text/html; charset=utf-8', text: html }, ...files],
+  };
+}
+
+/** A file that a page starts as a worker, at the address of its source: one text that runs as a module and as a classic script. */
+async function bundleWorker(order: BundleOrder, path: string, compile: Compiler, needed: Set<string>) {
+  if (order.sources[path] === undefined) return failed([{ message: `${path} is no source of this project.` }]);
+  const page = { entries: [], mapped: () => undefined };
+  const toRoot = '../'.repeat(path.split('/').length - 1) || './';
+  const overrides: BuildOptions = {
+    entryPoints: [path],
+    splitting: false,
+    define: { ...defines(), 'import.meta.url': 'self.location.href' },
+  };
+  const result = await run({ order, compile, page, toRoot, overrides }, needed);
+  if (hasComputedImports(result.metafile)) return computed;
+  const files = filesOf(result);
+  return { ok: true as const, files: files.slice(0, 1).map((file) => ({ ...file, path })) };
+}
+
+/** Bundles what is asked for. Throws for nothing that a project can contain. */
+export async function bundle(order: BundleOrder, compile: Compiler): Promise<BundleResult> {
+  const needed = new Set<string>();
+  const missing = (): BundleResult => ({
+    ok: false,
+    reason: 'needs_build',
+    problems: [...needed].sort().map((name) => ({
+      message: `The package "${name}" is not in the page's import map, and a preview installs none.`,
+    })),
+  });
+  try {
+    const { want } = order;
+    const result =
+      want.kind === 'page'
+        ? await bundlePage(order, want.title, compile, needed)
+        : await bundleWorker(order, want.path, compile, needed);
+    if (needed.size > 0) return missing();
+    const size = result.ok ? result.files.reduce((sum, { text }) => sum + text.length, 0) : 0;
+    if (size > limits.preview.outputBytes)
+      return { ok: false, reason: 'too_large', problems: [{ message: 'What is made of the sources is too large.' }] };
+    return result;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) return computed;
+    // A package that is not there may be why something else fails; a build has it.
+    return needed.size > 0 ? missing() : failed(error.errors.map(problemOf));
+  }
+}

@@ -1,0 +1,147 @@
+import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin } from 'esbuild-wasm';
+import { kindOf } from '../contract/loaders.ts';
+import type { BundleOrder } from '../contract/preview.ts';
+import type { Page, PageEntry } from './page.ts';
+import { type Aliases, fileAt, folderOf, within } from './source-paths.ts';
+
+/**
+ * The whole file system of a preview's bundle: the sources that came with the order, and nothing else. Every import,
+ * of whatever kind, is resolved here by its text alone, so neither the compiler nor its messages learn of anything
+ * outside; what is not there and what is outside are told in the same words (hostile case 66).
+ */
+
+/** Where everything that is made lies in the site: one folder deep. */
+export const madeFolder = '_kiln';
+
+const namespace = 'project';
+/** How a file is taken in: as what it is, or as an import's suffix asks. */
+type Manner = 'source' | 'asset' | 'raw' | 'worker';
+
+interface Taken {
+  readonly manner: Manner;
+}
+
+/** What a browser loads from elsewhere, or from the text itself. */
+const isElsewhere = (spec: string): boolean => /^(?:https?:|data:|blob:|\/\/)/i.test(spec);
+/** Any other scheme but that of Node's own modules, which are told like packages. */
+const isForeign = (spec: string): boolean => /^(?!node:)[a-z][a-z\d+.-]*:/i.test(spec);
+
+const missing = (spec: string): OnResolveResult => ({ errors: [{ text: `Could not resolve "${spec}"` }] });
+
+const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
+
+export interface PluginOptions {
+  readonly order: BundleOrder;
+  readonly paths: ReadonlySet<string>;
+  readonly aliases: Aliases;
+  readonly inline: readonly PageEntry[];
+  readonly mapped: Page['mapped'];
+  /** From where the output will be served up to the site's root: `../` for what is made. */
+  readonly toRoot: string;
+  /** Told of the packages that the project would need installed. */
+  readonly needs: (name: string) => void;
+}
+
+const packageOf = (spec: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(spec)?.[0] ?? spec;
+
+export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, needs }: PluginOptions): Plugin {
+  const { sources } = order;
+
+  /** What a URL of the project means: a file where it is, or one of public/, which is served at the root. */
+  const served = (folder: string, url: string): string | undefined => {
+    const path = within(folder, url);
+    if (path === null) return undefined;
+    if (paths.has(path)) return path;
+    return paths.has(`public/${path}`) ? path : undefined;
+  };
+
+  const resolveUrl = (args: OnResolveArgs, folder: string): OnResolveResult => {
+    if (args.path.startsWith('#')) return { path: args.path, external: true };
+    const [, url = '', rest = ''] = /^([^?#]*)(.*)$/s.exec(args.path) ?? [];
+    const path = served(folder, url);
+    return path === undefined ? missing(args.path) : { path: toRoot + encoded(path) + rest, external: true };
+  };
+
+  const resolveModule = (args: OnResolveArgs, folder: string, spec: string): OnResolveResult => {
+    const [, bare = '', query = ''] = /^([^?]*)(\?.*)?$/s.exec(spec) ?? [];
+    const isPath = /^\.{0,2}\//.test(bare) || bare === '.' || bare === '..';
+    const inCss = args.kind === 'import-rule' || args.kind === 'composes-from';
+    const target = isPath || inCss ? within(folder, bare) : null;
+    const file = target === null ? undefined : (fileAt(paths, target) ?? fileAt(paths, `public/${target}`));
+    const found = file ?? (isPath ? undefined : aliases.resolve(bare));
+    if (found === undefined) {
+      if (isPath || inCss) return missing(spec);
+      needs(packageOf(bare));
+      return { path: spec, external: true };
+    }
+    const asked = new URLSearchParams(query);
+    const manner: Manner = asked.has('raw')
+      ? 'raw'
+      : asked.has('worker')
+        ? 'worker'
+        : asked.has('url') || kindOf(found) === 'asset'
+          ? 'asset'
+          : 'source';
+    // One file may be in a bundle in several manners, which are several modules.
+    const suffix = manner === 'source' ? '' : `?${manner}`;
+    return { path: found, namespace, suffix, pluginData: { manner } satisfies Taken };
+  };
+
+  const load = (path: string, { manner }: Taken): OnLoadResult => {
+    const address = JSON.stringify(toRoot + encoded(path.replace(/^public\//, '')));
+    if (manner === 'asset')
+      return { contents: `export default new URL(${address}, import.meta.url).href;`, loader: 'js' };
+    if (manner === 'worker')
+      return {
+        contents: `export default function (options) {
+  return new Worker(new URL(${address}, import.meta.url), { type: 'module', name: options?.name });
+}`,
+        loader: 'js',
+      };
+    const text = sources[path];
+    if (text === undefined) return { errors: [{ text: `${path} is no text, or too large for a preview.` }] };
+    if (manner === 'raw') return { contents: text, loader: 'text' };
+    const kind = kindOf(path);
+    if (kind === 'needs-compiler') return { errors: [{ text: `${path} needs a compiler that is not here.` }] };
+    if (kind === 'asset') return { contents: text, loader: 'text' };
+    return { contents: ofItsOwn(path, text), loader: kind.loader };
+  };
+
+  /** A module's own URL is that of its source, which is served beside everything that it may name relative to itself. */
+  const ofItsOwn = (path: string, text: string): string =>
+    /\.[cm]?[jt]sx?$/.test(path) && text.includes('import.meta.url')
+      ? `${text.replaceAll(/\bimport\.meta\.url\b/g, '__kilnUrl')}\nimport __kilnUrl from ${JSON.stringify(`kiln:url/${path}`)};\n`
+      : text;
+
+  return {
+    name: 'kiln',
+    setup: (build) => {
+      build.onResolve({ filter: /.*/ }, (args): OnResolveResult => {
+        if (args.kind === 'entry-point') {
+          const index = /^kiln:inline\/(\d+)$/.exec(args.path)?.[1];
+          return index === undefined
+            ? { path: args.path, namespace, pluginData: { manner: 'source' } satisfies Taken }
+            : { path: index, namespace: 'inline' };
+        }
+        const importer = args.namespace === 'inline' ? (inline[Number(args.importer)]?.path ?? '') : args.importer;
+        if (args.path === `kiln:url/${importer}`) return { path: importer, namespace: 'url' };
+        const folder = folderOf(importer);
+        const map = mapped(args.path);
+        if (map && 'external' in map) return { path: args.path, external: true };
+        if (isElsewhere(args.path)) return { path: args.path, external: true };
+        if (isForeign(args.path)) return missing(args.path);
+        if (args.kind === 'url-token') return resolveUrl(args, folder);
+        return resolveModule(args, map ? '' : folder, map ? `/${map.url.replace(/^\.?\/+/, '')}` : args.path);
+      });
+      build.onLoad({ filter: /.*/, namespace }, ({ path, pluginData }) => load(path, pluginData as Taken));
+      build.onLoad({ filter: /.*/, namespace: 'inline' }, ({ path }) => ({
+        contents: inline[Number(path)]?.code ?? '',
+        loader: 'js',
+      }));
+      build.onLoad({ filter: /.*/, namespace: 'url' }, ({ path }) => ({
+        contents: `export default new URL(${JSON.stringify(toRoot + encoded(path))}, import.meta.url).href;`,
+        loader: 'js',
+      }));
+    },
+  };
+}

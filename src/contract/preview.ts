@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { Id, Sha256, Timestamp } from './ids.ts';
+
+export const PreviewProblem = z
+  .object({
+    message: z.string(),
+    file: z.string().optional(),
+    line: z.int().optional(),
+    column: z.int().optional(),
+  })
+  .meta({ id: 'PreviewProblem' });
+export type PreviewProblem = z.infer<typeof PreviewProblem>;
+
+/** Why there is nothing to play. All but `errors` are for a normal build, which has what a preview has not. */
+export const PreviewReason = z.enum(['errors', 'needs_build', 'too_large']);
+export type PreviewReason = z.infer<typeof PreviewReason>;
+
+export const Preview = z
+  .object({
+    projectId: Id,
+    ready: z.boolean(),
+    reason: PreviewReason.nullable().meta({
+      description:
+        'Why it is not ready. `errors`: see `problems`. `needs_build`, `too_large`: make a build, which can do that',
+    }),
+    problems: z.array(PreviewProblem),
+    sourceHash: Sha256.meta({ description: 'Of what is shown: the same sources, the same preview' }),
+    url: z.string().meta({ description: 'Signed: opens the newest state in the browser that follows it' }),
+    expiresAt: Timestamp,
+  })
+  .meta({ id: 'Preview' });
+export type Preview = z.infer<typeof Preview>;
+
+export const PreviewEnvelope = z.object({ preview: Preview });
+
+/** What the bundler is given: every path of the project, and the text of each source. */
+export interface BundleOrder {
+  readonly paths: readonly string[];
+  readonly sources: Readonly<Record<string, string>>;
+  /** The whole page; or one file that the page starts as a worker. */
+  readonly want: { readonly kind: 'page'; readonly title: string } | { readonly kind: 'worker'; readonly path: string };
+}
+
+export interface BundledFile {
+  /** Relative to the site. */
+  readonly path: string;
+  readonly mimeType: string;
+  readonly text: string;
+}
+
+export type BundleResult =
+  | { readonly ok: true; readonly files: readonly BundledFile[] }
+  | { readonly ok: false; readonly reason: PreviewReason; readonly problems: readonly PreviewProblem[] };
+
+export type BundleAnswer = BundleResult & {
+  /** Milliseconds in the bundler. */
+  readonly ms: number;
+  /** Bytes of the compiler's memory, which only ever grows. */
+  readonly heap: number;
+};

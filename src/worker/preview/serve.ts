@@ -1,0 +1,137 @@
+import { LRUCache } from 'lru-cache';
+import { KilnError } from '../../contract/errors.ts';
+import { Id } from '../../contract/ids.ts';
+import { limits } from '../../contract/limits.ts';
+import type { BundledFile, BundleResult } from '../../contract/preview.ts';
+import { mimeTypeOf } from '../../core/content.ts';
+import { etag } from '../../core/etag.ts';
+import { decodePath } from '../../core/paths.ts';
+import { sha256 } from '../../core/tree.ts';
+import { getBlob, type ManifestEntry } from '../../data/objects.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { vouch } from '../auth/vouch.ts';
+import { admit } from '../content/admission.ts';
+import { gameHeaders } from '../content/game-headers.ts';
+import type { AppContext } from '../http/context.ts';
+import { GatedRoom } from '../http/gated-room.ts';
+import { serveBytes } from '../http/range.ts';
+import { pageOf, siteOf, textOf } from './site.ts';
+import { newestState, type State } from './state.ts';
+
+/** What a page was just shown of, for the files that it asks for: by project and person, who passed the gate. */
+const shown = new LRUCache<string, State>({ max: 500, ttl: limits.preview.memory });
+
+const script = /\.[cm]?[jt]sx?$/i;
+/** What only a compiler can read, wherever it is asked for. */
+const needsCompiling = /\.(?:[cm]?tsx?|jsx)$/i;
+const startsWorker = new Set(['worker', 'sharedworker', 'serviceworker', 'audioworklet', 'paintworklet']);
+
+/**
+ * The newest state of a project on an origin of its own, for members with a signed link. What is bundled is made of the
+ * sources of the moment; everything else is served where it is, as a development server does. Its own address is
+ * below `/preview/<project>/`; what a game asks for at the root of its origin is the same.
+ */
+export async function servePreview(c: AppContext, projectId: string): Promise<Response> {
+  if (!Id.safeParse(projectId).success) throw new KilnError('not_found');
+  const { claims, redirect } = await admit(c, 'preview', ({ sub }) => sub === projectId);
+  if (redirect) return redirect;
+  c.var.fields.user = claims.by;
+  c.var.fields.project = projectId;
+  if (!(await vouch(c, claims.by, { kind: 'session', id: claims.sid }, claims.by))) throw new KilnError('not_found');
+  const caller = { userId: claims.by, requestId: c.var.requestId };
+  const room = new GatedRoom(projectId, projectRoom(c.env, projectId), caller, 'build.create');
+
+  const base = `/preview/${projectId}/`;
+  const path = decodePath(
+    (c.req.path.startsWith(base) ? c.req.path.slice(base.length) : c.req.path.slice(1)) || 'index.html',
+  );
+  const isPage = path === 'index.html';
+  const key = `${projectId} ${claims.by}`;
+  const state = (isPage ? undefined : shown.get(key)) ?? (await newestState(c, room));
+  shown.set(key, state);
+
+  const site = await pageOf(c, state);
+  const made = site.ok ? site.files.find((file) => file.path === path) : undefined;
+  if (made) return await serveMade(c, made);
+  if (isPage && !site.ok) return explain(c, site);
+  const entry = [path, `public/${path}`, `src/${path}`].map((one) => state.entries.get(one)).find(Boolean);
+  if (!entry) throw new KilnError('not_found');
+  const isWorker = startsWorker.has(c.req.header('sec-fetch-dest') ?? '') && script.test(entry.path);
+  if (isWorker || needsCompiling.test(entry.path)) {
+    const worker = await siteOf(c, state, { kind: 'worker', path: entry.path });
+    if (!worker.ok) throw new KilnError('preview_unavailable', { detail: worker.problems[0]?.message });
+    const [file] = worker.files;
+    if (!file) throw new KilnError('not_found');
+    return await serveMade(c, file);
+  }
+  return await serveFile(c, state.room, entry);
+}
+
+const headersOf = (c: AppContext, contentType: string, caching = 'private, no-cache'): Headers =>
+  new Headers({
+    ...gameHeaders(c),
+    // A neighbour's page would send the visitor's cookie along.
+    'cross-origin-resource-policy': 'same-origin',
+    'x-robots-tag': 'noindex',
+    'content-type': contentType,
+    'cache-control': caching,
+  });
+
+async function serveMade(c: AppContext, { path, mimeType, text }: BundledFile): Promise<Response> {
+  const bytes = new TextEncoder().encode(text);
+  const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(path) && path.startsWith('_kiln/');
+  const headers = headersOf(c, mimeType, isHashed ? 'private, max-age=31536000, immutable' : undefined);
+  return await serveBytes(
+    c.req.raw,
+    {
+      size: bytes.length,
+      etag: etag(sha256(bytes)),
+      open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
+    },
+    headers,
+  );
+}
+
+async function serveFile(c: AppContext, room: GatedRoom, entry: ManifestEntry): Promise<Response> {
+  const { hash, size, path, isText } = entry;
+  return await serveBytes(
+    c.req.raw,
+    {
+      size,
+      etag: etag(hash),
+      open: async (range) => {
+        const object = await getBlob(c.env.ASSETS, hash, range);
+        if (object) return object.body;
+        // A text that was typed just now is in the room alone.
+        if (!isText) throw new KilnError('unavailable');
+        const bytes = new TextEncoder().encode(await textOf(c, room, entry));
+        return range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
+      },
+    },
+    headersOf(c, mimeTypeOf(path, isText)),
+  );
+}
+
+const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** Said as a page, because it is where a page was expected. The workspace says the same, with places to click. */
+function explain(c: AppContext, { reason, problems }: Extract<BundleResult, { ok: false }>): Response {
+  const lines = problems.map(({ message, file, line, column }) => {
+    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}:${column ?? 0}`} `;
+    return `<li>${escaped(place + message)}</li>`;
+  });
+  const advice =
+    reason === 'errors'
+      ? 'The preview comes back with the next change.'
+      : 'A build can do that: make one to play this.';
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>No preview</title>
+<style>body{font:15px/1.5 system-ui,sans-serif;background:#14100e;color:#efe6df;margin:0;padding:28px}h1{font-size:18px}li{font-family:ui-monospace,monospace;font-size:13px;margin:6px 0}p{color:#b3a49a}</style>
+<h1>There is no preview of this</h1><ul>${lines.join('')}</ul><p>${advice}</p></html>`;
+  const headers = headersOf(c, 'text/html; charset=utf-8');
+  headers.set(
+    'content-security-policy',
+    `${headers.get('content-security-policy')}; default-src 'none'; style-src 'unsafe-inline'`,
+  );
+  headers.set('x-content-type-options', 'nosniff');
+  return new Response(c.req.method === 'HEAD' ? null : html, { status: 422, headers });
+}

@@ -1,0 +1,50 @@
+import { LRUCache } from 'lru-cache';
+import { limits } from '../../contract/limits.ts';
+import { hashTree } from '../../core/tree.ts';
+import { allAssets } from '../../data/assets.ts';
+import type { ManifestEntry } from '../../data/objects.ts';
+import { withAssets } from '../assets/build-source.ts';
+import type { AppContext } from '../http/context.ts';
+import type { GatedRoom } from '../http/gated-room.ts';
+
+/** What there is to preview of a project at one moment. */
+export interface State {
+  readonly projectId: string;
+  /** As whoever asked may use it. */
+  readonly room: GatedRoom;
+  /** Hash of the files with the assets. */
+  readonly sourceHash: string;
+  readonly entries: ReadonlyMap<string, ManifestEntry>;
+}
+
+/** Trees that rooms have told, so that they need not tell them again. */
+const trees = new LRUCache<string, { readonly treeHash: string; readonly entries: readonly ManifestEntry[] }>({
+  max: 100,
+});
+
+/** Texts of sources by their hash. What is known here was sent by a gated room or read for one, and is served behind the gate. */
+export const texts = new LRUCache<string, string>({
+  maxSize: limits.preview.keptSources,
+  sizeCalculation: (text) => Math.max(1, text.length),
+});
+
+/** The newest state, live edits included. Passes the gate of the room. */
+export async function newestState(c: AppContext, room: GatedRoom): Promise<State> {
+  const { projectId } = room;
+  const known = trees.get(projectId);
+  const [told, assets] = await Promise.all([
+    room.call((stub, caller, right) => stub.sources(caller, right, known?.treeHash)),
+    allAssets(c.var.db, projectId),
+  ]);
+  const decoder = new TextDecoder();
+  for (const { hash, data } of told.tree?.texts ?? []) texts.set(hash, decoder.decode(data));
+  const files = told.tree?.entries ?? known?.entries ?? [];
+  if (told.tree) trees.set(projectId, { treeHash: told.treeHash, entries: files });
+  const entries = withAssets(files, assets);
+  return {
+    projectId,
+    room,
+    sourceHash: entries ? hashTree(entries) : told.treeHash,
+    entries: new Map((entries ?? files).map((entry) => [entry.path, entry])),
+  };
+}

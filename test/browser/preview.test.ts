@@ -1,0 +1,122 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { KilnClient } from '../../src/client/index.ts';
+import { launchBrowser } from './chromium.ts';
+import { clientOf, person, picture } from './person.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+const files: Readonly<Record<string, string>> = {
+  'index.html':
+    '<!doctype html><title>Game</title><body style="color:#fff;background:#123"><p id="said"></p><script type="module" src="/src/main.ts"></script></body>',
+  'src/main.ts': `import { greeting } from './greeting.ts';
+const said = document.querySelector('#said') as HTMLElement;
+const worker = new Worker(new URL('./double.ts', import.meta.url), { type: 'module' });
+worker.onmessage = async ({ data }) => {
+  const level = await (await fetch('/level.txt')).text();
+  said.textContent = \`\${greeting}, \${level}, \${data}\`;
+};
+worker.postMessage(21);
+`,
+  'src/greeting.ts': "export const greeting: string = 'hello';\n",
+  'src/double.ts': 'self.onmessage = ({ data }: MessageEvent<number>) => self.postMessage(data * 2);\n',
+  'public/level.txt': 'level one',
+};
+
+async function makeProject(client: KilnClient, contents: Readonly<Record<string, string>>): Promise<string> {
+  const { project } = await client.call('createProject', { body: { name: 'Live' } });
+  const operations = Object.entries(contents).map(([path, content]) => ({ op: 'create' as const, path, content }));
+  await client.call('batchFiles', { params: { id: project.id }, body: { operations } });
+  return project.id;
+}
+
+const shown = (page: Page) => page.frameLocator('[data-testid="preview-frame"]').locator('#said');
+
+describe('the preview beside the editor', () => {
+  it('plays what is written, and follows what is typed and what others save', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, files);
+    const { page } = ada;
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('file-src/greeting.ts').click();
+    await page.getByTestId('preview').click();
+    await expect.poll(() => shown(page).innerText()).toBe('hello, level one, 42');
+
+    // Typed, and saved by the room.
+    const editor = page.getByTestId('editor').locator('.cm-content');
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type("export const greeting = 'good evening';");
+    await expect.poll(() => shown(page).innerText()).toBe('good evening, level one, 42');
+    await picture(page, 'preview');
+
+    // Written by somebody else.
+    await client.call('putFile', { params: { id, path: 'public/level.txt' }, body: { content: 'level two' } });
+    await expect.poll(() => shown(page).innerText()).toBe('good evening, level two, 42');
+
+    // A mistake is told with its place, and what ran before stays.
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type('export const greeting = ;');
+    const trouble = page.getByTestId('preview-trouble');
+    await trouble.getByText('src/greeting.ts:1').waitFor();
+    expect(await shown(page).innerText()).toBe('good evening, level two, 42');
+    await picture(page, 'preview-mistake');
+    await page.setViewportSize({ width: 800, height: 700 });
+    await picture(page, 'preview-mistake-800');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type("export const greeting = 'back';");
+    await expect.poll(() => shown(page).innerText()).toBe('back, level two, 42');
+    expect(await trouble.count()).toBe(0);
+
+    await page.getByTestId('preview').click();
+    expect(await page.getByTestId('preview-frame').count()).toBe(0);
+    expect(ada.complaints).toEqual([]);
+  });
+
+  it('hands to a build what it cannot do itself', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, {
+      'index.html': '<!doctype html><body><script type="module" src="/src/main.js"></script></body>',
+      'src/main.js':
+        'const name = location.hash; import(`./levels/${name || "one"}.js`).then((m) => document.body.append(m.level));',
+      'src/levels/one.js': "export const level = 'the first level';",
+    });
+    const { page } = ada;
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('preview').click();
+    await page.getByTestId('preview-trouble').getByText('This is for a build').waitFor();
+    await picture(page, 'preview-build');
+    await page.getByTestId('preview-build').click();
+    await page.frameLocator('[data-testid="play-frame"]').getByText('the first level').waitFor();
+  });
+
+  it('plays the template without packages', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const { project } = await client.call('createFromTemplate', {
+      params: { templateId: 'canvas-arcade' },
+      body: { name: 'Arcade' },
+    });
+    const { preview } = await client.call('previewProject', { params: { id: project.id } });
+    expect(preview).toMatchObject({ ready: true, problems: [] });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('response', (response) => {
+      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+    });
+    await page.goto(preview.url);
+    await page.waitForSelector('html[data-ready="true"]');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});

@@ -1,0 +1,171 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
+import type { Preview } from '../../src/contract/preview.ts';
+import { png } from '../support/media.ts';
+import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
+import { YjsClient } from './yjs-client.ts';
+
+const files = {
+  'index.html': '<!doctype html><body><script type="module" src="/src/main.ts"></script></body>',
+  'src/main.ts': "import { size } from './size.ts';\nconst n: number = size;\ndocument.title = 'size ' + n;\n",
+  'src/size.ts': 'export const size = 41;\n',
+  'src/worker.ts': 'const n: number = 7;\npostMessage(n);\n',
+  'public/level.txt': 'level one',
+};
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld(files);
+});
+
+const put = async (path: string, content: string, { projectId, owner } = world): Promise<void> => {
+  const answer = await call('PUT', `/api/projects/${projectId}/files/${path}`, { as: owner, json: { content } });
+  if (answer.status >= 300) throw new Error(await answer.text());
+};
+
+const preview = async (as: Account = world.editor, projectId = world.projectId): Promise<Preview> =>
+  (await expectJson<{ preview: Preview }>(await call('POST', `/api/projects/${projectId}/preview`, { as }), 200))
+    .preview;
+
+/** A browser that follows the link and keeps the cookie. */
+async function visitor(url: string) {
+  const { host, pathname, search } = new URL(url);
+  const entering = await call('GET', pathname + search, { host });
+  const cookie = (entering.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  expect(entering.status).toBe(303);
+  expect(entering.headers.get('location')).toBe(pathname);
+  return {
+    cookie,
+    get: (path: string, headers: Record<string, string> = {}) =>
+      call('GET', path.startsWith('/') ? path : pathname + path, { host, headers: { cookie, ...headers } }),
+  };
+}
+
+const scriptOf = (html: string): string => /src="\.\/([^"]+)"/.exec(html)?.[1] ?? 'no script';
+
+describe('a preview', () => {
+  it('shows the newest state on an origin of its own, what is typed at the moment included', async () => {
+    const first = await preview();
+    expect(first).toMatchObject({ ready: true, reason: null, problems: [], projectId: world.projectId });
+    expect(new URL(first.url).host).toBe(`preview-${world.projectId}.play.test`);
+    const { get } = await visitor(first.url);
+    const html = await (await get('')).text();
+    expect(await (await get(scriptOf(html))).text()).toContain('41');
+
+    const editor = await YjsClient.open(world.editor, world.projectId, 'src/size.ts');
+    editor.text.delete(0, editor.text.length);
+    editor.text.insert(0, 'export const size = 42;\n');
+    await expect.poll(async () => (await preview()).sourceHash).not.toBe(first.sourceHash);
+    editor.close();
+    await expect.poll(async () => await (await get(scriptOf(await (await get('')).text()))).text()).toContain('42');
+    // The same sources are the same preview.
+    expect((await preview()).sourceHash).toBe((await preview(world.viewer)).sourceHash);
+  });
+
+  it('serves what is not bundled where it is, and at the root of its origin', async () => {
+    const { get } = await visitor((await preview()).url);
+    for (const path of ['level.txt', '/level.txt', 'public/level.txt'])
+      expect(await (await get(path)).text(), path).toBe('level one');
+    const part = await get('level.txt', { range: 'bytes=0-4' });
+    expect([part.status, await part.text()]).toEqual([206, 'level']);
+    const worker = await get('src/worker.ts', { 'sec-fetch-dest': 'worker' });
+    expect(worker.headers.get('content-type')).toContain('text/javascript');
+    expect(await worker.text()).toContain('postMessage(n)');
+    for (const path of ['nothing.txt', '/api/projects', '..%2f..%2fx'])
+      expect([404, 422]).toContain((await get(path)).status);
+  });
+
+  it('has the assets of the project, and changes with them', async () => {
+    const before = await preview();
+    const body = new FormData();
+    body.set('projectId', world.projectId);
+    body.set('file', new File([png(5, 5)], 'hero.png'));
+    await expectJson(await call('POST', '/api/assets/upload', { as: world.owner, body }), 201);
+    const after = await preview();
+    expect(after.sourceHash).not.toBe(before.sourceHash);
+    const { get } = await visitor(after.url);
+    expect((await get('')).status).toBe(200);
+    expect(new Uint8Array(await (await get('assets/hero.png')).arrayBuffer())).toEqual(png(5, 5));
+  });
+
+  it('says where a mistake is, on its page as text, and is back with the next change', async () => {
+    const other = await makeWorld({ ...files, 'src/size.ts': 'export const size = <b>;\n' });
+    const broken = await preview(other.editor, other.projectId);
+    expect(broken).toMatchObject({ ready: false, reason: 'errors', problems: [{ file: 'src/size.ts', line: 1 }] });
+    const { get } = await visitor(broken.url);
+    const page = await get('');
+    expect(page.status).toBe(422);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const text = await page.text();
+    expect(text).toContain('src/size.ts:1:');
+    expect(text).not.toContain('<b>;');
+    await put('src/size.ts', 'export const size = 1;\n', other);
+    expect(await preview(other.editor, other.projectId)).toMatchObject({ ready: true, problems: [] });
+    expect((await get('')).status).toBe(200);
+  });
+
+  it('leaves to a build what needs packages, or is too large', async () => {
+    const other = await makeWorld({ 'src/main.js': "import Phaser from 'phaser'; console.log(Phaser);" });
+    expect(await preview(other.viewer, other.projectId)).toMatchObject({
+      ready: false,
+      reason: 'needs_build',
+      problems: [{ message: expect.stringContaining('"phaser"') }],
+    });
+    const part = 'x'.repeat(Math.min(limits.file.textMax, limits.preview.sourceBytes) - 100);
+    for (let n = 0; n * part.length < limits.preview.sourceBytes; n += 1)
+      await put(`src/large-${n}.js`, `export const x = '${part}';`, other);
+    const large = await preview(other.viewer, other.projectId);
+    expect(large).toMatchObject({ ready: false, reason: 'too_large' });
+    expect(await (await (await visitor(large.url)).get('')).text()).toContain('A build can do that');
+  });
+
+  it('#66 finds nothing outside the project', async () => {
+    const other = await makeWorld({ 'src/main.js': "import x from '../../../../etc/passwd?raw'; console.log(x);" });
+    expect(await preview(other.editor, other.projectId)).toMatchObject({
+      ready: false,
+      reason: 'errors',
+      problems: [{ message: 'Could not resolve "../../../../etc/passwd?raw"', file: 'src/main.js' }],
+    });
+  });
+});
+
+describe('the gate of a preview', () => {
+  it('lets in members by a link of their own, and nobody else', async () => {
+    const path = `/api/projects/${world.projectId}/preview`;
+    expect(await expectProblem(await call('POST', path), 401)).toBe('unauthenticated');
+    expect(await expectProblem(await call('POST', path, { as: world.stranger }), 404)).toBe('not_found');
+    const host = `preview-${world.projectId}.play.test`;
+    for (const at of ['/', `/preview/${world.projectId}/`, '/src/main.ts', '/level.txt', '/?kiln-key=x'])
+      expect((await call('GET', at, { host })).status, at).toBe(404);
+    for (const label of ['preview-', `preview-${newId()}`, 'preview-x'])
+      expect((await call('GET', '/', { host: `${label}.play.test` })).status).toBe(404);
+    // A link into one project opens no other.
+    const other = await makeWorld({ 'src/main.js': '' });
+    const { cookie } = await visitor((await preview(other.owner, other.projectId)).url);
+    expect((await call('GET', '/', { host, headers: { cookie } })).status).toBe(404);
+  });
+
+  it('closes to who is removed, to who signs out, and with the project', async () => {
+    const other = await makeWorld(files);
+    const visit = async (as: Account) => await visitor((await preview(as, other.projectId)).url);
+    const [editor, owner] = [await visit(other.editor), await visit(other.owner)];
+    for (const { get } of [editor, owner]) expect((await get('')).status).toBe(200);
+    const member = `/api/projects/${other.projectId}/collaborators/${other.editor.id}`;
+    expect((await call('DELETE', member, { as: other.owner })).status).toBe(204);
+    expect((await editor.get('')).status).toBe(404);
+    const guest = await signUp('guest');
+    const json = { userId: guest.id, role: 'viewer' };
+    const members = `/api/projects/${other.projectId}/collaborators`;
+    await expectJson(await call('POST', members, { as: other.owner, json }), 201);
+    const viewer = await visit(guest);
+    expect((await viewer.get('')).status).toBe(200);
+    const out = { refreshToken: guest.refreshToken };
+    expect((await call('POST', '/api/auth/logout', { as: guest, json: out })).status).toBe(204);
+    expect((await viewer.get('')).status).toBe(404);
+    expect((await call('DELETE', `/api/projects/${other.projectId}?permanent=true`, { as: other.owner })).status).toBe(
+      204,
+    );
+    expect((await owner.get('')).status).toBe(404);
+  });
+});

@@ -1,0 +1,70 @@
+import { computed, signal } from '@preact/signals';
+import type { KilnClient } from '../../../src/client/index.ts';
+import type { Preview } from '../../../src/contract/preview.ts';
+import { toastError } from '../state/toasts.ts';
+
+/** Pause after a change before the preview follows it: a word is typed in one go. Milliseconds. */
+const pause = 300;
+
+/** The newest state, played beside the editor: bundled anew after every save, and started anew when it has changed. */
+export class LivePreview {
+  readonly on = signal(false);
+  readonly busy = signal(false);
+  /** What was bundled last, whether it can be played or not. */
+  readonly last = signal<Preview | undefined>(undefined);
+  /** What is played: stays while somebody is in the middle of a line. */
+  readonly playing = signal<Preview | undefined>(undefined);
+  /** Why what was written last is not what is played. */
+  readonly trouble = computed(() => (this.on.value && this.last.value?.ready === false ? this.last.value : undefined));
+
+  readonly #client: KilnClient;
+  readonly #projectId: string;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #again = false;
+
+  constructor(client: KilnClient, projectId: string) {
+    this.#client = client;
+    this.#projectId = projectId;
+  }
+
+  start(): void {
+    this.on.value = true;
+    void this.#refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.on.value = false;
+    this.last.value = undefined;
+    this.playing.value = undefined;
+  }
+
+  /** Something that may be part of the game was saved. */
+  changed(): void {
+    if (!this.on.value) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), pause);
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.busy.value) {
+      this.#again = true;
+      return;
+    }
+    this.busy.value = true;
+    try {
+      const { preview } = await this.#client.call('previewProject', { params: { id: this.#projectId } });
+      if (!this.on.value) return;
+      this.last.value = preview;
+      if (preview.ready && preview.sourceHash !== this.playing.value?.sourceHash) this.playing.value = preview;
+    } catch (error) {
+      toastError(error);
+    } finally {
+      this.busy.value = false;
+      if (this.#again) {
+        this.#again = false;
+        this.changed();
+      }
+    }
+  }
+}
