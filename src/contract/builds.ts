@@ -26,6 +26,10 @@ export const BuildOptions = z
       .boolean()
       .optional()
       .meta({ description: 'With optimizeAssets: models need a loader that decodes EXT_meshopt_compression' }),
+    offline: z.boolean().optional().meta({
+      description:
+        'Target `web`: a service worker keeps every file of the game, and a web app manifest lets people install it',
+    }),
     define: z
       .record(
         z

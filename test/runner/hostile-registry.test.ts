@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { access } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FakePlatform } from './support/fake-platform.ts';
@@ -118,6 +120,96 @@ it('scripts of a package do not run', async () => {
   const build = await run('has-scripts');
   expect([...(await build.site()).values()].join()).toContain('42');
   expect(asked).toEqual([]);
+});
+
+it('#68 of scripts, .npmrc, tool configurations and plugins of a project none is executed, read or asked', async () => {
+  const base = `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`;
+  const mark = join(runner.dir, 'executed');
+  // Whatever runs it, as a module, a script or a shell command, leaves a mark or asks the server.
+  const code = `require('node:fs').writeFileSync(${JSON.stringify(mark)}, 'x'); fetch('${base}executed');`;
+  const module_ = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(mark)}, 'x'); fetch('${base}executed'); export default {};`;
+  const command = `touch ${mark}; curl ${base}executed`;
+  const names = [
+    'preinstall',
+    'install',
+    'postinstall',
+    'prepare',
+    'prepublish',
+    'prebuild',
+    'build',
+    'postbuild',
+    'test',
+  ];
+  const build = await runner.run(
+    await platform.build({
+      'src/main.ts': "import value from 'has-scripts'; import './style.css'; console.info(value);",
+      'src/style.css': '@tailwind base; p { color: red }',
+      'package.json': JSON.stringify({
+        scripts: Object.fromEntries(names.map((name) => [name, command])),
+        dependencies: { 'has-scripts': '1.0.0' },
+        esbuild: { plugins: ['./plugin.mjs'] },
+        postcss: { plugins: { './plugin.cjs': {} } },
+        babel: { plugins: ['./plugin.cjs'] },
+        browserslist: 'extends ./plugin.cjs',
+        packageManager: `npm@${base}npm.tgz`,
+      }),
+      // A registry, a proxy, a shell and a script of its own.
+      '.npmrc': `registry=${base}other/\nproxy=${base}\nscript-shell=${mark}\nnode-options=--require ./plugin.cjs\nignore-scripts=false\n`,
+      '.yarnrc.yml': 'yarnPath: ./plugin.cjs\n',
+      '.pnpmfile.cjs': code,
+      'vite.config.ts': module_,
+      'vite.config.js': module_,
+      'webpack.config.js': code,
+      'rollup.config.mjs': module_,
+      'esbuild.config.mjs': module_,
+      'postcss.config.js': code,
+      'postcss.config.mjs': module_,
+      'tailwind.config.js': code,
+      'babel.config.js': code,
+      'svgo.config.js': code,
+      'plugin.cjs': code,
+      'plugin.mjs': module_,
+      'tsconfig.json': '{"compilerOptions":{"plugins":[{"name":"./plugin.cjs"}]}}',
+    }),
+  );
+  const scripts = [...(await build.site()).values()].join();
+  expect(scripts).toContain('42');
+  await expect(access(mark)).rejects.toThrow();
+  expect(asked).toEqual([]);
+});
+
+it.each(['git', 'http', 'file'])('#68 a dependency of the project by %s is neither fetched nor read', async (kind) => {
+  const base = `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`;
+  const spec = { git: `git+${base}trap.git`, http: `${base}trap.tgz`, file: 'file:../../secret' }[kind] ?? '';
+  const build = await runner.run(
+    await platform.build({
+      'src/main.ts': "import 'x';",
+      'package.json': JSON.stringify({ dependencies: { x: spec } }),
+    }),
+  );
+  expect(await build.failure()).toMatchObject({ kind: 'user', code: 'dependency_failed' });
+  expect(asked).toEqual([]);
+});
+
+it('#68 a package whose bytes are not those of the lock is refused: hashes are pinned', async () => {
+  const integrity = `sha512-${createHash('sha512').update('other bytes').digest('base64')}`;
+  const entry = {
+    version: '1.0.0',
+    resolved: 'https://registry.npmjs.org/has-scripts/-/has-scripts-1.0.0.tgz',
+    integrity,
+  };
+  const dependencies = { 'has-scripts': '1.0.0' };
+  const build = await runner.run(
+    await platform.build({
+      'src/main.ts': "import value from 'has-scripts'; console.info(value);",
+      'package.json': JSON.stringify({ dependencies }),
+      'package-lock.json': JSON.stringify({
+        lockfileVersion: 3,
+        packages: { '': { dependencies }, 'node_modules/has-scripts': entry },
+      }),
+    }),
+  );
+  expect(await build.failure()).toMatchObject({ code: 'dependency_failed' });
 });
 
 it.each([

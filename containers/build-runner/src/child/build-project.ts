@@ -61,7 +61,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
 
   await timed('package', send, async () => {
     const workDir = join(request.outDir, '../tmp/package');
-    await (await packagerOf(target))({
+    const packaging: Packaging = {
       project,
       projectName: request.projectName,
       site: files,
@@ -71,7 +71,11 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
       workDir,
       templates: request.templates,
       log,
-    });
+    };
+    // Packaged apps have all their files with them.
+    const isOffline = options.offline === true && target === 'web';
+    const offline = isOffline ? await (await import('./offline.ts')).addOffline(packaging) : packaging.site;
+    await (await packagerOf(target))({ ...packaging, site: offline });
     await writeSbom(project, request.projectName, site.inputs, request.outDir);
   });
   progress('package')(1);
