@@ -66,12 +66,14 @@ async function start(order: HostOrder): Promise<void> {
   for (const file of results.length > 0 ? [] : order.migrations)
     for (const statement of readFileSync(file, 'utf8').split(breakpoint))
       if (statement.trim()) await database.prepare(statement).run();
-  process.on('message', ({ evict }: HostCommand) => {
-    // A room that is gone already is what was asked for.
+  const evict = (name: string): Promise<void> =>
     miniflare
-      .unsafeEvictDurableObject('server', 'ProjectRoom', { name: evict, webSockets: 'hibernate' })
+      .unsafeEvictDurableObject('server', 'ProjectRoom', { name, webSockets: 'hibernate' })
+      // A room that is gone already is what was asked for.
       .catch(() => undefined);
-  });
+  // Miniflare makes the first call of a kind synchronously. Under load it would wait for a workerd that waits until its log is read, here.
+  await evict('nobody');
+  process.on('message', (command: HostCommand) => void evict(command.evict));
   answer({ ready: true, inspector: order.inspect ? String(await miniflare.getInspectorURL()) : null });
 }
 

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from './chromium.ts';
-import { type Person, person, picture } from './person.ts';
+import { clientOf, type Person, person, picture } from './person.ts';
 
 let browser: Browser;
 let ada: Person;
@@ -146,6 +146,60 @@ describe('two people in the workspace', () => {
     expect(await ada.page.getByTestId('field-position.y').inputValue()).toBe('34');
     await ada.page.getByTestId('node-Node').waitFor();
     await saved(ada);
+  });
+
+  it('[R22] are shown what does not fit in a scene: in the list of files, at the node, and beside it', async () => {
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const path = 'levels/broken.scene.json';
+    const content = JSON.stringify({
+      nodes: {
+        gate: { name: 'Gate', parent: null, position: { x: 0, y: 0 } },
+        torch: { name: 'A torch that hangs on a wall which somebody took away', parent: 'wall' },
+        ghost: { name: 'Ghost', parent: 7 },
+      },
+    });
+    await client.call('putFile', { params: { id, path }, body: { content } });
+    await grace.page.getByTestId(`problems-${path}`).getByText('2').waitFor();
+    for (const { page } of [ada, grace]) {
+      await page.getByTestId(`file-${path}`).click();
+      await page.getByTestId('scene-problems').getByText('2 problems').waitFor();
+    }
+    const { page } = ada;
+    await page.getByTestId('problem-Ghost').focus();
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Fields of Ghost').waitFor();
+    await picture(page, 'scene-problems');
+    for (const width of [1280, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      await picture(page, `scene-problems-${width}`);
+      const sizes = await page
+        .getByTestId('scene-problems')
+        .evaluate((section) => [
+          section.scrollWidth - section.clientWidth,
+          document.body.scrollWidth - window.innerWidth,
+        ]);
+      expect(sizes, `${width}`).toEqual([0, 0]);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    // In a folder that is closed the mark is at the folder.
+    await page.getByTestId('directory-levels').click();
+    await page.getByTestId('problems-levels').getByText('2').waitFor();
+    await page.getByTestId('directory-levels').click();
+
+    await client.call('putFile', { params: { id, path }, body: { content: content.replace('7', 'null') } });
+    await page.getByTestId('scene-problems').getByText('1 problem').waitFor();
+    await client.call('putFile', { params: { id, path }, body: { content: '{"nodes": {}' } });
+    // It can be mended as the text that it is.
+    await page.getByTestId('scene-problems').getByText('no JSON').waitFor();
+    await page.getByTestId('editor').waitFor();
+    await picture(page, 'scene-text-problems');
+    await client.call('putFile', { params: { id, path }, body: { content: '{"nodes": {}}' } });
+    await client.call('deleteFile', { params: { id, path } });
+    for (const someone of [ada, grace]) {
+      await someone.page.getByTestId(`problems-${path}`).waitFor({ state: 'detached' });
+      await someone.page.getByTestId('tab-levels/one.scene.json').click();
+    }
   });
 
   it('[R14] write while the browser has no network, and lose nothing', async () => {

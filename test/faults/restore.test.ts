@@ -196,7 +196,7 @@ it('a backup of PostgreSQL, killed on its way while people work, restores into D
   const text = document.text.toString();
   document.close();
   room.leave();
-  moved = { ...moved, tree: await treeOf(ada, moved.id), text };
+  moved = { ...moved, tree: await treeOf(ada, moved.id), text, said: await saidIn(ada, moved.id) };
 
   // Sessions come and go in every table of theirs while the tables are read, by many alarms.
   let working = true;

@@ -1,4 +1,5 @@
 import type { Presence } from '../../../src/contract/room.ts';
+import { plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import type { MenuPlace } from '../ui/menu.tsx';
 import { tintOf } from './file-kinds.ts';
@@ -11,6 +12,8 @@ export const draggedType = 'application/x-kiln-path';
 interface FileRowProps {
   row: Row;
   people: readonly Presence[];
+  /** What does not fit in it, or in what it holds while that is not shown. */
+  problems: number;
   active: boolean;
   tabStop: boolean;
   canWrite: boolean;
@@ -85,6 +88,18 @@ export const FileRow = (props: FileRowProps) => {
       ) : (
         <>
           <span class="row-name">{node.name}</span>
+          {props.problems > 0 && (
+            <span
+              class="row-problems"
+              role="img"
+              aria-label={plural(props.problems, 'problem')}
+              title={`${plural(props.problems, 'problem')}: ${isFile ? 'open it to see' : 'in this folder'}`}
+              data-testid={`problems-${node.path}`}
+            >
+              <Icon name="warning" size={13} />
+              {props.problems}
+            </span>
+          )}
           {people.slice(0, 4).map((user) => (
             <span
               key={user.userId}

@@ -33,6 +33,16 @@ export const FileTree = () => {
   const canWrite = workspace.canWrite.value;
   const rows = tree === undefined ? [] : visibleRows(tree, collapsed.value);
   const people = workspace.peopleByPath.value;
+  const problems = workspace.problems.byPath.value;
+  const problemsOf = ({ node, expanded }: Row): number =>
+    node.type === 'file'
+      ? (problems.get(node.path)?.length ?? 0)
+      : expanded
+        ? 0
+        : [...problems].reduce(
+            (sum, [path, issues]) => sum + (path.startsWith(`${node.path}/`) ? issues.length : 0),
+            0,
+          );
   const tabStop = rows.some((row) => row.node.path === focused.value) ? focused.value : rows[0]?.node.path;
 
   const toggle = (path: string, open = collapsed.value.has(path)) => {
@@ -210,6 +220,7 @@ export const FileTree = () => {
               key={node.path}
               row={row}
               people={people.get(node.path) ?? []}
+              problems={problemsOf(row)}
               active={node.type === 'file' && node.path === workspace.activePath.value}
               tabStop={node.path === tabStop}
               canWrite={canWrite}

@@ -25,6 +25,7 @@ import { History } from './history.ts';
 import { MemberNames } from './member-names.ts';
 import { Merge, type MergeSource } from './merge.ts';
 import { LivePreview } from './preview.ts';
+import { Problems } from './problems.ts';
 import { Publishing } from './publishing.ts';
 import { Search } from './search.ts';
 import { Talk } from './talk/talk.ts';
@@ -94,6 +95,7 @@ export class Workspace {
   /** What the centre shows. The editors stay below the others. */
   readonly front = signal<'editor' | 'checkpoint' | 'merge' | 'asset'>('editor');
   readonly talk = new Talk();
+  readonly problems: Problems;
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
   readonly tree = signal<TreeNode | undefined>(undefined);
@@ -147,6 +149,7 @@ export class Workspace {
     this.history = new History(client, id);
     this.names = new MemberNames(client, id);
     this.assets = new Assets(client, id);
+    this.problems = new Problems(client, id);
     this.files = new FileOperations(client, id, () => this.#loadTree());
   }
 
@@ -162,7 +165,9 @@ export class Workspace {
       // A reader of a public project is no member, and has no place in the room.
       if (project.role !== 'public') {
         this.#join();
-        void attempt(() => Promise.all([this.builds.load(), this.names.load(), this.publishing.load()]));
+        void attempt(() =>
+          Promise.all([this.builds.load(), this.names.load(), this.publishing.load(), this.problems.load()]),
+        );
       }
       this.loading.value = { state: 'ready' };
       const first = this.tree.value === undefined ? undefined : firstFile(this.tree.value);
@@ -342,6 +347,7 @@ export class Workspace {
       this.assets.changed();
       this.#reloadPublication();
       this.preview.changed();
+      this.problems.load().catch(toastError);
     });
     room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
     room.on('ended', (error) => {
@@ -350,10 +356,12 @@ export class Workspace {
     });
   }
 
-  #onEvent({ type, data, by }: RoomEvent): void {
+  #onEvent(event: RoomEvent): void {
+    const { type, data, by } = event;
     if (type.startsWith('checkpoint.') || type === 'project.merged') this.history.changed(type);
     if (by !== this.self.value?.userId) this.#tell(type, by);
     if (/^(?:file|asset)\.|^checkpoint\.restored$|^project\.merged$/.test(type)) this.preview.changed();
+    this.problems.hear(event);
     const path = typeof data.path === 'string' ? data.path : undefined;
     if (type === 'file.moved') this.#follow(data);
     if (type === 'file.updated' && path !== undefined && findNode(this.tree.value, path) !== undefined) {

@@ -7,8 +7,10 @@ import { nodeOf } from '../assets/kinds.ts';
 import { CodeEditor } from '../code-editor.tsx';
 import { useWorkspace } from '../context.ts';
 import type { Tab } from '../model.ts';
+import { placeOf } from '../problems.ts';
 import { Inspector } from './inspector.tsx';
-import { SceneTree } from './scene-tree.tsx';
+import { SceneProblems } from './scene-problems.tsx';
+import { nameOf, SceneTree } from './scene-tree.tsx';
 
 /** A scene of the room: its nodes as a tree, and the fields of the selected one. */
 export const SceneEditor = ({ tab, document: live, active }: { tab: Tab; document: RoomDocument; active: boolean }) => {
@@ -30,7 +32,15 @@ export const SceneEditor = ({ tab, document: live, active }: { tab: Tab; documen
   if (form.value === 'waiting')
     return <div class="scene-waiting skeleton" role="status" aria-label="Opening the scene" />;
   // What is no scene can be mended as the text it is.
-  if (form.value === 'text') return <CodeEditor tab={tab} document={live} active={active} />;
+  if (form.value === 'text')
+    return (
+      <div class="scene-pane">
+        <div class="scene-main">
+          <CodeEditor tab={tab} document={live} active={active} />
+        </div>
+        <SceneProblems path={tab.path} active={active} nameOf={() => undefined} selected={undefined} />
+      </div>
+    );
   return <SceneFace tab={tab} document={live} active={active} />;
 };
 
@@ -78,10 +88,12 @@ const SceneFace = ({ tab, document: live, active }: { tab: Tab; document: RoomDo
   const undo = () => scene.undoManager.undo();
   const redo = () => scene.undoManager.redo();
   const value = chosen === undefined ? undefined : scene.node(chosen);
+  const issues = workspace.problems.byPath.value.get(tab.path) ?? [];
+  const troubled = new Set(issues.flatMap((issue) => placeOf(issue).node ?? []));
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: shortcuts of the controls inside
     <div
-      class="scene"
+      class="scene-pane"
       {...(active ? { 'data-testid': 'scene-editor' } : {})}
       onKeyDown={(event) => {
         if (!(event.ctrlKey || event.metaKey) || event.altKey || !writable) return;
@@ -92,53 +104,71 @@ const SceneFace = ({ tab, document: live, active }: { tab: Tab; document: RoomDo
         event.preventDefault();
       }}
     >
-      <div class="scene-tree">
-        <div class="panel-head">
-          <h2>Nodes</h2>
-          <div class="panel-tools">
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Undo your last change"
-              title="Undo (Ctrl+Z)"
-              data-testid="scene-undo"
-              disabled={!writable || !canUndo.value}
-              onClick={undo}
-            >
-              <Icon name="undo" size={14} />
-            </button>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Redo"
-              title="Redo (Ctrl+Y)"
-              disabled={!writable || !canRedo.value}
-              onClick={redo}
-            >
-              <Icon name="redo" size={14} />
-            </button>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Add a node"
-              title={chosen === undefined ? 'Add a node' : 'Add a node in the selected one'}
-              data-testid="add-node"
-              disabled={!writable}
-              onClick={() => {
-                selected.value = scene.add({ name: 'Node', position: { x: 0, y: 0 } }, chosen ?? null);
-              }}
-            >
-              <Icon name="plus" size={14} />
-            </button>
+      <div class="scene scene-main">
+        <div class="scene-tree">
+          <div class="panel-head">
+            <h2>Nodes</h2>
+            <div class="panel-tools">
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Undo your last change"
+                title="Undo (Ctrl+Z)"
+                data-testid="scene-undo"
+                disabled={!writable || !canUndo.value}
+                onClick={undo}
+              >
+                <Icon name="undo" size={14} />
+              </button>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Redo"
+                title="Redo (Ctrl+Y)"
+                disabled={!writable || !canRedo.value}
+                onClick={redo}
+              >
+                <Icon name="redo" size={14} />
+              </button>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label="Add a node"
+                title={chosen === undefined ? 'Add a node' : 'Add a node in the selected one'}
+                data-testid="add-node"
+                disabled={!writable}
+                onClick={() => {
+                  selected.value = scene.add({ name: 'Node', position: { x: 0, y: 0 } }, chosen ?? null);
+                }}
+              >
+                <Icon name="plus" size={14} />
+              </button>
+            </div>
           </div>
+          <SceneTree
+            scene={scene}
+            tree={tree.value}
+            selected={selected}
+            path={tab.path}
+            writable={writable}
+            troubled={troubled}
+          />
         </div>
-        <SceneTree scene={scene} tree={tree.value} selected={selected} path={tab.path} writable={writable} />
+        {value === undefined || chosen === undefined ? (
+          <div class="scene-nothing faint">Select a node to see what it has.</div>
+        ) : (
+          <Inspector key={chosen} scene={scene} id={chosen} value={value} path={tab.path} writable={writable} />
+        )}
       </div>
-      {value === undefined || chosen === undefined ? (
-        <div class="scene-nothing faint">Select a node to see what it has.</div>
-      ) : (
-        <Inspector key={chosen} scene={scene} id={chosen} value={value} path={tab.path} writable={writable} />
-      )}
+      <SceneProblems
+        path={tab.path}
+        active={active}
+        nameOf={(id) => {
+          const node = scene.node(id);
+          return node && nameOf({ id, value: node });
+        }}
+        selected={selected}
+      />
     </div>
   );
 };

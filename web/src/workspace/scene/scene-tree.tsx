@@ -9,6 +9,8 @@ interface TreeProps {
   selected: Signal<string | undefined>;
   path: string;
   writable: boolean;
+  /** Nodes with something that does not fit. */
+  troubled: ReadonlySet<string>;
 }
 
 export const nameOf = ({ id, value }: Pick<SceneBranch, 'id' | 'value'>): string => {
@@ -67,6 +69,11 @@ const Branch = ({
         >
           {nameOf(branch)}
         </button>
+        {props.troubled.has(id) && (
+          <span class="node-trouble" role="img" aria-label="Has a problem" title="Has a problem">
+            <Icon name="warning" size={13} />
+          </span>
+        )}
         {threads.length > 0 && <Icon name="comment" size={12} />}
         {here.map((user) => (
           <span
