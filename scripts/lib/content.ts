@@ -19,7 +19,8 @@ export function fetchContent(url: string, path = ''): Promise<ContentAnswer> {
         host: local ? '127.0.0.1' : target.hostname,
         port: target.port || 80,
         path: target.pathname + target.search,
-        headers: { host: target.host },
+        // The bytes as they are: who does not say this may get them in any coding.
+        headers: { host: target.host, 'accept-encoding': 'identity' },
       },
       (incoming) => {
         const parts: Buffer[] = [];

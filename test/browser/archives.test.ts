@@ -1,24 +1,17 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { newId } from '../../src/contract/ids.ts';
 import { readZip } from '../runner/support/read-zip.ts';
 import { madeBy } from '../support/archives.ts';
 import { zipOf } from '../support/zip.ts';
 import { launchBrowser } from './chromium.ts';
+import { person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launchBrowser();
 });
 afterAll(() => browser?.close());
-
-const pictures = process.env.SCREENSHOTS;
-async function picture(page: Page, name: string): Promise<void> {
-  if (!pictures) return;
-  mkdirSync(pictures, { recursive: true });
-  await page.screenshot({ path: `${pictures}/${name}.png` });
-}
 
 const upload = (name: string, bytes: Uint8Array) => ({
   name,
@@ -49,22 +42,8 @@ async function saved(page: Page, click: () => Promise<void>): Promise<{ name: st
 
 describe('archives in the workspace', () => {
   it('a zip becomes a project, is downloaded from both menus, and comes in again; a hostile one says why not', async () => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      // Refusals are answers that this test asks for.
-      if (message.type() === 'error' && !/401|422/.test(message.text())) complaints.push(message.text());
-    });
-    const username = `zip-${newId().slice(-10)}`;
-    await page.goto(inject('origin'));
-    await page.getByTestId('switch-register').click();
-    await page.getByTestId('email').fill(`${username}@kiln.test`);
-    await page.getByTestId('username').fill(username);
-    await page.getByTestId('password').fill('correct horse battery');
-    await page.getByTestId('submit-register').click();
-    await page.getByTestId('import-project').waitFor();
+    const zoe = await person(browser, 'zoe');
+    const { page } = zoe;
 
     await choose(page, 'evil.zip', zipOf([{ name: 'index.html' }, { name: '../../etc/passwd', content: 'x' }]));
     await page.getByTestId('import-start').click();
@@ -110,6 +89,7 @@ describe('archives in the workspace', () => {
     await page.getByTestId('import-start').click();
     await page.getByTestId('file-index.html').waitFor();
     expect(await page.locator('.project-title').innerText()).toBe('Mein Spiel "2"');
-    expect(complaints).toEqual([]);
+    // Refusals are answers that this test asks for.
+    expect(zoe.complaints.filter((text) => !/422/.test(text))).toEqual([]);
   });
 });

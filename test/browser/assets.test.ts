@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { png, wav } from '../support/media.ts';
 import { launchBrowser } from './chromium.ts';
-import { clientOf, type Person, person, picture } from './person.ts';
+import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -45,23 +45,11 @@ const opened = async (someone: Person, id: string): Promise<void> => {
 const withoutRefusals = (someone: Person): string[] =>
   someone.complaints.filter((text) => !/status of (?:404|422)|ERR_FAILED/.test(text));
 
-const projectOf = async (someone: Person, ...members: (readonly [Person, 'editor' | 'viewer'])[]) => {
-  const client = await clientOf(someone);
-  const { project } = await client.call('createProject', { body: { name: 'Sprites' } });
-  const { id } = project;
-  await client.call('batchFiles', {
-    params: { id },
-    body: { operations: Object.entries(files).map(([path, content]) => ({ op: 'create', path, content }) as const) },
-  });
-  for (const [{ username }, role] of members)
-    await client.call('addCollaborator', { params: { id }, body: { username, role } });
-  return { client, id };
-};
-
 describe('assets in the workspace', () => {
   it('are uploaded, seen by others, looked at, played, replaced, brought back, and inserted', async () => {
     const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
-    const { client, id } = await projectOf(ada, [grace, 'viewer']);
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Sprites', files, { members: [[grace, 'viewer']] });
     for (const someone of [ada, grace]) await opened(someone, id);
     const { page } = ada;
     await picture(page, 'assets-empty');
@@ -140,7 +128,8 @@ describe('assets in the workspace', () => {
 
   it('are found, renamed, deleted, taken out of the trash and erased; bytes that lie are refused', async () => {
     const ada = await person(browser, 'ada');
-    const { client, id } = await projectOf(ada);
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Sprites', files);
     await opened(ada, id);
     const { page } = ada;
     await choose(
@@ -198,14 +187,19 @@ describe('assets in the workspace', () => {
 
   it('that are large show how far they are, stop, and go on where they were', async () => {
     const ada = await person(browser, 'ada');
-    const { id } = await projectOf(ada);
+    const id = await makeProject(await clientOf(ada), 'Sprites', files);
     await opened(ada, id);
     const { page } = ada;
     // Two parts arrive; the last one finds nobody until the upload was stopped.
     const sent: string[] = [];
+    const arrived = new Set<string>();
     let away = true;
+    const numberOf = (url: string): string => /\/parts\/(\d+)/.exec(url)?.[1] ?? '';
+    page.on('response', (response) => {
+      if (response.request().method() === 'PUT' && response.ok()) arrived.add(numberOf(response.url()));
+    });
     await page.route(/\/api\/assets\/uploads\/[^/]+\/parts\/\d+/, async (route) => {
-      const number = /parts\/(\d+)/.exec(route.request().url())?.[1] ?? '';
+      const number = numberOf(route.request().url());
       if (away && Number(number) > 2) return route.abort('failed');
       sent.push(number);
       await route.continue();
@@ -213,7 +207,7 @@ describe('assets in the workspace', () => {
     const noise = Buffer.alloc(17 * 1024 * 1024, 'kiln');
     await choose(page, file('world.bin', 'application/octet-stream', noise));
     const row = page.getByTestId('sending-world.bin');
-    await expect.poll(() => [...new Set(sent)].sort().join()).toBe('1,2');
+    await expect.poll(() => [...arrived].sort().join()).toBe('1,2');
     await expect.poll(() => row.innerText()).toContain('Waiting for the connection');
     await picture(page, 'asset-sending');
     await page.getByTestId('stop-world.bin').click();

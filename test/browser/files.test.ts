@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launchBrowser } from './chromium.ts';
-import { clientOf, type Person, person, picture } from './person.ts';
+import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -23,13 +23,8 @@ describe('files in the workspace', () => {
   it('are renamed, moved, copied and deleted, and whoever has one open goes on typing in it', async () => {
     const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
     const client = await clientOf(ada);
-    const { project } = await client.call('createProject', { body: { name: 'Tidy' } });
-    const { id } = project;
-    await client.call('batchFiles', {
-      params: { id },
-      body: { operations: paths.map((path) => ({ op: 'create' as const, path, content: `${path}\n` })) },
-    });
-    await client.call('addCollaborator', { params: { id }, body: { username: grace.username, role: 'editor' } });
+    const files = Object.fromEntries(paths.map((path) => [path, `${path}\n`]));
+    const id = await makeProject(client, 'Tidy', files, { members: [[grace, 'editor']] });
     for (const { page } of [ada, grace]) {
       await page.goto(`${inject('origin')}/p/${id}`);
       await page.getByTestId('file-src/enemies/bat.ts').click();
@@ -105,8 +100,8 @@ describe('files in the workspace', () => {
     await ada$('directory-art').waitFor({ state: 'detached' });
     await expect.poll(() => grace.page.locator('.pane-message').innerText()).toContain('This file is gone');
     await picture(grace.page, 'file-gone');
-    const { files } = await client.call('listFiles', { params: { id } });
-    expect(files.map(({ path }) => path)).toEqual(['NOTES.md', 'README.md', 'levels/1.json', 'src/main.ts']);
+    const left = await client.call('listFiles', { params: { id } });
+    expect(left.files.map(({ path }) => path)).toEqual(['NOTES.md', 'README.md', 'levels/1.json', 'src/main.ts']);
     expect([...withoutRefusals(ada), ...withoutRefusals(grace)]).toEqual([]);
   });
 });

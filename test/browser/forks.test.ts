@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { KilnClient } from '../../src/client/index.ts';
 import { launchBrowser } from './chromium.ts';
-import { clientOf, person, picture } from './person.ts';
+import { clientOf, makeProject, person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -35,9 +35,7 @@ describe('forks in the workspace', () => {
     const ada = await person(browser, 'ada');
     const { page } = ada;
     const client = await clientOf(ada);
-    const { project } = await client.call('createProject', { body: { name: 'Main game' } });
-    const mainId = project.id;
-    await write(client, mainId, files);
+    const mainId = await makeProject(client, 'Main game', files);
     await page.goto(`${inject('origin')}/p/${mainId}`);
     await page.getByTestId('file-README.md').click();
 

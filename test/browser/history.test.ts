@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { KilnClient } from '../../src/client/index.ts';
 import { launchBrowser } from './chromium.ts';
-import { clientOf, type Person, person, picture } from './person.ts';
+import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -15,13 +15,6 @@ const files: Readonly<Record<string, string>> = {
   'src/main.ts': 'const speed = 10;\nconst lives = 3;\nconsole.log(speed, lives);\n',
   'levels/1.json': '{"speed":2,"name":"one"}\n',
 };
-
-async function makeProject(client: KilnClient, name: string): Promise<string> {
-  const { project } = await client.call('createProject', { body: { name } });
-  const operations = Object.entries(files).map(([path, content]) => ({ op: 'create' as const, path, content }));
-  await client.call('batchFiles', { params: { id: project.id }, body: { operations } });
-  return project.id;
-}
 
 const read = async (client: KilnClient, id: string, path: string): Promise<string> =>
   (await client.call('getFile', { params: { id, path } })).file.content;
@@ -44,8 +37,7 @@ describe('history in the workspace', () => {
   it('keeps a state, shows what changed since, and goes back while somebody else types, who loses nothing', async () => {
     const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
     const client = await clientOf(ada);
-    const id = await makeProject(client, 'Speed');
-    await client.call('addCollaborator', { params: { id }, body: { username: grace.username, role: 'editor' } });
+    const id = await makeProject(client, 'Speed', files, { members: [[grace, 'editor']] });
     await openFile(ada, id, 'README.md');
     await openFile(grace, id, 'README.md');
 
@@ -158,8 +150,7 @@ describe('history in the workspace', () => {
     const ada = await person(browser, 'ada');
     const vic = await person(browser, 'vic');
     const client = await clientOf(ada);
-    const id = await makeProject(client, 'Long history');
-    await client.call('addCollaborator', { params: { id }, body: { username: vic.username, role: 'viewer' } });
+    const id = await makeProject(client, 'Long history', files, { members: [[vic, 'viewer']] });
     for (let count = 1; count <= 33; count += 1)
       await client.call('createCheckpoint', { params: { id }, body: { name: `State ${count}` } });
     await openFile(vic, id, 'README.md');

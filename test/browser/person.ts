@@ -45,6 +45,28 @@ export async function clientOf({ email }: Person): Promise<KilnClient> {
   return client;
 }
 
+interface ProjectOptions {
+  isPublic?: boolean;
+  /** Besides the owner. */
+  members?: readonly (readonly [Person, 'editor' | 'viewer'])[];
+}
+
+/** A project with these files; its id. */
+export async function makeProject(
+  client: KilnClient,
+  name: string,
+  files: Readonly<Record<string, string>>,
+  { isPublic = false, members = [] }: ProjectOptions = {},
+): Promise<string> {
+  const { project } = await client.call('createProject', { body: { name, isPublic } });
+  const params = { id: project.id };
+  const operations = Object.entries(files).map(([path, content]) => ({ op: 'create' as const, path, content }));
+  await client.call('batchFiles', { params, body: { operations } });
+  for (const [{ username }, role] of members)
+    await client.call('addCollaborator', { params, body: { username, role } });
+  return project.id;
+}
+
 /** Signs up where the page is. */
 export async function register({ page, username, email }: Person): Promise<void> {
   await page.getByTestId('switch-register').click();

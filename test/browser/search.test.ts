@@ -1,11 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createClient, type KilnClient } from '../../src/client/index.ts';
-import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { signUp } from '../support/people.ts';
 import { launchBrowser } from './chromium.ts';
+import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -13,35 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** `SCREENSHOTS=DIR npm test -- browser` keeps pictures of every screen for a person to look at. */
-const pictures = process.env.SCREENSHOTS;
-async function picture(page: Page, name: string): Promise<void> {
-  if (!pictures) return;
-  mkdirSync(pictures, { recursive: true });
-  await page.screenshot({ path: `${pictures}/${name}.png` });
-}
-
-/** A person in a browser, and the same person as a client of the API. */
-async function person(): Promise<{ page: Page; client: KilnClient; complaints: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    // Whether somebody is signed in, and whether a pattern is one, is asked of the server; "no" is an answer.
-    if (message.type() === 'error' && !/401|422/.test(message.text())) complaints.push(message.text());
-  });
-  const client = createClient({ baseUrl: inject('origin') });
-  const username = `ada-${newId().slice(-10)}`;
-  const credentials = { email: `${username}@kiln.test`, password: 'correct horse battery' };
-  await client.register({ ...credentials, username });
-  await page.goto(inject('origin'));
-  await page.getByTestId('email').fill(credentials.email);
-  await page.getByTestId('password').fill(credentials.password);
-  await page.getByTestId('submit-login').click();
-  await page.getByTestId('new-project').first().waitFor();
-  return { page, client, complaints };
-}
+/** What a browser says of patterns that are none is an answer. */
+const withoutRefusals = ({ complaints }: Person): string[] => complaints.filter((text) => !/422/.test(text));
 
 const files: Readonly<Record<string, string>> = {
   'README.md': '# Speed\n\nA game about speed.\n',
@@ -50,13 +21,6 @@ const files: Readonly<Record<string, string>> = {
   'levels/1.json': '{"speed":2,"name":"one"}',
 };
 
-async function makeProject(client: KilnClient, isPublic = false): Promise<string> {
-  const { project } = await client.call('createProject', { body: { name: 'Fast game', isPublic } });
-  for (const [path, content] of Object.entries(files))
-    await client.call('createFile', { params: { id: project.id, path }, body: { content } });
-  return project.id;
-}
-
 const summary = (page: Page) => page.getByTestId('search-summary');
 const says = (page: Page, text: RegExp | string): Promise<void> =>
   expect.poll(() => summary(page).innerText()).toMatch(text);
@@ -64,8 +28,10 @@ const activeLine = (page: Page, testId: string) => page.getByTestId(testId).loca
 
 describe('search in the workspace', () => {
   it('finds text in all files and leads to it', async () => {
-    const { page, client, complaints } = await person();
-    const id = await makeProject(client);
+    const ada = await person(browser, 'ada');
+    const { page } = ada;
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Fast game', files);
     await page.goto(`${inject('origin')}/p/${id}`);
     await page.getByTestId('file-README.md').click();
     await page.getByTestId('editor').waitFor();
@@ -111,12 +77,14 @@ describe('search in the workspace', () => {
     await says(page, 'Nothing found');
     await page.keyboard.press('Escape');
     await page.getByTestId('file-README.md').waitFor();
-    expect(complaints).toEqual([]);
+    expect(withoutRefusals(ada)).toEqual([]);
   });
 
   it('says when it does not show everything, and folds files away', async () => {
-    const { page, client, complaints } = await person();
-    const id = await makeProject(client);
+    const ada = await person(browser, 'ada');
+    const { page } = ada;
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Fast game', files);
     const many = 'x\n'.repeat(limits.search.matchesPerFile + 1);
     await client.call('createFile', { params: { id, path: 'many.txt' }, body: { content: many } });
     await page.goto(`${inject('origin')}/p/${id}`);
@@ -129,17 +97,18 @@ describe('search in the workspace', () => {
     expect(await page.getByTestId('search-match-many.txt:1:1').count()).toBe(0);
     await page.getByTestId('search-close').click();
     await page.getByTestId('file-many.txt').waitFor();
-    expect(complaints).toEqual([]);
+    expect(withoutRefusals(ada)).toEqual([]);
   });
 
   it('leads readers of a public project to the place too', async () => {
-    const id = await makeProject(await signUp(inject('origin')), true);
-    const { page, complaints } = await person();
+    const id = await makeProject(await signUp(inject('origin')), 'Fast game', files, { isPublic: true });
+    const ada = await person(browser, 'ada');
+    const { page } = ada;
     await page.goto(`${inject('origin')}/p/${id}`);
     await page.getByTestId('search-open').click();
     await page.getByTestId('search-query').fill('player.speed');
     await page.getByTestId('search-match-src/main.ts:62:9').click();
     await expect.poll(() => activeLine(page, 'viewer').innerText()).toContain('player.speed');
-    expect(complaints).toEqual([]);
+    expect(withoutRefusals(ada)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TreeNode } from '../../../src/contract/files.ts';
 import { toast } from '../state/toasts.ts';
 import { confirm } from '../ui/confirm.tsx';
@@ -58,7 +58,8 @@ export const FileTree = () => {
     const index = rows.indexOf(row);
     list.current?.querySelectorAll<HTMLElement>('[role="treeitem"]')[index]?.focus();
   };
-  useEffect(() => {
+  // Not after the next frame: a key that is pressed until then belongs to the row that has the focus.
+  useLayoutEffect(() => {
     const row = rows.find(({ node }) => node.path === awaited.current);
     if (row === undefined || renaming.value !== undefined) return;
     awaited.current = undefined;

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import { useWorkspace } from './context.ts';
 import { inside, nameOf, parentOf } from './file-operations.ts';
@@ -15,24 +15,31 @@ export const RenameField = ({ path, onDone }: RenameFieldProps) => {
   const workspace = useWorkspace();
   const input = useRef<HTMLInputElement>(null);
   const busy = useRef(false);
+  const done = useRef(false);
   const refusal = useSignal<string | undefined>(undefined);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // The extension is what stays.
     const stem = nameOf(path).lastIndexOf('.');
     input.current?.focus();
     input.current?.setSelectionRange(0, stem > 0 ? stem : nameOf(path).length);
   }, [path]);
 
+  /** A field that goes away loses the focus: that is no second answer. */
+  const finish = (to: string | undefined) => {
+    if (done.current) return;
+    done.current = true;
+    onDone(to);
+  };
+
   const commit = async () => {
-    const name = input.current?.value.trim() ?? '';
-    const to = inside(parentOf(path), name);
-    if (busy.current) return;
-    if (name === '' || to === path) return onDone(undefined);
+    if (busy.current || done.current) return;
+    const to = inside(parentOf(path), input.current?.value.trim() ?? '');
+    if (nameOf(to) === '' || to === path) return finish(undefined);
     busy.current = true;
     refusal.value = await workspace.files.move(path, to);
     busy.current = false;
-    if (refusal.value === undefined) onDone(to);
+    if (refusal.value === undefined) finish(to);
     else input.current?.focus();
   };
 
@@ -56,10 +63,10 @@ export const RenameField = ({ path, onDone }: RenameFieldProps) => {
           // The tree has keys of its own.
           event.stopPropagation();
           if (event.key === 'Enter') void commit();
-          else if (event.key === 'Escape') onDone(undefined);
+          else if (event.key === 'Escape') finish(undefined);
         }}
         onBlur={() => {
-          if (refusal.value !== undefined) onDone(undefined);
+          if (refusal.value !== undefined) finish(undefined);
           else void commit();
         }}
       />
