@@ -775,10 +775,10 @@ export const limits = {
 
   /** Bundling at the edge, in an isolate of 128 MiB that the compiler's memory shares. */
   preview: {
-    /** Text of all sources together: takes some 80 MiB of the compiler's memory, as measured in decision 0016. */
-    sourceBytes: 1 * MiB,
+    /** Text of all sources together: 75 MiB of the compiler's memory, again and again (docs/decisions/0015). */
+    sourceBytes: 640 * KiB,
     /** Sources, each of which is a module perhaps. */
-    sources: 250,
+    sources: 150,
     /** What is made of them, held by the isolate that serves it. */
     outputBytes: 4 * MiB,
     /** Sites that one isolate of the Worker keeps, by their size together. */

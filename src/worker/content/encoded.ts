@@ -14,20 +14,28 @@ export type Coding = 'br' | 'gzip';
 const compressible =
   /^(?:text\/|image\/svg\+xml|image\/(?:bmp|x-icon|vnd\.microsoft\.icon)|font\/(?:ttf|otf)|model\/(?:gltf\+json|gltf-binary|obj)|application\/(?:javascript|json|wasm|xml|manifest\+json|[\w.+-]+\+(?:json|xml)))/;
 
+/** What the player takes. The platform says something else in the header: what it can undo on the way. */
+function clientAccepts(request: Request): string {
+  const said = (request as Request<unknown, IncomingRequestCfProperties>).cf?.clientAcceptEncoding;
+  return typeof said === 'string' ? said : (request.headers.get('accept-encoding') ?? '');
+}
+
 /** The coding to answer with; null: as it is. Ranges are of the plain bytes. */
 export function codingFor(request: Request, file: { readonly size: number; readonly mimeType: string }): Coding | null {
   const { compressMin, compressMax } = limits.publication;
   if (file.size < compressMin || file.size > compressMax || !compressible.test(file.mimeType)) return null;
   if (request.headers.has('range')) return null;
   const accepted = new Map(
-    (request.headers.get('accept-encoding') ?? '').split(',').map((part) => {
-      const [name = '', ...parameters] = part
-        .trim()
-        .toLowerCase()
-        .split(/\s*;\s*/);
-      const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-      return [name, quality === undefined ? 1 : Number(quality)] as const;
-    }),
+    clientAccepts(request)
+      .split(',')
+      .map((part) => {
+        const [name = '', ...parameters] = part
+          .trim()
+          .toLowerCase()
+          .split(/\s*;\s*/);
+        const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+        return [name, quality === undefined ? 1 : Number(quality)] as const;
+      }),
   );
   return (['br', 'gzip'] as const).find((coding) => (accepted.get(coding) ?? 0) > 0) ?? null;
 }
