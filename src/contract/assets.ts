@@ -43,6 +43,15 @@ export const AssetMetadata = z
     vertices: count.meta({ description: 'Of all meshes, each counted once' }),
     triangles: count.meta({ description: 'Of all meshes, each counted once' }),
     extensions: z.array(z.string()).meta({ description: 'That a glTF model needs' }),
+    optimized: z
+      .object({
+        format: z.string(),
+        quality: z.int(),
+        maxWidth: z.int().nullable(),
+        maxHeight: z.int().nullable(),
+        savedBytes: z.int(),
+      })
+      .meta({ description: 'How this version was made of the one before it, where it was' }),
   })
   .partial()
   .meta({
@@ -124,6 +133,29 @@ export const AssetVersion = z
 export type AssetVersion = z.infer<typeof AssetVersion>;
 
 export const AssetVersionList = z.object({ versions: z.array(AssetVersion) });
+
+const pixels = z.int().min(1).max(limits.variant.side).optional();
+export const OptimizeAsset = z.strictObject({
+  format: z
+    .enum(['webp', 'avif', 'png', 'jpeg'])
+    .optional()
+    .meta({ description: 'Another one changes the extension of the name, too; its own unless said' }),
+  quality: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(limits.variant.quality)
+    .meta({ description: 'Of formats that lose something' }),
+  maxWidth: pixels.meta({ description: 'Pixels; a larger picture is made smaller, in its proportions' }),
+  maxHeight: pixels.meta({ description: 'Pixels' }),
+});
+export type OptimizeAsset = z.infer<typeof OptimizeAsset>;
+export const OptimizeResult = z.object({
+  asset: Asset,
+  savedBytes: z.int().meta({
+    description: 'By which the new version is smaller; 0 where there is none, negative where another format is larger',
+  }),
+});
 
 /** What `asset.url` takes beside its token, for pictures: a copy of another width or format. */
 export const VariantQuery = z.object({

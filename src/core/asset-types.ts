@@ -218,6 +218,14 @@ export function fitsName(name: string, mimeType: string): void {
   if (!same) throw mismatch(`An asset of type ${mimeType} cannot be called so.`);
 }
 
+/** The name that an asset has as another type: its extension follows, and one without stays so. */
+export function renamedTo(name: string, mimeType: string): string {
+  const extension = extensionOf(name);
+  if (extension === '' || kinds[extension]?.mimes.includes(mimeType)) return name;
+  const found = Object.entries(kinds).find(([, kind]) => kind.mimes[0] === mimeType)?.[0];
+  return found === undefined ? name : `${name.slice(0, name.length - extension.length)}${found}`;
+}
+
 /** What is served as a type, where that says it. */
 export const typeOfMime = (mimeType: string): AssetType | undefined =>
   Object.values(kinds).find((kind) => kind.mimes.some((mime) => servedAs(kind, mime) === mimeType))?.type;

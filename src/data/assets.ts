@@ -36,6 +36,25 @@ const adoptRows = 500;
 const named = (projectId: string, name: string): SQL | undefined =>
   and(eq(assets.projectId, projectId), eq(assets.nameFold, foldName(name)));
 
+const asItWas = ({ id, version }: AssetRow): SQL | undefined =>
+  and(eq(assets.id, id), eq(assets.version, version), isNull(assets.deletedAt));
+
+const takenBy = ({ id, projectId }: AssetRow, name: string): SQL | undefined =>
+  and(named(projectId, name), ne(assets.id, id));
+
+/** Why nothing could be made of an asset as it was; undefined: that is not why. */
+async function overtaken(db: Database, asset: AssetRow, name: string): Promise<KilnError | undefined> {
+  const [others, same] = await db.batch('assets.overtaken', (orm) => [
+    orm.select({ id: assets.id }).from(assets).where(takenBy(asset, name)),
+    orm.select({ id: assets.id }).from(assets).where(asItWas(asset)),
+  ]);
+  if (others.length > 0) return nameIsTaken();
+  return same.length > 0 ? undefined : new KilnError('conflict', { detail: 'The asset has changed meanwhile.' });
+}
+
+const nameIsTaken = (): KilnError =>
+  new KilnError('path_conflict', { detail: 'Another asset has this name, or one in the trash.' });
+
 const isUnfinished = (orm: Orm, uploadId: string): SQL =>
   has(orm, uploads, and(eq(uploads.id, uploadId), inArray(uploads.status, ['open', 'pending'])));
 
@@ -45,6 +64,8 @@ const isOpen = (orm: Orm, projectId: string): SQL =>
 /**
  * Stores a version: the first of a new asset, or the next of the one that has the name, which comes out of
  * the trash by it. Throws `quota_exceeded`, also for requests that race. `upload` is what brought the bytes.
+ * `replaces` is made of the asset as it was: it takes the name, and nothing is stored where another has that (`path_conflict`) or
+ * there is a newer version by now (`conflict`).
  */
 export async function addAssetVersion(
   db: Database,
@@ -52,7 +73,7 @@ export async function addAssetVersion(
   name: string,
   content: AssetContent,
   actor: Actor & { actorId: string },
-  upload = '',
+  { upload = '', replaces }: { readonly upload?: string; readonly replaces?: AssetRow } = {},
 ): Promise<AssetAt> {
   const { now, actorId } = actor;
   const entry = auditRow({
@@ -74,9 +95,14 @@ export async function addAssetVersion(
         isOpen(orm, projectId),
         fits(projectId, content.size, upload),
         upload === '' ? undefined : isUnfinished(orm, upload),
-        or(has(orm, assets, named(projectId, name)), hasPlace(projectId)),
+        or(has(orm, assets, named(projectId, name)), hasPlace(projectId), replaces && sql`1 = 1`),
+        replaces && and(has(orm, assets, asItWas(replaces)), sql`NOT ${has(orm, assets, takenBy(replaces, name))}`),
       ),
     ),
+    orm
+      .update(assets)
+      .set({ nameFold: foldName(name) })
+      .where(and(eq(assets.id, replaces?.id ?? ''), decided(orm, entry))),
     orm.run(sql`INSERT INTO assets (id, project_id, name, name_fold, type, version, metadata, created_by, created_at, updated_at)
       SELECT CAST(${newId()} AS text), CAST(${projectId} AS text), CAST(${name} AS text), CAST(${foldName(name)} AS text),
         CAST(${content.type} AS text), 1, CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint), CAST(${now} AS bigint)
@@ -96,7 +122,8 @@ export async function addAssetVersion(
       .set({ status: 'done', hash: content.hash, assetId: sql`(SELECT id FROM assets WHERE ${here})` })
       .where(and(eq(uploads.id, upload), decided(orm, entry))),
   ]);
-  if (made.length === 0) throw await refusal(db, projectId, content.size, upload);
+  if (made.length === 0)
+    throw (replaces && (await overtaken(db, replaces, name))) ?? (await refusal(db, projectId, content.size, upload));
   const found = await assetByName(db, projectId, name);
   if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
   return found;
@@ -305,8 +332,7 @@ export async function renameAsset(db: Database, asset: AssetRow, name: string, a
       .from(assets)
       .where(and(eq(assets.id, asset.id), isNull(assets.deletedAt))),
   ]);
-  if (others.length > 0)
-    throw new KilnError('path_conflict', { detail: 'Another asset has this name, or one in the trash.' });
+  if (others.length > 0) throw nameIsTaken();
   return rows.length > 0;
 }
 

@@ -8,6 +8,7 @@ import {
   addAssetVersion,
   adoptAssets,
   allAssets,
+  assetById,
   eraseAsset,
   expiredAssets,
   listAssets,
@@ -56,6 +57,22 @@ onBothEngines('Assets', (store) => {
     await eraseAsset(db, first.asset, by(owner));
     expect(await bytesOf(db, project)).toBe(0);
     expect(await versionsOf(db, first.asset.id)).toEqual([]);
+  });
+
+  it('is made of another as it was: takes its name, or nothing', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const { asset } = await addAssetVersion(db, project, 'old.png', content(10), by(owner));
+    const made = await addAssetVersion(db, project, 'new.webp', content(5), by(owner), { replaces: asset });
+    expect(made.asset).toMatchObject({ id: asset.id, name: 'new.webp', version: 2 });
+    const again = addAssetVersion(db, project, 'newer.webp', content(5), by(owner), { replaces: asset });
+    await expect(again).rejects.toMatchObject({ code: 'conflict' });
+    await addAssetVersion(db, project, 'other.webp', content(5), by(owner));
+    const taken = addAssetVersion(db, project, 'other.webp', content(5), by(owner), { replaces: made.asset });
+    await expect(taken).rejects.toMatchObject({ code: 'path_conflict' });
+    expect(await assetById(db, asset.id)).toMatchObject({ name: 'new.webp', version: 2 });
+    expect(await versionsOf(db, asset.id)).toHaveLength(2);
   });
 
   it('come by name in pages, by type and part of a name', async () => {

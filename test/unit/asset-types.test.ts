@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assetKind, assetName, fitsName, isInert, typeOfMime } from '../../src/core/asset-types.ts';
+import { assetKind, assetName, fitsName, isInert, renamedTo, typeOfMime } from '../../src/core/asset-types.ts';
 import { gif, png, textBytes, wav } from '../support/media.ts';
 
 const svg = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>';
@@ -71,5 +71,17 @@ describe('The type of an asset', () => {
     for (const type of ['image/png', 'audio/mpeg', 'video/mp4', 'font/woff2']) expect(isInert(type)).toBe(true);
     for (const type of ['image/svg+xml', 'text/plain', 'application/xml', 'application/octet-stream', 'text/html'])
       expect(isInert(type)).toBe(false);
+  });
+});
+
+describe('a name whose type changes', () => {
+  it.each([
+    ['hero.png', 'image/webp', 'hero.webp'],
+    ['hero.PNG', 'image/jpeg', 'hero.jpg'],
+    ['hero.jpeg', 'image/jpeg', 'hero.jpeg'],
+    ['a.b.gif', 'image/avif', 'a.b.avif'],
+    ['hero', 'image/webp', 'hero'],
+  ])('%s as %s is %s', (name, mimeType, expected) => {
+    expect(renamedTo(name, mimeType)).toBe(expected);
   });
 });

@@ -11,6 +11,8 @@ import {
   CompleteUpload,
   CreateUpload,
   DeleteAssetQuery,
+  OptimizeAsset,
+  OptimizeResult,
   UpdateAsset,
   UploadEnvelope,
   UploadList,
@@ -179,6 +181,18 @@ export const assetEndpoints = {
     access: asset('project.write'),
     responses: { 201: { description: 'A new version of the same bytes', json: AssetEnvelope } },
     errors: ['quota_exceeded'],
+  }),
+  optimizeAsset: endpoint({
+    method: 'PUT',
+    path: '/api/assets/{id}/optimize',
+    tag: 'Assets',
+    summary: 'Make a picture smaller',
+    access: asset('project.write'),
+    description:
+      'PNG, JPEG and WebP, while you wait. What it was stays as the version before. Where nothing is gained there is no new version; the same request again changes nothing. Animations, and pictures that are too large to decode, are refused; SVG and models are made smaller by builds (`optimizeAssets`).',
+    body: OptimizeAsset,
+    responses: { 200: { description: 'The asset as it is now', json: OptimizeResult } },
+    errors: ['unsupported_media_type', 'payload_too_large', 'path_conflict', 'conflict', 'quota_exceeded'],
   }),
   downloadAsset: endpoint({
     method: 'GET',

@@ -71,7 +71,7 @@ export async function verifyUpload(
     const objectKey = blobKey(hash);
     const metadata = await metadataOf(env.ASSETS, { objectKey, size, head }, kind);
     const content = { ...kind, objectKey, hash, size, metadata };
-    const at = await addAssetVersion(db, projectId, name, content, actor, id);
+    const at = await addAssetVersion(db, projectId, name, content, actor, { upload: id });
     await removeUpload(env.ASSETS, upload);
     logEvent('asset.stored', {
       requestId: actor.requestId,

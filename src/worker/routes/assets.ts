@@ -19,6 +19,7 @@ import {
 } from '../../data/assets.ts';
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
 import { metadataOf } from '../assets/metadata.ts';
+import { optimize } from '../assets/optimize.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
 import { showAsset, showAssets, showVersions } from '../assets/show.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -182,6 +183,14 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     );
     await tell(room, 'asset.uploaded', at.asset);
     return { status: 201, body: { asset: await showAsset(c, at) } };
+  });
+
+  mount(app, endpoints.optimizeAsset, async (c, { asset, room, user, body }) => {
+    const before = await versionOf(c.var.db, asset);
+    if (!before) throw new KilnError('not_found');
+    const { at, savedBytes, changed } = await optimize(c, before, user.userId, body);
+    if (changed) await tell(room, 'asset.uploaded', at.asset);
+    return { status: 200, body: { asset: await showAsset(c, at), savedBytes } };
   });
 
   mount(app, endpoints.downloadAsset, async (c, { asset, query }) => {
