@@ -17,7 +17,15 @@ export default defineConfig({
     silent: 'passed-only',
     projects: [
       // Properties take their time on a busy machine.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 120_000,
+          // Node sees no named exports in its CommonJS form; what is bundled uses the other one, as the Worker does.
+          server: { deps: { inline: ['maxrects-packer'] } },
+        },
+      },
       {
         test: {
           name: 'data',

@@ -157,6 +157,18 @@ export const OptimizeResult = z.object({
   }),
 });
 
+export const PackAssets = z.strictObject({
+  assetIds: z.array(Id).min(1).max(limits.atlas.pictures).meta({ description: 'Pictures of the project, each once' }),
+  name: AssetName.meta({ description: 'Of both, before `.png` and `.json`' }),
+  maxSize: z.int().min(16).max(limits.atlas.size).default(limits.atlas.size).meta({ description: 'Pixels a side' }),
+  padding: z.int().min(0).max(limits.atlas.padding).default(2).meta({ description: 'Pixels between two pictures' }),
+});
+export type PackAssets = z.infer<typeof PackAssets>;
+export const PackedAssets = z.object({
+  image: Asset.meta({ description: 'The sheet, a PNG' }),
+  atlas: Asset.meta({ description: 'Where each picture lies, by its name: a JSON hash, as Phaser and PixiJS load it' }),
+});
+
 /** What `asset.url` takes beside its token, for pictures: a copy of another width or format. */
 export const VariantQuery = z.object({
   w: z.coerce

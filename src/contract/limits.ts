@@ -678,6 +678,16 @@ export const limits = {
     quality: 80,
   },
 
+  /** Many pictures in one. */
+  atlas: {
+    /** Pixels a side: every device of the last ten years takes such a texture, and its pixels are 16 MiB of memory here. */
+    size: 2048,
+    /** Each is one request to where pictures are decoded. */
+    pictures: 500,
+    /** Pixels between two of them. */
+    padding: 32,
+  },
+
   /** Assets that come in parts. */
   upload: {
     /** The largest object that R2 takes in one put, by which it gets its name. */

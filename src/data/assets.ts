@@ -184,6 +184,25 @@ export async function versionOf(db: Database, asset: AssetRow, version = asset.v
   return row && { asset, version: row };
 }
 
+/** Assets of a project by their ids, as of their newest versions, by name; what is not there, or in the trash, is left out. */
+export async function assetsByIds(db: Database, projectId: string, ids: readonly string[]): Promise<AssetAt[]> {
+  const given = db.dialect.rows(JSON.stringify(ids.map((id) => ({ id }))), { id: 'text' });
+  return await db.query('assets.byIds', (orm) =>
+    orm
+      .select({ asset: assets, version: assetVersions })
+      .from(assets)
+      .innerJoin(assetVersions, newest)
+      .where(
+        and(
+          eq(assets.projectId, projectId),
+          isNull(assets.deletedAt),
+          sql`${assets.id} IN (SELECT id FROM ${given} AS given)`,
+        ),
+      )
+      .orderBy(asc(assets.nameFold)),
+  );
+}
+
 /** The newest version of a project's assets with some bytes. */
 export async function versionWith(db: Database, projectId: string, hash: string): Promise<AssetAt | undefined> {
   return (

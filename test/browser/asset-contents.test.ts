@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type KilnClient, uploadAsset } from '../../src/client/index.ts';
+import { type KilnClient, uploadAsset, watchBuild } from '../../src/client/index.ts';
 import { hostileSvgs } from '../support/hostile-svg.ts';
+import { png } from '../support/media.ts';
 import { signUp } from '../support/people.ts';
 import { launchBrowser } from './chromium.ts';
 
@@ -65,6 +66,59 @@ describe('#50 an SVG document in Chromium', () => {
     expect(asked.filter((url) => url.includes('evil.example'))).toEqual([]);
     // Drawings are still seen.
     expect(shown).toBeGreaterThan(sources.length / 2);
+    await page.close();
+  });
+});
+
+describe('a sheet of pictures', () => {
+  it('is loaded by Phaser, each picture by its name and with its own pixels', async () => {
+    const { project } = await ada.call('createProject', { body: { name: 'Sheet' } });
+    const colours = { 'red.png': [200, 10, 20], 'green.png': [10, 200, 20], 'blue.png': [10, 20, 200] } as const;
+    const assetIds: string[] = [];
+    for (const [index, [name, colour]] of Object.entries(colours).entries()) {
+      const file = new File([png(8 + index, 20 - index, colour)], name);
+      assetIds.push((await uploadAsset(ada, { projectId: project.id, file })).id);
+    }
+    const packed = await ada.call('packAssets', { params: { id: project.id }, body: { assetIds, name: 'sheet' } });
+    expect(packed).toMatchObject({ image: { name: 'sheet.png' }, atlas: { name: 'sheet.json' } });
+    const files = {
+      'package.json': JSON.stringify({ dependencies: { phaser: '^3.80.0' } }),
+      'index.html': '<!doctype html><body><script type="module" src="src/main.js"></script></body>',
+      'src/main.js': `import Phaser from 'phaser';
+new Phaser.Game({
+  type: Phaser.CANVAS, width: 64, height: 64, banner: false, audio: { noAudio: true },
+  scene: {
+    preload() {
+      this.load.on('loaderror', (file) => { document.title = 'error ' + file.key; });
+      this.load.atlas('sheet', 'assets/sheet.png', 'assets/sheet.json');
+    },
+    create() {
+      const texture = this.textures.get('sheet');
+      const seen = {};
+      for (const name of texture.getFrameNames()) {
+        const { width, height } = texture.get(name);
+        const pixel = this.textures.getPixel(width - 1, height - 1, 'sheet', name);
+        seen[name] = [width, height, pixel.red, pixel.green, pixel.blue, pixel.alpha];
+      }
+      document.title = JSON.stringify(seen);
+    },
+  },
+});`,
+    };
+    for (const [path, text] of Object.entries(files))
+      await ada.call('putFile', { params: { id: project.id, path }, body: new Blob([text]) });
+    const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
+    await watchBuild(ada, build.id, {}, new AbortController().signal);
+    const done = (await ada.call('getBuild', { params: { id: build.id } })).build;
+    expect(done).toMatchObject({ status: 'success', errorMessage: null });
+    const page = await browser.newPage();
+    await page.goto(done.playUrl ?? '');
+    await expect.poll(() => page.title()).toMatch(/^[{e]/);
+    expect(JSON.parse(await page.title())).toEqual({
+      'red.png': [8, 20, 200, 10, 20, 255],
+      'green.png': [9, 19, 10, 200, 20, 255],
+      'blue.png': [10, 18, 10, 20, 200, 255],
+    });
     await page.close();
   });
 });

@@ -123,3 +123,57 @@ describe('a picture that is made smaller', () => {
     expect((await env.ASSETS.list({ prefix: 'intake/' })).objects).toEqual([]);
   });
 });
+
+describe('pictures that are packed', () => {
+  const pack = (json: Record<string, unknown>, as: Account = world.editor): Promise<Response> =>
+    call('POST', `/api/projects/${world.projectId}/assets/pack`, { as, json });
+
+  it('are one picture and one atlas, and the next versions of these when they are packed again', async () => {
+    const one = await stored('walk1.png', png(20, 30, [250, 0, 0]));
+    const two = await stored('walk2.png', png(10, 40, [0, 250, 0]));
+    const assetIds = [one.id, two.id, one.id];
+    const made = await expectJson<{ image: Asset; atlas: Asset }>(await pack({ assetIds, name: 'walk' }), 201);
+    expect(made.image).toMatchObject({ name: 'walk.png', type: 'image', metadata: { alpha: true }, version: 1 });
+    expect(made.atlas).toMatchObject({ name: 'walk.json', mimeType: 'application/json', version: 1 });
+    const answer = await call('GET', `/api/assets/${made.atlas.id}/download`, { as: world.viewer });
+    const atlas = (await answer.json()) as { frames: Record<string, { frame: { w: number; h: number } }> };
+    expect(Object.entries(atlas.frames).map(([name, { frame }]) => [name, frame.w, frame.h])).toEqual([
+      ['walk1.png', 20, 30],
+      ['walk2.png', 10, 40],
+    ]);
+    const again = await expectJson<{ image: Asset }>(await pack({ assetIds, name: 'walk.png', padding: 0 }), 201);
+    expect(again.image).toMatchObject({ id: made.image.id, version: 2 });
+  });
+
+  it('#26 #48 are pictures of this project that are not too large, together neither', async () => {
+    const made = await call('POST', '/api/projects', { as: world.stranger, json: { name: 'Other' } });
+    const { project } = await expectJson<{ project: { id: string } }>(made, 201);
+    const form = new FormData();
+    form.set('projectId', project.id);
+    form.set('file', new File([png(2, 2)], 'foreign.png'));
+    const sent = await call('POST', '/api/assets/upload', { as: world.stranger, body: form });
+    const foreign = (await expectJson<{ asset: Asset }>(sent, 201)).asset;
+    const own = await stored('own.png', png(30, 30));
+    const sound = await stored('sound.wav', wav(1));
+    const bomb = png(1, 1);
+    new DataView(bomb.buffer).setUint32(16, 65_000);
+    const huge = await stored('huge.png', bomb);
+    const lying = png(3, 3);
+    new DataView(lying.buffer).setUint32(16, 300);
+    const liar = await stored('liar.png', lying);
+    for (const [assetIds, more, status, code] of [
+      [[own.id, foreign.id], {}, 404, 'not_found'],
+      [[own.id, sound.id], {}, 415, 'unsupported_media_type'],
+      [[huge.id], {}, 413, 'payload_too_large'],
+      [[liar.id], {}, 415, 'unsupported_media_type'],
+      [[own.id], { maxSize: 16 }, 413, 'payload_too_large'],
+      [[own.id], { maxSize: 4096 }, 422, 'validation_failed'],
+      [[], {}, 422, 'validation_failed'],
+      [[own.id], { name: 'a/b' }, 422, 'invalid_path'],
+    ] as const) {
+      const answer = await pack({ assetIds, name: 'sheet', ...more });
+      expect(await expectProblem(answer, status)).toBe(code);
+    }
+    expect(await expectProblem(await pack({ assetIds: [own.id], name: 'x' }, world.viewer), 403)).toBe('forbidden');
+  });
+});

@@ -13,6 +13,8 @@ import {
   DeleteAssetQuery,
   OptimizeAsset,
   OptimizeResult,
+  PackAssets,
+  PackedAssets,
   UpdateAsset,
   UploadEnvelope,
   UploadList,
@@ -127,6 +129,19 @@ export const assetEndpoints = {
     access: project('project.read'),
     query: AssetQuery,
     responses: { 200: { description: 'One page', json: AssetList } },
+  }),
+  packAssets: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/assets/pack',
+    tag: 'Assets',
+    summary: 'Pack pictures into a sheet, with an atlas for Phaser and PixiJS',
+    access: project('project.write'),
+    idempotent: true,
+    description:
+      'As `<name>.png` and `<name>.json`, new versions where they are there. No picture is turned, trimmed or made smaller. What does not fit into one sheet is refused.',
+    body: PackAssets,
+    responses: { 201: { description: 'The sheet and its atlas', json: PackedAssets } },
+    errors: ['unsupported_media_type', 'payload_too_large', 'type_mismatch', 'quota_exceeded', 'invalid_path'],
   }),
   getAsset: endpoint({
     method: 'GET',

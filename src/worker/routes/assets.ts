@@ -20,6 +20,7 @@ import {
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
 import { metadataOf } from '../assets/metadata.ts';
 import { optimize } from '../assets/optimize.ts';
+import { pack } from '../assets/pack.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
 import { showAsset, showAssets, showVersions } from '../assets/show.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -131,6 +132,13 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     await room.enter();
     const { rows, nextCursor } = await listAssets(c.var.db, room.projectId, query);
     return { status: 200, body: { assets: await showAssets(c, room.projectId, rows), nextCursor } };
+  });
+
+  mount(app, endpoints.packAssets, async (c, { room, user, body }) => {
+    await room.enter();
+    const { image, atlas } = await pack(c, room.projectId, user.userId, body);
+    for (const { asset } of [image, atlas]) await tell(room, 'asset.uploaded', asset);
+    return { status: 201, body: { image: await showAsset(c, image), atlas: await showAsset(c, atlas) } };
   });
 
   mount(app, endpoints.getAsset, async (c, { asset }) => ({
