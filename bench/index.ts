@@ -3,6 +3,7 @@ import { archivesUsage, runArchives } from './archives.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
 import { mergeUsage, runMerge } from './merge.ts';
+import { previewUsage, runPreview } from './preview.ts';
 import { projectsUsage, runProjects } from './projects.ts';
 import { roomsUsage, runRooms } from './rooms.ts';
 import { runSoak, soakUsage } from './soak.ts';
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
   api: runApi,
   archives: runArchives,
   merge: runMerge,
+  preview: runPreview,
   projects: runProjects,
   rooms: runRooms,
   soak: runSoak,
@@ -19,7 +21,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  const usages = [apiUsage, archivesUsage, mergeUsage, projectsUsage, roomsUsage, soakUsage];
+  const usages = [apiUsage, archivesUsage, mergeUsage, previewUsage, projectsUsage, roomsUsage, soakUsage];
   print(`usage: npm run bench -- <bench> [options]\n\n${usages.join('\n\n')}`);
   process.exit(name === '' || bench ? 0 : 2);
 }

@@ -2,9 +2,10 @@
  * A process of its own around bare Miniflare, so that the CPU of the server can be told from that of
  * the load. Started by miniflare.ts with an IPC channel; ends with it.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { dirname, join } from 'node:path';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, Response, type V4WorkerOptions } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from 'wrangler';
 import { inRoot } from '../../scripts/lib/paths.ts';
 import type { HostAnswer, HostCommand, HostOrder } from './miniflare.ts';
@@ -16,11 +17,57 @@ const answer = (message: HostAnswer): void => {
   process.send?.(message);
 };
 
+/** The modules of the bundler's bundle: its script and the compiler. */
+const bundlerModules = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => /\.(?:js|wasm)$/.test(name))
+    .sort((a, b) => Number(b === 'index.js') - Number(a === 'index.js'))
+    .map((name) => ({
+      type: name.endsWith('.wasm') ? ('CompiledWasm' as const) : ('ESModule' as const),
+      path: inRoot(name),
+      contents: readFileSync(join(folder, name)),
+    }));
+
+async function migrate(database: D1Database, migrations: readonly string[]): Promise<void> {
+  // A host that takes over what another one stored finds the tables there.
+  const { results } = await database.prepare("SELECT name FROM sqlite_master WHERE name = 'users'").all();
+  for (const file of results.length > 0 ? [] : migrations)
+    for (const statement of readFileSync(file, 'utf8').split(breakpoint))
+      if (statement.trim()) await database.prepare(statement).run();
+}
+
 async function start(order: HostOrder): Promise<void> {
   const { workerOptions } = workerOptionsOf(inRoot('wrangler.toml'));
   if (!order.assets) delete workerOptions.assets;
   const source = readFileSync(order.script, 'utf8');
+  const { compatibilityDate = '', compatibilityFlags = [] } = workerOptions as Partial<V4WorkerOptions>;
+  const bundlerNamed = (name: string): V4WorkerOptions[] =>
+    order.bundler === null
+      ? []
+      : [{ name, compatibilityDate, compatibilityFlags, modules: bundlerModules(order.bundler) }];
+  const alone = order.bundler !== null && dirname(order.script) === order.bundler;
   const origin = `http://localhost:${order.port}`;
+  const services = workerOptions.serviceBindings as Record<string, string> | undefined;
+  // Without it previews are refused.
+  const refuse = async () => new Response(null, { status: 503 });
+  const server: V4WorkerOptions = {
+    ...workerOptions,
+    name: 'server',
+    modules: [
+      {
+        type: 'ESModule',
+        // A name only; workerd refuses one outside the options' root.
+        path: inRoot('server.js'),
+        contents: order.script.endsWith('.ts') ? stripTypeScriptTypes(source) : source,
+      },
+    ],
+    serviceBindings: { ...services, BUNDLER: order.bundler === null ? refuse : 'bundler' },
+    bindings: {
+      ...(workerOptions.bindings as Record<string, string> | undefined),
+      APP_ORIGIN: origin,
+      CONTENT_HOST: `localhost:${order.port}`,
+    },
+  };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -32,48 +79,18 @@ async function start(order: HostOrder): Promise<void> {
       // One line per request, as everywhere; what it says is of no interest here.
       handleStructuredLogs: order.verbose ? ({ message }) => process.stderr.write(`${message}\n`) : () => undefined,
       ...(order.inspect && { inspectorPort: 0 }),
-      workers: [
-        {
-          ...workerOptions,
-          name: 'server',
-          modules: [
-            {
-              type: 'ESModule',
-              // A name only; workerd refuses one outside the options' root.
-              path: inRoot('server.js'),
-              contents: order.script.endsWith('.ts') ? stripTypeScriptTypes(source) : source,
-            },
-          ],
-          // Previews are measured with the bundler alone: bench/preview.ts.
-          serviceBindings: {
-            ...(workerOptions.serviceBindings as Record<string, string> | undefined),
-            BUNDLER: () => new Response(null, { status: 503 }),
-          },
-          bindings: {
-            ...(workerOptions.bindings as Record<string, string> | undefined),
-            APP_ORIGIN: origin,
-            CONTENT_HOST: `localhost:${order.port}`,
-          },
-        },
-      ],
+      workers: alone ? bundlerNamed('server') : [server, ...bundlerNamed('bundler')],
     }),
   );
   process.once('disconnect', () => void miniflare.dispose().finally(() => process.exit(0)));
   await miniflare.ready;
-  const database = await miniflare.getD1Database('DB');
-  // A host that takes over what another one stored finds the tables there.
-  const { results } = await database.prepare("SELECT name FROM sqlite_master WHERE name = 'users'").all();
-  for (const file of results.length > 0 ? [] : order.migrations)
-    for (const statement of readFileSync(file, 'utf8').split(breakpoint))
-      if (statement.trim()) await database.prepare(statement).run();
-  const evict = (name: string): Promise<void> =>
+  if (order.migrations.length > 0) await migrate(await miniflare.getD1Database('DB'), order.migrations);
+  process.on('message', ({ evict }: HostCommand) => {
+    // A room that is gone already is what was asked for.
     miniflare
-      .unsafeEvictDurableObject('server', 'ProjectRoom', { name, webSockets: 'hibernate' })
-      // A room that is gone already is what was asked for.
+      .unsafeEvictDurableObject('server', 'ProjectRoom', { name: evict, webSockets: 'hibernate' })
       .catch(() => undefined);
-  // Miniflare makes the first call of a kind synchronously. Under load it would wait for a workerd that waits until its log is read, here.
-  await evict('nobody');
-  process.on('message', (command: HostCommand) => void evict(command.evict));
+  });
   answer({ ready: true, inspector: order.inspect ? String(await miniflare.getInspectorURL()) : null });
 }
 

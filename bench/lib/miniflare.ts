@@ -11,6 +11,8 @@ import { onEnd } from './cleanup.ts';
 export interface HostOrder {
   /** The Worker's one module. */
   readonly script: string;
+  /** Folder with the bundle of the Worker that bundles previews; null: there is none, and previews are refused. */
+  readonly bundler: string | null;
   readonly port: number;
   readonly state: string;
   readonly migrations: readonly string[];
@@ -75,6 +77,17 @@ export async function bundleKiln(folder: string): Promise<string> {
   return join(folder, 'index.js');
 }
 
+/** The Worker that bundles previews, as it is deployed. */
+async function bundleBundler(folder: string): Promise<string> {
+  const config = inRoot('src', 'bundler', 'wrangler.toml');
+  const args = ['deploy', '--dry-run', '--config', config, '--env', 'production', '--outdir', folder];
+  await runCommand(process.execPath, [wranglerEntry, ...args], {
+    cwd: root,
+    env: { ...process.env, ...quietWrangler },
+  });
+  return folder;
+}
+
 async function ready(child: ChildProcess): Promise<Extract<HostAnswer, { ready: true }>> {
   const answer = await new Promise<HostAnswer>((resolve) => {
     child.once('message', (message) => resolve(message as HostAnswer));
@@ -90,9 +103,11 @@ async function ready(child: ChildProcess): Promise<Extract<HostAnswer, { ready: 
  * was bundled before, of another revision perhaps; it runs on the options of this one.
  */
 export async function startMiniflare(
-  worker: 'kiln' | 'floor',
+  worker: 'kiln' | 'floor' | 'bundler',
   options: {
     readonly assets?: boolean;
+    /** Whether previews are bundled, by a Worker beside this one. */
+    readonly previews?: boolean;
     readonly inspect?: boolean;
     readonly verbose?: boolean;
     readonly bundle?: string | undefined;
@@ -104,10 +119,13 @@ export async function startMiniflare(
   await ensureSecrets();
   await ensureWeb();
   const folder = temporaryFolder();
+  const bundler = options.previews || worker === 'bundler' ? await bundleBundler(join(folder.path, 'bundler')) : null;
   const script =
-    worker === 'floor'
-      ? inRoot('bench', 'lib', 'floor.ts')
-      : (options.bundle ?? (await bundleKiln(join(folder.path, 'bundle'))));
+    worker === 'bundler'
+      ? join(folder.path, 'bundler', 'index.js')
+      : worker === 'floor'
+        ? inRoot('bench', 'lib', 'floor.ts')
+        : (options.bundle ?? (await bundleKiln(join(folder.path, 'bundle'))));
   const port = options.port ?? (await freePort());
   const child = spawn(
     process.execPath,
@@ -130,6 +148,7 @@ export async function startMiniflare(
   onEnd(stop);
   const order: HostOrder = {
     script,
+    bundler,
     port,
     state: options.state ?? join(folder.path, 'state'),
     migrations:
