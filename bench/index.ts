@@ -1,5 +1,6 @@
 import { apiUsage, runApi } from './api.ts';
 import { archivesUsage, runArchives } from './archives.ts';
+import { buildsUsage, runBuilds } from './builds.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
 import { mergeUsage, runMerge } from './merge.ts';
@@ -11,6 +12,7 @@ import { runSoak, soakUsage } from './soak.ts';
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
   archives: runArchives,
+  builds: runBuilds,
   merge: runMerge,
   preview: runPreview,
   projects: runProjects,
@@ -21,7 +23,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  const usages = [apiUsage, archivesUsage, mergeUsage, previewUsage, projectsUsage, roomsUsage, soakUsage];
+  const usages = [apiUsage, archivesUsage, buildsUsage, mergeUsage, previewUsage, projectsUsage, roomsUsage, soakUsage];
   print(`usage: npm run bench -- <bench> [options]\n\n${usages.join('\n\n')}`);
   process.exit(name === '' || bench ? 0 : 2);
 }

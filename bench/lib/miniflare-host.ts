@@ -66,6 +66,7 @@ async function start(order: HostOrder): Promise<void> {
       ...(workerOptions.bindings as Record<string, string> | undefined),
       APP_ORIGIN: origin,
       CONTENT_HOST: `localhost:${order.port}`,
+      ...order.vars,
     },
   };
   const miniflare = new Miniflare(

@@ -20,6 +20,8 @@ export interface HostOrder {
   readonly assets: boolean;
   readonly inspect: boolean;
   readonly verbose: boolean;
+  /** More variables of the Worker. */
+  readonly vars: Readonly<Record<string, string>>;
 }
 
 export type HostAnswer =
@@ -111,6 +113,8 @@ export async function startMiniflare(
     readonly inspect?: boolean;
     readonly verbose?: boolean;
     readonly bundle?: string | undefined;
+    /** More variables of the Worker. */
+    readonly vars?: Readonly<Record<string, string>>;
     /** Where it stores; a folder that goes with it by default. */
     readonly state?: string;
     readonly port?: number;
@@ -160,6 +164,7 @@ export async function startMiniflare(
     assets: options.assets ?? true,
     inspect: options.inspect ?? false,
     verbose: options.verbose ?? false,
+    vars: options.vars ?? {},
   };
   child.send(order);
   const { inspector } = await ready(child);

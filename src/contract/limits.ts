@@ -436,6 +436,8 @@ export const limits = {
     candidatesPerUser: 3,
     /** Two at a time per user; the rest waits in order. */
     runningPerUser: 2,
+    /** Snapshots whose hashes an isolate remembers while runners fetch them: the largest has 5,000, half a megabyte. */
+    snapshotsRemembered: 16,
     queuedPerUser: 100,
     /** Wall clock of one attempt in the runner. */
     timeout: 5 * minute,

@@ -1,4 +1,5 @@
 import type { Hono } from 'hono';
+import { LRUCache } from 'lru-cache';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
@@ -19,6 +20,20 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
   return running;
 }
 
+/** Hashes that a snapshot names, by the snapshot's own: a runner asks for each of its files, and a manifest never changes. */
+const snapshots = new LRUCache<string, ReadonlySet<string>>({ max: limits.build.snapshotsRemembered });
+
+async function isInSnapshot(c: AppContext, treeHash: string, hash: string): Promise<boolean> {
+  let hashes = snapshots.get(treeHash);
+  if (!hashes) {
+    const files = await getTree(c.env.ASSETS, treeHash);
+    if (!files) return false;
+    hashes = new Set(files.map((file) => file.hash));
+    snapshots.set(treeHash, hashes);
+  }
+  return hashes.has(hash);
+}
+
 export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerStart, async (c, { job, body }) => {
     if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
@@ -37,9 +52,9 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
-    const files = await getTree(c.env.ASSETS, (await runningBuild(c, job)).treeHash);
+    const { treeHash } = await runningBuild(c, job);
     // A hash opens nothing by itself: it must be one that the snapshot names.
-    if (!files?.some((file) => file.hash === params.hash)) throw new KilnError('not_found');
+    if (!(await isInSnapshot(c, treeHash, params.hash))) throw new KilnError('not_found');
     const object = await getBlob(c.env.ASSETS, params.hash);
     if (!object) throw new KilnError('unavailable');
     return {
