@@ -220,6 +220,12 @@ const sendParts = async (
       etags.set(number, etag);
       tell(number, size);
     });
+    const etag = etags.get(number);
+    // What went past Kiln it learns of here; a reload asks Kiln.
+    if (upload.direct && etag !== undefined)
+      await untilAnswered(options, () =>
+        client.call('noteUploadParts', { params: { id: upload.id }, body: { parts: [{ number, etag }] }, signal }),
+      );
   });
   return [...etags].map(([number, etag]) => ({ number, etag }));
 };

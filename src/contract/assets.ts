@@ -210,6 +210,10 @@ export const Upload = z
       .enum(['open', 'pending', 'done', 'refused'])
       .meta({ description: '`pending`: all parts are there and are being verified' }),
     partSize: z.int().meta({ description: 'Of all parts but the last' }),
+    direct: z.boolean().meta({
+      description:
+        'Parts go straight into the bucket. Tell which have arrived, by their tags, so that the upload can be taken up again',
+    }),
     parts: z.array(
       z.object({
         number: z.int(),
@@ -232,6 +236,6 @@ export const UploadList = z.object({ uploads: z.array(Upload) });
 export const UploadPartQuery = z.object({ token: z.string().max(2000).default('') });
 export const UploadPart = z.object({ part: z.object({ number: z.int(), size: z.int(), etag: z.string() }) });
 
-export const CompleteUpload = z.strictObject({
+export const UploadParts = z.strictObject({
   parts: z.array(z.strictObject({ number: z.int().min(1), etag: z.string().max(200) })).max(limits.upload.parts),
 });

@@ -66,6 +66,11 @@ const Environment = z
     OAUTH_GOOGLE_CLIENT_SECRET: Setting,
     /** Any OpenID provider whose discovery document is below this. */
     OAUTH_GOOGLE_ISSUER: Base.default('https://accounts.google.com'),
+    /** All of them or none: then parts of uploads go straight into the bucket of ASSETS, by its S3 API. The keys are secret. */
+    S3_ENDPOINT: Base.or(z.literal('')).default(''),
+    S3_BUCKET: Setting,
+    S3_ACCESS_KEY_ID: Setting,
+    S3_SECRET_ACCESS_KEY: Setting,
     /** What rates per user and per address are multiplied by; for machines where one address is many people. */
     RATE_LIMIT_SCALE: z.coerce.number().int().min(1).max(1000).default(1),
   })
@@ -77,7 +82,16 @@ const Environment = z
           path: [`OAUTH_${provider}_CLIENT_ID`],
           message: `and OAUTH_${provider}_CLIENT_SECRET are set together`,
         });
+    const s3 = ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const;
+    if (new Set(s3.map((name) => env[name] === '')).size > 1)
+      context.addIssue({
+        code: 'custom',
+        path: ['S3_ENDPOINT'],
+        message: `and ${s3.slice(1).join(', ')} are set together`,
+      });
     if (env.KILN_ENV === 'development') return;
+    if (env.S3_ENDPOINT !== '' && !env.S3_ENDPOINT.startsWith('https://'))
+      context.addIssue({ code: 'custom', path: ['S3_ENDPOINT'], message: 'must be https outside development' });
     for (const name of ['OAUTH_GITHUB_URL', 'OAUTH_GITHUB_API_URL', 'OAUTH_GOOGLE_ISSUER'] as const)
       if (!env[name].startsWith('https://'))
         context.addIssue({ code: 'custom', path: [name], message: 'must be https outside development' });
@@ -108,7 +122,16 @@ export interface Config {
     readonly github?: OAuthClient & { readonly url: string; readonly apiUrl: string };
     readonly google?: OAuthClient & { readonly issuer: string };
   };
+  /** The S3 API of the bucket that the binding ASSETS is; null where uploads go through the Worker. */
+  readonly s3: S3 | null;
   readonly rateScale: number;
+}
+
+export interface S3 {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 export interface OAuthClient {
@@ -160,6 +183,15 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     ]),
     mailFrom: data.MAIL_FROM ?? `kiln@${new URL(data.APP_ORIGIN).hostname}`,
     oauth: oauthOf(data),
+    s3:
+      data.S3_ENDPOINT === ''
+        ? null
+        : {
+            endpoint: data.S3_ENDPOINT,
+            bucket: data.S3_BUCKET,
+            accessKeyId: data.S3_ACCESS_KEY_ID,
+            secretAccessKey: data.S3_SECRET_ACCESS_KEY,
+          },
     rateScale: data.RATE_LIMIT_SCALE,
   };
 }

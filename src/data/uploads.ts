@@ -84,6 +84,11 @@ export async function notePart(db: Database, part: UploadPartRow): Promise<void>
   );
 }
 
+/** Parts that a bucket took, as whoever sent them says. */
+export async function noteParts(db: Database, parts: readonly UploadPartRow[]): Promise<void> {
+  for (const part of parts) await notePart(db, part);
+}
+
 /** From here on it is verified by whoever claims it. Changes nothing of one that has ended. */
 export async function setPending(db: Database, id: string, now: number): Promise<void> {
   await db.query('uploads.setPending', (orm) =>

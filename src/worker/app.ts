@@ -83,7 +83,7 @@ const workspacePolicy = (c: AppContext): string => {
     `img-src 'self' data: blob: ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
     `media-src 'self' ${config.contentScheme}://${assetLabel}.${config.contentHost}`,
     "font-src 'self' data:",
-    `connect-src 'self' ${config.appOrigin.replace(/^http/, 'ws')}`,
+    `connect-src 'self' ${config.appOrigin.replace(/^http/, 'ws')}${config.s3 ? ` ${new URL(config.s3.endpoint).origin}` : ''}`,
     `frame-src ${content}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",

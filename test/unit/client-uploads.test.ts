@@ -67,6 +67,7 @@ function server({ part, pending = 0, refusedAs, known }: Options = {}) {
     size: wanted.size,
     status,
     partSize,
+    direct: false,
     parts: Array.from({ length: Math.ceil(wanted.size / partSize) }, (_, at) => ({
       number: at + 1,
       size: Math.min(partSize, wanted.size - at * partSize),

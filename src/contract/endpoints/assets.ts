@@ -8,7 +8,6 @@ import {
   AssetQuery,
   AssetUploadForm,
   AssetVersionList,
-  CompleteUpload,
   CreateUpload,
   DeleteAssetQuery,
   OptimizeAsset,
@@ -20,6 +19,7 @@ import {
   UploadList,
   UploadPart,
   UploadPartQuery,
+  UploadParts,
 } from '../assets.ts';
 import { endpoint } from '../endpoint.ts';
 import { asset, bodyProject, everyone, formProject, project, signedIn } from './access.ts';
@@ -97,6 +97,18 @@ export const assetEndpoints = {
     responses: { 200: { description: 'It is there', json: UploadPart } },
     errors: ['malformed_request', 'conflict'],
   }),
+  noteUploadParts: endpoint({
+    method: 'POST',
+    path: '/api/assets/uploads/{id}/parts',
+    tag: 'Assets',
+    summary: 'Tell which parts have gone straight into the bucket',
+    access: signedIn,
+    description:
+      'Of uploads that are `direct`; what is told here is believed only as far as the bucket says the same in the end.',
+    body: UploadParts,
+    responses: { 200: { description: 'The upload', json: UploadEnvelope } },
+    errors: ['forbidden', 'conflict'],
+  }),
   completeUpload: endpoint({
     method: 'POST',
     path: '/api/assets/uploads/{id}/complete',
@@ -105,7 +117,7 @@ export const assetEndpoints = {
     access: signedIn,
     description:
       'Size, hash and type are those of the bytes. Over 128 MiB they are verified afterwards: ask for the upload again.',
-    body: CompleteUpload,
+    body: UploadParts,
     responses: {
       201: { description: 'Stored', json: AssetEnvelope },
       202: { description: 'Being verified', json: UploadEnvelope },

@@ -11,12 +11,20 @@ import { blobKey, nameBlob } from '../../data/objects.ts';
 import { claimUpload, forgetUpload, refuseUpload, type UploadRow } from '../../data/uploads.ts';
 import { metadataOf } from './metadata.ts';
 
+/** Codes of R2: parts that are too small, unknown, or of another upload. */
+const notThose = /\((?:10011|10022|10024|10025|10048)\)/;
+
 /** Makes one object of the parts. Again, where a request died after it had: the object is there then. */
 export async function assemble(bucket: R2Bucket, upload: UploadRow, parts: readonly R2UploadedPart[]): Promise<void> {
   try {
     await bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId ?? '').complete([...parts]);
   } catch (error) {
-    if (!(await bucket.head(upload.objectKey))) throw error;
+    if (await bucket.head(upload.objectKey)) return;
+    if (notThose.test(String(error)))
+      throw new KilnError('validation_failed', {
+        issues: [{ path: 'body.parts', message: 'are not those that have arrived' }],
+      });
+    throw error;
   }
 }
 
@@ -36,6 +44,13 @@ async function read(bucket: R2Bucket, { objectKey, size }: UploadRow): Promise<{
   const object = await bucket.get(objectKey);
   if (!object)
     throw new KilnError('validation_failed', { issues: [{ path: 'body.parts', message: 'are gone; begin again' }] });
+  // Parts that went straight into the bucket are as large as their sender made them.
+  if (object.size !== size) {
+    await object.body.cancel();
+    throw new KilnError('validation_failed', {
+      issues: [{ path: 'body.size', message: `there are ${object.size} bytes` }],
+    });
+  }
   const hash = createHash('sha256');
   const first: Uint8Array[] = [];
   let seen = 0;

@@ -14,6 +14,7 @@ import {
   createUpload,
   forgetUpload,
   notePart,
+  noteParts,
   openUploads,
   setPending,
   type UploadPartRow,
@@ -21,6 +22,7 @@ import {
   uploadById,
 } from '../../data/uploads.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
+import { presigner } from '../assets/presign.ts';
 import { showAsset } from '../assets/show.ts';
 import { assemble, removeUpload, verifyUpload } from '../assets/verify.ts';
 import { readBytes } from '../http/body.ts';
@@ -38,6 +40,7 @@ async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadP
   const { config, started } = c.var;
   const { id, projectId, name, size, status, partSize, assetId } = upload;
   const token = await signToken(config, 'upload', { sub: id }, Math.max(1000, upload.expiresAt - started));
+  const presign = config.s3 && status === 'open' ? presigner(config.s3, upload, started) : null;
   const etags = new Map(arrived.map(({ number, etag }) => [number, etag]));
   return {
     id,
@@ -46,11 +49,14 @@ async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadP
     size,
     status,
     partSize,
-    parts: partsOf(upload).map((part) => ({
-      ...part,
-      url: uploadPartUrl(config, id, part.number, token),
-      etag: etags.get(part.number) ?? null,
-    })),
+    direct: config.s3 !== null,
+    parts: await Promise.all(
+      partsOf(upload).map(async (part) => ({
+        ...part,
+        url: (await presign?.(part)) ?? uploadPartUrl(config, id, part.number, token),
+        etag: etags.get(part.number) ?? null,
+      })),
+    ),
     assetId,
     errorCode: upload.errorCode as ErrorCode | null,
     expiresAt: iso(upload.expiresAt),
@@ -70,6 +76,20 @@ async function ownUpload(c: AppContext, id: string, userId: string) {
 
 const tell = (room: GatedRoom, { asset: { id, name, version } }: AssetAt): Promise<void> =>
   room.tell((stub) => stub.record('asset.uploaded', room.caller.userId, { assetId: id, name, version }));
+
+/** Notes what the sender says of parts that went straight into the bucket. Whether it is so the bucket says when they are put together. */
+async function noteSaid(
+  c: AppContext,
+  upload: UploadRow,
+  said: readonly { number: number; etag: string }[],
+): Promise<void> {
+  const sizes = new Map(partsOf(upload).map(({ number, size }) => [number, size]));
+  const parts = said.flatMap(({ number, etag }) => {
+    const size = sizes.get(number);
+    return size === undefined ? [] : [{ uploadId: upload.id, number, etag: etag.replaceAll('"', ''), size }];
+  });
+  await noteParts(c.var.db, parts);
+}
 
 /** What a completed upload became; undefined where that is gone by now. */
 async function outcome(c: AppContext, { projectId, hash, assetId }: UploadRow): Promise<AssetAt | undefined> {
@@ -156,8 +176,25 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
     return { status: 200, headers: { etag: `"${stored.etag}"` }, body: { part: { ...part, etag: stored.etag } } };
   });
 
+  mount(app, endpoints.noteUploadParts, async (c, { params, user, body }) => {
+    const { upload } = await ownUpload(c, params.id, user.userId);
+    if (upload.status !== 'open' || c.var.config.s3 === null)
+      throw new KilnError('conflict', { detail: 'The upload takes its parts elsewhere, or no more.' });
+    await noteSaid(c, upload, body.parts);
+    const now = await uploadById(c.var.db, upload.id);
+    return { status: 200, body: { upload: await shown(c, upload, now?.parts ?? []) } };
+  });
+
   mount(app, endpoints.completeUpload, async (c, { params, user, body }) => {
-    const { upload, parts, room } = await ownUpload(c, params.id, user.userId);
+    const { upload, parts: noted, room } = await ownUpload(c, params.id, user.userId);
+    const isDirect = c.var.config.s3 !== null && upload.status === 'open';
+    if (isDirect) {
+      const missing = body.parts.filter(
+        ({ number, etag }) => !noted.some((part) => part.number === number && part.etag === etag),
+      );
+      await noteSaid(c, upload, missing);
+    }
+    const parts = isDirect ? ((await uploadById(c.var.db, upload.id))?.parts ?? []) : noted;
     if (upload.status === 'refused')
       throw new KilnError('conflict', { detail: `The upload was refused: ${upload.errorCode}.` });
     if (upload.status === 'open') {
