@@ -185,6 +185,47 @@ describe('assets in the workspace', () => {
     expect(withoutRefusals(ada)).toEqual([]);
   });
 
+  it('that are pictures become a sheet, and smaller', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Sprites', files);
+    await opened(ada, id);
+    const { page } = ada;
+    const colours = { 'bat.png': [90, 40, 160], 'coin.png': [240, 200, 60], 'hero.png': [255, 90, 40] } as const;
+    await choose(
+      page,
+      ...Object.entries(colours).map(([name, colour]) => file(name, 'image/png', png(24, 24, colour))),
+    );
+    for (const name of Object.keys(colours)) {
+      await card(page, name).hover();
+      await page.getByTestId(`pick-${name}`).click();
+    }
+    await card(page, 'coin.png').click({ modifiers: ['Control'] });
+    await expect.poll(() => page.getByTestId('pack-bar').innerText()).toContain('2 pictures');
+    await page.getByTestId('pick-coin.png').click();
+    await picture(page, 'assets-picked');
+    await page.getByTestId('pack').click();
+    await picture(page, 'assets-pack');
+    await page.getByTestId('text-dialog').fill('monsters');
+    await page.getByTestId('text-dialog-submit').click();
+    await card(page, 'monsters.json').waitFor();
+    await page.getByTestId('asset-picture').waitFor();
+    await picture(page, 'assets-sheet');
+    const { assets } = await client.call('listAssets', { params: { id }, query: { q: 'monsters.json' } });
+    const atlas = await client.raw('downloadAsset', { params: { id: assets[0]?.id ?? '' } });
+    expect(Object.keys(((await atlas.json()) as { frames: object }).frames).sort()).toEqual(Object.keys(colours));
+
+    await card(page, 'hero.png').click();
+    await page.getByTestId('version-1').waitFor();
+    await page.getByTestId('asset-menu').click();
+    await page.getByTestId('asset-optimize').click();
+    await page
+      .locator('.toasts')
+      .getByText(/hero\.png is (?:as small as it gets|\d+ B smaller)/)
+      .waitFor();
+    expect(withoutRefusals(ada)).toEqual([]);
+  });
+
   it('that are large show how far they are, stop, and go on where they were', async () => {
     const ada = await person(browser, 'ada');
     const id = await makeProject(await clientOf(ada), 'Sprites', files);

@@ -75,28 +75,37 @@ const Picture = ({ asset }: { asset: Asset }) => {
 interface AssetCardProps {
   asset: Asset;
   chosen: boolean;
+  /** Whether it is among those that are to become a sheet. */
+  picked: boolean;
   onChoose: () => void;
+  /** Undefined where it cannot be. */
+  onPick: (() => void) | undefined;
   onInsert: (() => void) | undefined;
 }
 
-/** An asset in the grid. A click looks at it, a double click or Ctrl+Enter inserts it, and it can be dragged into code. */
-export const AssetCard = ({ asset, chosen, onChoose, onInsert }: AssetCardProps) => (
+/**
+ * An asset in the grid. A click looks at it, a double click or Ctrl+Enter inserts it, and it can be dragged into code.
+ * Ctrl+click, Ctrl+Space and its check mark choose pictures for a sheet.
+ */
+export const AssetCard = ({ asset, chosen, picked, onChoose, onPick, onInsert }: AssetCardProps) => (
   <li class="card-place">
     <button
       type="button"
-      class={chosen ? 'asset-card chosen' : 'asset-card'}
+      class={`asset-card${chosen ? ' chosen' : ''}${picked ? ' picked' : ''}`}
       aria-current={chosen}
       title={`${asset.name} · ${formatBytes(asset.size)}`}
       data-testid={`asset-${asset.name}`}
       draggable={asset.deletedAt === null}
-      onClick={onChoose}
+      onClick={(event) => ((event.ctrlKey || event.metaKey) && onPick !== undefined ? onPick() : onChoose())}
       onDblClick={onInsert}
       onKeyDown={(event) => {
-        if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || onInsert === undefined) return;
+        if (!(event.ctrlKey || event.metaKey)) return;
+        const act = event.key === 'Enter' ? onInsert : event.key === ' ' ? onPick : undefined;
+        if (act === undefined) return;
         event.preventDefault();
         // Ctrl+Enter builds elsewhere.
         event.stopPropagation();
-        onInsert();
+        act();
       }}
       onDragStart={(event) => {
         event.dataTransfer?.setData(draggedAsset, asset.id);
@@ -109,5 +118,19 @@ export const AssetCard = ({ asset, chosen, onChoose, onInsert }: AssetCardProps)
       <span class="card-name">{asset.name}</span>
     </button>
     {asset.type === 'audio' && asset.deletedAt === null && <PlaySound asset={asset} />}
+    {onPick !== undefined && (
+      <button
+        type="button"
+        class="card-pick"
+        aria-label={`Choose ${asset.name} for a sheet`}
+        aria-pressed={picked}
+        title="Choose it for a sheet (Ctrl+click)"
+        tabIndex={-1}
+        data-testid={`pick-${asset.name}`}
+        onClick={onPick}
+      >
+        <Icon name="check" size={12} />
+      </button>
+    )}
   </li>
 );

@@ -10,7 +10,7 @@ import { MenuButton, type MenuItem } from '../../ui/menu.tsx';
 import { TextDialog } from '../../ui/text-dialog.tsx';
 import { useWorkspace } from '../context.ts';
 import { saveBlob } from '../save.ts';
-import { pathInBuild, pictureOf, typeIcons } from './kinds.ts';
+import { packable, pathInBuild, pictureOf, typeIcons } from './kinds.ts';
 
 /** Letters of a font that is not installed, in a family of its own. */
 const FontSample = ({ asset }: { asset: Asset }) => {
@@ -204,6 +204,16 @@ export const AssetView = () => {
         naming.value = true;
       },
     },
+    ...(packable(asset)
+      ? [
+          {
+            label: 'Make it smaller',
+            icon: 'compress' as const,
+            testId: 'asset-optimize',
+            run: () => void assets.optimize(asset),
+          },
+        ]
+      : []),
     { label: 'Delete', icon: 'trash', danger: true, testId: 'asset-delete', run: () => void remove() },
   ];
 

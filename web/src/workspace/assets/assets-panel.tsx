@@ -5,7 +5,8 @@ import { Icon } from '../../ui/icon.tsx';
 import { useWorkspace } from '../context.ts';
 import { PanelTabs } from '../panel-tabs.tsx';
 import { AssetCard } from './asset-card.tsx';
-import { typeNames } from './kinds.ts';
+import { packable, typeNames } from './kinds.ts';
+import { PackBar } from './pack-bar.tsx';
 import { SendingList } from './sending-list.tsx';
 
 const Empty = ({ canWrite, filtered }: { canWrite: boolean; filtered: boolean }) => {
@@ -136,6 +137,8 @@ export const AssetsPanel = () => {
               key={asset.id}
               asset={asset}
               chosen={front.value === 'asset' && assets.looked.value?.id === asset.id}
+              picked={assets.picked.value.some(({ id }) => id === asset.id)}
+              onPick={canWrite && packable(asset) ? () => assets.pick(asset) : undefined}
               onChoose={() => {
                 assets.look(asset);
                 front.value = 'asset';
@@ -154,6 +157,7 @@ export const AssetsPanel = () => {
           </button>
         )}
       </div>
+      <PackBar />
       <SendingList />
       {dropping.value && (
         <div class="drop-note" aria-hidden="true">

@@ -3,6 +3,7 @@ import { type KilnApiError, type KilnClient, type UploadProgress, uploadAsset } 
 import type { Asset, AssetType, AssetVersion } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
+import { formatBytes, plural } from '../../ui/format.ts';
 
 /** A file on its way to become an asset. */
 export interface Sending {
@@ -33,6 +34,8 @@ export class Assets {
   readonly looked = signal<Asset | undefined>(undefined);
   /** Of the one that is looked at, newest first. */
   readonly versions = signal<readonly AssetVersion[] | undefined>(undefined);
+  /** Pictures that are to become one sheet, in the order of choosing. */
+  readonly picked = signal<readonly Asset[]>([]);
   readonly sending = signal<readonly Sending[]>([]);
   readonly #client: KilnClient;
   readonly #projectId: string;
@@ -157,6 +160,7 @@ export class Assets {
     if (done === undefined) return;
     if (this.looked.value?.id === asset.id) this.looked.value = undefined;
     this.list.value = this.list.value?.filter(({ id }) => id !== asset.id);
+    this.picked.value = this.picked.value.filter(({ id }) => id !== asset.id);
     this.changed();
   }
 
@@ -175,6 +179,47 @@ export class Assets {
     if (done === undefined) return;
     toast({ kind: 'success', title: `Version ${version} of ${asset.name} is the newest again` });
     this.look(done.asset);
+    this.changed();
+  }
+
+  /** Takes a picture into the choice, or out of it. */
+  pick(asset: Asset): void {
+    const others = this.picked.value.filter(({ id }) => id !== asset.id);
+    const isNew = others.length === this.picked.value.length;
+    this.picked.value = isNew ? [...others, asset] : others;
+  }
+
+  /** Makes a sheet of the chosen pictures, as two assets: the picture and where each lies in it. */
+  async pack(name: string): Promise<Asset | undefined> {
+    const assetIds = this.picked.value.map(({ id }) => id);
+    const made = await attempt(() =>
+      this.#client.call('packAssets', { params: { id: this.#projectId }, body: { assetIds, name } }),
+    );
+    if (made === undefined) return undefined;
+    this.picked.value = [];
+    toast({
+      kind: 'success',
+      title: `${plural(assetIds.length, 'picture')} in ${made.image.name}`,
+      detail: `Load it with ${made.atlas.name}.`,
+    });
+    this.changed();
+    return made.image;
+  }
+
+  /** Makes a picture's file smaller; what it was stays as the version before. */
+  async optimize(asset: Asset): Promise<void> {
+    const done = await attempt(() => this.#client.call('optimizeAsset', { params: { id: asset.id }, body: {} }));
+    if (done === undefined) return;
+    const { savedBytes } = done;
+    toast(
+      savedBytes > 0
+        ? {
+            kind: 'success',
+            title: `${asset.name} is ${formatBytes(savedBytes)} smaller`,
+            detail: 'The version before is kept.',
+          }
+        : { kind: 'info', title: `${asset.name} is as small as it gets` },
+    );
     this.changed();
   }
 

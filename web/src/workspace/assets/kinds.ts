@@ -30,6 +30,10 @@ const unseen = new Set(['image/ktx', 'image/ktx2', 'image/x-basis', 'image/vnd.a
 export const pictureOf = ({ thumbnailUrl, type, mimeType, url }: Asset): string | undefined =>
   thumbnailUrl ?? (type === 'image' && !unseen.has(mimeType) ? url : undefined);
 
+/** Whether it can become a part of a sheet. */
+export const packable = ({ mimeType, deletedAt }: Asset): boolean =>
+  deletedAt === null && ['image/png', 'image/jpeg', 'image/webp'].includes(mimeType);
+
 /** Where a build finds it; see `docs/guides/assets.md`. */
 export const pathInBuild = ({ name }: Pick<Asset, 'name'>): string => `assets/${name}`;
 
