@@ -327,3 +327,23 @@ describe('fault 7: a store that never answers', () => {
     expect(await look()).toMatchObject({ status: 'done', error: null });
   });
 });
+
+describe('The bundler of previews', () => {
+  const asked = async (bundler: () => Promise<Response>): Promise<Response> => {
+    const BUNDLER = { fetch: bundler } as unknown as Fetcher;
+    return await callWith({ BUNDLER }, 'POST', `/api/projects/${world.projectId}/preview`, world.owner.token);
+  };
+
+  it.each([
+    ['is away', fails('Worker exceeded memory limit.')],
+    ['is busy', async () => new Response(null, { status: 503 })],
+  ])('that %s is a part that is away, and costs nothing but the preview', async (_, bundler) => {
+    const json = { content: `document.title = '${newId()}';` };
+    const saved = await call('PUT', `/api/projects/${world.projectId}/files/src/main.js`, { as: world.owner, json });
+    expect(saved.status).toBeLessThan(300);
+    await expectAway(await asked(bundler));
+    // Nothing of it is kept: the next one who asks gets what they ask for.
+    const again = await call('POST', `/api/projects/${world.projectId}/preview`, { as: world.owner });
+    expect(await expectJson(again, 200)).toMatchObject({ preview: { ready: true } });
+  });
+});

@@ -3,7 +3,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { kindOf } from '../../contract/loaders.ts';
 import type { BundleAnswer, BundleOrder, BundleResult } from '../../contract/preview.ts';
-import { logEvent } from '../../core/log.ts';
+import { describeError, logEvent } from '../../core/log.ts';
 import { noAnswer, within } from '../../core/within.ts';
 import { getBlob, type ManifestEntry } from '../../data/objects.ts';
 import { keep, kept } from '../assets/edge-cache.ts';
@@ -75,10 +75,15 @@ async function make(c: AppContext, state: State, want: BundleOrder['want']): Pro
   if ('ok' in order) return order;
   const started = Date.now();
   const asked = c.env.BUNDLER.fetch('https://bundler/', { method: 'POST', body: JSON.stringify(order) });
-  const answer = await within(limits.preview.patience, asked, () => noAnswer('The bundler'));
+  // An isolate that ran out of memory takes its orders with it; the next one has its own.
+  const answer = await within(limits.preview.patience, asked, () => noAnswer('The bundler')).catch((error: unknown) => {
+    if (error instanceof KilnError) throw error;
+    logEvent('preview.bundler_away', { project: state.projectId, ...describeError(error) }, 'warn');
+    throw new KilnError('unavailable', { detail: 'The bundler is away.', retryAfter: 1, cause: error });
+  });
   if (!answer.ok) {
     await answer.body?.cancel();
-    throw new KilnError('unavailable', { detail: 'The bundler is busy.', retryAfter: 2 });
+    throw new KilnError('unavailable', { detail: 'The bundler is busy.', retryAfter: 1 });
   }
   const { ms, heap, ...result } = (await answer.json()) as BundleAnswer;
   logEvent('preview.bundled', {
