@@ -201,7 +201,7 @@ describe('assets in the workspace', () => {
       await page.getByTestId(`pick-${name}`).click();
     }
     await card(page, 'coin.png').click({ modifiers: ['Control'] });
-    await expect.poll(() => page.getByTestId('pack-bar').innerText()).toContain('2 pictures');
+    await expect.poll(() => page.getByTestId('pack-bar').innerText()).toContain('2 chosen');
     await page.getByTestId('pick-coin.png').click();
     await picture(page, 'assets-picked');
     await page.getByTestId('pack').click();

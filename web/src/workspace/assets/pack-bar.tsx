@@ -13,7 +13,7 @@ export const PackBar = () => {
   if (count === 0) return null;
   return (
     <div class="pack-bar" role="status" data-testid="pack-bar">
-      <span>{plural(count, 'picture')}</span>
+      <span>{count} chosen</span>
       <button
         type="button"
         class="button small"
