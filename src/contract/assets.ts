@@ -169,6 +169,30 @@ export const PackedAssets = z.object({
   atlas: Asset.meta({ description: 'Where each picture lies, by its name: a JSON hash, as Phaser and PixiJS load it' }),
 });
 
+export const CleanAssets = z.strictObject({
+  dryRun: z.boolean().default(true).meta({ description: 'Only says what would go' }),
+  keep: z
+    .int()
+    .min(1)
+    .max(limits.asset.versionsKept)
+    .default(limits.asset.versionsSpared)
+    .meta({ description: 'Newest versions of each asset that stay, whatever their age' }),
+  olderThanDays: z
+    .int()
+    .min(0)
+    .max(3650)
+    .default(limits.asset.versionTtl / 86_400_000)
+    .meta({ description: 'Younger versions stay' }),
+});
+export const CleanedAssets = z.object({
+  dryRun: z.boolean(),
+  versions: z
+    .array(z.object({ assetId: Id, name: z.string(), version: z.int(), size: z.int(), uploadedAt: Timestamp }))
+    .meta({ description: `The largest ${limits.asset.reported}` }),
+  count: z.int().meta({ description: 'All of them' }),
+  bytes: z.int().meta({ description: 'That they take' }),
+});
+
 /** What `asset.url` takes beside its token, for pictures: a copy of another width or format. */
 export const VariantQuery = z.object({
   w: z.coerce

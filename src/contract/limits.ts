@@ -628,6 +628,12 @@ export const limits = {
     userBytes: 20 * 1024 * MiB,
     /** Versions of an asset; older ones make place for new ones. */
     versionsKept: 50,
+    /** Of those, older ones than this go with the next upload, but for the newest few: nobody goes back a quarter of a year … */
+    versionTtl: 90 * day,
+    /** … further than this. */
+    versionsSpared: 10,
+    /** Versions that one report names; what is beyond is counted. */
+    reported: 500,
     /** A signed link works for one to two of these: longer than a page is open, and the same link for everybody within one. */
     linkTtl: 60 * minute,
     /** Larger ones are read from R2 every time: the cache of a data centre is shared. */

@@ -114,7 +114,9 @@ export async function addAssetVersion(
         CAST(${content.mimeType} AS text), CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint)
       FROM assets WHERE ${here} AND ${decided(orm, entry)}`),
     orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${here})
-      AND version <= (${current}) - ${limits.asset.versionsKept} AND ${decided(orm, entry)}`),
+      AND (version <= (${current}) - ${limits.asset.versionsKept} OR
+        (version <= (${current}) - ${limits.asset.versionsSpared} AND created_at < ${now - limits.asset.versionTtl}))
+      AND ${decided(orm, entry)}`),
     recount(orm, projectId),
     // With the version: an upload brings one, however often it is completed.
     orm
@@ -223,6 +225,61 @@ export async function versionsOf(db: Database, assetId: string): Promise<AssetVe
   return await db.query('assets.versions', (orm) =>
     orm.select().from(assetVersions).where(eq(assetVersions.assetId, assetId)).orderBy(desc(assetVersions.version)),
   );
+}
+
+/** Versions that nobody is likely to go back to: not among the newest `keep` of their asset, and from before `before`. */
+const isStale = (orm: Orm, projectId: string, keep: number, before: number): SQL | undefined =>
+  and(
+    lt(assetVersions.createdAt, before),
+    inArray(assetVersions.assetId, orm.select({ id: assets.id }).from(assets).where(eq(assets.projectId, projectId))),
+    sql`${assetVersions.version} <= (SELECT a.version FROM assets AS a WHERE a.id = asset_versions.asset_id) - ${keep}`,
+  );
+
+export interface StaleVersions {
+  /** The largest of them. */
+  readonly versions: readonly { readonly name: string; readonly version: AssetVersionRow }[];
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** What `removeStale` would remove. */
+export async function staleVersions(
+  db: Database,
+  projectId: string,
+  keep: number,
+  before: number,
+): Promise<StaleVersions> {
+  const [versions, [sum]] = await db.batch('assets.stale', (orm) => [
+    orm
+      .select({ name: assets.name, version: assetVersions })
+      .from(assetVersions)
+      .innerJoin(assets, eq(assets.id, assetVersions.assetId))
+      .where(isStale(orm, projectId, keep, before))
+      .orderBy(desc(assetVersions.size), asc(assetVersions.assetId), asc(assetVersions.version))
+      .limit(limits.asset.reported),
+    orm
+      .select({ count: count(), bytes: sql<number>`CAST(COALESCE(SUM(${assetVersions.size}), 0) AS bigint)` })
+      .from(assetVersions)
+      .where(isStale(orm, projectId, keep, before)),
+  ]);
+  return { versions, count: sum?.count ?? 0, bytes: Number(sum?.bytes ?? 0) };
+}
+
+/** Removes old versions for good; their bytes are collected when nothing else names them. Idempotent. */
+export async function removeStale(
+  db: Database,
+  projectId: string,
+  keep: number,
+  before: number,
+  actor: Actor,
+): Promise<void> {
+  const entry = auditRow({ ...actor, projectId, action: 'asset.cleaned', data: { keep, before } });
+  await db.batch('assets.removeStale', (orm) => [
+    takeProject(orm, projectId),
+    decide(orm, entry, has(orm, assetVersions, isStale(orm, projectId, keep, before))),
+    orm.delete(assetVersions).where(and(isStale(orm, projectId, keep, before), decided(orm, entry))),
+    recount(orm, projectId),
+  ]);
 }
 
 export async function listAssets(

@@ -12,8 +12,10 @@ import {
   eraseAsset,
   expiredAssets,
   listAssets,
+  removeStale,
   renameAsset,
   setTrashed,
+  staleVersions,
   versionOf,
   versionsOf,
 } from '../../src/data/assets.ts';
@@ -57,6 +59,47 @@ onBothEngines('Assets', (store) => {
     await eraseAsset(db, first.asset, by(owner));
     expect(await bytesOf(db, project)).toBe(0);
     expect(await versionsOf(db, first.asset.id)).toEqual([]);
+  });
+
+  it('lose old versions that are not among the newest: by a report first, then for good, and with an upload', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const other = await someProject(db, owner);
+    const upload = async (name: string, times: number, at: number, into = project) => {
+      for (let n = 0; n < times; n += 1)
+        await addAssetVersion(db, into, name, content(10 + n), { ...by(owner), now: at });
+      return (await allAssets(db, into)).find(({ asset }) => asset.name === name)?.asset.id ?? '';
+    };
+    const old = now - limits.asset.versionTtl - 1;
+    const a = await upload('a.png', 5, old);
+    const b = await upload('b.png', 3, now);
+    const c = await upload('c.png', 4, old, other);
+    const stale = await staleVersions(db, project, 2, now - limits.asset.versionTtl);
+    expect(stale.versions.map(({ name, version }) => [name, version.version])).toEqual([
+      ['a.png', 3],
+      ['a.png', 2],
+      ['a.png', 1],
+    ]);
+    expect(stale).toMatchObject({ count: 3, bytes: 33 });
+    const before = await bytesOf(db, project);
+    for (const _time of [1, 2]) await removeStale(db, project, 2, now - limits.asset.versionTtl, by(owner));
+    const kept = async (id: string) => (await versionsOf(db, id)).map(({ version }) => version);
+    expect([await kept(a), await kept(b), await kept(c)]).toEqual([
+      [5, 4],
+      [3, 2, 1],
+      [4, 3, 2, 1],
+    ]);
+    expect(await bytesOf(db, project)).toBe((before ?? 0) - 33);
+    // The newest stays, however old.
+    await removeStale(db, project, 1, now + 1, by(owner));
+    expect([await kept(a), await kept(b)]).toEqual([[5], [3]]);
+
+    const many = await upload('many.png', limits.asset.versionsSpared + 3, old);
+    expect(await kept(many)).toHaveLength(limits.asset.versionsSpared + 3);
+    await upload('many.png', 1, now);
+    expect((await kept(many)).at(-1)).toBe(5);
+    expect(await kept(many)).toHaveLength(limits.asset.versionsSpared);
   });
 
   it('is made of another as it was: takes its name, or nothing', async () => {

@@ -245,6 +245,8 @@ describe('an asset', () => {
       .bind(asset.id)
       .first('n');
     expect(left).toBe(0);
+    // By that day everybody's sessions had ended.
+    world = await makeWorld({});
   });
 
   it('is gone with its project', async () => {

@@ -177,3 +177,25 @@ describe('pictures that are packed', () => {
     expect(await expectProblem(await pack({ assetIds: [own.id], name: 'x' }, world.viewer), 403)).toBe('forbidden');
   });
 });
+
+describe('old versions', () => {
+  const clean = (json: Record<string, unknown>, as: Account = world.owner): Promise<Response> =>
+    call('POST', `/api/projects/${world.projectId}/assets/cleanup`, { as, json });
+
+  it('go when the owner says so, and are only reported before', async () => {
+    const { id } = await stored('old.png', png(3, 1));
+    for (const height of [2, 3, 4]) await stored('old.png', png(3, height));
+    const nothing = await expectJson<{ count: number }>(await clean({}), 200);
+    expect(nothing).toMatchObject({ dryRun: true, count: 0, bytes: 0 });
+    const asked = { keep: 2, olderThanDays: 0 };
+    const report = await expectJson<{ versions: { assetId: string; version: number }[] }>(await clean(asked), 200);
+    const mine = report.versions.filter(({ assetId }) => assetId === id).map(({ version }) => version);
+    expect(mine.sort()).toEqual([1, 2]);
+    expect(await versions(id)).toHaveLength(4);
+    expect(await expectProblem(await clean({ ...asked, dryRun: false }, world.editor), 403)).toBe('forbidden');
+    expect(await expectProblem(await clean({ keep: 0 }), 422)).toBe('validation_failed');
+    expect(await expectJson(await clean({ ...asked, dryRun: false }), 200)).toEqual({ ...report, dryRun: false });
+    expect((await versions(id)).map(({ version }) => version)).toEqual([4, 3]);
+    expect(await expectJson(await clean(asked), 200)).toMatchObject({ count: 0 });
+  });
+});

@@ -12,12 +12,15 @@ import {
   assetById,
   eraseAsset,
   listAssets,
+  removeStale,
   renameAsset,
   setTrashed,
+  staleVersions,
   versionOf,
   versionsOf,
 } from '../../data/assets.ts';
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
+import { iso } from '../../data/time.ts';
 import { metadataOf } from '../assets/metadata.ts';
 import { optimize } from '../assets/optimize.ts';
 import { pack } from '../assets/pack.ts';
@@ -139,6 +142,26 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     const { image, atlas } = await pack(c, room.projectId, user.userId, body);
     for (const { asset } of [image, atlas]) await tell(room, 'asset.uploaded', asset);
     return { status: 201, body: { image: await showAsset(c, image), atlas: await showAsset(c, atlas) } };
+  });
+
+  mount(app, endpoints.cleanAssets, async (c, { room, user, body }) => {
+    await room.enter();
+    const { dryRun, keep, olderThanDays } = body;
+    const before = c.var.started - olderThanDays * 86_400_000;
+    const found = await staleVersions(c.var.db, room.projectId, keep, before);
+    if (!dryRun && found.count > 0) {
+      await removeStale(c.var.db, room.projectId, keep, before, actorOf(c, user.userId));
+      const { count, bytes } = found;
+      logEvent('asset.cleaned', { requestId: c.var.requestId, project: room.projectId, versions: count, bytes });
+    }
+    const versions = found.versions.map(({ name, version: { assetId, version, size, createdAt } }) => ({
+      assetId,
+      name,
+      version,
+      size,
+      uploadedAt: iso(createdAt),
+    }));
+    return { status: 200, body: { dryRun, versions, count: found.count, bytes: found.bytes } };
   });
 
   mount(app, endpoints.getAsset, async (c, { asset }) => ({
