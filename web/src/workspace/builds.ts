@@ -19,6 +19,13 @@ export class Builds {
   readonly starting = signal(false);
   readonly playing = signal<Build | undefined>(undefined);
   readonly busy = computed(() => this.starting.value || isRunning(this.current.value));
+  /** What the build that is looked at says of a place in a file, by path. */
+  readonly problems = computed<ReadonlyMap<string, readonly BuildLogLine[]>>(() => {
+    const found = this.lines.value.filter(
+      ({ level, line }) => line !== undefined && level !== 'debug' && level !== 'info',
+    );
+    return Map.groupBy(found, ({ file }) => file ?? '');
+  });
   /** The newest build that can be played. */
   readonly playable = computed(() =>
     this.list.value.find((build) => build.status === 'success' && build.playUrl !== null),
@@ -45,13 +52,13 @@ export class Builds {
     if (this.current.value === undefined && newest !== undefined) this.select(newest);
   }
 
-  /** Builds the newest state, or that of a checkpoint, and plays it. */
-  async start(checkpointId?: string): Promise<void> {
+  /** Builds the newest state, or that of a checkpoint, and plays it; with `typecheck` only when its types are right. */
+  async start(checkpointId?: string, options: { typecheck?: boolean } = {}): Promise<void> {
     if (this.busy.value) return;
     this.starting.value = true;
     await attempt(async () => {
       const { build } = await this.#client.call('createBuild', {
-        body: { projectId: this.#projectId, ...(checkpointId !== undefined && { checkpointId }) },
+        body: { projectId: this.#projectId, options, ...(checkpointId !== undefined && { checkpointId }) },
         idempotencyKey: newId(),
       });
       if (build.cached)

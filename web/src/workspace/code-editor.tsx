@@ -6,6 +6,7 @@ import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next';
 import { UndoManager } from 'yjs';
 import { anchorOf, placeOf, type RoomDocument } from '../../../src/client/index.ts';
 import { nameInCode } from './assets/kinds.ts';
+import { problemMarks, showProblems } from './build-problems.ts';
 import { commentMarks, setMarks } from './comment-marks.ts';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
@@ -44,6 +45,7 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
         const editor = mountEditor(element, live.text.toString(), [
           Prec.high(keymap.of(yUndoManagerKeymap)),
           baseExtensions(),
+          problemMarks(),
           naming.current.of([]),
           access.current.of(accessExtensions(workspace.canWrite.peek())),
           // No awareness: it would bring the plugin that remoteCursors stands in for.
@@ -119,6 +121,12 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
       return place === undefined ? [] : [{ id: thread.id, color: colorOfAuthor(thread.author, users.value), ...place }];
     });
     editor?.dispatch({ effects: setMarks.of(marks) });
+  });
+
+  useSignalEffect(() => {
+    const editor = view.value;
+    const problems = workspace.builds.problems.value.get(tab.path) ?? [];
+    editor?.dispatch(showProblems(editor.state, problems));
   });
 
   useSignalEffect(() => {

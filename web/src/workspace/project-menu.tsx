@@ -28,6 +28,16 @@ export const ProjectMenu = () => {
           },
         ]
       : []),
+    ...(workspace.canBuild.value
+      ? [
+          {
+            label: 'Check types and build',
+            icon: 'check' as const,
+            testId: 'build-checked',
+            run: () => void workspace.builds.start(undefined, { typecheck: true }),
+          },
+        ]
+      : []),
     { label: 'Forks and merges', icon: 'merge', testId: 'project-forks', run: ask('forks') },
     { label: 'Fork', icon: 'fork', testId: 'project-fork', run: ask('fork') },
     { label: 'Duplicate', icon: 'copy', testId: 'project-duplicate', run: ask('duplicate') },

@@ -1,0 +1,58 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { launchBrowser } from './chromium.ts';
+import { clientOf, makeProject, person, picture } from './person.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+describe('what a build says of a file', () => {
+  it('stands beside its line, leads there from the log, and goes when the next build is right', async () => {
+    const ada = await person(browser, 'ada');
+    const { page, complaints } = ada;
+    const client = await clientOf(ada);
+    // Fine for the bundler, wrong for the type checker.
+    const wrong = 'const lives: number = 3;\n\nexport const label: string = lives;\n';
+    const id = await makeProject(client, 'Types', {
+      'src/main.ts': "import { label } from '../broken';\ndocument.title = label;\n",
+      'broken.ts': wrong,
+      'README.md': '# Types\n',
+    });
+    const write = (content: string): Promise<unknown> =>
+      client.call('putFile', { params: { id, path: 'broken.ts' }, body: { content } });
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('file-broken.ts').click();
+    const editor = page.getByTestId('editor');
+    await expect.poll(() => editor.locator('.cm-content').innerText()).toContain('label');
+    const checked = async (): Promise<void> => {
+      await page.getByTestId('project-menu').click();
+      await page.getByTestId('build-checked').click();
+    };
+    await checked();
+    await expect.poll(() => page.getByTestId('build-status').getAttribute('data-status')).toBe('failed');
+    await expect.poll(() => editor.locator('.cm-lint-marker-error').count()).toBe(1);
+    expect(await editor.locator('.cm-lintRange-error').innerText()).toBe('label');
+    await editor.locator('.cm-lint-marker-error').hover();
+    const tip = editor.locator('.cm-tooltip-lint');
+    await tip.waitFor();
+    expect(await tip.innerText()).toMatch(/not assignable to type 'string'/);
+    await picture(page, 'type-error');
+    await page.setViewportSize({ width: 800, height: 700 });
+    await picture(page, 'type-error-800');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.mouse.move(0, 0);
+    // From the log to the place.
+    await page.getByTestId('file-README.md').click();
+    await page.getByTestId('build-log').locator('button.log-place').first().click();
+    await expect.poll(() => page.getByTestId('editor').getAttribute('data-path')).toBe('broken.ts');
+    await write(wrong.replace('= lives', '= String(lives)'));
+    await expect.poll(() => editor.locator('.cm-content').innerText()).toContain('String(lives)');
+    await checked();
+    await expect.poll(() => page.getByTestId('build-status').getAttribute('data-status')).toBe('success');
+    expect(await editor.locator('.cm-lint-marker-error').count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+});
