@@ -1,6 +1,7 @@
 import { apiUsage, runApi } from './api.ts';
 import { archivesUsage, runArchives } from './archives.ts';
 import { buildsUsage, runBuilds } from './builds.ts';
+import { historyUsage, runHistory } from './history.ts';
 import { cleanUp } from './lib/cleanup.ts';
 import { print } from './lib/print.ts';
 import { mergeUsage, runMerge } from './merge.ts';
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
   api: runApi,
   archives: runArchives,
   builds: runBuilds,
+  history: runHistory,
   merge: runMerge,
   preview: runPreview,
   projects: runProjects,
@@ -23,7 +25,17 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<bool
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench || args.includes('--help')) {
-  const usages = [apiUsage, archivesUsage, buildsUsage, mergeUsage, previewUsage, projectsUsage, roomsUsage, soakUsage];
+  const usages = [
+    apiUsage,
+    archivesUsage,
+    buildsUsage,
+    historyUsage,
+    mergeUsage,
+    previewUsage,
+    projectsUsage,
+    roomsUsage,
+    soakUsage,
+  ];
   print(`usage: npm run bench -- <bench> [options]\n\n${usages.join('\n\n')}`);
   process.exit(name === '' || bench ? 0 : 2);
 }

@@ -91,7 +91,8 @@ export async function runSoak(args: readonly string[]): Promise<boolean> {
   onEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
   const bundle = await bundleKiln(join(folder, 'bundle'));
   const port = await freePort();
-  const start = (): Promise<ServerProcess> => startMiniflare('kiln', { bundle, port, state: join(folder, 'state') });
+  const start = (): Promise<ServerProcess> =>
+    startMiniflare('kiln', { bundle, port, state: join(folder, 'state'), silent: true });
   let server = await start();
 
   const accounts = await Promise.all(Array.from({ length: accountsPerProject }, () => account(server.origin)));

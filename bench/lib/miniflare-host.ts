@@ -13,6 +13,12 @@ import type { HostAnswer, HostCommand, HostOrder } from './miniflare.ts';
 /** Statements of a migration as drizzle-kit writes them. */
 const breakpoint = '--> statement-breakpoint';
 
+/**
+ * Miniflare evicts an object by a call that blocks this process. A workerd that waits until its log is read, which happens here, would
+ * never answer it.
+ */
+const silence = "for (const level of ['log', 'info', 'warn', 'error']) console[level] = () => undefined;\n";
+
 const answer = (message: HostAnswer): void => {
   process.send?.(message);
 };
@@ -58,7 +64,8 @@ async function start(order: HostOrder): Promise<void> {
         type: 'ESModule',
         // A name only; workerd refuses one outside the options' root.
         path: inRoot('server.js'),
-        contents: order.script.endsWith('.ts') ? stripTypeScriptTypes(source) : source,
+        contents:
+          (order.silent ? silence : '') + (order.script.endsWith('.ts') ? stripTypeScriptTypes(source) : source),
       },
     ],
     serviceBindings: { ...services, BUNDLER: order.bundler === null ? refuse : 'bundler' },

@@ -22,6 +22,7 @@ export interface HostOrder {
   readonly verbose: boolean;
   /** More variables of the Worker. */
   readonly vars: Readonly<Record<string, string>>;
+  readonly silent: boolean;
 }
 
 export type HostAnswer =
@@ -112,6 +113,8 @@ export async function startMiniflare(
     readonly previews?: boolean;
     readonly inspect?: boolean;
     readonly verbose?: boolean;
+    /** The Worker writes no log: needed where rooms are evicted under load. */
+    readonly silent?: boolean;
     readonly bundle?: string | undefined;
     /** More variables of the Worker. */
     readonly vars?: Readonly<Record<string, string>>;
@@ -165,6 +168,7 @@ export async function startMiniflare(
     inspect: options.inspect ?? false,
     verbose: options.verbose ?? false,
     vars: options.vars ?? {},
+    silent: options.silent ?? false,
   };
   child.send(order);
   const { inspector } = await ready(child);

@@ -154,6 +154,14 @@ export class RoomClient {
     this.#text.insert(this.#text.length, markerOf(this.#index, number));
   }
 
+  /** So many edits of one character, each at another place and so an item of its own. As one update. */
+  scatter(count: number): void {
+    this.#doc.transact(() => {
+      for (let edit = 0; edit < count; edit += 1)
+        this.#text.insert(Math.floor(Math.random() * (this.#text.length + 1)), '.');
+    });
+  }
+
   /** A moved cursor, as editors send with most edits (y-protocols awareness, one client). */
   moveCursor(): void {
     this.#clock += 1;

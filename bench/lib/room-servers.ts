@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRoot, root } from '../../scripts/lib/paths.ts';
-import { runCommand, stopGroup } from '../../scripts/lib/processes.ts';
+import { killGroup, runCommand, stopGroup } from '../../scripts/lib/processes.ts';
 import { createClient, type KilnClient } from '../../src/client/api.ts';
 import { onEnd } from './cleanup.ts';
-import { freePort, startMiniflare } from './miniflare.ts';
+import { bundleKiln, freePort, startMiniflare } from './miniflare.ts';
 import { print } from './print.ts';
 import { type Dialect, hocuspocus, plain } from './room-client.ts';
 
@@ -18,6 +18,8 @@ export interface BenchDocument {
   url(client: number): Promise<string>;
   /** The document's text as the server's own REST interface has it, where there is one. */
   stored?(): Promise<string>;
+  /** Lets go of it in memory, where the server does not do that by itself when nobody is there. */
+  forget?(): void;
 }
 
 export interface RoomServer {
@@ -26,6 +28,8 @@ export interface RoomServer {
   /** Whether a late joiner gets what was typed before; a relay keeps nothing. */
   readonly remembers: boolean;
   newDocument(): Promise<BenchDocument>;
+  /** Kills it and starts it on what it has stored; undefined where that is nothing. */
+  restart?(): Promise<void>;
 }
 
 export const serverNames = ['kiln', 'before', 'relay', 'y-websocket', 'y-websocket-leveldb', 'hocuspocus'] as const;
@@ -37,6 +41,8 @@ export interface RoomServerOptions {
   readonly assets: boolean;
   readonly inspect: boolean;
   readonly verbose: boolean;
+  /** The Worker writes no log: see startMiniflare. */
+  readonly silent?: boolean;
   /** Kiln's bundle of another revision, for `before`. */
   readonly against: string | undefined;
 }
@@ -46,7 +52,12 @@ const socketsPerAccount = 10;
 const path = 'src/bench.txt';
 
 async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomServer> {
-  const server = await startMiniflare('kiln', { ...options, bundle });
+  const folder = mkdtempSync(join(tmpdir(), 'kiln-bench-'));
+  onEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+  const script = bundle ?? (await bundleKiln(join(folder, 'bundle')));
+  const port = await freePort();
+  const start = () => startMiniflare('kiln', { ...options, bundle: script, port, state: join(folder, 'state') });
+  let server = await start();
   const accounts: KilnClient[] = [];
   const ids: string[] = [];
   for (let number = 0; number * socketsPerAccount < options.clients; number += 1) {
@@ -63,9 +74,17 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
   const [owner] = accounts;
   if (!owner) throw new Error('a room needs a client');
   return {
-    pid: server.pid,
-    inspector: server.inspector,
+    get pid() {
+      return server.pid;
+    },
+    get inspector() {
+      return server.inspector;
+    },
     remembers: true,
+    restart: async () => {
+      await server.kill();
+      server = await start();
+    },
     newDocument: async () => {
       const { project } = await owner.call('createProject', { body: { name: 'Bench' } });
       const params = { id: project.id };
@@ -83,6 +102,7 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
           const { file } = await owner.call('getFile', { params: { ...params, path } });
           return file.content;
         },
+        forget: () => server.evict(project.id),
       };
     },
   };
@@ -114,29 +134,41 @@ async function peer(script: string, environment: Readonly<Record<string, string>
   const state = mkdtempSync(join(tmpdir(), 'kiln-bench-'));
   onEnd(() => rmSync(state, { recursive: true, force: true }));
   const port = await freePort();
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(folder, script)], {
-    cwd: root,
-    detached: process.platform !== 'win32',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    env: {
-      ...process.env,
-      ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace('$STATE', state)])),
-      NODE_ENV: 'production',
-      PORT: String(port),
-      STATE: state,
-    },
-  });
-  onEnd(() => stopGroup(child));
-  await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve());
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
-  });
-  const { pid } = child;
-  if (pid === undefined) throw new Error('a running process has an id');
+  const start = async (): Promise<{ pid: number; kill: () => Promise<void> }> => {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(folder, script)], {
+      cwd: root,
+      detached: process.platform !== 'win32',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: {
+        ...process.env,
+        ...Object.fromEntries(
+          Object.entries(environment).map(([name, value]) => [name, value.replace('$STATE', state)]),
+        ),
+        NODE_ENV: 'production',
+        PORT: String(port),
+        STATE: state,
+      },
+    });
+    onEnd(() => stopGroup(child));
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve());
+      child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
+    });
+    const { pid } = child;
+    if (pid === undefined) throw new Error('a running process has an id');
+    return { pid, kill: () => killGroup(child) };
+  };
+  let server = await start();
   return {
-    pid,
+    get pid() {
+      return server.pid;
+    },
     inspector: null,
     remembers: true,
+    restart: async () => {
+      await server.kill();
+      server = await start();
+    },
     newDocument: () => {
       const name = randomUUID();
       const dialect = script.startsWith('hocuspocus') ? hocuspocus(name) : plain;

@@ -35,6 +35,8 @@ export interface DocumentLink {
   readonly projectId: string;
   readonly WebSocket: typeof WebSocket;
   readonly offline: OfflineStore | undefined;
+  /** Resolves when what is kept on this device has the names that files have by now, as far as that can be known. Never rejects. */
+  followed(): Promise<void>;
   /** Resolves with a fresh ticket once the project channel is up, so that acknowledgements have where to go. Never rejects. */
   ticket(signal: AbortSignal): Promise<string>;
   onClose(document: RoomDocument): void;
@@ -54,7 +56,7 @@ export class RoomDocument {
   readonly ready: Promise<void>;
 
   readonly #firstContent: Deferred<void> = deferred();
-  readonly #stored: StoredDocument | undefined;
+  #stored: StoredDocument | undefined;
   /** What is known to be the room's. A room that has none of it has another document under this path. */
   #base: ReadonlyMap<number, number> = new Map();
   readonly #firstSync: Deferred<void> = deferred();
@@ -87,7 +89,6 @@ export class RoomDocument {
     this.synced.catch(() => undefined);
     this.ready = this.#firstContent.promise;
     this.ready.catch(() => undefined);
-    this.#stored = link.offline?.open(`${link.projectId}/${path}`, this.doc);
 
     const base = new URL(link.wsBase);
     this.#provider = new YProvider(base.host, path, this.doc, {
@@ -113,6 +114,11 @@ export class RoomDocument {
 
   get state(): SaveState {
     return this.#state;
+  }
+
+  /** Whether what this device kept of it, under the name by which it was opened, is in it. */
+  get isKept(): boolean {
+    return this.#stored !== undefined;
   }
 
   /** Whether local edits are not known to be durable. */
@@ -197,6 +203,11 @@ export class RoomDocument {
   }
 
   async #start(): Promise<void> {
+    if (this.#link.offline !== undefined) {
+      await this.#link.followed();
+      if (this.#aborter.signal.aborted) return;
+      this.#stored = this.#link.offline.open(`${this.#link.projectId}/${this.#path}`, this.doc);
+    }
     // A device that cannot keep anything must not keep anybody from working.
     const base = await this.#stored?.load().catch(() => undefined);
     if (this.#aborter.signal.aborted) return;

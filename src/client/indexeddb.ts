@@ -1,15 +1,48 @@
+import { createStores, deleteDB, get, openDB, put, transact } from 'lib0/indexeddb';
 import { IndexeddbPersistence } from 'y-indexeddb';
-import { type Doc, encodeStateVector } from 'yjs';
+import { Doc, decodeStateVector, encodeStateVector } from 'yjs';
 import { databasePrefix, type OfflineStore, type StoredDocument } from './offline.ts';
 
 const baseKey = 'base';
+/** No project has an id with a dot. */
+const seenDatabase = '.seen';
+const seenStore = 'seen';
+
+/** What is used of the browser's databases here; workerd and Node, whose types this project has, know none. */
+interface Databases {
+  databases(): Promise<{ name?: string }[]>;
+}
+
+const databaseNames = async (): Promise<string[]> =>
+  (await (globalThis as unknown as { indexedDB: Databases }).indexedDB.databases()).flatMap(({ name }) => name ?? []);
+
+/** Another tab that takes a document elsewhere ends its database for this one: nothing can be written there any more. */
+function persist(name: string, doc: Doc): IndexeddbPersistence {
+  const persistence = new IndexeddbPersistence(name, doc);
+  void persistence.whenSynced.then(({ db }) =>
+    db?.addEventListener('versionchange', () => {
+      persistence.db = null;
+    }),
+  );
+  return persistence;
+}
 
 class IndexedDbDocument implements StoredDocument {
-  readonly #persistence: IndexeddbPersistence;
+  #persistence: IndexeddbPersistence;
+  /** The state vector that the room has, as far as it is kept. */
+  #base: ArrayBuffer | undefined;
+  readonly #doc: Doc;
+  readonly #onClose: (document: IndexedDbDocument) => void;
   #closed = false;
 
-  constructor(name: string, doc: Doc) {
-    this.#persistence = new IndexeddbPersistence(name, doc);
+  constructor(name: string, doc: Doc, onClose: (document: IndexedDbDocument) => void) {
+    this.#doc = doc;
+    this.#onClose = onClose;
+    this.#persistence = persist(name, doc);
+  }
+
+  get name(): string {
+    return this.#persistence.name;
   }
 
   get origin(): unknown {
@@ -19,30 +52,112 @@ class IndexedDbDocument implements StoredDocument {
   async load(): Promise<Uint8Array | undefined> {
     await this.#persistence.whenSynced;
     const base: unknown = await this.#persistence.get(baseKey);
+    if (base instanceof ArrayBuffer) this.#base ??= base;
     // An empty document is what there is before the first sync: nothing to show.
-    return base instanceof ArrayBuffer && encodeStateVector(this.#persistence.doc).length > 1
-      ? new Uint8Array(base)
-      : undefined;
+    return this.#base !== undefined && encodeStateVector(this.#doc).length > 1 ? new Uint8Array(this.#base) : undefined;
   }
 
   setBase(vector: Uint8Array): void {
+    if (this.#closed) return;
+    this.#base = new Uint8Array(vector).buffer;
     // A base that is older than what is kept only makes the next visit ask the room once more.
-    if (!this.#closed) this.#persistence.set(baseKey, new Uint8Array(vector).buffer).catch(() => undefined);
+    this.#persistence.set(baseKey, this.#base).catch(() => undefined);
+  }
+
+  /** Keeps the document under another name. It is there before it goes here: a page that is closed in between leaves two, not none. */
+  async move(name: string): Promise<void> {
+    if (this.#closed || name === this.name) return;
+    const before = this.#persistence;
+    if (!before.synced) await this.load();
+    await clearUnrelated(name, this.#doc);
+    if (this.#closed) return;
+    const next = persist(name, this.#doc);
+    this.#persistence = next;
+    await next.whenSynced;
+    if (this.#base !== undefined) await next.set(baseKey, this.#base);
+    await before.destroy();
+    await deleteDB(before.name);
   }
 
   async clear(): Promise<void> {
     this.#closed = true;
+    this.#onClose(this);
     await this.#persistence.clearData();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#onClose(this);
     void this.#persistence.destroy();
   }
 }
 
+/** What was kept there of another file goes; of the same one, as another tab may have taken it there, it stays. */
+async function clearUnrelated(name: string, doc: Doc): Promise<void> {
+  if (!(await databaseNames()).includes(name)) return;
+  const kept = new Doc();
+  const there = persist(name, kept);
+  await there.whenSynced;
+  const [ours, theirs] = [doc, kept].map((one) => decodeStateVector(encodeStateVector(one)));
+  await there.destroy();
+  kept.destroy();
+  if (ours && theirs && theirs.size > 0 && ![...theirs.keys()].some((client) => ours.has(client))) await deleteDB(name);
+}
+
+class IndexedDbStore implements OfflineStore {
+  readonly #prefix: string;
+  readonly #open = new Set<IndexedDbDocument>();
+
+  constructor(userId: string) {
+    this.#prefix = `${databasePrefix}${userId}/`;
+  }
+
+  open(name: string, doc: Doc): StoredDocument {
+    const document = new IndexedDbDocument(`${this.#prefix}${name}`, doc, (closed) => void this.#open.delete(closed));
+    this.#open.add(document);
+    return document;
+  }
+
+  async follow(projectId: string, after: (path: string) => string | undefined): Promise<void> {
+    const folder = `${this.#prefix}${projectId}/`;
+    const open = [...this.#open];
+    const names = new Set([...(await databaseNames()), ...open.map(({ name }) => name)]);
+    for (const name of names) {
+      const path = name.startsWith(folder) ? after(name.slice(folder.length)) : undefined;
+      if (path === undefined) continue;
+      const here = open.filter((document) => document.name === name);
+      for (const document of here) await document.move(folder + path);
+      if (here.length > 0) continue;
+      const doc = new Doc();
+      const closed = new IndexedDbDocument(name, doc, () => undefined);
+      await closed.load();
+      await closed.move(folder + path);
+      closed.close();
+      doc.destroy();
+    }
+  }
+
+  async seen(projectId: string): Promise<number | undefined> {
+    const seq = await this.#withSeen((store) => get(store, projectId));
+    return typeof seq === 'number' ? seq : undefined;
+  }
+
+  async setSeen(projectId: string, seq: number): Promise<void> {
+    await this.#withSeen((store) => put(store, seq, projectId));
+  }
+
+  async #withSeen<T>(work: (store: Parameters<typeof get>[0]) => Promise<T>): Promise<T> {
+    const database = await openDB(`${this.#prefix}${seenDatabase}`, (fresh) => createStores(fresh, [[seenStore]]));
+    try {
+      const [store] = transact(database, [seenStore]);
+      if (store === undefined) throw new Error('the store was made with the database');
+      return await work(store);
+    } finally {
+      database.close();
+    }
+  }
+}
+
 /** Keeps documents in the browser's IndexedDB, apart by user. */
-export const indexedDbStore = (userId: string): OfflineStore => ({
-  open: (name, doc) => new IndexedDbDocument(`${databasePrefix}${userId}/${name}`, doc),
-});
+export const indexedDbStore = (userId: string): OfflineStore => new IndexedDbStore(userId);

@@ -12,9 +12,14 @@ export interface StoredDocument {
   close(): void;
 }
 
-/** Where documents are kept between visits. */
+/** Where documents are kept between visits. Names are `<project id>/<path>`. */
 export interface OfflineStore {
   open(name: string, doc: Doc): StoredDocument;
+  /** Takes what is kept of a project's files, open or not, to the paths that `after` says; where it says none, it stays. */
+  follow(projectId: string, after: (path: string) => string | undefined): Promise<void>;
+  /** Number of the newest event of a project up to which `follow` was called; undefined where nothing is known. */
+  seen(projectId: string): Promise<number | undefined>;
+  setSeen(projectId: string, seq: number): Promise<void>;
 }
 
 /** In front of the names of this app's databases. */

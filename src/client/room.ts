@@ -54,7 +54,15 @@ export class ProjectRoom {
   #socket: WebSocket | undefined;
   /** Newest event seen; undefined until the first `hello`. */
   #lastSeq: number | undefined;
+  /** The channel is up, and has told where files are by now. */
   #online: Deferred<void> = deferred();
+  #areLetIn = false;
+  /** Number of the event up to which a replay goes that is on its way. */
+  #awaited: number | undefined;
+  /** What is kept on this device has been told where files went while nobody was here, or nobody can say now. */
+  readonly #caughtUp: Deferred<void> = deferred();
+  /** One move after the other. */
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(client: KilnClient, projectId: string, options: JoinOptions = {}) {
     this.#client = client;
@@ -66,6 +74,8 @@ export class ProjectRoom {
     this.chat = new RoomChat(client, projectId, send);
     this.comments = new RoomComments(client, projectId);
     this.#wsBase = client.baseUrl.replace(/^http/, 'ws').replace(/\/+$/, '');
+    if (this.#offline === undefined) this.#caughtUp.resolve();
+    else setTimeout(() => this.#caughtUp.resolve(), limits.client.followPatience);
     void this.#run();
   }
 
@@ -95,6 +105,7 @@ export class ProjectRoom {
       WebSocket: this.#Socket,
       ticket: (signal) => this.#documentTicket(signal),
       offline: this.#offline,
+      followed: () => this.#caughtUp.promise.then(() => this.#keeping),
       onClose: (document) => void this.#documents.delete(document),
     };
     const document = new RoomDocument(link, path);
@@ -208,6 +219,9 @@ export class ProjectRoom {
   #hear(message: ServerMessage): void {
     // A replay may overlap what has arrived live.
     if (message.type === 'event' && message.event.seq <= (this.#lastSeq ?? -1)) return;
+    // One that came in between is in the replay, behind those that were missed.
+    if (message.type === 'event' && this.#awaited !== undefined && message.event.seq !== (this.#lastSeq ?? 0) + 1)
+      return;
     if (this.presence.hear(message) && message.type !== 'hello') this.#events.emit('users', this.users);
     switch (message.type) {
       case 'hello':
@@ -222,9 +236,13 @@ export class ProjectRoom {
       case 'event':
         this.#lastSeq = message.event.seq;
         if (message.event.type === 'file.moved') this.#follow(message.event.data);
+        this.#noteSeen(message.event.seq);
+        if (message.event.seq >= (this.#awaited ?? Number.POSITIVE_INFINITY)) this.#replayed();
         break;
       case 'resync':
         this.#lastSeq = message.seq;
+        this.#noteSeen(message.seq);
+        this.#replayed();
         // What fails here is read again by whoever asks for more.
         void this.chat.refresh().catch(() => undefined);
         break;
@@ -237,19 +255,67 @@ export class ProjectRoom {
   }
 
   /** Documents go with their files. */
-  #follow(move: RoomEvent['data']): void {
-    for (const document of this.#documents) {
+  #follow(move: RoomEvent['data'], documents: readonly RoomDocument[] = [...this.#documents]): void {
+    for (const document of documents) {
       const path = pathAfterMove(document.path, move);
       if (path !== undefined) document.moved(path);
     }
+    this.#keep(async (offline) => {
+      await offline.follow(this.projectId, (path) => pathAfterMove(path, move));
+    });
+  }
+
+  /** Does something with what is kept here, in order. A device that cannot keep anything must not keep anybody from working. */
+  #keep(work: (offline: OfflineStore) => Promise<void>): void {
+    const offline = this.#offline;
+    if (offline !== undefined) this.#keeping = this.#keeping.then(() => work(offline)).catch(() => undefined);
+  }
+
+  #noteSeen(seq: number): void {
+    this.#keep(async (offline) => await offline.setSeen(this.projectId, seq));
+  }
+
+  /** Documents may connect: they know where their files are. */
+  #replayed(): void {
+    this.#awaited = undefined;
+    if (this.#status !== 'online') return;
+    this.#areLetIn = true;
+    this.#online.resolve();
+  }
+
+  /** Files may have gone elsewhere since this device was here last. */
+  async #catchUp(newest: number): Promise<void> {
+    const since = await this.#offline?.seen(this.projectId).catch(() => undefined);
+    if (since !== undefined && since < newest) {
+      const query = { since };
+      const known = await this.#client
+        .call('listEvents', { params: { id: this.projectId }, query, signal: this.#aborter.signal })
+        // What cannot be asked is asked at the next visit.
+        .catch(() => undefined);
+      if (known === undefined) return;
+      // What came in the meantime is followed as it comes. Who opened a document and waits for this knows where it is by now.
+      const waited = [...this.#documents].filter(({ isKept }) => isKept);
+      for (const { type, data, seq } of known.events)
+        if (type === 'file.moved' && seq <= newest) this.#follow(data, waited);
+    }
+    this.#noteSeen(newest);
   }
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {
     const again = this.#lastSeq !== undefined;
     if (this.#lastSeq === undefined) this.#lastSeq = message.seq;
-    else if (this.#lastSeq !== message.seq) this.#send({ type: 'resume', since: this.#lastSeq });
+    else if (this.#lastSeq !== message.seq) {
+      this.#awaited = message.seq;
+      this.#send({ type: 'resume', since: this.#lastSeq });
+    }
     this.presence.repeat();
     this.#setStatus('online');
+    if (!again && this.#offline !== undefined)
+      void this.#catchUp(message.seq).finally(() => {
+        this.#caughtUp.resolve();
+        this.#replayed();
+      });
+    else if (this.#awaited === undefined) this.#replayed();
     this.#events.emit('users', this.users);
     // Acknowledgements may have been sent while this channel was down, and silent sockets found dead.
     if (again) for (const document of this.#documents) document.verify();
@@ -268,10 +334,15 @@ export class ProjectRoom {
 
   #setStatus(status: RoomStatus): void {
     if (status === this.#status) return;
-    const wasOnline = this.#status === 'online';
     this.#status = status;
-    if (status === 'online') this.#online.resolve();
-    else if (wasOnline) this.#online = deferred();
+    if (status !== 'online') {
+      // Without a network nobody says where files are.
+      this.#caughtUp.resolve();
+      this.#awaited = undefined;
+      // One that nobody was let in by is what those who wait go on waiting for.
+      if (this.#areLetIn) this.#online = deferred();
+      this.#areLetIn = false;
+    }
     this.#events.emit('status', status);
   }
 }

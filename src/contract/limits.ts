@@ -535,6 +535,8 @@ export const limits = {
     surelyCovered: 1 * second,
     /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
     movedTries: 6,
+    /** What this device keeps of a document is shown so long after the start at the latest, also when the network does not say where the file is by now. */
+    followPatience: 2 * second,
   },
 
   /** Backups of everything, into the bucket EXPORTS. */

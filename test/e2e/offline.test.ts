@@ -102,4 +102,56 @@ describe('a document that is kept on the device', () => {
     expect(fresh.text.toString()).toBe('the new one');
     room.leave();
   });
+
+  describe('goes with its file', () => {
+    const move = (from: string, to: string) =>
+      ada.call('batchFiles', { params: { id }, body: { operations: [{ op: 'move', from, to }] } });
+    const contentOf = async (at: string) => (await ada.call('getFile', { params: { id, path: at } })).file.content;
+
+    it('that was moved while the page had no network, past another that has its path by now', async () => {
+      await ada.call('putFile', { params: { id, path: 'was.txt' }, body: { content: 'here.' } });
+      const laptop = device();
+      const room = joinProject(ada, id, { WebSocket: laptop.Socket, offline: indexedDbStore('ada') });
+      const document = room.openDocument('was.txt');
+      await document.synced;
+      await until(() => document.state === 'saved');
+      laptop.down();
+      await until(() => document.state === 'offline');
+      document.text.insert(0, 'Unsaved. ');
+      await move('was.txt', 'is/there.txt');
+      await ada.call('putFile', { params: { id, path: 'was.txt' }, body: { content: 'another' } });
+      laptop.up();
+      await until(() => document.state === 'saved' && document.path === 'is/there.txt');
+      expect(document.text.toString()).toBe('Unsaved. here.');
+      await until(async () => (await contentOf('is/there.txt')) === 'Unsaved. here.');
+      expect(await contentOf('was.txt')).toBe('another');
+      room.leave();
+    });
+
+    it('that was moved while nobody was there: the next visit opens it by its new name, with what was typed', async () => {
+      await ada.call('putFile', { params: { id, path: 'first/a.txt' }, body: { content: 'here.' } });
+      const laptop = device();
+      const join = () => joinProject(ada, id, { WebSocket: laptop.Socket, offline: indexedDbStore('ada') });
+      const first = join();
+      const document = first.openDocument('first/a.txt');
+      await document.synced;
+      await until(() => document.state === 'saved');
+      laptop.down();
+      await until(() => document.state === 'offline');
+      document.text.insert(0, 'Unsaved. ');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      first.leave();
+      await move('first', 'second');
+      await move('second/a.txt', 'third.txt');
+      await ada.call('putFile', { params: { id, path: 'first/a.txt' }, body: { content: 'another' } });
+
+      laptop.up();
+      const second = join();
+      const [moved, other] = [second.openDocument('third.txt'), second.openDocument('first/a.txt')];
+      await until(() => moved.state === 'saved' && other.state === 'saved');
+      expect([moved.text.toString(), other.text.toString()]).toEqual(['Unsaved. here.', 'another']);
+      await until(async () => (await contentOf('third.txt')) === 'Unsaved. here.');
+      second.leave();
+    });
+  });
 });

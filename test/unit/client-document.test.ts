@@ -61,6 +61,7 @@ function openDocument(path: string) {
     WebSocket: FakeSocket as unknown as typeof WebSocket,
     ticket: () => Promise.resolve('t'),
     offline: undefined,
+    followed: async () => undefined,
     onClose: () => undefined,
   };
   const document = new RoomDocument(link, path);

@@ -61,4 +61,89 @@ describe('documents kept on the device', () => {
     await clearOffline();
     expect(await indexedDB.databases()).toEqual([]);
   });
+
+  describe('go with their files', () => {
+    const store = indexedDbStore('ada');
+    const moves =
+      (...pairs: readonly (readonly [from: string, to: string])[]) =>
+      (path: string) =>
+        pairs.find(([from]) => from === path)?.[1];
+    const names = async () =>
+      (await indexedDB.databases()).map(({ name }: { name?: string }) => name?.replace('kiln:ada/', '')).sort();
+
+    /** Keeps a document with something that the room has and something that it has not. */
+    async function keep(name: string, text: string, isOpen = false) {
+      const doc = new Y.Doc();
+      const kept = store.open(name, doc);
+      await kept.load();
+      doc.getText('content').insert(0, text);
+      kept.setBase(Y.encodeStateVector(doc));
+      doc.getText('content').insert(text.length, ', unsaved');
+      await settle();
+      if (!isOpen) kept.close();
+      return { doc, kept };
+    }
+    async function found(name: string) {
+      const doc = new Y.Doc();
+      const kept = store.open(name, doc);
+      const base = await kept.load();
+      kept.close();
+      return base && [doc.getText('content').toString(), [...Y.decodeStateVector(base).values()]];
+    }
+
+    it('closed ones, with what the room had of them; those of other projects stay', async () => {
+      await keep('p/a.txt', 'one');
+      await keep('p/dir/b.txt', 'two');
+      await keep('q/a.txt', 'other');
+      await store.follow('p', moves(['a.txt', 'c.txt'], ['dir/b.txt', 'deep/er/b.txt']));
+      expect(await names()).toEqual(['p/c.txt', 'p/deep/er/b.txt', 'q/a.txt']);
+      expect(await found('p/c.txt')).toEqual(['one, unsaved', [3]]);
+      expect(await found('p/deep/er/b.txt')).toEqual(['two, unsaved', [3]]);
+    });
+
+    it('open ones: what is typed afterwards is kept under the new name alone', async () => {
+      const { doc, kept } = await keep('p/a.txt', 'one', true);
+      await store.follow('p', moves(['a.txt', 'b.txt']));
+      doc.getText('content').insert(0, 'later ');
+      kept.setBase(Y.encodeStateVector(doc));
+      await settle();
+      kept.close();
+      expect(await names()).toEqual(['p/b.txt']);
+      expect(await found('p/b.txt')).toEqual(['later one, unsaved', [18]]);
+    });
+
+    it('over what was kept there of a file that is gone', async () => {
+      await keep('p/a.txt', 'the one that moved');
+      await keep('p/b.txt', 'the one that was there');
+      await store.follow('p', moves(['a.txt', 'b.txt']));
+      expect(await found('p/b.txt')).toEqual(['the one that moved, unsaved', [18]]);
+    });
+
+    it('once, though two tabs have them open: neither loses what it had', async () => {
+      const { doc: one, kept } = await keep('p/a.txt', 'both', true);
+      const other = indexedDbStore('ada');
+      const two = new Y.Doc();
+      const keptThere = other.open('p/a.txt', two);
+      await keptThere.load();
+      one.getText('content').insert(0, 'one ');
+      two.getText('content').insert(0, 'two ');
+      await settle();
+      await Promise.all([store, other].map((tab) => tab.follow('p', moves(['a.txt', 'b.txt']))));
+      await settle();
+      kept.close();
+      keptThere.close();
+      await settle();
+      expect(await names()).toEqual(['p/b.txt']);
+      const [text] = (await found('p/b.txt')) ?? [];
+      for (const part of ['one ', 'two ', 'both, unsaved']) expect(text).toContain(part);
+    });
+
+    it('and the device knows up to which event it followed', async () => {
+      expect(await store.seen('p')).toBeUndefined();
+      await store.setSeen('p', 7);
+      expect([await store.seen('p'), await store.seen('q')]).toEqual([7, undefined]);
+      await clearOffline('ada');
+      expect(await store.seen('p')).toBeUndefined();
+    });
+  });
 });
