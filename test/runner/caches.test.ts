@@ -1,0 +1,74 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BlobCache } from '../../containers/build-runner/src/blob-cache.ts';
+import { DiskLru } from '../../containers/build-runner/src/disk-lru.ts';
+import { sha256 } from './support/fake-platform.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'kiln-caches-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe('a cache on disk', () => {
+  const add = async (cache: DiskLru, name: string): Promise<void> => {
+    await writeFile(join(dir, name), 'x'.repeat(10));
+    cache.add(name, join(dir, name), 10);
+  };
+
+  it('removes what was used longest ago when it is full, from the disk too', async () => {
+    const cache = new DiskLru(30);
+    for (const name of ['a', 'b', 'c']) await add(cache, name);
+    expect(cache.touch('a')).toBe(true);
+    await add(cache, 'd');
+    await expect.poll(() => readdir(dir)).toEqual(['a', 'c', 'd']);
+    expect(cache.touch('b')).toBe(false);
+  });
+
+  it('keeps what is in use until it is not, however full it is', async () => {
+    const cache = new DiskLru(20);
+    await add(cache, 'used');
+    const release = cache.pin('used');
+    for (const name of ['b', 'c', 'd']) await add(cache, name);
+    await expect.poll(() => readdir(dir)).toEqual(['c', 'd', 'used']);
+    release();
+    await expect.poll(() => readdir(dir)).toEqual(['c', 'd']);
+  });
+});
+
+describe('the cache of blobs', () => {
+  const bytes = Buffer.from('content of a file');
+  const blob = { hash: sha256(bytes), size: bytes.length };
+  const fetchOf = (content: Buffer) => (consume: (body: AsyncIterable<Uint8Array>) => Promise<void>) =>
+    consume(
+      (async function* () {
+        yield content;
+      })(),
+    );
+  const never = (): Promise<void> => Promise.reject(new Error('it was here'));
+
+  it('gives a build a copy: what the build does to it reaches no other', async () => {
+    const cache = await BlobCache.open(join(dir, 'blobs'));
+    const [first, second] = [join(dir, 'first'), join(dir, 'second')];
+    expect(await cache.place(blob, first, fetchOf(bytes))).toBe(false);
+    await writeFile(first, 'something else');
+    expect(await cache.place(blob, second, never)).toBe(true);
+    expect(await readFile(second)).toEqual(bytes);
+    // Also for the next process.
+    const next = await BlobCache.open(join(dir, 'blobs'));
+    expect(await next.place(blob, join(dir, 'third'), never)).toBe(true);
+  });
+
+  it('takes nothing in that has not the hash it is asked for by', async () => {
+    const cache = await BlobCache.open(join(dir, 'blobs'));
+    const wrong = Buffer.from('content of a lie!');
+    await expect(cache.place(blob, join(dir, 'first'), fetchOf(wrong))).rejects.toThrow('does not match');
+    await expect(cache.place(blob, join(dir, 'first'), fetchOf(Buffer.concat([bytes, bytes])))).rejects.toThrow(
+      'longer',
+    );
+    expect(await cache.place(blob, join(dir, 'first'), fetchOf(bytes))).toBe(false);
+    expect(await readdir(join(dir, 'blobs', 'tmp'))).toEqual([]);
+  });
+});
