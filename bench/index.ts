@@ -1,5 +1,6 @@
 import { apiUsage, runApi } from './api.ts';
 import { archivesUsage, runArchives } from './archives.ts';
+import { assetsUsage, runAssets } from './assets.ts';
 import { buildsUsage, runBuilds } from './builds.ts';
 import { historyUsage, runHistory } from './history.ts';
 import { cleanUp } from './lib/cleanup.ts';
@@ -13,6 +14,7 @@ import { runSoak, soakUsage } from './soak.ts';
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<boolean>>> = {
   api: runApi,
   archives: runArchives,
+  assets: runAssets,
   builds: runBuilds,
   history: runHistory,
   merge: runMerge,
@@ -28,6 +30,7 @@ if (!bench || args.includes('--help')) {
   const usages = [
     apiUsage,
     archivesUsage,
+    assetsUsage,
     buildsUsage,
     historyUsage,
     mergeUsage,

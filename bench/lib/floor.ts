@@ -1,6 +1,6 @@
 /**
  * The floor under Kiln's figures: a Worker that does nothing, on the very options that Kiln runs on.
- * `/` is one request, `/object` one call of an object, `/database` one D1 query; a WebSocket on
+ * `/` is one request, `/object` one call of an object, `/database` one D1 query, `/bucket/…` one object of R2, streamed; a WebSocket on
  * `/relay/…` joins an object that sends every Yjs update on to everybody else and does nothing more.
  * The host strips its types and runs it as it is, so it imports nothing of ours.
  */
@@ -41,6 +41,7 @@ export class BuildRunner extends DurableObject {}
 interface FloorEnv {
   readonly PROJECT_ROOM: DurableObjectNamespace<ProjectRoom>;
   readonly DB: D1Database;
+  readonly ASSETS: R2Bucket;
 }
 
 // biome-ignore lint/style/noDefaultExport: a Worker's entry is its default export
@@ -51,6 +52,11 @@ export default {
     if (pathname.startsWith('/object'))
       return Response.json({ ok: await env.PROJECT_ROOM.getByName(pathname).nothing() });
     if (pathname === '/database') return Response.json(await env.DB.prepare('SELECT 1 AS ok').first());
+    if (pathname.startsWith('/bucket/') && request.method === 'PUT') {
+      await env.ASSETS.put(pathname, request.body);
+      return new Response(null, { status: 204 });
+    }
+    if (pathname.startsWith('/bucket/')) return new Response((await env.ASSETS.get(pathname))?.body ?? null);
     return Response.json({ ok: true });
   },
   queue(): void {

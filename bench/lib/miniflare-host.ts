@@ -83,6 +83,8 @@ async function start(order: HostOrder): Promise<void> {
       resourcePersistencePath: order.state,
       resourceTmpPath: `${order.state}-tmp`,
       cf: false,
+      // For what the platform does every minute.
+      unsafeTriggerHandlers: true,
       log: new Log(LogLevel.NONE),
       // One line per request, as everywhere; what it says is of no interest here.
       handleStructuredLogs: order.verbose ? ({ message }) => process.stderr.write(`${message}\n`) : () => undefined,
