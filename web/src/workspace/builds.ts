@@ -53,7 +53,7 @@ export class Builds {
   }
 
   /** Builds the newest state, or that of a checkpoint, and plays it; with `typecheck` only when its types are right. */
-  async start(checkpointId?: string, options: { typecheck?: boolean } = {}): Promise<void> {
+  async start(checkpointId?: string, options: { typecheck?: boolean; offline?: boolean } = {}): Promise<void> {
     if (this.busy.value) return;
     this.starting.value = true;
     await attempt(async () => {

@@ -36,6 +36,12 @@ export const ProjectMenu = () => {
             testId: 'build-checked',
             run: () => void workspace.builds.start(undefined, { typecheck: true }),
           },
+          {
+            label: 'Build to play offline',
+            icon: 'offline' as const,
+            testId: 'build-offline',
+            run: () => void workspace.builds.start(undefined, { offline: true }),
+          },
         ]
       : []),
     { label: 'Forks and merges', icon: 'merge', testId: 'project-forks', run: ask('forks') },
