@@ -126,8 +126,9 @@ class Together {
 
   word(): string {
     this.#words += 1;
-    // Long enough to be looked for by a comment that has nothing else.
-    return `<word ${this.#words}>`;
+    // No two begin alike: where a word was put among others is then plain to a diff. And each is long enough to be
+    // looked for by a comment that has nothing else.
+    return `${String.fromCharCode(0x4e00 + this.#words)}word ${this.#words}>`;
   }
 
   /** A place between two words. */
