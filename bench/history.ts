@@ -11,7 +11,8 @@ import {
 } from './lib/room-servers.ts';
 
 export const historyUsage = `history — a document with a long history: how long until somebody has it
-  --edits 100000    of one character each, each at another place
+  --edits 100000    of one character each
+  --run 20          of them in a row before the next place; with 1 each is an item of its own
   --clients 50      that come back at one time after the server was killed
   --server kiln,hocuspocus
   --rounds 5        openings; shown is their median`;
@@ -48,11 +49,18 @@ interface Result {
   readonly back: number;
 }
 
-async function measure(server: RoomServer, edits: number, clients: number, rounds: number): Promise<Result> {
+interface Plan {
+  readonly edits: number;
+  readonly run: number;
+  readonly clients: number;
+  readonly rounds: number;
+}
+
+async function measure(server: RoomServer, { edits, run, clients, rounds }: Plan): Promise<Result> {
   const document = await server.newDocument();
   const writer = await clientOf(document, 0, new Tally(1));
   for (let made = 0; made < edits; made += scattered.edits) {
-    writer.scatter(scattered.edits);
+    writer.scatter(scattered.edits, run);
     await sleep(scattered.pause);
   }
   // Whoever joins after the last edit has all of them, so they have arrived.
@@ -91,12 +99,14 @@ export async function runHistory(args: readonly string[]): Promise<boolean> {
     args: [...args],
     options: {
       edits: { type: 'string', default: '100000' },
+      run: { type: 'string', default: '20' },
       clients: { type: 'string', default: '50' },
       server: { type: 'string', default: 'kiln,hocuspocus' },
       rounds: { type: 'string', default: '5' },
     },
   });
-  const [edits, clients, rounds] = [Number(values.edits), Number(values.clients), Number(values.rounds)];
+  const clients = Number(values.clients);
+  const plan: Plan = { edits: Number(values.edits), run: Number(values.run), clients, rounds: Number(values.rounds) };
   print(describeMachine());
   const rows: string[][] = [];
   for (const wanted of values.server.split(',')) {
@@ -110,7 +120,7 @@ export async function runHistory(args: readonly string[]): Promise<boolean> {
       silent: true,
       against: undefined,
     });
-    const { cold, warm, back } = await measure(server, edits, clients, rounds);
+    const { cold, warm, back } = await measure(server, plan);
     rows.push([name, figure(cold), figure(warm), figure(back)]);
   }
   print();

@@ -154,11 +154,17 @@ export class RoomClient {
     this.#text.insert(this.#text.length, markerOf(this.#index, number));
   }
 
-  /** So many edits of one character, each at another place and so an item of its own. As one update. */
-  scatter(count: number): void {
+  /**
+   * So many edits of one character, `run` of them in a row before the next place. What is typed in a row
+   * becomes one item of the document. As one update.
+   */
+  scatter(count: number, run: number): void {
     this.#doc.transact(() => {
-      for (let edit = 0; edit < count; edit += 1)
-        this.#text.insert(Math.floor(Math.random() * (this.#text.length + 1)), '.');
+      let at = 0;
+      for (let edit = 0; edit < count; edit += 1) {
+        at = edit % run === 0 ? Math.floor(Math.random() * (this.#text.length + 1)) : at + 1;
+        this.#text.insert(at, '.');
+      }
     });
   }
 
