@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createClient, type KilnClient, memoryAuth } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { bundleForBrowser } from '../support/examples.ts';
@@ -10,8 +10,6 @@ import { picture } from './person.ts';
 
 const origin = inject('origin');
 const path = 'src/shared.txt';
-/** The machine may be busy. */
-const patient = { timeout: 15_000 };
 let browser: Browser;
 let assets: { script: string; style: string };
 
@@ -48,6 +46,9 @@ beforeAll(async () => {
   assets = await bundleForBrowser(`import './test/browser/compatibility-page.ts';`);
   [ada, grace] = [await someone('ada'), await someone('grace')];
 });
+afterEach(async () => {
+  for (const { page } of [ada, grace]) await page.evaluate(() => window.compatibility.close());
+});
 afterAll(() => browser?.close());
 
 const type = async ({ page }: Someone, text: string, key = 'Control+Home'): Promise<void> => {
@@ -82,24 +83,22 @@ describe.each(stockProviders)('%s in Chromium, with CodeMirror and Monaco', (pro
 
     // At two places: at one, the letters of both would be mixed.
     await Promise.all([type(ada, 'from CodeMirror '), type(grace, ' from Monaco', 'Control+End')]);
-    await expect.poll(() => shown(ada), patient).toContain('from Monaco');
-    await expect.poll(() => shown(grace), patient).toContain('from CodeMirror');
-    await expect.poll(() => shown(ada), patient).toBe(await shown(grace));
+    for (const reader of [ada, grace]) await expect.poll(() => shown(reader)).toBe('from CodeMirror start from Monaco');
 
     expect(await ada.page.evaluate(() => window.compatibility.names())).toEqual([grace.name]);
     // Each binding says where its caret is, in a field of its own.
-    await expect.poll(() => ada.page.evaluate(() => window.compatibility.carets()), patient).toEqual(['selection']);
-    await expect.poll(() => grace.page.evaluate(() => window.compatibility.carets()), patient).toEqual(['cursor']);
+    await expect.poll(() => ada.page.evaluate(() => window.compatibility.carets())).toEqual(['selection']);
+    await expect.poll(() => grace.page.evaluate(() => window.compatibility.carets())).toEqual(['cursor']);
     await picture(ada.page, `${provider}-codemirror`);
     await picture(grace.page, `${provider}-monaco`);
 
     for (const [index, who] of [ada, grace].entries()) {
       const before = await who.page.evaluate(() => window.compatibility.tickets());
       await who.page.evaluate(() => window.compatibility.drop());
-      await expect.poll(() => who.page.evaluate(() => window.compatibility.closed()), patient).toBe(1);
+      await expect.poll(() => who.page.evaluate(() => window.compatibility.closed())).toBe(1);
       await type(who, `<typed while away ${index}>`);
       for (const reader of [ada, grace])
-        await expect.poll(() => shown(reader), patient).toContain(`<typed while away ${index}>`);
+        await expect.poll(() => shown(reader)).toContain(`<typed while away ${index}>`);
       expect(await who.page.evaluate(() => window.compatibility.tickets())).toBe(before + 1);
     }
 
@@ -109,13 +108,12 @@ describe.each(stockProviders)('%s in Chromium, with CodeMirror and Monaco', (pro
     await open(grace, { readOnly: true });
     await type(grace, 'nothing');
     await type(ada, 'something ');
-    await expect.poll(() => shown(grace), patient).toContain('something');
+    await expect.poll(() => shown(grace)).toContain('something');
     expect(await text(grace)).not.toContain('nothing');
 
     await grace.page.evaluate(() => window.compatibility.close());
     await open(grace, { ticket: 'not.a.ticket' });
-    await expect.poll(() => grace.page.evaluate(() => window.compatibility.closed()), patient).toBeGreaterThan(0);
+    await expect.poll(() => grace.page.evaluate(() => window.compatibility.closed())).toBeGreaterThan(0);
     expect(await grace.page.evaluate(() => window.compatibility.connected())).toBe(false);
-    for (const { page } of [ada, grace]) await page.evaluate(() => window.compatibility.close());
   });
 });
