@@ -1,7 +1,7 @@
 import { createStores, deleteDB, get, openDB, put, transact } from 'lib0/indexeddb';
 import { IndexeddbPersistence } from 'y-indexeddb';
 import { Doc, decodeStateVector, encodeStateVector } from 'yjs';
-import { databasePrefix, type OfflineStore, type StoredDocument } from './offline.ts';
+import { databasePrefix, type OfflineStore, type StoredDocument, untilRemoved } from './offline.ts';
 
 const baseKey = 'base';
 /** No project has an id with a dot. */
@@ -108,6 +108,7 @@ async function clearUnrelated(name: string, doc: Doc): Promise<void> {
 class IndexedDbStore implements OfflineStore {
   readonly #prefix: string;
   readonly #open = new Set<IndexedDbDocument>();
+  readonly #unlessRemoved = untilRemoved();
 
   constructor(userId: string) {
     this.#prefix = `${databasePrefix}${userId}/`;
@@ -139,12 +140,12 @@ class IndexedDbStore implements OfflineStore {
   }
 
   async seen(projectId: string): Promise<number | undefined> {
-    const seq = await this.#withSeen((store) => get(store, projectId));
+    const seq = await this.#unlessRemoved(() => this.#withSeen((store) => get(store, projectId)));
     return typeof seq === 'number' ? seq : undefined;
   }
 
   async setSeen(projectId: string, seq: number): Promise<void> {
-    await this.#withSeen((store) => put(store, seq, projectId));
+    await this.#unlessRemoved(() => this.#withSeen((store) => put(store, seq, projectId)));
   }
 
   async #withSeen<T>(work: (store: Parameters<typeof get>[0]) => Promise<T>): Promise<T> {

@@ -31,10 +31,32 @@ interface Databases {
   deleteDatabase(name: string): { onsuccess: unknown; onerror: unknown; onblocked: unknown; error: unknown };
 }
 
+/** Counts removals: what was begun before one is not for the device any more. */
+let removals = 0;
+const writing = new Set<Promise<unknown>>();
+
+/** A way to write notes that no removal misses: each is waited for by one, and none begins after one. */
+export const untilRemoved = (): (<T>(work: () => Promise<T>) => Promise<T | undefined>) => {
+  const begun = removals;
+  return async (work) => {
+    if (begun !== removals) return undefined;
+    const done = work();
+    writing.add(done);
+    try {
+      return await done;
+    } finally {
+      writing.delete(done);
+    }
+  };
+};
+
 /** Removes everything that this device keeps of documents, of all users or of one. Call it at sign-out. */
 export const clearOffline = async (userId?: string): Promise<void> => {
   const { indexedDB } = globalThis as { indexedDB?: Databases };
   if (indexedDB === undefined) return;
+  removals += 1;
+  // A database that is being made is not among those that there are yet.
+  await Promise.allSettled(writing);
   const prefix = userId === undefined ? databasePrefix : `${databasePrefix}${userId}/`;
   const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith(prefix) ? [name] : []));
   await Promise.all(
