@@ -138,12 +138,15 @@ describe('documents kept on the device', () => {
       for (const part of ['one ', 'two ', 'both, unsaved']) expect(text).toContain(part);
     });
 
-    it('and the device knows up to which event it followed', async () => {
+    it('and the device knows up to which event it followed, until all is removed', async () => {
+      const store = indexedDbStore('ada');
       expect(await store.seen('p')).toBeUndefined();
       await store.setSeen('p', 7);
       expect([await store.seen('p'), await store.seen('q')]).toEqual([7, undefined]);
-      await clearOffline('ada');
-      expect(await store.seen('p')).toBeUndefined();
+      await Promise.all([store.setSeen('p', 8), clearOffline('ada')]);
+      // Nor does what is still going on write anything after that.
+      await store.setSeen('p', 9);
+      expect(await indexedDbStore('ada').seen('p')).toBeUndefined();
     });
   });
 });
