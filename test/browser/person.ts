@@ -90,16 +90,13 @@ export async function person(browser: Browser, name: string): Promise<Person> {
 export async function mailedLink(email: string, subject: string): Promise<string> {
   let link: string | undefined;
   await expect
-    .poll(
-      async () => {
-        const answer = await fetch(`${inject('origin')}/dev/mail`, { headers: { accept: 'application/json' } });
-        const { mails } = (await answer.json()) as { mails: { to: string; subject: string; text: string }[] };
-        const mail = mails.find((one) => one.to === email && one.subject === subject);
-        link = /https?:\/\/\S+#\S+/.exec(mail?.text ?? '')?.[0];
-        return link;
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      const answer = await fetch(`${inject('origin')}/dev/mail`, { headers: { accept: 'application/json' } });
+      const { mails } = (await answer.json()) as { mails: { to: string; subject: string; text: string }[] };
+      const mail = mails.find((one) => one.to === email && one.subject === subject);
+      link = /https?:\/\/\S+#\S+/.exec(mail?.text ?? '')?.[0];
+      return link;
+    })
     .toBeDefined();
   return link ?? '';
 }

@@ -232,9 +232,7 @@ describe('two people in the workspace', () => {
     await grace.page.getByTestId('sign-out').click();
     await grace.page.getByTestId('switch-register').waitFor();
     await expect
-      .poll(() => grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)), {
-        timeout: 10_000,
-      })
+      .poll(() => grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)))
       .toEqual([]);
     expect([...ada.complaints, ...grace.complaints]).toEqual([]);
   });
