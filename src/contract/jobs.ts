@@ -68,7 +68,7 @@ export type BuildStep = z.infer<typeof BuildStep>;
 export const OutputFile = z.object({
   /** Path inside the site, or file name of a download. */
   name: z.string().min(1).max(limits.file.pathMax),
-  size: z.int().min(0).max(limits.build.outputFileBytes),
+  size: z.int().min(0).max(limits.build.programBytes),
   sha256: Sha256,
   mimeType: z.string().max(200),
   /** `site`: served at the play URL. `download`: an artifact a person takes. `report`: an artifact about the build. */

@@ -466,6 +466,8 @@ export const limits = {
     outputFiles: 5000,
     outputBytes: 512 * MiB,
     outputFileBytes: 100 * MiB,
+    /** A program with Electron inside: its own zip has some 120 MiB for Linux, 140 for Windows, and the game comes on top. */
+    programBytes: 250 * MiB,
     defineMax: 100,
     /** A comment line on an idle log stream keeps proxies from closing it. */
     streamPing: 15 * second,

@@ -38,8 +38,8 @@ export const collectOutputs = async (outDir: string, signal: AbortSignal): Promi
       total += size;
       if (found.length >= limits.build.outputFiles)
         throw tooLarge(`The build has more than ${limits.build.outputFiles} files.`);
-      if (size > limits.build.outputFileBytes)
-        throw tooLarge(`${name} is larger than ${limits.build.outputFileBytes / MiB} MiB.`);
+      const atMost = role === 'download' ? limits.build.programBytes : limits.build.outputFileBytes;
+      if (size > atMost) throw tooLarge(`${name} is larger than ${atMost / MiB} MiB.`);
       if (total > limits.build.outputBytes)
         throw tooLarge(`The files of the build are larger than ${limits.build.outputBytes / MiB} MiB together.`);
       if (name.length > limits.file.pathMax)

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
 /** Packages that are not made part of the program. */
-const outside = /^(?:esbuild|@electron\/asar|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+const outside = /^(?:esbuild|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
 
 /** As CommonJS where the package has that, because the program is. */
 const locate = (name: string): string => {

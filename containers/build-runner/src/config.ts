@@ -26,6 +26,15 @@ const Environment = z.object({
   QUEUE_ID: z.string().min(1).optional(),
   QUEUE_TOKEN: z.string().min(1).optional(),
   NPM_REGISTRY: baseUrl.default(new URL('https://registry.npmjs.org/')),
+  /**
+   * Folder of Electron's release zips, under their own names (`electron-v45.5.0-linux-x64.zip`): each makes a program for its platform
+   * of an `electron` build. Only read, never filled. Without it such a build has the archive alone.
+   */
+  ELECTRON_CACHE: z
+    .string()
+    .min(1)
+    .transform((value) => resolve(value))
+    .optional(),
 });
 
 /** The queue of a runner that fetches its jobs. */
@@ -44,6 +53,8 @@ export interface Config {
   readonly dir: string;
   readonly capacity: number;
   readonly registry: URL;
+  /** Absolute path of the folder of Electron's release zips; null where there is none. */
+  readonly electronCache: string | null;
 }
 
 /** Reads the configuration from an environment; throws one readable error that names every wrong variable. */
@@ -55,7 +66,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     throw new Error(`The build runner cannot start with this environment. ${issues.join('; ')}`);
   }
   const source = readSource(parsed.data);
-  const { KILN_URL, PORT, HOST, RUNNER_DIR, RUNNER_CAPACITY, NPM_REGISTRY } = parsed.data;
+  const { KILN_URL, PORT, HOST, RUNNER_DIR, RUNNER_CAPACITY, NPM_REGISTRY, ELECTRON_CACHE } = parsed.data;
   return {
     source,
     platformUrl: KILN_URL,
@@ -64,6 +75,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     dir: RUNNER_DIR,
     capacity: RUNNER_CAPACITY,
     registry: NPM_REGISTRY,
+    electronCache: ELECTRON_CACHE ?? null,
   };
 };
 

@@ -24,6 +24,8 @@ export interface JobDeps {
   readonly assets: AssetCache;
   readonly dependencies: Dependencies;
   readonly children: ChildPool;
+  /** Folder of Electron's release zips. */
+  readonly electronCache: string | null;
 }
 
 type Timings = Partial<Record<BuildStep, number>>;
@@ -149,6 +151,7 @@ const attempt = async (
         modulesDir: installed?.modulesDir ?? null,
         compiler,
         templates,
+        electronCache: deps.electronCache,
         assetCache,
         target: job.target,
         options: job.options,

@@ -20,15 +20,19 @@ import { createRunnerServer } from './server.ts';
 
 const start = async (config: Config): Promise<void> => {
   await mkdir(config.dir, { recursive: true });
+  const { electronCache } = config;
   const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry });
   const [blobs, assets, children] = await Promise.all([
     BlobCache.open(join(config.dir, 'blobs')),
     AssetCache.open(join(config.dir, 'assets')),
-    ChildPool.open(join(config.dir, 'work'), { size: config.capacity, readable: [dependencies.modulesRoot] }),
+    ChildPool.open(join(config.dir, 'work'), {
+      size: config.capacity,
+      readable: [dependencies.modulesRoot, ...(electronCache === null ? [] : [electronCache])],
+    }),
   ]);
 
   const run = async (job: Job, platform: Platform, stop: AbortController, vacate: () => void): Promise<JobEnd> => {
-    await executeJob(job, { platform, blobs, assets, dependencies, children }, stop, () => {
+    await executeJob(job, { platform, blobs, assets, dependencies, children, electronCache }, stop, () => {
       vacate();
       children.refill();
     });

@@ -22,7 +22,10 @@ export interface Platform {
   /** Hands the body of a blob to `consume`, which is called anew for every retry. */
   blob<T>(hash: string, signal: AbortSignal, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
   /** Stores the bytes of a local file under their hash. */
-  putOutput(output: { sha256: string; path: string; mimeType: string }, signal: AbortSignal): Promise<void>;
+  putOutput(
+    output: { sha256: string; path: string; mimeType: string; size: number },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** The platform's signed word on where the outputs come from. */
   provenance(stated: ProvenanceRequest, signal: AbortSignal): Promise<DsseEnvelope>;
   /** Delivers one batch; retried until it is answered or `signal` aborts. */
@@ -64,7 +67,7 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
 
   const call = async <T>(
     path: string,
-    options: { init?: () => Promise<Request> | Request; signal: AbortSignal; retries: number },
+    options: { init?: () => Promise<Request> | Request; signal: AbortSignal; retries: number; timeout?: number },
     read: (response: Response) => Promise<T>,
   ): Promise<T> => {
     try {
@@ -77,7 +80,10 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
               // A redirect would carry the token, or the runner, to another place.
               redirect: 'error',
               headers: { ...init?.headers, authorization },
-              signal: AbortSignal.any([options.signal, AbortSignal.timeout(runnerLimits.requestTimeout)]),
+              signal: AbortSignal.any([
+                options.signal,
+                AbortSignal.timeout(options.timeout ?? runnerLimits.requestTimeout),
+              ]),
             });
             return await read(await check(response));
           } catch (error) {
@@ -127,6 +133,7 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
         {
           signal,
           retries: runnerLimits.transferRetries,
+          timeout: runnerLimits.requestTimeout + Math.ceil(output.size / runnerLimits.uploadBytesPerMs),
           init: async () => ({
             method: 'PUT',
             body: await openAsBlob(output.path),

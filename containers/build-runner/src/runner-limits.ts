@@ -31,6 +31,8 @@ export const runnerLimits = {
   cancelPoll: 1 * second,
   /** One request to the platform; a blob of 100 MiB at 5 MB/s fits. */
   requestTimeout: 30 * second,
+  /** On top for the bytes of an upload, at this rate at the least: a whole program in 50 s. */
+  uploadBytesPerMs: 5 * 1024,
   /** First pause between two tries of a request; doubles up to `retryDelayMax`, with jitter. */
   retryDelay: 200,
   retryDelayMax: 5 * second,

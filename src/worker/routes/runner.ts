@@ -75,8 +75,8 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
       return { status: 200 };
     }
     const length = Number(c.req.header('content-length'));
-    if (length > limits.build.outputFileBytes)
-      throw new KilnError('payload_too_large', { detail: `At most ${limits.build.outputFileBytes} bytes.` });
+    if (length > limits.build.programBytes)
+      throw new KilnError('payload_too_large', { detail: `At most ${limits.build.programBytes} bytes.` });
     // With a known length R2 takes the stream as it comes, and refuses it when the hash is another.
     const stream = Number.isSafeInteger(length) && c.req.raw.body ? c.req.raw.body : null;
     try {

@@ -70,6 +70,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
       outDir: request.outDir,
       workDir,
       templates: request.templates,
+      electronCache: request.electronCache,
       log,
     };
     // Packaged apps have all their files with them.

@@ -4,23 +4,21 @@ import { createPackageFromFiles } from '@electron/asar';
 import { readAppInfo } from './app-info.ts';
 import { contentPolicy } from './content-policy.ts';
 import { byText } from './order.ts';
+import { electronVersion, packagePrograms } from './package-programs.ts';
 import { type Packaging, writeSite } from './package-web.ts';
 import { outFolders } from './protocol.ts';
 import { writeZip } from './zip.ts';
 
 export const electronZipName = 'game-electron.zip';
 
-/** The Electron that the app's own package.json asks for: what its main process was written for. */
-const electronVersion = '45.5.0';
-
 const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 
 /**
  * Writes a desktop app: the game and its main process in `app.asar`, and around it the few files with which
- * `npx electron .` and `npm start` work in the unpacked folder.
+ * `npx electron .` and `npm start` work in the unpacked folder; and whole programs where Electron is at hand.
  */
 export const packageElectron = async (packaging: Packaging): Promise<void> => {
-  const { project, projectName, templates, workDir, outDir } = packaging;
+  const { project, projectName, templates, workDir, outDir, electronCache: cache, log } = packaging;
   const info = await readAppInfo(project, projectName, templates);
   const app = join(workDir, 'app');
   await writeSite(project, packaging.site, join(app, 'site'));
@@ -51,6 +49,7 @@ export const packageElectron = async (packaging: Packaging): Promise<void> => {
       ],
     ]),
   );
+  await packagePrograms({ cache, app, archive, info, workDir, outDir, log });
 };
 
 /** Absolute paths of all files and folders, every folder before what it holds: the archive's order is ours. */

@@ -27,6 +27,8 @@ export interface Packaging {
   readonly workDir: string;
   /** Folder of the files that a packaged app consists of besides the game. */
   readonly templates: string;
+  /** Folder of Electron's release zips; null where there is none. */
+  readonly electronCache: string | null;
   readonly log: Log;
 }
 

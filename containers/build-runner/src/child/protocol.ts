@@ -17,6 +17,8 @@ export interface ChildRequest {
   readonly compiler: string;
   /** Absolute path of the files of which packaged apps consist besides the game. */
   readonly templates: string;
+  /** Absolute path of the folder of Electron's release zips; null where there is none. */
+  readonly electronCache: string | null;
   readonly assetCache: AssetCacheFolders;
   readonly target: BuildTarget;
   readonly options: BuildOptions;

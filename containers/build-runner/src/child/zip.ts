@@ -11,16 +11,18 @@ const zipTime = new Date(1980, 0, 1);
 /** Formats that are compressed already; deflating them again costs time and saves nothing. */
 const packed = /\.(?:png|jpe?g|gif|webp|avif|ktx2|basis|mp3|ogg|oga|opus|m4a|aac|mp4|webm|woff2?|zip|gz|br|drc)$/i;
 
-/** An entry of an archive: bytes, or the absolute path of a file on disk. */
-export type ZipEntry = Uint8Array | string;
+/** An entry of an archive: bytes, or the absolute path of a file on disk, which may be a program. */
+export type ZipEntry = Uint8Array | string | { readonly path: string; readonly executable: boolean };
 
 /** Writes a ZIP file whose bytes depend on nothing but its entries. */
 export const writeZip = async (target: string, entries: ReadonlyMap<string, ZipEntry>): Promise<void> => {
   const zip = new ZipFile();
   for (const [name, entry] of [...entries].sort(([a], [b]) => byText(a, b))) {
-    const options = { mtime: zipTime, mode: 0o100644, compress: !packed.test(name), forceDosTimestamp: true };
-    if (typeof entry === 'string') zip.addFile(entry, name, options);
-    else zip.addBuffer(Buffer.from(entry), name, options);
+    const isBytes = entry instanceof Uint8Array;
+    const mode = !isBytes && typeof entry !== 'string' && entry.executable ? 0o100755 : 0o100644;
+    const options = { mtime: zipTime, mode, compress: !packed.test(name), forceDosTimestamp: true };
+    if (isBytes) zip.addBuffer(Buffer.from(entry), name, options);
+    else zip.addFile(typeof entry === 'string' ? entry : entry.path, name, options);
   }
   zip.end();
   await mkdir(dirname(target), { recursive: true });
