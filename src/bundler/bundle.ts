@@ -1,9 +1,13 @@
 import type { BuildOptions, BuildResult, Message, Metafile } from 'esbuild-wasm';
 import { limits } from '../contract/limits.ts';
 import type { BundledFile, BundleOrder, BundleResult, PreviewProblem } from '../contract/preview.ts';
-import { generatedPage, type Page, readPage } from './page.ts';
+import { browserTarget, gameDefines } from '../core/game/defines.ts';
+import { findEntry } from '../core/game/entry.ts';
+import { gamePage } from '../core/game/page.ts';
+import { ProjectProblem } from '../core/game/paths.ts';
+import { emitSettings, readTsconfig } from '../core/game/tsconfig.ts';
+import { type Page, readPage } from './page.ts';
 import { madeFolder, projectPlugin } from './project-plugin.ts';
-import { findEntry, readTsconfig } from './source-paths.ts';
 
 /** The one function of esbuild that is used; in workerd it is WebAssembly. */
 export type Compiler = (options: BuildOptions) => Promise<BuildResult>;
@@ -24,15 +28,6 @@ function problemOf({ text, location }: Message): PreviewProblem {
 const isFailure = (error: unknown): error is Error & { errors: Message[] } =>
   error instanceof Error && 'errors' in error && Array.isArray(error.errors);
 
-const defines = (): Record<string, string> => {
-  const env = { MODE: 'production', PROD: true, DEV: false, SSR: false, BASE_URL: './' };
-  return {
-    'process.env.NODE_ENV': '"production"',
-    'import.meta.hot': 'undefined',
-    'import.meta.env': JSON.stringify(env),
-  };
-};
-
 interface Run {
   readonly order: BundleOrder;
   readonly compile: Compiler;
@@ -44,12 +39,12 @@ interface Run {
 /** Runs the compiler over the project; null where packages are missing, whose names are in `needed`. */
 async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set<string>): Promise<BuildResult> {
   const paths = new Set(order.paths);
-  const aliases = readTsconfig(paths, order.sources);
+  const compilerOptions = await readTsconfig({ read: async (path) => order.sources[path] });
   return await compile({
     bundle: true,
     platform: 'browser',
     format: 'esm',
-    target: 'es2022',
+    target: browserTarget,
     charset: 'utf8',
     // Names only: nothing is read from there or written to it.
     absWorkingDir: '/',
@@ -59,13 +54,13 @@ async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set
     logLevel: 'silent',
     logLimit: limits.preview.problems,
     legalComments: 'none',
-    tsconfigRaw: JSON.stringify({ compilerOptions: { jsx: 'react-jsx', ...aliases.compilerOptions } }),
-    define: defines(),
+    tsconfigRaw: JSON.stringify(emitSettings(compilerOptions, false)),
+    define: { ...gameDefines },
     plugins: [
       projectPlugin({
         order,
         paths,
-        aliases,
+        compilerOptions,
         inline: page.entries,
         mapped: page.mapped,
         toRoot,
@@ -111,13 +106,12 @@ const baseName = (path: string): string => /([^/]+?)(?:\.\w+)?$/.exec(path)?.[1]
 
 async function bundlePage(order: BundleOrder, title: string, compile: Compiler, needed: Set<string>) {
   const paths = new Set(order.paths);
-  const entry = findEntry(paths, order.sources);
-  if (entry === undefined)
-    return failed([{ message: 'No entry: add an index.html, or src/main.ts, or name one in kiln.json.' }]);
-  const isHtml = /\.html?$/i.test(entry);
-  const text = isHtml ? order.sources[entry] : generatedPage(title, entry);
-  if (text === undefined) return failed([{ message: `${entry} is no text, or too large for a preview.` }]);
-  const page = readPage(isHtml ? entry : 'index.html', text, paths);
+  const entry = findEntry({ paths, texts: order.sources });
+  if ('problem' in entry) return failed([{ message: entry.problem }]);
+  const isHtml = entry.kind === 'html';
+  const text = isHtml ? order.sources[entry.path] : gamePage(title, entry.path);
+  if (text === undefined) return failed([{ message: `${entry.path} is no text, or too large for a preview.` }]);
+  const page = readPage(isHtml ? entry.path : 'index.html', text, paths);
   const overrides: BuildOptions = {
     splitting: true,
     entryNames: '[name]-[hash]',
@@ -146,7 +140,7 @@ async function bundleWorker(order: BundleOrder, path: string, compile: Compiler,
   const overrides: BuildOptions = {
     entryPoints: [path],
     splitting: false,
-    define: { ...defines(), 'import.meta.url': 'self.location.href' },
+    define: { ...gameDefines, 'import.meta.url': 'self.location.href' },
   };
   const result = await run({ order, compile, page, toRoot, overrides }, needed);
   if (hasComputedImports(result.metafile)) return computed;
@@ -176,6 +170,8 @@ export async function bundle(order: BundleOrder, compile: Compiler): Promise<Bun
       return { ok: false, reason: 'too_large', problems: [{ message: 'What is made of the sources is too large.' }] };
     return result;
   } catch (error) {
+    if (error instanceof ProjectProblem)
+      return failed([{ message: error.message, ...(error.file !== undefined && { file: error.file }) }]);
     if (!isFailure(error)) throw error;
     if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) return computed;
     // A package that is not there may be why something else fails; a build has it.

@@ -1,7 +1,8 @@
-import { type DefaultTreeAdapterTypes, defaultTreeAdapter, parse } from 'parse5';
-import { fileAt, folderOf, property, within } from './source-paths.ts';
-
-type Element = DefaultTreeAdapterTypes.Element;
+import { parse } from 'parse5';
+import { allElements, attribute, isModuleScript, textOf } from '../core/game/elements.ts';
+import { type ImportMap, isElsewhere, readImportMap } from '../core/game/import-map.ts';
+import { encodePath, folderOf, within } from '../core/game/paths.ts';
+import { fileAt } from './source-paths.ts';
 
 /** A module script of a page: a file of the project, or code of the page itself. */
 export interface PageEntry {
@@ -18,48 +19,10 @@ export interface EntryOutput {
 
 export interface Page {
   readonly entries: readonly PageEntry[];
-  /** What the page's import map says of a specifier: `external` is for the browser, else a URL of the project. */
-  mapped(spec: string): { readonly external: true } | { readonly url: string } | undefined;
+  /** What the page's import map makes of specifiers. */
+  readonly mapped: ImportMap;
   /** The text with its module scripts leading to what was bundled of them, in the order of `entries`. All else stays as it is written. */
   finish(outputs: readonly (EntryOutput | undefined)[]): string;
-}
-
-function* elementsOf(parent: DefaultTreeAdapterTypes.ParentNode): Generator<Element> {
-  for (const node of parent.childNodes) {
-    if (!defaultTreeAdapter.isElementNode(node)) continue;
-    yield node;
-    yield* elementsOf(node);
-  }
-}
-
-const attribute = (element: Element, name: string): string | undefined =>
-  element.attrs.find((one) => one.name === name)?.value;
-
-const textOf = (element: Element): string =>
-  element.childNodes.map((node) => (defaultTreeAdapter.isTextNode(node) ? node.value : '')).join('');
-
-const isElsewhere = (url: string): boolean => /^(?:[a-z][a-z\d+.-]*:|\/\/)/i.test(url);
-
-function readImportMap(elements: readonly Element[]): Page['mapped'] {
-  const entries = elements
-    .filter((element) => element.tagName === 'script' && attribute(element, 'type') === 'importmap')
-    .flatMap((element) => {
-      try {
-        const imports = property(JSON.parse(textOf(element)), 'imports');
-        return Object.entries(typeof imports === 'object' && imports !== null ? imports : {});
-      } catch {
-        // A browser ignores such a map, too.
-        return [];
-      }
-    })
-    .sort(([a], [b]) => b.length - a.length);
-  return (spec) => {
-    for (const [key, target] of entries) {
-      if (typeof target !== 'string' || !(key.endsWith('/') ? spec.startsWith(key) : spec === key)) continue;
-      return isElsewhere(target) ? { external: true } : { url: target + spec.slice(key.length) };
-    }
-    return undefined;
-  };
 }
 
 interface Edit {
@@ -69,17 +32,17 @@ interface Edit {
   make(output: EntryOutput): string;
 }
 
-const href = (path: string): string => `./${path.split('/').map(encodeURIComponent).join('/')}`;
+const href = (path: string): string => `./${encodePath(path)}`;
 const link = ({ style }: EntryOutput): string =>
   style === undefined ? '' : `<link rel="stylesheet" href="${href(style)}">`;
 
 export function readPage(path: string, text: string, paths: ReadonlySet<string>): Page {
-  const elements = [...elementsOf(parse(text, { sourceCodeLocationInfo: true }))];
+  const elements = [...allElements(parse(text, { sourceCodeLocationInfo: true }))];
   const entries: PageEntry[] = [];
   const edits: Edit[] = [];
   for (const element of elements) {
     const place = element.sourceCodeLocation;
-    if (element.tagName !== 'script' || attribute(element, 'type') !== 'module' || !place?.startTag) continue;
+    if (!isModuleScript(element) || !place?.startTag) continue;
     const src = attribute(element, 'src');
     if (src === undefined) {
       const code = textOf(element);
@@ -121,24 +84,3 @@ export function readPage(path: string, text: string, paths: ReadonlySet<string>)
     },
   };
 }
-
-const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-
-/** A page for projects that bring only a script. */
-export const generatedPage = (title: string, script: string): string => `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-    <title>${escaped(title)}</title>
-    <style>
-      html, body { height: 100%; margin: 0; overflow: hidden; background: #000; color: #fff; }
-      #app { height: 100%; }
-    </style>
-  </head>
-  <body>
-    <div id="app"></div>
-    <script type="module" src="/${script.split('/').map(encodeURIComponent).join('/')}"></script>
-  </body>
-</html>
-`;

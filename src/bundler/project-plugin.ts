@@ -1,8 +1,11 @@
 import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin } from 'esbuild-wasm';
 import { kindOf } from '../contract/loaders.ts';
 import type { BundleOrder } from '../contract/preview.ts';
-import type { Page, PageEntry } from './page.ts';
-import { type Aliases, fileAt, folderOf, within } from './source-paths.ts';
+import type { ImportMap } from '../core/game/import-map.ts';
+import { encodePath, folderOf, within } from '../core/game/paths.ts';
+import { aliasTargets, type CompilerOptions } from '../core/game/tsconfig.ts';
+import type { PageEntry } from './page.ts';
+import { fileAt } from './source-paths.ts';
 
 /**
  * The whole file system of a preview's bundle: the sources that came with the order, and nothing else. Every import,
@@ -28,14 +31,13 @@ const isForeign = (spec: string): boolean => /^(?!node:)[a-z][a-z\d+.-]*:/i.test
 
 const missing = (spec: string): OnResolveResult => ({ errors: [{ text: `Could not resolve "${spec}"` }] });
 
-const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
-
 export interface PluginOptions {
   readonly order: BundleOrder;
   readonly paths: ReadonlySet<string>;
-  readonly aliases: Aliases;
+  /** Of the project's tsconfig. */
+  readonly compilerOptions: CompilerOptions;
   readonly inline: readonly PageEntry[];
-  readonly mapped: Page['mapped'];
+  readonly mapped: ImportMap;
   /** From where the output will be served up to the site's root: `../` for what is made. */
   readonly toRoot: string;
   /** Told of the packages that the project would need installed. */
@@ -44,7 +46,7 @@ export interface PluginOptions {
 
 const packageOf = (spec: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(spec)?.[0] ?? spec;
 
-export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, needs }: PluginOptions): Plugin {
+export function projectPlugin({ order, paths, compilerOptions, inline, mapped, toRoot, needs }: PluginOptions): Plugin {
   const { sources } = order;
 
   /** What a URL of the project means: a file where it is, or one of public/, which is served at the root. */
@@ -55,11 +57,19 @@ export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, n
     return paths.has(`public/${path}`) ? path : undefined;
   };
 
+  const aliased = (spec: string): string | undefined => {
+    for (const target of aliasTargets(compilerOptions, spec)) {
+      const found = fileAt(paths, target);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+
   const resolveUrl = (args: OnResolveArgs, folder: string): OnResolveResult => {
     if (args.path.startsWith('#')) return { path: args.path, external: true };
     const [, url = '', rest = ''] = /^([^?#]*)(.*)$/s.exec(args.path) ?? [];
     const path = served(folder, url);
-    return path === undefined ? missing(args.path) : { path: toRoot + encoded(path) + rest, external: true };
+    return path === undefined ? missing(args.path) : { path: toRoot + encodePath(path) + rest, external: true };
   };
 
   const resolveModule = (args: OnResolveArgs, folder: string, spec: string): OnResolveResult => {
@@ -68,7 +78,7 @@ export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, n
     const inCss = args.kind === 'import-rule' || args.kind === 'composes-from';
     const target = isPath || inCss ? within(folder, bare) : null;
     const file = target === null ? undefined : (fileAt(paths, target) ?? fileAt(paths, `public/${target}`));
-    const found = file ?? (isPath ? undefined : aliases.resolve(bare));
+    const found = file ?? (isPath ? undefined : aliased(bare));
     if (found === undefined) {
       if (isPath || inCss) return missing(spec);
       needs(packageOf(bare));
@@ -88,7 +98,7 @@ export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, n
   };
 
   const load = (path: string, { manner }: Taken): OnLoadResult => {
-    const address = JSON.stringify(toRoot + encoded(path.replace(/^public\//, '')));
+    const address = JSON.stringify(toRoot + encodePath(path.replace(/^public\//, '')));
     if (manner === 'asset')
       return { contents: `export default new URL(${address}, import.meta.url).href;`, loader: 'js' };
     if (manner === 'worker')
@@ -139,7 +149,7 @@ export function projectPlugin({ order, paths, aliases, inline, mapped, toRoot, n
         loader: 'js',
       }));
       build.onLoad({ filter: /.*/, namespace: 'url' }, ({ path }) => ({
-        contents: `export default new URL(${JSON.stringify(toRoot + encoded(path))}, import.meta.url).href;`,
+        contents: `export default new URL(${JSON.stringify(toRoot + encodePath(path))}, import.meta.url).href;`,
         loader: 'js',
       }));
     },

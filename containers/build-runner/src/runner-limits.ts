@@ -73,8 +73,6 @@ export const runnerLimits = {
   assetCacheBytes: 2 * GiB,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
-  /** `extends` chain of tsconfig files. */
-  tsconfigDepth: 10,
   /** Problems of one kind that are worth reading. */
   diagnostics: 200,
   /** A stopping runner reports its jobs as lost for so long before it exits. */

@@ -12,7 +12,7 @@ import type { GatedRoom } from '../http/gated-room.ts';
 import { type State, texts } from './state.ts';
 
 /** Raised when the same sources are bundled to something else. */
-const version = 1;
+const version = 2;
 
 /** Never of one project for another, though their files be the same: nothing of a project is anybody else's. */
 const nameOf = ({ projectId, sourceHash }: State, want: BundleOrder['want']): string =>

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { property } from '../../../../src/core/game/json.ts';
 import { BuildFailure } from '../failure.ts';
-import { property, readJson } from './entry.ts';
+import { readJson } from './entry.ts';
 import type { Project } from './project.ts';
 
 /** How a packaged game calls itself. */

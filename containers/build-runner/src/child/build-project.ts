@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
 import { isSource } from '../../../../src/contract/loaders.ts';
+import { ProjectProblem, publicFolder } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
 import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
-import { type Project, publicFolder } from './project.ts';
+import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
 import { writeSbom } from './sbom.ts';
@@ -24,6 +25,8 @@ export const buildProject = async (
   } catch (error) {
     if (error instanceof BuildFailure)
       return { type: 'failure', kind: error.kind, code: error.code, message: error.message };
+    if (error instanceof ProjectProblem)
+      return { type: 'failure', kind: 'user', code: 'build_failed', message: error.message };
     // Standard error is the operator's; its text may hold anything and goes no further.
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     return { type: 'failure', kind: 'infra', code: 'runner_lost', message: 'The build process failed unexpectedly.' };
@@ -116,7 +119,7 @@ const bundlePage = async (context: Context, path: string): Promise<BuiltSite> =>
   const bundled =
     page.entries.length === 0
       ? nothing
-      : await bundle({ ...context, options: request.options, entries: page.entries, external: page.external });
+      : await bundle({ ...context, options: request.options, entries: page.entries, mapped: page.mapped });
   const { html, copies } = await page.finish(bundled.entries);
   const files = page.hasModules
     ? staticFiles(project, isSource, bundled.inputs)
@@ -128,7 +131,7 @@ const bundlePage = async (context: Context, path: string): Promise<BuiltSite> =>
 const bundleScript = async (context: Context, path: string): Promise<BuiltSite> => {
   const { request, project } = context;
   const entry: BundleEntry = { id: 'main', path };
-  const bundled = await bundle({ ...context, options: request.options, entries: [entry], external: () => false });
+  const bundled = await bundle({ ...context, options: request.options, entries: [entry], mapped: () => undefined });
   const output = bundled.entries.get(entry.id) ?? { script: null, style: null, chunks: [] };
   const files = staticFiles(project, isSource, bundled.inputs);
   const html = generatePage(request.projectName, output);

@@ -9,11 +9,15 @@ import {
   type Plugin,
 } from 'esbuild';
 import type { BuildOptions } from '../../../../src/contract/builds.ts';
+import { browserTarget, gameDefines } from '../../../../src/core/game/defines.ts';
+import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { outsideMessage } from '../../../../src/core/game/paths.ts';
+import { emitSettings } from '../../../../src/core/game/tsconfig.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
 import { assertConfined, computedOutside, confine, leadsOutside, withoutNamespace } from './confine.ts';
 import { withHint } from './hints.ts';
-import { outsideMessage, type Project, toRelative } from './project.ts';
+import { type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
 import { readTsconfig } from './tsconfig.ts';
 
@@ -41,39 +45,14 @@ export interface Bundle {
   readonly inputs: ReadonlySet<string>;
 }
 
-/** Browsers that know ES2022 (class fields, top-level await): all evergreen ones since 2021–2023. */
-const target = 'es2022';
-
 /** Never written to: esbuild returns bytes, and computes relative paths from here. */
 const virtualOut = '.kiln-out';
-
-/** Options of a tsconfig that change what esbuild emits; the rest is for the type checker. */
-const emitOptions = new Set([
-  ...[
-    'alwaysStrict',
-    'strict',
-    'baseUrl',
-    'paths',
-    'experimentalDecorators',
-    'useDefineForClassFields',
-    'verbatimModuleSyntax',
-  ],
-  ...[
-    'jsx',
-    'jsxFactory',
-    'jsxFragmentFactory',
-    'jsxImportSource',
-    'target',
-    'importsNotUsedAsValues',
-    'preserveValueImports',
-  ],
-]);
 
 export interface BundleRequest {
   readonly project: Project;
   readonly options: BuildOptions;
   readonly entries: readonly BundleEntry[];
-  readonly external: (spec: string) => boolean;
+  readonly mapped: ImportMap;
   readonly log: Log;
   readonly onProgress: (done: number) => void;
 }
@@ -81,7 +60,7 @@ export interface BundleRequest {
 /** Bundles the entries for browsers. What is wrong with the sources is logged line by line and thrown as `build_failed`. */
 export const bundle = async (request: BundleRequest): Promise<Bundle> => {
   const { project, options, entries } = request;
-  const tsconfig = Object.entries(await readTsconfig(project)).filter(([name]) => emitOptions.has(name));
+  const tsconfigRaw = emitSettings(await readTsconfig(project), true);
   const inline = new Map(
     entries.flatMap((entry) =>
       entry.inline === undefined
@@ -106,7 +85,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       bundle: true,
       platform: 'browser',
       format: 'esm',
-      target,
+      target: browserTarget,
       charset: 'utf8',
       splitting: true,
       entryNames: 'assets/[name]-[hash]',
@@ -119,7 +98,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       preserveSymlinks: true,
       logLevel: 'silent',
       logLimit: runnerLimits.diagnostics,
-      tsconfigRaw: { compilerOptions: { jsx: 'react-jsx', ...Object.fromEntries(tsconfig) } },
+      tsconfigRaw,
       define: defines(options),
       plugins: [plugin(chain)],
     } satisfies EsbuildOptions;
@@ -179,7 +158,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
           join(project.root, path),
         ),
       ),
-      external: request.external,
+      mapped: request.mapped,
       sourcemap: options.sourcemap,
       buildNested: (kind, path) => buildNested(kind, path, chain),
       onLoaded: (path) => {
@@ -209,18 +188,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
 
 const inlineName = (entry: BundleEntry): string => `${entry.path}-${entry.id}.${entry.inline?.loader ?? 'js'}`;
 
-const defines = (options: BuildOptions): Record<string, string> => {
-  const env = { MODE: 'production', PROD: true, DEV: false, SSR: false, BASE_URL: './' };
-  return {
-    'process.env.NODE_ENV': '"production"',
-    'import.meta.hot': 'undefined',
-    'import.meta.env': JSON.stringify(env),
-    ...Object.fromEntries(
-      Object.entries(env).map(([name, value]) => [`import.meta.env.${name}`, JSON.stringify(value)]),
-    ),
-    ...options.define,
-  };
-};
+const defines = (options: BuildOptions): Record<string, string> => ({ ...gameDefines, ...options.define });
 
 const findOutput = (metafile: Metafile, entry: BundleEntry): BundledEntry => {
   const wanted = entry.inline === undefined ? entry.path : `inline:${inlineName(entry)}`;

@@ -18,9 +18,11 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import type { ImportKind, Metafile, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
 import { assetExtensions, kindOf } from '../../../../src/contract/loaders.ts';
+import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { outsideMessage } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
 import { findUrlReferences, rewriteUrlReferences } from './import-meta-url.ts';
-import { admit, findPublic, outside, outsideMessage, type Project, resolveInProject, toRelative } from './project.ts';
+import { admit, findPublic, outside, type Project, resolveInProject, toRelative } from './project.ts';
 
 /** Builds a worker (or a stylesheet to be inlined) on its own; the text of its one output. */
 export type BuildNested = (kind: 'module' | 'classic' | 'style', path: string) => Promise<string>;
@@ -34,8 +36,8 @@ export interface ConfineOptions {
   >;
   /** Absolute paths of the entries, which come from us and not from a source text. */
   readonly entries: ReadonlySet<string>;
-  /** Specifiers that an import map of the page gives to the browser. */
-  readonly external: (spec: string) => boolean;
+  /** What the import map of the page makes of specifiers. */
+  readonly mapped: ImportMap;
   readonly sourcemap: boolean;
   readonly buildNested: BuildNested;
   readonly onLoaded: (path: string) => void;
@@ -82,11 +84,9 @@ export const confine = (options: ConfineOptions): Plugin => ({
     });
 
     build.onResolve({ filter: suspicious }, (args) => resolveSuspicious(build, options, args));
-    build.onResolve({ filter: /^[^./]/ }, (args) => {
-      if (args.pluginData !== ours && args.kind !== 'entry-point' && options.external(args.path))
-        return { path: args.path, external: true };
-      return undefined;
-    });
+    build.onResolve({ filter: /^[^./]/ }, (args) =>
+      args.pluginData === ours || args.kind === 'entry-point' ? undefined : resolveMapped(build, options, args),
+    );
 
     build.onLoad({ filter: /.*/, namespace: 'file' }, (args) => loadFile(options, args.path));
 
@@ -139,6 +139,19 @@ export const confine = (options: ConfineOptions): Plugin => ({
 const workerPath = (path: string): string => `${path}.js`;
 const sourceOfWorker = (path: string): string => path.slice(0, -'.js'.length);
 
+/** What the page's import map names: left to the browser, or the file of the project that its URL leads to. */
+const resolveMapped = (
+  build: PluginBuild,
+  options: ConfineOptions,
+  args: OnResolveArgs,
+): OnResolveResult | Promise<OnResolveResult | undefined> | undefined => {
+  const map = options.mapped(args.path);
+  if (map === undefined) return undefined;
+  if ('external' in map) return { path: args.path, external: true };
+  const path = `/${map.url.replace(/^\.?\/+/, '')}`;
+  return resolveSuspicious(build, { ...options, mapped: () => undefined }, { ...args, path });
+};
+
 const resolveSuspicious = async (
   build: PluginBuild,
   options: ConfineOptions,
@@ -147,7 +160,8 @@ const resolveSuspicious = async (
   const { project } = options;
   if (args.pluginData === ours) return undefined;
   if (args.kind === 'entry-point') return options.entries.has(args.path) ? undefined : refuse(args.path);
-  if (options.external(args.path)) return { path: args.path, external: true };
+  const byMap = resolveMapped(build, options, args);
+  if (byMap !== undefined) return await byMap;
   const fromCss = cssKinds.has(args.kind);
   if (isUrl.test(args.path)) return { path: args.path, external: true };
   if (fromCss && /^(?:#|data:)/i.test(args.path)) return { path: args.path, external: true };

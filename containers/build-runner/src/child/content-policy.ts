@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parse } from 'parse5';
-import { allElements, textOf } from './elements.ts';
+import { allElements, textOf } from '../../../../src/core/game/elements.ts';
 import type { Log } from './report.ts';
 
 /**

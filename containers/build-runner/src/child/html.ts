@@ -2,16 +2,19 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { html as html5, parse, serialize, defaultTreeAdapter as tree } from 'parse5';
+import { allElements, attribute, type Element, isModuleScript, textOf } from '../../../../src/core/game/elements.ts';
+import { type ImportMap, readImportMap } from '../../../../src/core/game/import-map.ts';
+import { gamePage } from '../../../../src/core/game/page.ts';
+import { encodePath } from '../../../../src/core/game/paths.ts';
 import type { BundledEntry, BundleEntry } from './bundle.ts';
-import { allElements, type Element, textOf } from './elements.ts';
 import { findPublic, type Project, resolveInProject } from './project.ts';
 import type { Log } from './report.ts';
 
 /** A page before its scripts and styles are bundled. */
 export interface Page {
   readonly entries: readonly BundleEntry[];
-  /** Specifiers that the page's import map resolves in the browser. */
-  readonly external: (spec: string) => boolean;
+  /** What the page's import map makes of specifiers. */
+  readonly mapped: ImportMap;
   /** False when the page has nothing to bundle, so that it is served as the static site that it is. */
   readonly hasModules: boolean;
   /** The page with every URL relative; `copies` then names the project files it needs, by their path in the site. */
@@ -69,7 +72,7 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
 
   return {
     entries,
-    external: readImportMap(elements),
+    mapped: readImportMap(elements),
     hasModules: elements.some(isModuleScript),
     finish: async (bundled) => {
       const copies = new Map<string, string>();
@@ -91,13 +94,8 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
   };
 };
 
-const isModuleScript = (element: Element): boolean =>
-  element.tagName === 'script' && attribute(element, 'type') === 'module';
 const isStylesheet = (element: Element): boolean =>
   element.tagName === 'link' && (attribute(element, 'rel') ?? '').toLowerCase().split(/\s+/).includes('stylesheet');
-
-const attribute = (element: Element, name: string): string | undefined =>
-  element.attrs.find((attr) => attr.name === name)?.value;
 
 const setAttribute = (element: Element, name: string, value: string): void => {
   const known = element.attrs.find((attr) => attr.name === name);
@@ -132,7 +130,7 @@ const findFile = (project: Project, folder: string, path: string): string | null
   return null;
 };
 
-const relativeUrl = (sitePath: string): string => `./${sitePath.split('/').map(encodeURIComponent).join('/')}`;
+const relativeUrl = (sitePath: string): string => `./${encodePath(sitePath)}`;
 
 interface Placing {
   readonly folder: string;
@@ -243,56 +241,12 @@ const makeLink = (rel: string, href: string): Element =>
     { name: 'href', value: href },
   ]);
 
-const readImportMap = (elements: readonly Element[]): ((spec: string) => boolean) => {
-  const exact = new Set<string>();
-  const prefixes: string[] = [];
-  for (const element of elements) {
-    if (element.tagName !== 'script' || attribute(element, 'type') !== 'importmap') continue;
-    for (const spec of importMapKeys(textOf(element))) {
-      if (spec.endsWith('/')) prefixes.push(spec);
-      else exact.add(spec);
-    }
-  }
-  return (spec) => exact.has(spec) || prefixes.some((prefix) => spec.startsWith(prefix));
-};
-
-/** Keys that lead to another server. What an import map finds in the project itself is for the bundler to find. */
-const importMapKeys = (text: string): string[] => {
-  try {
-    const { imports } = JSON.parse(text) as { imports?: unknown };
-    return Object.entries(imports ?? {}).flatMap(([spec, url]) => (/^https?:\/\//i.test(String(url)) ? [spec] : []));
-  } catch {
-    // A browser ignores such an import map, too.
-    return [];
-  }
-};
-
 /** A page for projects that bring only a script. */
 export const generatePage = (title: string, output: BundledEntry): string => {
-  const document = parse(pageText);
+  const document = parse(gamePage(title, ''));
   const elements = [...allElements(document)];
   const head = elements.find((element) => element.tagName === 'head');
   const script = elements.find((element) => element.tagName === 'script');
-  const heading = elements.find((element) => element.tagName === 'title');
-  if (heading !== undefined) tree.insertText(heading, title);
   if (script !== undefined) replaceByOutput(script, output, head, new Set());
   return serialize(document);
 };
-
-const pageText = `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-    <title></title>
-    <style>
-      html, body { height: 100%; margin: 0; overflow: hidden; background: #000; color: #fff; }
-      #app { height: 100%; }
-    </style>
-  </head>
-  <body>
-    <div id="app"></div>
-    <script type="module"></script>
-  </body>
-</html>
-`;

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { parse, serialize, defaultTreeAdapter as tree } from 'parse5';
+import { allElements, type Element } from '../../../../src/core/game/elements.ts';
 import { readAppInfo } from './app-info.ts';
-import { allElements, type Element } from './elements.ts';
 import { byText } from './order.ts';
 import type { Packaging, Site, SiteFile } from './package-web.ts';
 

@@ -1,7 +1,8 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { publicFolder } from '../../../../src/core/game/paths.ts';
 import { byText } from './order.ts';
-import { type Project, publicFolder } from './project.ts';
+import type { Project } from './project.ts';
 import { outFolders } from './protocol.ts';
 import type { Log } from './report.ts';
 import { writeZip } from './zip.ts';

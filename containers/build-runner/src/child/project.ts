@@ -1,9 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative, resolve } from 'node:path';
+import { outsideMessage, publicFolder } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
-
-/** Folder of the project whose files are served as they are, at the root of the site. */
-export const publicFolder = 'public';
 
 /** The files of one snapshot, and the only way from a path to bytes. */
 export interface Project {
@@ -45,7 +43,5 @@ export const admit = async (project: Project, path: string): Promise<string | nu
   return real?.startsWith(`${project.modulesDir}/`) ? rel : null;
 };
 
-/** The failure for anything outside: the same whether something is there or not. `spec` is the project's own text. */
-export const outsideMessage = (spec: string): string => `"${spec.slice(0, 200)}" is not a file of this project.`;
-
+/** The failure for anything outside, in the words of `outsideMessage`. */
 export const outside = (spec: string): BuildFailure => new BuildFailure('user', 'build_failed', outsideMessage(spec));

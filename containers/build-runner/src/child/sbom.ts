@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { property } from './entry.ts';
+import { property } from '../../../../src/core/game/json.ts';
 import { byText } from './order.ts';
 import { admit, type Project } from './project.ts';
 import { outFolders } from './protocol.ts';

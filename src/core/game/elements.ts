@@ -16,3 +16,9 @@ export function* allElements(parent: DefaultTreeAdapterTypes.ParentNode): Genera
 /** The text directly inside an element: all that a script or a style has. */
 export const textOf = (element: Element): string =>
   element.childNodes.map((node) => (tree.isTextNode(node) ? node.value : '')).join('');
+
+export const attribute = (element: Element, name: string): string | undefined =>
+  element.attrs.find((one) => one.name === name)?.value;
+
+export const isModuleScript = (element: Element): boolean =>
+  element.tagName === 'script' && attribute(element, 'type') === 'module';

@@ -1,0 +1,227 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { build, stop } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundle } from '../../containers/build-runner/src/child/bundle.ts';
+import { findEntry } from '../../containers/build-runner/src/child/entry.ts';
+import { readPage } from '../../containers/build-runner/src/child/html.ts';
+import type { Project } from '../../containers/build-runner/src/child/project.ts';
+import { BuildFailure } from '../../containers/build-runner/src/failure.ts';
+import { bundle as preview } from '../../src/bundler/bundle.ts';
+import { BuildOptions } from '../../src/contract/builds.ts';
+import { ProjectProblem } from '../../src/core/game/paths.ts';
+
+/** A module that says where it lies, so that what went into a bundle can be read from its text. */
+const says = (name: string): string => `console.log('[from ${name}]');\nexport const from = 1;\n`;
+const config = (options: object, rest: object = {}): string => JSON.stringify({ ...rest, compilerOptions: options });
+
+/** What a project has, and the modules that must be found in it, whoever bundles it; or what is said of a mistake. */
+const fixtures: Readonly<
+  Record<string, { files: Readonly<Record<string, string>>; finds?: readonly string[]; emits?: RegExp; fails?: RegExp }>
+> = {
+  'paths, relative to the config': {
+    files: {
+      'tsconfig.json': config({ paths: { '@/*': ['./src/*'], lib: ['./vendor/lib.ts'] } }),
+      'src/main.ts': "import '@/a'; import '@/deep'; import 'lib';",
+      'src/a.ts': says('a'),
+      'src/deep/index.js': says('deep'),
+      'vendor/lib.ts': says('lib'),
+    },
+    finds: ['a', 'deep', 'lib'],
+  },
+  'an exact name before a pattern, the longest pattern first, targets in their order': {
+    files: {
+      'tsconfig.json': config({
+        paths: { '*': ['./any/*'], '@/*': ['./gone/*', './src/*'], '@/ui/*': ['./ui/*'], '@/ui/one': ['./src/exact'] },
+      }),
+      'src/main.ts': "import '@/a'; import '@/ui/two'; import '@/ui/one'; import 'plain';",
+      'src/a.ts': says('a'),
+      'src/ui/two.ts': says('wrong two'),
+      'ui/two.ts': says('two'),
+      'ui/one.ts': says('wrong one'),
+      'src/exact.ts': says('exact'),
+      'any/plain.ts': says('plain'),
+    },
+    finds: ['a', 'exact', 'plain', 'two'],
+  },
+  'a pattern with an ending': {
+    files: {
+      'tsconfig.json': config({ paths: { 'lib/*/v2': ['./src/*-two.ts'] } }),
+      'src/main.ts': "import 'lib/x/v2';",
+      'src/x-two.ts': says('x'),
+    },
+    finds: ['x'],
+  },
+  baseUrl: {
+    files: {
+      'tsconfig.json': config({ baseUrl: 'src' }),
+      'src/main.ts': "import 'lib/a'; import 'b.js';",
+      'src/lib/a.ts': says('a'),
+      'src/b.ts': says('b'),
+    },
+    finds: ['a', 'b'],
+  },
+  'extends, with paths relative to the file that has them': {
+    files: {
+      'tsconfig.json': '{ // the base has the aliases\n "extends": "./config/base", }',
+      'config/base.json': config({ baseUrl: '../src', paths: { '@/*': ['./*'] } }, { extends: ['./jsx.json'] }),
+      'config/jsx.json': config({ jsx: 'react', jsxFactory: 'h' }),
+      'src/main.tsx': "import '@/a'; const h = (x: string) => x; console.log(<b />);",
+      'src/a.ts': says('a'),
+    },
+    finds: ['a'],
+    emits: /h\("b", null\)/,
+  },
+  'the options of the one that extends before those of its base': {
+    files: {
+      'tsconfig.json': config({ jsxFactory: 'own' }, { extends: './base.json' }),
+      'base.json': config({ jsx: 'react', jsxFactory: 'base' }),
+      'src/main.tsx': 'const own = (x: string) => x; console.log(<b />);',
+    },
+    emits: /own\("b", null\)/,
+  },
+  'a base in a package that is not installed': {
+    files: {
+      'tsconfig.json': config({ paths: { '@/*': ['./src/*'] } }, { extends: '@tsconfig/strictest/tsconfig.json' }),
+      'src/main.ts': "import '@/a';",
+      'src/a.ts': says('a'),
+    },
+    finds: ['a'],
+  },
+  'decorators of TypeScript': {
+    files: {
+      'tsconfig.json': config({ experimentalDecorators: true }),
+      'src/main.ts': "const seen = (c: unknown) => console.log('decorated', c);\n@seen class A {}\nconsole.log(A);",
+    },
+    emits: /__decorateClass/,
+  },
+  "Vite's tsconfig.app.json": {
+    files: {
+      'tsconfig.json': JSON.stringify({ files: [], references: [{ path: './tsconfig.app.json' }] }),
+      'tsconfig.app.json': config({ paths: { '~/*': ['./src/*'] } }),
+      'src/main.ts': "import '~/a';",
+      'src/a.ts': says('a'),
+    },
+    finds: ['a'],
+  },
+  'jsconfig.json': {
+    files: {
+      'jsconfig.json': config({ paths: { '~/*': ['./src/*'] } }),
+      'src/main.js': "import '~/a';",
+      'src/a.js': says('a'),
+    },
+    finds: ['a'],
+  },
+  'extensions in the order of esbuild, and the names that sources will have': {
+    files: {
+      'src/main.ts': "import './a'; import './b.js'; import './c.mjs'; import './d'; import './e.jsx';",
+      'src/a.ts': says('a'),
+      'src/a.js': says('wrong a'),
+      'src/b.tsx': says('b'),
+      'src/c.mts': says('c'),
+      'src/d/index.ts': says('d'),
+      'src/e.tsx': says('e'),
+    },
+    finds: ['a', 'b', 'c', 'd', 'e'],
+  },
+  'an import map that leads into the project': {
+    files: {
+      'index.html':
+        '<script type="importmap">{"imports":{"own":"/src/own.js","lib/":"./lib/","cdn":"https://cdn.example/x.js"}}</script><script type="module" src="/src/main.js"></script>',
+      'src/main.js': "import 'own'; import 'lib/a.js'; import 'cdn';",
+      'src/own.js': says('own'),
+      'lib/a.js': says('a'),
+    },
+    finds: ['a', 'own'],
+    emits: /import\s*"cdn"/,
+  },
+  'an entry that kiln.json names': {
+    files: { 'kiln.json': '{"entry":"./game/start.ts"}', 'src/main.ts': says('wrong'), 'game/start.ts': says('start') },
+    finds: ['start'],
+  },
+  'a wrong entry': { files: { 'kiln.json': '{"entry":"x.ts"}' }, fails: /^entry of kiln\.json names "x\.ts"/ },
+  'no entry': { files: { 'README.md': '' }, fails: /^The project has no index\.html/ },
+  'kiln.json that is none': { files: { 'kiln.json': '{', 'src/main.ts': '' }, fails: /^kiln\.json is not valid JSON/ },
+  'a config that is none': {
+    files: { 'tsconfig.json': '{', 'src/main.ts': '' },
+    fails: /^tsconfig\.json cannot be used/,
+  },
+  'a base that is not there': {
+    files: { 'tsconfig.json': '{"extends":"./gone"}', 'src/main.ts': '' },
+    fails: /^"\.\/gone" is not a file of this project/,
+  },
+  '#66 a base outside': {
+    files: { 'tsconfig.json': '{"extends":"../../../etc/x"}', 'src/main.ts': '' },
+    fails: /^"\.\.\/\.\.\/\.\.\/etc\/x" is not a file of this project/,
+  },
+  '#66 paths that lead outside': {
+    files: { 'tsconfig.json': config({ paths: { '*': ['../*'] } }), 'src/main.ts': '' },
+    fails: /^"\.\.\/\*" is not a file of this project/,
+  },
+  'bases in a circle': {
+    files: { 'tsconfig.json': '{"extends":"./a.json"}', 'a.json': '{"extends":"./a.json"}', 'src/main.ts': '' },
+    fails: /goes too deep/,
+  },
+};
+
+interface Outcome {
+  readonly text: string;
+  readonly problem: string | null;
+}
+
+let root = '';
+beforeAll(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), 'kiln-parity-')));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+  await stop();
+});
+
+async function byRunner(name: string, files: Readonly<Record<string, string>>): Promise<Outcome> {
+  const folder = join(root, String(Object.keys(fixtures).indexOf(name)));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const project: Project = { root: folder, files: new Set(Object.keys(files)), modulesDir: null };
+  const options = BuildOptions.parse({ minify: false });
+  const log = () => undefined;
+  try {
+    const entry = await findEntry(project, options);
+    const page = entry.kind === 'html' ? await readPage(project, entry.path, log) : null;
+    const entries = page?.entries ?? [{ id: 'main', path: entry.path }];
+    const mapped = page?.mapped ?? (() => undefined);
+    const made = await bundle({ project, options, entries, mapped, log, onProgress: log });
+    return { text: [...made.files.values()].map((bytes) => Buffer.from(bytes).toString()).join('\n'), problem: null };
+  } catch (error) {
+    if (error instanceof BuildFailure || error instanceof ProjectProblem) return { text: '', problem: error.message };
+    throw error;
+  }
+}
+
+async function byPreview(files: Readonly<Record<string, string>>): Promise<Outcome> {
+  const result = await preview(
+    { paths: Object.keys(files), sources: files, want: { kind: 'page', title: 'Game' } },
+    build,
+  );
+  return result.ok
+    ? { text: result.files.map(({ text }) => text).join('\n'), problem: null }
+    : { text: '', problem: result.problems[0]?.message ?? '' };
+}
+
+const marks = (text: string): string[] => [...text.matchAll(/\[from ([\w ]+)\]/g)].map(([, name = '']) => name).sort();
+
+describe('A preview and a build understand the same of', () => {
+  it.each(Object.entries(fixtures))('%s', async (name, { files, finds = [], emits, fails }) => {
+    for (const outcome of [await byRunner(name, files), await byPreview(files)]) {
+      if (fails) expect(outcome.problem).toMatch(fails);
+      else {
+        expect(outcome.problem).toBeNull();
+        expect(marks(outcome.text)).toEqual(finds);
+        if (emits) expect(outcome.text).toMatch(emits);
+      }
+    }
+  });
+});
