@@ -12,7 +12,9 @@ import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab } from './model.ts';
 import { remoteCursors } from './remote-cursors.ts';
+import { type SeenRows, seenRows } from './seen-rows.ts';
 import { colorOfAuthor } from './talk/people.ts';
+import { Views } from './views.tsx';
 
 const Waiting = () => (
   <div class="code-waiting" role="status" aria-label="Opening the file">
@@ -32,6 +34,13 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
   // The file may be moved while it is open: the editor stays.
   const path = useRef(tab.path);
   path.current = tab.path;
+  const lines = useSignal(0);
+  const isActive = useRef(active);
+  isActive.current = active;
+  const tellView = () => {
+    const editor = view.peek();
+    if (editor !== undefined && isActive.current) workspace.setView(path.current, linesOnScreen(editor));
+  };
 
   useEffect(() => {
     const element = host.current;
@@ -58,11 +67,15 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
             allowed: () => workspace.canTalk.peek(),
           }),
           EditorView.updateListener.of((update) => {
+            if (update.docChanged) lines.value = update.state.doc.lines;
+            if (update.docChanged || update.geometryChanged) tellView();
             if (!update.selectionSet || !update.view.hasFocus) return;
             const { head, from, to } = update.state.selection.main;
             workspace.setCursor(path.current, head, from === to ? undefined : { from, to });
           }),
         ]);
+        lines.value = editor.state.doc.lines;
+        editor.scrollDOM.addEventListener('scroll', tellView, { passive: true });
         view.value = editor;
       })
       // Ended before it began: the tab shows why.
@@ -132,14 +145,18 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
   useSignalEffect(() => {
     const followed = workspace.talk.followed.value;
     const editor = view.value;
-    const position = followed?.path === tab.path ? followed.cursor?.position : undefined;
-    if (position === undefined || editor === undefined || position > editor.state.doc.length) return;
-    requestAnimationFrame(() => editor.dispatch({ effects: EditorView.scrollIntoView(position, { y: 'center' }) }));
+    if (followed?.path !== tab.path || editor === undefined) return;
+    const { position } = followed.cursor ?? {};
+    const seen = seenRows(followed.view);
+    requestAnimationFrame(() => showAsTheySee(editor, seen, position));
   });
 
   useEffect(() => {
     const editor = view.value;
-    if (active) editor?.requestMeasure();
+    if (active) {
+      editor?.requestMeasure();
+      tellView();
+    }
     // Whoever looks at another file has no caret here.
     else live.awareness.setLocalStateField('cursor', null);
   }, [active, live, view.value]);
@@ -148,8 +165,44 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
     <>
       {view.value === undefined && <Waiting />}
       <div ref={host} class="editor-host" {...(active ? { 'data-testid': 'editor' } : {})} data-path={tab.path} />
+      {view.value !== undefined && (
+        <Views
+          path={tab.path}
+          rows={lines.value}
+          unit="lines"
+          onGo={(line) => view.value && scrollToLine(view.value, line)}
+        />
+      )}
     </>
   );
 };
 
 const accessExtensions = (canWrite: boolean) => [EditorState.readOnly.of(!canWrite), EditorView.editable.of(canWrite)];
+
+const linesOnScreen = (editor: EditorView): SeenRows => {
+  const { scrollTop, clientHeight } = editor.scrollDOM;
+  const lineAt = (height: number) => editor.state.doc.lineAt(editor.lineBlockAtHeight(height).from).number;
+  // A line of which only the lower edge is left is not read any more.
+  return { first: lineAt(scrollTop + editor.defaultLineHeight / 2), last: lineAt(scrollTop + clientHeight - 1) };
+};
+
+const scrollToLine = (editor: EditorView, line: number): void => {
+  const { from } = editor.state.doc.line(Math.min(Math.max(1, line), editor.state.doc.lines));
+  editor.dispatch({ effects: EditorView.scrollIntoView(from, { y: 'start', yMargin: 0 }) });
+};
+
+/** The same first line, and the caret in any case: the screen of whoever follows may be smaller. */
+const showAsTheySee = (editor: EditorView, seen: SeenRows | undefined, position: number | undefined): void => {
+  const { doc } = editor.state;
+  const caret = position === undefined || position > doc.length ? undefined : position;
+  const mine = linesOnScreen(editor);
+  const caretLine = caret === undefined ? undefined : doc.lineAt(caret).number;
+  const fits =
+    caretLine === undefined ||
+    seen === undefined ||
+    caretLine > seen.last ||
+    caretLine - seen.first <= mine.last - mine.first;
+  if (seen !== undefined && fits) {
+    if (seen.first !== mine.first) scrollToLine(editor, seen.first);
+  } else if (caret !== undefined) editor.dispatch({ effects: EditorView.scrollIntoView(caret, { y: 'center' }) });
+};

@@ -9,6 +9,7 @@ import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab, Workspace } from './model.ts';
+import { PictureRegions } from './picture-regions.tsx';
 import { saveBlob } from './save.ts';
 
 const fetchBytes = async (workspace: Workspace, path: string, signal?: AbortSignal): Promise<Blob> => {
@@ -113,17 +114,21 @@ export const ImagePanel = ({ tab }: { tab: Tab }) => {
       {source.value === undefined ? (
         <div class="skeleton image-waiting" />
       ) : (
-        <img
-          class={(size.value?.width ?? 0) <= 128 ? 'checker pixelated' : 'checker'}
-          src={source.value}
-          alt={tab.path}
-          data-testid="image-preview"
-        />
-      )}
-      {size.value !== undefined && (
-        <figcaption>
-          {size.value.width} × {size.value.height} · {formatBytes(size.value.bytes)}
-        </figcaption>
+        <PictureRegions
+          path={tab.path}
+          size={size.value}
+          caption={
+            size.value !== undefined && `${size.value.width} × ${size.value.height} · ${formatBytes(size.value.bytes)}`
+          }
+        >
+          <img
+            class={(size.value?.width ?? 0) <= 128 ? 'checker pixelated' : 'checker'}
+            src={source.value}
+            alt={tab.path}
+            draggable={false}
+            data-testid="image-preview"
+          />
+        </PictureRegions>
       )}
     </figure>
   );

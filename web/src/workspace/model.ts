@@ -28,6 +28,7 @@ import { LivePreview } from './preview.ts';
 import { Problems } from './problems.ts';
 import { Publishing } from './publishing.ts';
 import { Search } from './search.ts';
+import type { SeenRows } from './seen-rows.ts';
 import { Talk } from './talk/talk.ts';
 import { findNode, firstFile } from './tree.ts';
 
@@ -264,6 +265,11 @@ export class Workspace {
   /** Says which nodes of a scene this person has selected. */
   selectNodes(path: string, nodes: readonly string[]): void {
     this.#room?.presence.setSelection({ path, nodes: nodes.slice(0, limits.presence.nodesMax) });
+  }
+
+  /** Says what of the open file is on this person's screen. */
+  setView(path: string, view: SeenRows): void {
+    if (path === this.activePath.value) this.#room?.presence.setViewport({ path, view: { ...view } });
   }
 
   async createFile(path: string): Promise<boolean> {

@@ -152,6 +152,7 @@ const SceneFace = ({ tab, document: live, active }: { tab: Tab; document: RoomDo
             path={tab.path}
             writable={writable}
             troubled={troubled}
+            active={active}
           />
         </div>
         {value === undefined || chosen === undefined ? (

@@ -1,7 +1,10 @@
-import { type Signal, useSignal } from '@preact/signals';
+import { type Signal, useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { SceneBranch, SceneDocument } from '../../../../src/client/index.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { useWorkspace } from '../context.ts';
+import { type SeenRows, seenRows } from '../seen-rows.ts';
+import { Views } from '../views.tsx';
 
 interface TreeProps {
   scene: SceneDocument;
@@ -107,15 +110,60 @@ const Branch = ({
   );
 };
 
+const countOf = (branches: readonly SceneBranch[]): number =>
+  branches.reduce((count, { children }) => count + 1 + countOf(children), 0);
+
+const rowsOf = (tree: HTMLElement): Element[] => [...tree.querySelectorAll('.row')];
+
+/** Which nodes are on the screen, by their place in the tree from above. */
+const rowsOnScreen = (tree: HTMLElement): SeenRows | undefined => {
+  const { top, bottom } = tree.getBoundingClientRect();
+  const rows = rowsOf(tree).map((row) => row.getBoundingClientRect());
+  const first = rows.findIndex((row) => (row.top + row.bottom) / 2 >= top);
+  const last = rows.findLastIndex((row) => row.top < bottom);
+  return first < 0 || last < first ? undefined : { first: first + 1, last: last + 1 };
+};
+
+const scrollToRow = (tree: HTMLElement, row: number): void => {
+  const place = rowsOf(tree)[row - 1]?.getBoundingClientRect();
+  if (place !== undefined) tree.scrollTop += place.top - tree.getBoundingClientRect().top;
+};
+
 /** The nodes as they hang on each other; dragging one onto another hangs it there. */
-export const SceneTree = (props: TreeProps) => {
+export const SceneTree = (props: TreeProps & { active: boolean }) => {
+  const { active, path, tree } = props;
+  const workspace = useWorkspace();
   const drop = useSignal<string | undefined>(undefined);
+  const list = useRef<HTMLDivElement>(null);
+  const rows = countOf(tree);
+
+  const tellView = () => {
+    const seen = active && list.current !== null ? rowsOnScreen(list.current) : undefined;
+    if (seen !== undefined) workspace.setView(path, seen);
+  };
+  useEffect(tellView, [active, path, rows]);
+  useSignalEffect(() => {
+    const { followed } = workspace.talk;
+    const seen = followed.value?.path === path ? seenRows(followed.value.view) : undefined;
+    const element = list.current;
+    if (seen === undefined || element === null || rowsOnScreen(element)?.first === seen.first) return;
+    scrollToRow(element, seen.first);
+  });
+
   return (
-    <div class="tree nodes" role="tree" aria-label="Nodes of the scene">
-      {props.tree.map((branch) => (
-        <Branch key={branch.id} {...props} branch={branch} depth={0} drop={drop} />
-      ))}
-      {props.tree.length === 0 && <p class="list-empty">This scene is empty. Add its first node.</p>}
+    <div class="nodes-pane">
+      <div ref={list} class="tree nodes" role="tree" aria-label="Nodes of the scene" onScroll={tellView}>
+        {tree.map((branch) => (
+          <Branch key={branch.id} {...props} branch={branch} depth={0} drop={drop} />
+        ))}
+        {tree.length === 0 && <p class="list-empty">This scene is empty. Add its first node.</p>}
+      </div>
+      <Views
+        path={path}
+        rows={rows}
+        unit="nodes"
+        onGo={(first) => list.current !== null && scrollToRow(list.current, first)}
+      />
     </div>
   );
 };

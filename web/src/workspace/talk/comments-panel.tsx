@@ -47,6 +47,7 @@ const Thread = ({ thread }: { thread: Comment }) => {
   const element = useRef<HTMLLIElement>(null);
   const opened = talk.thread.value === thread.id;
   const resolved = thread.resolvedAt !== null;
+  const regional = thread.anchor?.kind === 'region';
   useEffect(() => {
     if (opened) element.current?.scrollIntoView({ block: 'nearest' });
   }, [opened]);
@@ -68,7 +69,8 @@ const Thread = ({ thread }: { thread: Comment }) => {
         >
           {thread.path.split('/').at(-1)}
         </button>
-        {thread.orphaned && <span class="tag">text is gone</span>}
+        {thread.orphaned && <span class="tag">{regional ? 'picture is gone' : 'text is gone'}</span>}
+        {regional && !thread.orphaned && <span class="tag">part of it</span>}
         {workspace.canTalk.value && (
           <button
             type="button"
