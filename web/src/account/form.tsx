@@ -1,6 +1,6 @@
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { type Fault, FaultNote, faultOf } from '../ui/field.tsx';
+import { type Fault, FaultNote } from '../ui/field.tsx';
+import { useSubmit } from '../ui/use-submit.ts';
 
 interface FormProps {
   action: string;
@@ -13,26 +13,12 @@ interface FormProps {
 
 /** A form of the account page: fields, what is wrong with them, one button. It is empty again after a success. */
 export const Form = ({ action, testid, danger = false, send, children }: FormProps) => {
-  const busy = useSignal(false);
-  const fault = useSignal<Fault | undefined>(undefined);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    if (busy.value || !(form instanceof HTMLFormElement)) return;
-    const data = new FormData(form);
-    busy.value = true;
-    fault.value = undefined;
-    try {
-      await send((name) => String(data.get(name) ?? ''));
-      form.reset();
-    } catch (error) {
-      fault.value = faultOf(error);
-    } finally {
-      busy.value = false;
-    }
-  };
+  const { busy, fault, submit } = useSubmit(async (value, form) => {
+    await send(value);
+    form.reset();
+  });
   return (
-    <form class="account-form" onSubmit={(event) => void submit(event)}>
+    <form class="account-form" onSubmit={submit}>
       {children(fault.value)}
       <FaultNote fault={fault.value} />
       <button

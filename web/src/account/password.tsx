@@ -1,7 +1,7 @@
 import { limits } from '../../../src/contract/limits.ts';
 import { client } from '../state/session.ts';
 import { toast } from '../state/toasts.ts';
-import { Field } from '../ui/field.tsx';
+import { Field, NewPassword } from '../ui/field.tsx';
 import { Form } from './form.tsx';
 import { Section } from './section.tsx';
 
@@ -46,16 +46,7 @@ export const PasswordSection = ({ hasPassword, onChange }: PasswordProps) => (
               fault={fault}
             />
           )}
-          <Field
-            label="New password"
-            name="newPassword"
-            type="password"
-            autocomplete="new-password"
-            minLength={limits.auth.passwordMin}
-            maxLength={limits.auth.passwordMax}
-            hint={`At least ${limits.auth.passwordMin} characters.`}
-            fault={fault}
-          />
+          <NewPassword fault={fault} />
         </div>
       )}
     </Form>

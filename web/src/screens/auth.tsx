@@ -2,35 +2,22 @@ import { useSignal } from '@preact/signals';
 import { limits } from '../../../src/contract/limits.ts';
 import { linkTo, navigate } from '../router.ts';
 import { signIn, signUp } from '../state/session.ts';
-import { type Fault, FaultNote, Field, faultOf } from '../ui/field.tsx';
+import { FaultNote, Field } from '../ui/field.tsx';
+import { useSubmit } from '../ui/use-submit.ts';
 import { AuthFrame } from './auth-frame.tsx';
 import { ProviderButtons, providerProblem } from './provider-buttons.tsx';
 
 /** `invited`: whoever signs in here follows an invitation, and finds it afterwards. */
 export const AuthScreen = ({ invited }: { invited: boolean }) => {
   const mode = useSignal<'login' | 'register'>('login');
-  const busy = useSignal(false);
-  const fault = useSignal<Fault | undefined>(providerProblem());
   const registering = mode.value === 'register';
-
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    if (busy.value || !(event.currentTarget instanceof HTMLFormElement)) return;
-    const data = new FormData(event.currentTarget);
-    const value = (name: string) => String(data.get(name) ?? '').trim();
-    const password = String(data.get('password') ?? '');
-    busy.value = true;
-    fault.value = undefined;
-    try {
-      if (registering) await signUp({ email: value('email'), username: value('username'), password });
-      else await signIn({ email: value('email'), password });
-      if (location.pathname === '/sign-in') navigate('/', true);
-    } catch (error) {
-      fault.value = faultOf(error);
-    } finally {
-      busy.value = false;
-    }
-  };
+  const { busy, fault, submit } = useSubmit(async (value) => {
+    const email = value('email').trim();
+    const password = value('password');
+    if (registering) await signUp({ email, username: value('username').trim(), password });
+    else await signIn({ email, password });
+    if (location.pathname === '/sign-in') navigate('/', true);
+  }, providerProblem());
 
   const switchTo = (next: 'login' | 'register') => {
     mode.value = next;
@@ -39,7 +26,7 @@ export const AuthScreen = ({ invited }: { invited: boolean }) => {
 
   return (
     <AuthFrame>
-      <form class="auth-form" onSubmit={(event) => void submit(event)}>
+      <form class="auth-form" onSubmit={submit}>
         <h1>{registering ? 'Create your account' : 'Welcome back'}</h1>
         {invited && (
           <p class="auth-note" data-testid="auth-invited">

@@ -4,8 +4,9 @@ import { limits } from '../../../src/contract/limits.ts';
 import { linkTo, navigate } from '../router.ts';
 import { client, finishSignIn, forgetSession, session, userChanged } from '../state/session.ts';
 import { describeError, toast } from '../state/toasts.ts';
-import { type Fault, FaultNote, Field, faultOf } from '../ui/field.tsx';
+import { FaultNote, Field, NewPassword } from '../ui/field.tsx';
 import { Mark } from '../ui/mark.tsx';
+import { useSubmit } from '../ui/use-submit.ts';
 import { AuthFrame } from './auth-frame.tsx';
 
 /** The token of a mail's link. It leaves the address at once: nobody finds it in the history. */
@@ -29,27 +30,15 @@ export const SignedIn = () => {
 };
 
 export const ForgotScreen = () => {
-  const busy = useSignal(false);
   const sent = useSignal<string | undefined>(undefined);
-  const fault = useSignal<Fault | undefined>(undefined);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    if (busy.value || !(event.currentTarget instanceof HTMLFormElement)) return;
-    const email = String(new FormData(event.currentTarget).get('email') ?? '');
-    busy.value = true;
-    fault.value = undefined;
-    try {
-      await client.call('forgotPassword', { body: { email } });
-      sent.value = email;
-    } catch (error) {
-      fault.value = faultOf(error);
-    } finally {
-      busy.value = false;
-    }
-  };
+  const { busy, fault, submit } = useSubmit(async (value) => {
+    const email = value('email');
+    await client.call('forgotPassword', { body: { email } });
+    sent.value = email;
+  });
   return (
     <AuthFrame>
-      <form class="auth-form" onSubmit={(event) => void submit(event)}>
+      <form class="auth-form" onSubmit={submit}>
         <h1>{sent.value === undefined ? 'Forgot your password?' : 'Look at your mail'}</h1>
         {sent.value === undefined ? (
           <>
@@ -85,41 +74,18 @@ export const ForgotScreen = () => {
 
 export const ResetScreen = () => {
   const token = useSignal(tokenOfLink());
-  const busy = useSignal(false);
-  const fault = useSignal<Fault | undefined>(undefined);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    if (busy.value || !(event.currentTarget instanceof HTMLFormElement)) return;
-    const newPassword = String(new FormData(event.currentTarget).get('newPassword') ?? '');
-    busy.value = true;
-    fault.value = undefined;
-    try {
-      await client.call('resetPassword', { body: { token: token.value, newPassword } });
-      toast({ kind: 'success', title: 'Your password is set', detail: 'Sign in with it.' });
-      forgetSession();
-      navigate('/', true);
-    } catch (error) {
-      fault.value = faultOf(error);
-    } finally {
-      busy.value = false;
-    }
-  };
+  const { busy, fault, submit } = useSubmit(async (value) => {
+    await client.call('resetPassword', { body: { token: token.value, newPassword: value('newPassword') } });
+    toast({ kind: 'success', title: 'Your password is set', detail: 'Sign in with it.' });
+    forgetSession();
+    navigate('/', true);
+  });
   return (
     <AuthFrame>
-      <form class="auth-form" onSubmit={(event) => void submit(event)}>
+      <form class="auth-form" onSubmit={submit}>
         <h1>Choose a new password</h1>
         <p class="auth-note">It signs you out everywhere else.</p>
-        <Field
-          label="New password"
-          name="newPassword"
-          type="password"
-          autocomplete="new-password"
-          minLength={limits.auth.passwordMin}
-          maxLength={limits.auth.passwordMax}
-          hint={`At least ${limits.auth.passwordMin} characters.`}
-          fault={fault.value}
-          autofocus
-        />
+        <NewPassword fault={fault.value} autofocus />
         <FaultNote fault={fault.value} />
         <button type="submit" class="button primary large" data-testid="submit-reset" disabled={busy.value}>
           {busy.value ? 'One moment…' : 'Set the password'}

@@ -1,4 +1,5 @@
 import { KilnApiError } from '../../../src/client/errors.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import { describeError } from '../state/toasts.ts';
 
 /** What is wrong with a form: as a whole, and by field. */
@@ -49,6 +50,20 @@ export const Field = ({ label, name, hint, fault, ...rest }: FieldProps) => {
     </label>
   );
 };
+
+/** Where somebody chooses a password: `newPassword` of the form. */
+export const NewPassword = (props: { fault: Fault | undefined; autofocus?: boolean }) => (
+  <Field
+    label="New password"
+    name="newPassword"
+    type="password"
+    autocomplete="new-password"
+    minLength={limits.auth.passwordMin}
+    maxLength={limits.auth.passwordMax}
+    hint={`At least ${limits.auth.passwordMin} characters.`}
+    {...props}
+  />
+);
 
 /** A fault of the form as a whole. */
 export const FaultNote = ({ fault }: { fault: Fault | undefined }) =>
