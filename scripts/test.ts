@@ -22,7 +22,8 @@ interface Lane {
 const rounds: readonly (readonly Lane[])[] = [
   [{ layers: ['unit', 'data', 'workerd'], workers: 2 }],
   [
-    { layers: ['runner', 'e2e', 'browser'], workers: 1 },
+    { layers: ['browser'], workers: 1 },
+    { layers: ['runner', 'e2e'], workers: 1 },
     { layers: ['faults'], workers: 1 },
   ],
 ];
