@@ -72,6 +72,8 @@ function temporaryFolder(): { path: string; remove: () => void } {
 
 /** The Worker as it is deployed: wrangler's own bundle, in a temporary folder. */
 export async function bundleKiln(folder: string): Promise<string> {
+  // wrangler refuses a configuration whose folder of assets is not there.
+  await ensureWeb();
   await runCommand(
     process.execPath,
     [wranglerEntry, 'deploy', '--dry-run', '--containers-rollout=none', '--outdir', folder],

@@ -113,26 +113,26 @@ export class Documents {
   /** Every edited document into the tree. One that cannot be flushed stays dirty and holds up nobody else. */
   flushAll(): void {
     this.commitAll();
-    for (const { file } of this.#store.sql.all<{ file: number }>('SELECT file FROM dirty'))
-      this.#attempt(file, () => this.flush(file));
-    if (this.#store.sql.all('SELECT file FROM dirty LIMIT 1').length === 0) this.#unflushed = 0;
+    const { dirty } = this.#store;
+    for (const file of dirty.files()) this.#attempt(file, () => this.flush(file));
+    if (dirty.files().length === 0) this.#unflushed = 0;
   }
 
   /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
   recover(): void {
-    const dirty = this.#store.sql.all('SELECT file FROM dirty').length;
-    if (!dirty) return;
+    const documents = this.#store.dirty.files().length;
+    if (!documents) return;
     this.flushAll();
-    this.#ports.log('room.recovered', { documents: dirty }, 'warn');
+    this.#ports.log('room.recovered', { documents }, 'warn');
   }
 
   /** Text of a document → tree row → event, in one transaction. [R9] */
   flush(file: number): void {
     const live = this.#live.get(file);
     live?.commit();
-    const { sql, files } = this.#store;
-    const dirty = sql.all<{ by: string | null }>('SELECT by FROM dirty WHERE file = ?', file)[0];
-    if (!dirty) return;
+    const { dirty, files } = this.#store;
+    const by = dirty.editorOf(file);
+    if (by === undefined) return;
     const doc = live?.doc ?? this.#reload(file);
     const at = this.#store.now();
     const before = files.byId(file);
@@ -141,15 +141,15 @@ export class Documents {
     // In a document that somebody has open the mending is an edit like others.
     live?.commit();
     this.#store.transaction(() => {
-      sql.run('DELETE FROM dirty WHERE file = ?', file);
+      dirty.clear(file);
       if (!before) return;
       if (mended && !live) this.#append(file, Y.encodeStateAsUpdate(doc, since));
       const { path } = before;
-      this.#check(file, path, doc, dirty.by);
+      this.#check(file, path, doc, by);
       const { hash, size } = files.keepText(textOf(doc, path), at);
       if (before.hash === hash) return;
-      const seq = this.#store.emit('file.updated', dirty.by, { path, hash, size });
-      files.put({ path, hash, size, isText: true, by: dirty.by, seq, at }, true);
+      const seq = this.#store.emit('file.updated', by, { path, hash, size });
+      files.put({ path, hash, size, isText: true, by, seq, at }, true);
       this.#keepRevision(file, hash, doc);
     });
     if (!live) doc.destroy();
@@ -186,10 +186,10 @@ export class Documents {
 
   /** What was staged becomes part of the history; those who have it open get it afterwards. Inside a transaction. [R1] */
   settle({ id, path, hash }: StoredFile, staged: StagedDocument, by: string): void {
-    const { log, sql } = this.#store;
+    const { log, dirty } = this.#store;
     this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since));
     if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc));
-    sql.run('DELETE FROM dirty WHERE file = ?', id);
+    dirty.clear(id);
     this.#check(id, path, staged.doc, by);
     this.#keepRevision(id, hash, staged.doc);
   }
@@ -208,7 +208,7 @@ export class Documents {
     const { id: file } = gone;
     this.#ports.release(gone);
     this.#store.log.delete(file);
-    this.#store.sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.#store.dirty.clear(file);
     this.problems.forget(file);
     this.#store.afterwards(() => {
       this.#live.get(file)?.dissolve(code);
@@ -456,13 +456,8 @@ export class Documents {
   }
 
   #markDirty(file: number, by: string | null): void {
-    const [dirty] = this.#store.sql.all<{ at: number }>(
-      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET by = excluded.by RETURNING at',
-      file,
-      by,
-      this.#store.now(),
-    );
-    if (dirty) this.#store.schedule(dirty.at + limits.room.flushAfter);
+    const since = this.#store.dirty.mark(file, by, this.#store.now());
+    if (since !== null) this.#store.schedule(since + limits.room.flushAfter);
   }
 
   #socketsOn(file: number): Peer[] {

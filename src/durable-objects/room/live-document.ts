@@ -1,6 +1,7 @@
 import * as decoding from 'lib0/decoding';
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
 import * as Y from 'yjs';
+import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
@@ -49,13 +50,27 @@ export type Reform = (doc: Y.Doc) => boolean;
 
 /** Marks changes that come from the log and need no second row. */
 const fromLog = Symbol('from the log');
+/** Marks changes of a window, whose authors are known by other means. */
+const fromWindow = Symbol('from the window');
+
+/** An update that was taken. */
+interface Taken {
+  readonly peer: Peer;
+  readonly update: Uint8Array;
+}
+
+/** Milliseconds that an update waits for others, where so many sockets are on its document. [R5] */
+export const commitWindowFor = (count: number): number => {
+  const { base, sockets, max } = limits.room.commitWindow;
+  return Math.min(max, base + Math.floor(count / sockets));
+};
 
 /**
  * One open document: a Y.Doc, its awareness and the sockets on it.
  *
- * Updates wait up to one commit window, are merged, appended to the log as one row, and only then
- * sent on [R1, R5]. The Y.Doc in memory may therefore be ahead of the log by a window; everything
- * that shows its state to somebody calls `commit()` first.
+ * Updates wait up to one commit window, become part of the Y.Doc in one transaction, are appended to the log
+ * as one row, and only then sent on [R1, R5]. Everything that shows the document's state to somebody calls
+ * `commit()` first.
  */
 export class LiveDocument {
   readonly file: number;
@@ -64,6 +79,9 @@ export class LiveDocument {
   readonly peers = new Set<Peer>();
   readonly #log: DocumentLog;
   readonly #events: DocumentEvents;
+  /** Taken within the running window, and not part of the document yet. */
+  #taken: Taken[] = [];
+  /** Changes of the document that are not in the log yet. */
   #pending: Uint8Array[] = [];
   #pendingFrom = new Set<Peer | null>();
   #pendingUsers = new Set<string>();
@@ -122,8 +140,7 @@ export class LiveDocument {
 
   /** Whether it is what the log says, so that it may wait for somebody: what a client made to wait for ever is not. */
   get isWhole(): boolean {
-    const { pendingStructs, pendingDs } = this.doc.store;
-    return !this.#destroyed && this.#pending.length === 0 && pendingStructs === null && pendingDs === null;
+    return !this.#destroyed && this.#taken.length === 0 && this.#pending.length === 0 && !this.#waits;
   }
 
   /** Bytes of memory that it takes, roughly. */
@@ -176,11 +193,24 @@ export class LiveDocument {
     }
   }
 
-  /** Makes the running window durable, then sends it on. */
+  /**
+   * Makes the running window durable, then sends it on. Throws when that cannot be stored, and `unavailable` when somebody's
+   * update broke the document: then the others' are stored, and it is of no more use.
+   */
   commit(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#flushAwareness();
+    const broken = this.#integrate();
+    this.#store(broken === null);
+    if (broken === null) return;
+    this.dissolve('unavailable');
+    this.#events.failed(this, broken);
+    throw new KilnError('unavailable');
+  }
+
+  /** What is pending into the log, then to everybody. */
+  #store(isWhole: boolean): void {
     if (this.#pending.length === 0) return;
     const update = this.#pending.length === 1 ? (this.#pending[0] as Uint8Array) : Y.mergeUpdates(this.#pending);
     const from = this.#pendingFrom;
@@ -191,7 +221,7 @@ export class LiveDocument {
     try {
       const seq = this.#events.transaction(() => {
         const number = this.#log.append(this.file, update);
-        if (this.#log.needsCompaction(this.file)) this.compact();
+        if (isWhole && this.#log.needsCompaction(this.file)) this.compact();
         this.#events.committing(this, users);
         return number;
       });
@@ -239,6 +269,7 @@ export class LiveDocument {
 
   destroy(): void {
     this.#destroyed = true;
+    this.#taken = [];
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#timer = null;
@@ -278,34 +309,91 @@ export class LiveDocument {
       return;
     }
     this.#grow(growth);
-    // This update may set free what others sent before and nobody has seen yet; then its sender lacks that too.
-    if (this.doc.store.pendingStructs !== null) this.#pendingFrom.add(null);
-    this.#apply(payload, peer);
-    if (this.#destroyed) return;
-    const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
-    if (waiting + (this.doc.store.pendingDs?.length ?? 0) > limits.room.pendingBytes) this.#purge(peer);
+    this.#taken.push({ peer, update: payload });
+    this.#schedule();
   }
 
-  /** What breaks Yjs half-way (types nested so deep that it runs out of stack) must not be stored: the document is read anew. */
-  #apply(payload: Uint8Array, peer: Peer): void {
-    const honest = this.#pending.length;
+  /** Whether a part of it waits for updates that have not come. */
+  get #waits(): boolean {
+    const { pendingStructs, pendingDs } = this.doc.store;
+    return pendingStructs !== null || pendingDs !== null;
+  }
+
+  /**
+   * Makes what was taken part of the document: as one transaction, which costs as much as that of one update. Returns why the
+   * document is of no more use, if so; what others sent is among the pending changes all the same.
+   */
+  #integrate(): Error | null {
+    const taken = this.#taken;
+    if (taken.length === 0) return null;
+    this.#taken = [];
+    const before = this.#pending.length;
+    let at = 0;
     try {
-      Y.applyUpdate(this.doc, payload, peer);
+      while (at < taken.length) {
+        const { length } = this.#pending;
+        const from = at;
+        // What waits may be set free by another's update, and does not count for who sent it: then each is taken for itself.
+        const isAlone = this.#waits;
+        this.doc.transact(() => {
+          do {
+            const { peer, update } = taken[at] as Taken;
+            Y.applyUpdate(this.doc, update, peer);
+            at += 1;
+          } while (!isAlone && !this.#waits && at < taken.length);
+        }, fromWindow);
+        const peers = taken.slice(from, at).map(({ peer }) => peer);
+        if (this.#pending.length > length) this.#attribute(peers, isAlone);
+        const { pendingStructs, pendingDs } = this.doc.store;
+        if ((pendingStructs?.update.length ?? 0) + (pendingDs?.length ?? 0) <= limits.room.pendingBytes) continue;
+        // It is in memory only: the others come back to a clean document.
+        peers.at(-1)?.close('payload_too_large');
+        return new Error('too much waits for updates that never came');
+      }
+      return null;
     } catch (error) {
-      this.#pending.length = Math.min(honest, this.#pending.length);
-      peer.close('malformed_request');
-      this.commit();
-      this.dissolve('unavailable');
-      this.#events.failed(this, error);
+      this.#pending.length = before;
+      this.#salvage(taken);
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  /** Lets go of what a client made to wait for ever: it is in memory only. The others come back to a clean document. */
-  #purge(peer: Peer): void {
-    peer.close('payload_too_large');
-    this.commit();
-    this.dissolve('unavailable');
-    this.#events.failed(this, new Error('too much waits for updates that never came'));
+  /** Notes whose updates are pending. What the last of them sent may wait for others: nobody is told that it is saved, and all get what is. */
+  #attribute(peers: readonly Peer[], isAlone: boolean): void {
+    const whole = this.#waits && !isAlone ? peers.slice(0, -1) : peers;
+    for (const peer of whole) {
+      this.#pendingFrom.add(peer);
+      this.#pendingUsers.add(peer.state.user.userId);
+    }
+    if (isAlone || whole.length < peers.length) this.#pendingFrom.add(null);
+  }
+
+  /**
+   * What breaks Yjs half-way (types nested so deep that it runs out of stack) must not be stored. What else was taken is made part
+   * of another document, read anew; nothing of it is where none is found to blame.
+   */
+  #salvage(taken: readonly Taken[]): void {
+    for (let rest = taken; ; ) {
+      const doc = new Y.Doc();
+      for (const update of [...this.#log.load(this.file), ...this.#pending]) Y.applyUpdate(doc, update);
+      const changes: Uint8Array[] = [];
+      doc.on('update', (update: Uint8Array) => changes.push(update));
+      const culprit = rest.find(({ peer, update }) => {
+        try {
+          Y.applyUpdate(doc, update, peer);
+          return false;
+        } catch {
+          return true;
+        }
+      })?.peer;
+      if (!culprit) {
+        if (rest !== taken) this.#pending.push(...changes);
+        this.#pendingFrom.add(null);
+        return;
+      }
+      culprit.close('malformed_request');
+      rest = rest.filter(({ peer }) => peer !== culprit);
+    }
   }
 
   /** Bytes by which an update of that length makes the file larger, at worst. */
@@ -334,6 +422,7 @@ export class LiveDocument {
   }
 
   #measure(): number {
+    this.commit();
     this.#bound = sizeOf(this.#events.textOf(this.doc));
     return this.#bound;
   }
@@ -383,13 +472,9 @@ export class LiveDocument {
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === fromLog || this.#destroyed) return;
     this.#pending.push(update);
-    if (isPeer(origin)) {
-      this.#pendingFrom.add(origin);
-      this.#pendingUsers.add(origin.state.user.userId);
-    } else {
-      this.#pendingFrom.add(null);
-      if (typeof origin === 'string') this.#pendingUsers.add(origin);
-    }
+    if (origin === fromWindow) return;
+    this.#pendingFrom.add(null);
+    if (typeof origin === 'string') this.#pendingUsers.add(origin);
     this.#schedule();
   };
 
@@ -414,7 +499,7 @@ export class LiveDocument {
       } catch {
         // `failed` has said so, and the sockets are closed; there is no caller to tell.
       }
-    }, limits.room.commitWindow);
+    }, commitWindowFor(this.peers.size));
   }
 
   #flushAwareness(): void {
@@ -429,6 +514,3 @@ export class LiveDocument {
 
 const encoder = new TextEncoder();
 const sizeOf = (text: string): number => encoder.encode(text).length;
-
-const isPeer = (origin: unknown): origin is Peer =>
-  typeof origin === 'object' && origin !== null && 'state' in origin && 'persist' in origin;

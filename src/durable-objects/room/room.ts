@@ -561,7 +561,7 @@ export class Room {
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
     await attempt(this.history.tidy());
     await attempt(this.#store.activity.deliver());
-    if (sql.all('SELECT file FROM dirty LIMIT 1').length) this.#ports.schedule(now + limits.room.indexDelay);
+    if (this.#store.dirty.files().length) this.#ports.schedule(now + limits.room.indexDelay);
     const due = this.#store.nextDue();
     if (due !== null) this.#ports.schedule(Math.max(due, now + limits.room.flushAfter));
     if (failures.length > 0) throw failures[0];

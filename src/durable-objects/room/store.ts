@@ -1,6 +1,7 @@
 import type { RoomEvent, TalkEvents } from '../../contract/room.ts';
 import type { Sql } from '../sql.ts';
 import { type ActivityEntry, type ActivityLog, ActivityOutbox } from './activity.ts';
+import { DirtyFiles } from './dirty-files.ts';
 import { DocumentLog } from './document-log.ts';
 import { EventLog } from './event-log.ts';
 import { migrate } from './schema.ts';
@@ -21,6 +22,7 @@ export class RoomStore {
   readonly files: TreeStore;
   readonly events: EventLog;
   readonly log: DocumentLog;
+  readonly dirty: DirtyFiles;
   readonly activity: ActivityOutbox;
   /** Hears of every lasting event after it is durable. */
   tell: (event: RoomEvent) => void = () => undefined;
@@ -36,6 +38,7 @@ export class RoomStore {
     this.files = new TreeStore(ports.sql);
     this.events = new EventLog(ports.sql);
     this.log = new DocumentLog(ports.sql);
+    this.dirty = new DirtyFiles(ports.sql);
     this.activity = new ActivityOutbox(ports.sql, ports.activity);
   }
 
@@ -93,6 +96,7 @@ export class RoomStore {
       this.events.reset(seq);
       this.files.forget();
       this.log.forgetAll();
+      this.dirty.forget();
       throw error;
     } finally {
       this.#inside = false;

@@ -107,7 +107,7 @@ describe('[R4] A document that nobody has open', () => {
     await write('a', '');
     const client = await world.client(ids.editor, 'a');
     client.type(0, 'typed');
-    await vi.advanceTimersByTimeAsync(limits.room.commitWindow);
+    await vi.advanceTimersByTimeAsync(limits.room.commitWindow.max);
     world.sql.failure = (query) => (query.startsWith('DELETE FROM dirty') ? new Error('the disk is full') : undefined);
     await gone(client);
     world.sql.failure = null;

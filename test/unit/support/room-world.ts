@@ -432,7 +432,7 @@ export class World {
   /** Until nothing is on its way any more: windows committed, frames taken in and answered. */
   async settle(): Promise<void> {
     for (let round = 0; round < 20; round += 1) {
-      await vi.advanceTimersByTimeAsync(limits.room.commitWindow);
+      await vi.advanceTimersByTimeAsync(limits.room.commitWindow.max);
       let busy = false;
       for (const client of this.clients) busy = (await client.pump()) || busy;
       if (!busy) return;

@@ -1,0 +1,51 @@
+import type { Sql } from '../sql.ts';
+
+/**
+ * Files whose documents are ahead of the tree. A row says that one is, from its first edit on, and survives a crash; who edited it last
+ * is kept in memory, so that typing writes the log and nothing else. After a crash it counts for whoever made the first of those edits. [R9]
+ */
+export class DirtyFiles {
+  readonly #sql: Sql;
+  /** Those whose row is known to be there, by who edited them last. */
+  readonly #editors = new Map<number, string | null>();
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** An edit goes into the log; inside its transaction. When a row had to be written: milliseconds since the epoch of the first edit. */
+  mark(file: number, by: string | null, now: number): number | null {
+    const isKnown = this.#editors.has(file);
+    this.#editors.set(file, by);
+    if (isKnown) return null;
+    const [row] = this.#sql.all<{ at: number }>(
+      'INSERT INTO dirty (file, by, at) VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE SET by = excluded.by RETURNING at',
+      file,
+      by,
+      now,
+    );
+    return row?.at ?? null;
+  }
+
+  /** Who edited it last; undefined when it is as the tree has it. */
+  editorOf(file: number): string | null | undefined {
+    const row = this.#sql.all<{ by: string | null }>('SELECT by FROM dirty WHERE file = ?', file)[0];
+    const editor = this.#editors.get(file);
+    return row && (editor === undefined ? row.by : editor);
+  }
+
+  files(): number[] {
+    return this.#sql.all<{ file: number }>('SELECT file FROM dirty').map(({ file }) => file);
+  }
+
+  /** It is in the tree, or gone. Inside that transaction. */
+  clear(file: number): void {
+    this.#sql.run('DELETE FROM dirty WHERE file = ?', file);
+    this.#editors.delete(file);
+  }
+
+  /** A transaction was rolled back: which rows are there is not known. */
+  forget(): void {
+    this.#editors.clear();
+  }
+}
