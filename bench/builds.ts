@@ -13,20 +13,25 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { inRoot, root } from '../scripts/lib/paths.ts';
-import { runCommand, stopGroup } from '../scripts/lib/processes.ts';
+import { runCommand, sleep, stopGroup } from '../scripts/lib/processes.ts';
 import { createClient, type KilnClient, watchBuild } from '../src/client/index.ts';
 import type { Build } from '../src/contract/builds.ts';
 import { newId } from '../src/contract/ids.ts';
 import { onEnd } from './lib/cleanup.ts';
 import { game } from './lib/game.ts';
-import { describeMachine } from './lib/machine.ts';
-import { freePort, startMiniflare } from './lib/miniflare.ts';
-import { figure, print, summarise, table } from './lib/print.ts';
+import { describeMachine, read, usage } from './lib/machine.ts';
+import { freePort, type ServerProcess, startMiniflare } from './lib/miniflare.ts';
+import { figure, print, ratio, summarise, table } from './lib/print.ts';
+
+const groups = ['small', 'large', 'burst', 'fifty', 'phaser'] as const;
 
 export const buildsUsage = `builds — from POST to the finished build, beside esbuild and Vite on the same project in the same round
-  --rounds 5          of each
-  --without-phaser    no game that needs the registry`;
+  --rounds 5            of each
+  --only burst,fifty    not all of: ${groups.join(', ')}
+  --phases              where the wall time of a build goes, phase by phase
+  --peer URL            a conventional server (../shared/peer) beside it, in the same round`;
 
 type Files = Readonly<Record<string, string>>;
 
@@ -37,10 +42,10 @@ interface Row {
   readonly kiln: number[];
   readonly esbuild: number[];
   readonly vite: number[];
+  readonly peer: number[];
+  readonly traces: Trace[];
   note: string;
 }
-
-const row = (what: string, goal: string): Row => ({ what, goal, kiln: [], esbuild: [], vite: [], note: '' });
 
 /** Milliseconds that it takes. */
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -49,10 +54,24 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+/** What the runner's log says of a job that ended, with when that was. */
+const JobEnded = z.object({
+  event: z.literal('job'),
+  at: z.iso.datetime(),
+  buildId: z.string(),
+  ms: z.number(),
+  phases: z.record(z.string(), z.number()),
+});
+
 interface Runner {
   readonly dir: string;
+  readonly pid: number;
+  readonly port: number;
   stop(): Promise<void>;
 }
+
+/** Jobs that runners have ended, by build. */
+const ended = new Map<string, z.infer<typeof JobEnded>>();
 
 /** The runner as it is deployed, with two places. Its caches are those of `dir`. */
 async function startRunner(
@@ -78,10 +97,57 @@ async function startRunner(
     rmSync(dir, { recursive: true, force: true });
   };
   onEnd(stop);
-  if (!child.stdout) throw new Error('a runner has an output');
-  for await (const line of createInterface({ input: child.stdout })) if (line.includes('runner.listening')) break;
-  child.stdout.resume();
-  return { dir, stop };
+  if (!child.stdout || child.pid === undefined) throw new Error('a runner has a process and an output');
+  const listening = Promise.withResolvers<void>();
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.includes('"runner.listening"')) listening.resolve();
+    const job = JobEnded.safeParse(JSON.parse(line));
+    if (job.success) ended.set(job.data.buildId, job.data);
+  });
+  await listening.promise;
+  return { dir, pid: child.pid, port, stop };
+}
+
+/** Wall time of one build by phase, in the order in which they come. All clocks are those of this machine. */
+type Trace = ReadonlyMap<string, number>;
+
+function traceOf(build: Build, sent: number, answered: number, seen: number): Trace | null {
+  const job = ended.get(build.id);
+  if (!job || build.startedAt === null || build.completedAt === null) return null;
+  const end = Date.parse(job.at);
+  const begin = end - job.ms;
+  const { outcome = 0, ...phases } = job.phases;
+  return new Map([
+    ['POST', answered - sent],
+    ['queued', build.timings.queued ?? 0],
+    ['claim → runner', begin - Date.parse(build.startedAt)],
+    ...Object.entries(phases).map(([name, ms]) => [`  ${name}`, ms] as const),
+    ['runner', job.ms - outcome],
+    ['outcome', outcome],
+    ['outcome → seen', seen - end],
+    ['all', seen - sent],
+  ]);
+}
+
+function phaseTable(traces: readonly Trace[]): string {
+  const names = [...new Set(traces.flatMap((trace) => [...trace.keys()]))];
+  const rank = (name: string): number => Math.max(...traces.map((trace) => [...trace.keys()].indexOf(name)));
+  names.sort((a, b) => rank(a) - rank(b));
+  return table(
+    ['', 'p50 ms', 'max'],
+    names.map((name) => {
+      const { p50, max } = summarise(traces.map((trace) => trace.get(name) ?? 0));
+      return [name, figure(p50), figure(max)];
+    }),
+  );
+}
+
+interface Built {
+  readonly build: Build;
+  /** Milliseconds. */
+  readonly ms: number;
+  /** Null when no runner had a part in it. */
+  readonly trace: Trace | null;
 }
 
 /** A project with one account, and the same files in a folder for the other tools. */
@@ -117,12 +183,17 @@ class Project {
     }
   }
 
-  async build(): Promise<Build> {
-    const { build } = await this.client.call('createBuild', { body: { projectId: this.id } });
-    if (build.status !== 'success') await watchBuild(this.client, build.id, {}, AbortSignal.timeout(180_000));
+  /** From POST to the end of the log's stream. `define` makes it another build of the same files. */
+  async build(define?: string): Promise<Built> {
+    const sent = Date.now();
+    const body = { projectId: this.id, ...(define !== undefined && { options: { define: { NUMBER: define } } }) };
+    const { build } = await this.client.call('createBuild', { body });
+    const answered = Date.now();
+    if (build.status !== 'success') await watchBuild(this.client, build.id, {}, AbortSignal.timeout(300_000));
+    const seen = Date.now();
     const { build: done } = await this.client.call('getBuild', { params: { id: build.id } });
     if (done.status !== 'success') throw new Error(`the build ended as ${done.status}: ${done.errorMessage}`);
-    return done;
+    return { build: done, ms: seen - sent, trace: traceOf(done, sent, answered, seen) };
   }
 
   /** The native program, as a shell would start it. */
@@ -146,150 +217,249 @@ class Project {
   }
 }
 
+/** The same project on a conventional server: BullMQ and esbuild in one worker, nothing isolated, hashed, packaged or logged. */
+class PeerProject {
+  readonly #origin: string;
+  readonly #token: string;
+  readonly #id: string;
+
+  private constructor(origin: string, token: string, id: string) {
+    this.#origin = origin;
+    this.#token = token;
+    this.#id = id;
+  }
+
+  static async make(origin: string, files: Files): Promise<PeerProject> {
+    const name = `bench-${newId().slice(-12)}`;
+    const account = { email: `${name}@kiln.test`, password: 'correct horse battery', name };
+    const { accessToken } = await ask(origin, 'POST', '/api/auth/register', undefined, account);
+    const { id } = await ask(origin, 'POST', '/api/projects', accessToken, { name: 'Bench' });
+    const made = new PeerProject(origin, accessToken ?? '', id ?? '');
+    await made.write(files);
+    return made;
+  }
+
+  async write(files: Files): Promise<void> {
+    for (const [path, content] of Object.entries(files))
+      await ask(this.#origin, 'PUT', `/api/projects/${this.#id}/files/${path}`, this.#token, { content });
+  }
+
+  async build(): Promise<void> {
+    const { id } = await ask(this.#origin, 'POST', '/api/builds', this.#token, { projectId: this.#id });
+    for (;;) {
+      const { status, error } = await ask(this.#origin, 'GET', `/api/builds/${id}`, this.#token);
+      if (status === 'succeeded') return;
+      if (status === 'failed') throw new Error(`the peer's build failed: ${error}`);
+      // It has no stream to follow.
+      await sleep(10);
+    }
+  }
+}
+
+async function ask(
+  origin: string,
+  method: string,
+  path: string,
+  token?: string,
+  body?: object,
+): Promise<Readonly<Record<string, string | undefined>>> {
+  const response = await fetch(origin + path, {
+    method,
+    headers: {
+      ...(body && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`the peer answers ${response.status} to ${method} ${path}`);
+  return (await response.json()) as Readonly<Record<string, string | undefined>>;
+}
+
 const edit = (round: number): Files => ({ 'src/tick.ts': `export const tick = ${round + 1};\n` });
 
-/** Runs every row and prints it beside its goal. False when a build did not succeed or was lost. */
-export async function runBuilds(args: readonly string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { rounds: { type: 'string', default: '5' }, 'without-phaser': { type: 'boolean', default: false } },
-  });
-  const rounds = Number(values.rounds);
-  print(describeMachine());
-  const runnerPort = await freePort();
-  const kiln = await startMiniflare('kiln', { assets: false, vars: { RUNNER_URL: `http://127.0.0.1:${runnerPort}` } });
-  let runner = await startRunner(kiln.origin, runnerPort);
-  const rows: Row[] = [];
-  const steps = new Map<string, string>();
+/** One run of all rows that were asked for. */
+class BuildsBench {
+  readonly rows: Row[] = [];
+  good = true;
+  readonly #kiln: ServerProcess;
+  readonly #rounds: number;
+  readonly #peer: string | undefined;
+  #runner: Runner;
 
-  const small = row('20 modules, warm', '≤ 250 ms');
-  const again = row('the same tree again', '≤ 50 ms');
-  const first = row('500 modules, new', '≤ 1.5 × peer (0.8–1.5 s)');
-  const changed = row('500 modules, one file changed', '≤ 2 × esbuild');
-  const one = await Project.make(kiln.origin, game(20, 0));
-  await one.build();
-  for (let round = 0; round < rounds; round += 1) {
-    await one.write(edit(round));
-    small.kiln.push(await timed(async () => steps.set(small.what, stepsOf(await one.build()))));
-    again.kiln.push(await timed(() => one.build()));
-    small.esbuild.push(await timed(() => one.esbuild()));
-    small.vite.push(await timed(() => one.vite()));
+  constructor(kiln: ServerProcess, runner: Runner, options: { rounds: number; peer: string | undefined }) {
+    this.#kiln = kiln;
+    this.#runner = runner;
+    this.#rounds = options.rounds;
+    this.#peer = options.peer;
   }
-  for (let round = 0; round < rounds; round += 1) {
-    const large = await Project.make(kiln.origin, game(500, 1000 * (round + 1)));
-    first.kiln.push(await timed(async () => steps.set(first.what, stepsOf(await large.build()))));
-    first.esbuild.push(await timed(() => large.esbuild()));
-    first.vite.push(await timed(() => large.vite()));
-    await large.write(edit(round));
-    changed.kiln.push(await timed(async () => steps.set(changed.what, stepsOf(await large.build()))));
-    changed.esbuild.push(await timed(() => large.esbuild()));
-    changed.vite.push(await timed(() => large.vite()));
+
+  async small(): Promise<void> {
+    const small = this.#row('20 modules, warm', '≤ 250 ms');
+    const again = this.#row('the same tree again', '≤ 50 ms');
+    const files = game(20, 0);
+    const one = await Project.make(this.#kiln.origin, files);
+    const peer = await this.#peerProject(files);
+    await one.build();
+    await peer?.build();
+    for (let round = 0; round < this.#rounds; round += 1) {
+      await one.write(edit(round));
+      await peer?.write(edit(round));
+      took(small, await one.build());
+      took(again, await one.build());
+      if (peer) small.peer.push(await timed(() => peer.build()));
+      small.esbuild.push(await timed(() => one.esbuild()));
+      small.vite.push(await timed(() => one.vite()));
+    }
   }
-  rows.push(small, again, first, changed);
 
-  const twenty = await Promise.all(
-    Array.from({ length: 20 }, (_, n) => Project.make(kiln.origin, game(20, 50_000 + 100 * n))),
-  );
-  const burst = row('20 builds at once, 20 modules', '≥ 10 a second');
-  const burstTime = await timed(() => Promise.all(twenty.map((project) => project.build())));
-  burst.kiln.push(burstTime);
-  burst.esbuild.push(await timed(() => inPairs(twenty, (project) => project.esbuild())));
-  burst.note = `${figure(20_000 / burstTime)} a second`;
-  rows.push(burst);
+  async large(): Promise<void> {
+    const first = this.#row('500 modules, new', '≤ 1.5 × peer (0.8–1.5 s)');
+    const changed = this.#row('500 modules, one file changed', '≤ 2 × esbuild');
+    for (let round = 0; round < this.#rounds; round += 1) {
+      const files = game(500, 1000 * (round + 1));
+      const large = await Project.make(this.#kiln.origin, files);
+      const peer = await this.#peerProject(files);
+      took(first, await large.build());
+      if (peer) first.peer.push(await timed(() => peer.build()));
+      first.esbuild.push(await timed(() => large.esbuild()));
+      first.vite.push(await timed(() => large.vite()));
+      await large.write(edit(round));
+      await peer?.write(edit(round));
+      took(changed, await large.build());
+      if (peer) changed.peer.push(await timed(() => peer.build()));
+      changed.esbuild.push(await timed(() => large.esbuild()));
+      changed.vite.push(await timed(() => large.vite()));
+    }
+  }
 
-  const fifty = row('50 builds of 5 people, 2 places', 'all finish, in turn');
-  const people = await Promise.all(
-    Array.from({ length: 5 }, (_, n) => Project.make(kiln.origin, game(20, 60_000 + 100 * n))),
-  );
-  let good = true;
-  fifty.kiln.push(
-    await timed(async () => {
-      const builds = await Promise.all(
-        people.flatMap((person, index) =>
-          Array.from({ length: 10 }, async (_, n) => ({ index, build: await defined(person, n) })),
-        ),
-      );
-      builds.sort((a, b) => Date.parse(a.build.startedAt ?? '') - Date.parse(b.build.startedAt ?? ''));
-      const started = people.map(() => 0);
-      let apart = 0;
-      for (const { index } of builds) {
-        started[index] = (started[index] ?? 0) + 1;
-        apart = Math.max(apart, Math.max(...started) - Math.min(...started));
-      }
-      const ended = builds.filter(({ build }) => build.status === 'success').length;
-      good = ended === 50;
-      fifty.note = `${ended} ended, at most ${apart} turns apart`;
-    }),
-  );
-  rows.push(fifty);
+  async burst(): Promise<void> {
+    const burst = this.#row('20 builds at once, 20 modules', '≥ 10 a second');
+    const files = Array.from({ length: 20 }, (_, n) => game(20, 50_000 + 100 * n));
+    const twenty = await Promise.all(files.map((one) => Project.make(this.#kiln.origin, one)));
+    const before = [read(this.#kiln.pid), read(this.#runner.pid)] as const;
+    burst.kiln.push(
+      await timed(async () => {
+        for (const { trace } of await Promise.all(twenty.map((project) => project.build())))
+          if (trace) burst.traces.push(trace);
+      }),
+    );
+    const [kiln, runner] = [
+      usage(before[0], read(this.#kiln.pid)).serverCpu,
+      usage(before[1], read(this.#runner.pid)).serverCpu,
+    ];
+    burst.esbuild.push(await timed(() => inPairs(twenty, (project) => project.esbuild())));
+    const rate = (samples: readonly number[]): string => `${figure(20_000 / summarise(samples).p50)}/s`;
+    burst.note = `${rate(burst.kiln)}; CPU ms a build: platform ${figure((kiln ?? Number.NaN) * 50)}, runner ${figure((runner ?? Number.NaN) * 50)}`;
+    const peers = (await Promise.all(files.map((one) => this.#peerProject(one)))).filter((peer) => peer !== undefined);
+    if (peers.length === 0) return;
+    burst.peer.push(await timed(() => Promise.all(peers.map((peer) => peer.build()))));
+    burst.note += `; peer ${rate(burst.peer)}`;
+  }
 
-  if (!values['without-phaser']) {
+  async fifty(): Promise<void> {
+    const fifty = this.#row('50 builds of 5 people, 2 places', 'all finish, in turn');
+    const people = await Promise.all(
+      Array.from({ length: 5 }, (_, n) => Project.make(this.#kiln.origin, game(20, 60_000 + 100 * n))),
+    );
+    fifty.kiln.push(
+      await timed(async () => {
+        const builds = await Promise.all(
+          people.flatMap((person, index) =>
+            Array.from({ length: 10 }, async (_, n) => ({ index, ...(await person.build(String(n))) })),
+          ),
+        );
+        builds.sort((a, b) => Date.parse(a.build.startedAt ?? '') - Date.parse(b.build.startedAt ?? ''));
+        const started = people.map(() => 0);
+        let apart = 0;
+        for (const { index, trace } of builds) {
+          started[index] = (started[index] ?? 0) + 1;
+          apart = Math.max(apart, Math.max(...started) - Math.min(...started));
+          if (trace) fifty.traces.push(trace);
+        }
+        this.good &&= builds.length === 50;
+        fifty.note = `${builds.length} ended, at most ${apart} turns apart`;
+      }),
+    );
+  }
+
+  async phaser(): Promise<void> {
+    const cold = this.#row('Phaser template, no package here', '≤ 15 s');
+    const warm = this.#row('Phaser template, packages here', '≤ 2 s');
+    const folder = inRoot('templates/phaser-platformer/files');
     const files = Object.fromEntries(
-      globSync('**/*', { cwd: inRoot('templates/phaser-platformer/files'), withFileTypes: true })
+      globSync('**/*', { cwd: folder, withFileTypes: true })
         .filter((file) => file.isFile())
         .map((file) => join(file.parentPath, file.name))
-        .map((path) => [
-          path.slice(inRoot('templates/phaser-platformer/files').length + 1),
-          readFileSync(path, 'utf8'),
-        ]),
+        .map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]),
     );
-    const cold = row('Phaser template, no package here', '≤ 15 s');
-    const warm = row('Phaser template, packages here', '≤ 2 s');
-    const phaser = await Project.make(kiln.origin, files);
-    await runner.stop();
-    runner = await startRunner(kiln.origin, runnerPort);
-    cold.kiln.push(await timed(async () => steps.set(cold.what, stepsOf(await phaser.build()))));
-    const [installed] = globSync('trees/*/node_modules', { cwd: runner.dir });
-    if (installed !== undefined) symlinkSync(join(runner.dir, installed), join(phaser.folder, 'node_modules'));
-    for (let round = 0; round < rounds; round += 1) {
+    const phaser = await Project.make(this.#kiln.origin, files);
+    const { port } = this.#runner;
+    await this.#runner.stop();
+    this.#runner = await startRunner(this.#kiln.origin, port);
+    took(cold, await phaser.build());
+    const [installed] = globSync('trees/*/node_modules', { cwd: this.#runner.dir });
+    if (installed !== undefined) symlinkSync(join(this.#runner.dir, installed), join(phaser.folder, 'node_modules'));
+    for (let round = 0; round < this.#rounds; round += 1) {
       await phaser.write({ 'src/tick.ts': `export const tick = ${round};\n` });
-      warm.kiln.push(await timed(async () => steps.set(warm.what, stepsOf(await phaser.build()))));
+      took(warm, await phaser.build());
       if (installed === undefined) continue;
       warm.esbuild.push(await timed(() => phaser.esbuild()));
       warm.vite.push(await timed(() => phaser.vite()));
     }
-    rows.push(cold, warm);
   }
 
-  print(
-    table(
-      ['', 'goal', 'Kiln ms: p50', 'best', 'esbuild', 'Vite', 'Kiln / esbuild', 'Kiln / Vite', ''],
-      rows.map(({ what, goal, kiln: ours, esbuild, vite, note }) => {
-        const [mine, theirs, others] = [summarise(ours).p50, summarise(esbuild).p50, summarise(vite).p50];
-        const best = figure(Math.min(...ours));
-        return [
-          what,
-          goal,
-          figure(mine),
-          best,
-          figure(theirs),
-          figure(others),
-          times(mine, theirs),
-          times(mine, others),
-          note,
-        ];
-      }),
-    ),
-  );
-  print('\nSteps of the last build, ms:');
-  for (const [what, text] of steps) print(`  ${what}: ${text}`);
-  await runner.stop();
-  return good;
+  #row(what: string, goal: string): Row {
+    const row: Row = { what, goal, kiln: [], esbuild: [], vite: [], peer: [], traces: [], note: '' };
+    this.rows.push(row);
+    return row;
+  }
+
+  async #peerProject(files: Files): Promise<PeerProject | undefined> {
+    return this.#peer === undefined ? undefined : await PeerProject.make(this.#peer, files);
+  }
 }
 
-const times = (ours: number, theirs: number): string => (Number.isFinite(theirs) ? `${figure(ours / theirs)}×` : '–');
+function took(row: Row, { ms, trace }: Built): void {
+  row.kiln.push(ms);
+  if (trace) row.traces.push(trace);
+}
 
-const stepsOf = ({ timings }: Build): string =>
-  Object.entries(timings)
-    .map(([step, ms]) => `${step} ${figure(ms)}`)
-    .join(', ');
-
-/** A build that differs from the others of its project by a constant. */
-async function defined({ client, id }: Project, n: number): Promise<Build> {
-  const body = { projectId: id, options: { define: { NUMBER: String(n) } } };
-  const { build } = await client.call('createBuild', { body });
-  await watchBuild(client, build.id, {}, AbortSignal.timeout(300_000));
-  return (await client.call('getBuild', { params: { id: build.id } })).build;
+/** Runs the rows and prints each beside its goal. False when a build was lost; one that fails ends the run. */
+export async function runBuilds(args: readonly string[]): Promise<boolean> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string', default: '5' },
+      only: { type: 'string', default: groups.join(',') },
+      phases: { type: 'boolean', default: false },
+      peer: { type: 'string' },
+    },
+  });
+  const only = z.array(z.enum(groups)).parse(values.only.split(','));
+  print(describeMachine());
+  const port = await freePort();
+  const kiln = await startMiniflare('kiln', { assets: false, vars: { RUNNER_URL: `http://127.0.0.1:${port}` } });
+  const runner = await startRunner(kiln.origin, port);
+  const bench = new BuildsBench(kiln, runner, { rounds: Number(values.rounds), peer: values.peer });
+  for (const group of only) await bench[group]();
+  const { rows, good } = bench;
+  print(
+    table(
+      ['', 'goal', 'Kiln ms: p50', 'best', 'esbuild', 'Vite', 'peer', 'Kiln / esbuild', '/ Vite', '/ peer', ''],
+      rows.map(({ what, goal, kiln: ours, esbuild, vite, peer, note }) => [
+        what,
+        goal,
+        figure(summarise(ours).p50),
+        figure(Math.min(...ours)),
+        ...[esbuild, vite, peer].map((theirs) => figure(summarise(theirs).p50)),
+        ...[esbuild, vite, peer].map((theirs) => ratio(ours, theirs, (ms) => ms)),
+        note,
+      ]),
+    ),
+  );
+  if (values.phases)
+    for (const { what, traces } of rows) if (traces.length > 0) print(`\n${what}\n${phaseTable(traces)}`);
+  return good;
 }
 
 /** Two at a time, as the runner works. */

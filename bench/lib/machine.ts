@@ -57,7 +57,8 @@ function processTree(root: number): { cpu: number; memory: number } | null {
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         processes.set(Number(name), {
           parent: Number(fields[1]),
-          cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
+          // Its own, and that of children that have ended and that it has heard of.
+          cpu: [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / ticksPerSecond,
           memory: Number(fields[21]) * pageSize,
         });
       } catch {

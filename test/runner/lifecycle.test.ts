@@ -76,6 +76,20 @@ describe('POST /jobs', () => {
     expect(await (await runner.run(third)).outcome.promise).toMatchObject({ type: 'success' });
   });
 
+  it('tells the operator where the time of a build went', async () => {
+    const build = await runner.run(await platform.build(game()));
+    const logged = (): { buildId: string; phases: Record<string, number> } | undefined =>
+      runner.lines.map((line) => JSON.parse(line)).find(({ event }) => event === 'job');
+    await eventually(() => logged() !== undefined);
+    expect(logged()?.buildId).toBe(build.job.buildId);
+    expect(Object.keys(logged()?.phases ?? {}).sort()).toEqual(
+      [
+        ...['child', 'manifest', 'source', 'dependencies', 'work', 'bundle', 'package', 'sbom'],
+        ...['collect', 'provenance', 'outputs', 'upload', 'cleanup', 'outcome'],
+      ].sort(),
+    );
+  });
+
   it('has the place of a job free by the time that the platform hears of its outcome', async () => {
     const ended = await platform.build(game());
     const gate = Promise.withResolvers<void>();

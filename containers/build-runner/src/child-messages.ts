@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { errorCodes } from '../../../src/contract/errors.ts';
 import { BuildStep } from '../../../src/contract/jobs.ts';
-import type { ChildMessage } from './child/protocol.ts';
+import { type ChildMessage, childPhases } from './child/protocol.ts';
 
 const level = z.enum(['debug', 'info', 'warn', 'error']);
 
@@ -18,7 +18,7 @@ export const ChildMessageSchema: z.ZodType<ChildMessage> = z.discriminatedUnion(
     column: z.int().optional(),
   }),
   z.object({ type: z.literal('progress'), step: BuildStep, done: z.number().min(0).max(1) }),
-  z.object({ type: z.literal('timing'), step: BuildStep, ms: z.number().min(0) }),
+  z.object({ type: z.literal('timing'), phase: z.enum(childPhases), ms: z.number().min(0) }),
   z.object({ type: z.literal('success') }),
   z.object({
     type: z.literal('failure'),

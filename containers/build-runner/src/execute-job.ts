@@ -1,11 +1,12 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pMap from 'p-map';
-import { type BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
+import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
 import type { BlobCache } from './blob-cache.ts';
+import type { ChildPhase } from './child/protocol.ts';
 import type { ChildPool, WorkDir } from './children.ts';
 import { compiler } from './compiler.ts';
 import type { Dependencies, Installed } from './dependencies.ts';
@@ -30,6 +31,22 @@ export interface JobDeps {
 
 type Timings = Partial<Record<BuildStep, number>>;
 
+/** What an attempt is made of. `work` is the child's part as it looks from here, the way there and back included. */
+type JobPhase =
+  | BuildStep
+  | ChildPhase
+  | 'child'
+  | 'manifest'
+  | 'work'
+  | 'collect'
+  | 'provenance'
+  | 'outputs'
+  | 'cleanup'
+  | 'outcome';
+
+/** Milliseconds of what a step is made of, for the operator: where the wall time of an attempt goes, finer than people are told. */
+type Phases = Partial<Record<JobPhase, number>>;
+
 /**
  * Runs one attempt of one build from its manifest to its outcome, which the platform hears of as the
  * last event. Never rejects. The order matters: outputs are stored before success is reported, so a crash
@@ -45,6 +62,7 @@ export const executeJob = async (
 ): Promise<void> => {
   const started = performance.now();
   const timings: Timings = {};
+  const phases: Phases = {};
   // Sending outlives the work: the outcome has to be told after everything else has been stopped.
   const silence = new AbortController();
   const reporter = new Reporter((batch, signal) => deps.platform.sendEvents(batch, signal), {
@@ -61,9 +79,11 @@ export const executeJob = async (
 
   let end: string;
   try {
-    const { outputs, lock } = await attempt(job, deps, reporter, timings, stop.signal).finally(onWorked);
+    const { outputs, lock } = await attempt(job, deps, reporter, { timings, phases }, stop.signal).finally(onWorked);
     stop.signal.throwIfAborted();
-    await reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) });
+    await inPhase(phases, 'outcome', () =>
+      reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) }),
+    );
     end = 'success';
   } catch (error) {
     const failure = failureOf(error, stop.signal);
@@ -94,35 +114,45 @@ export const executeJob = async (
     end,
     ms: Math.round(performance.now() - started),
     timings,
+    phases,
   });
+};
+
+/** Runs `work` and notes how long it took, also when it fails. */
+const inPhase = async <T>(phases: Phases, phase: JobPhase, work: () => Promise<T>): Promise<T> => {
+  const start = performance.now();
+  try {
+    return await work();
+  } finally {
+    phases[phase] = Math.round(performance.now() - start);
+  }
 };
 
 const attempt = async (
   job: Job,
   deps: JobDeps,
   reporter: Reporter,
-  timings: Timings,
+  { timings, phases }: { readonly timings: Timings; readonly phases: Phases },
   signal: AbortSignal,
 ): Promise<{ outputs: OutputFile[]; lock: string | undefined }> => {
   const progress = (step: BuildStep, done: number): void => reporter.progress(step, overallProgress(step, done));
   const timed = async <T>(step: BuildStep, work: () => Promise<T>): Promise<T> => {
-    const start = performance.now();
     progress(step, 0);
     try {
-      return await work();
+      return await inPhase(phases, step, work);
     } finally {
-      timings[step] = Math.round(performance.now() - start);
+      timings[step] = phases[step] ?? 0;
     }
   };
 
-  const child = await deps.children.take();
+  const child = await inPhase(phases, 'child', () => deps.children.take());
   const kill = (): void => void child.dispose();
   signal.addEventListener('abort', kill, { once: true });
   let installed: Installed | null = null;
   try {
     signal.throwIfAborted();
     const { work } = child;
-    const source = await timed('source', () => fetchSource(job, deps, work, reporter, signal));
+    const source = await timed('source', () => fetchSource(job, deps, work, reporter, phases, signal));
     const files = source.map(({ path }) => path);
     const hashes = new Set(source.map(({ hash }) => hash));
     const assetCache = {
@@ -143,40 +173,46 @@ const attempt = async (
     );
     if (installed !== null) await symlink(installed.modulesDir, join(work.project, 'node_modules'));
 
-    await child.build(
-      {
-        projectDir: work.project,
-        outDir: work.out,
-        files,
-        modulesDir: installed?.modulesDir ?? null,
-        compiler,
-        templates,
-        electronCache: deps.electronCache,
-        assetCache,
-        target: job.target,
-        options: job.options,
-        projectName: job.projectName,
-      },
-      (message) => {
+    const request = {
+      projectDir: work.project,
+      outDir: work.out,
+      files,
+      modulesDir: installed?.modulesDir ?? null,
+      compiler,
+      templates,
+      electronCache: deps.electronCache,
+      assetCache,
+      target: job.target,
+      options: job.options,
+      projectName: job.projectName,
+    };
+    await inPhase(phases, 'work', () =>
+      child.build(request, (message) => {
         if (message.type === 'log') reporter.log(message);
         else if (message.type === 'progress') progress(message.step, message.done);
-        else if (message.type === 'timing') timings[message.step] = message.ms;
-      },
+        else if (message.type === 'timing') {
+          phases[message.phase] = message.ms;
+          const step = BuildStep.safeParse(message.phase);
+          if (step.success) timings[step.data] = message.ms;
+        }
+      }),
     );
     signal.throwIfAborted();
     if (job.options.optimizeAssets) await deps.assets.keep(job.projectId, hashes, assetCache.found);
 
     const outputs = await timed('upload', async () => {
-      const made = await collectOutputs(work.out, signal);
+      const made = await inPhase(phases, 'collect', () => collectOutputs(work.out, signal));
       const of = { attempt: job.attempt, lock: installed?.lock, outDir: work.out };
-      const found = await addProvenance(deps.platform, made, of, signal);
-      await uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done));
+      const found = await inPhase(phases, 'provenance', () => addProvenance(deps.platform, made, of, signal));
+      await inPhase(phases, 'outputs', () =>
+        uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done)),
+      );
       return found.map((output) => OutputFile.parse(output));
     });
     return { outputs, lock: installed?.lock };
   } finally {
     signal.removeEventListener('abort', kill);
-    await child.dispose();
+    await inPhase(phases, 'cleanup', () => child.dispose());
     installed?.release();
   }
 };
@@ -186,9 +222,10 @@ const fetchSource = async (
   deps: JobDeps,
   work: WorkDir,
   reporter: Reporter,
+  phases: Phases,
   signal: AbortSignal,
 ): Promise<{ path: string; hash: string }[]> => {
-  const manifest = await deps.platform.manifest(signal);
+  const manifest = await inPhase(phases, 'manifest', () => deps.platform.manifest(signal));
   const { files, skipped } = filesToBuild(manifest);
   if (skipped > 0)
     reporter.log({ level: 'warn', step: 'source', message: `${skipped} files in node_modules are left out.` });

@@ -80,7 +80,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
     const isOffline = options.offline === true && target === 'web';
     const offline = isOffline ? await (await import('./offline.ts')).addOffline(packaging) : packaging.site;
     await (await packagerOf(target))({ ...packaging, site: offline });
-    await writeSbom(project, request.projectName, site.inputs, request.outDir);
+    await timed('sbom', send, () => writeSbom(project, request.projectName, site.inputs, request.outDir));
   });
   progress('package')(1);
   const outputs = await readdir(request.outDir, { recursive: true, withFileTypes: true });

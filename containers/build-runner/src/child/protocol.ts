@@ -25,6 +25,10 @@ export interface ChildRequest {
   readonly projectName: string;
 }
 
+/** What a child measures: its steps, and what is worth knowing of them by itself. */
+export const childPhases = ['typecheck', 'bundle', 'assets', 'package', 'sbom'] as const;
+export type ChildPhase = (typeof childPhases)[number];
+
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =
   | { readonly type: 'ready' }
@@ -39,7 +43,7 @@ export type ChildMessage =
     }
   /** `done` is the part of the step that is done, 0–1. */
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
-  | { readonly type: 'timing'; readonly step: BuildStep; readonly ms: number }
+  | { readonly type: 'timing'; readonly phase: ChildPhase; readonly ms: number }
   | { readonly type: 'success' }
   | { readonly type: 'failure'; readonly kind: FailureKind; readonly code: ErrorCode; readonly message: string };
 

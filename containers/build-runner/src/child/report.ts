@@ -1,11 +1,10 @@
-import type { BuildStep } from '../../../../src/contract/jobs.ts';
-import type { ChildMessage } from './protocol.ts';
+import type { ChildMessage, ChildPhase } from './protocol.ts';
 
 export type Log = (line: Omit<Extract<ChildMessage, { type: 'log' }>, 'type'>) => void;
 
-/** Runs one step of the build and tells how long it took, also when it fails. */
+/** Runs one phase of the build and tells how long it took, also when it fails. */
 export const timed = async <T>(
-  step: BuildStep,
+  phase: ChildPhase,
   send: (message: ChildMessage) => void,
   work: () => Promise<T>,
 ): Promise<T> => {
@@ -13,6 +12,6 @@ export const timed = async <T>(
   try {
     return await work();
   } finally {
-    send({ type: 'timing', step, ms: Math.round(performance.now() - start) });
+    send({ type: 'timing', phase, ms: Math.round(performance.now() - start) });
   }
 };
