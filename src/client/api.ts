@@ -1,8 +1,12 @@
 import type { z } from 'zod';
 import type { BodyInput, Endpoint, ParamsOf, QueryInput, ResponseOf } from '../contract/endpoint.ts';
 import { type EndpointName, endpoints } from '../contract/endpoints.ts';
+import { limits } from '../contract/limits.ts';
 import type { LoginBody, RegisterBody, Session } from '../contract/users.ts';
+import { backoffDelay, sleep } from './backoff.ts';
 import { errorFromResponse, KilnApiError } from './errors.ts';
+
+const { requestRetries } = limits.client;
 
 type Endpoints = typeof endpoints;
 
@@ -92,7 +96,9 @@ export interface KilnClient {
   readonly baseUrl: string;
   /**
    * Calls an endpoint of the contract by name and returns its validated body.
+   * Where no answer came, what only reads or has an `idempotencyKey` is sent again, `limits.client.requestRetries` times.
    * @throws {KilnApiError} for every answer of 400 and above.
+   * @throws {TypeError} where no answer came, as `fetch` does.
    */
   call<N extends EndpointName>(name: N, ...args: ArgsTuple<N>): Promise<CallResult<N>>;
   /** Like `call`, for bytes and streams: the successful (or 304) answer, its body unread. */
@@ -161,6 +167,23 @@ const bookmarkHeader = 'x-kiln-bookmark';
 const later = (known: string | undefined, next: string | null): string | undefined =>
   next === null || (known?.length === next.length && known > next) ? known : next;
 
+/** Sends, and sends again where no answer came: `fetch` says so by a TypeError. */
+const answerOf = async (
+  sendOnce: () => Promise<Response>,
+  retries: number,
+  signal: AbortSignal | undefined,
+): Promise<Response> => {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await sendOnce();
+    } catch (error) {
+      if (!(error instanceof TypeError) || attempt >= retries) throw error;
+      await sleep(backoffDelay(attempt), signal);
+      signal?.throwIfAborted();
+    }
+  }
+};
+
 /** Makes a client. It holds no connection, and may be shared by everything that acts for one user. */
 export const createClient = (options: ClientOptions): KilnClient => {
   const send = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
@@ -190,7 +213,10 @@ export const createClient = (options: ClientOptions): KilnClient => {
       headers.set('content-type', 'application/json');
       init.body = JSON.stringify(args.body);
     }
-    const response = await (args.fetch ?? send)(buildUrl(options.baseUrl, endpoint, args.params, args.query), init);
+    const url = buildUrl(options.baseUrl, endpoint, args.params, args.query);
+    // A call with its own way of sending has its own way of trying again.
+    const harmless = args.fetch === undefined && (endpoint.method === 'GET' || args.idempotencyKey !== undefined);
+    const response = await answerOf(() => (args.fetch ?? send)(url, init), harmless ? requestRetries : 0, args.signal);
     bookmark = later(bookmark, response.headers.get(bookmarkHeader));
     if (response.ok || response.status === 304) return response;
     throw await errorFromResponse(response);

@@ -33,18 +33,19 @@ export class Backoff {
   }
 }
 
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+/** Resolves after `ms`, when the device is back online, or when `signal` aborts. */
+export const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signal?.aborted) return resolve();
     // `online` exists only where there is a window; elsewhere nobody fires it.
     const target = globalThis as unknown as Partial<Pick<EventTarget, 'addEventListener' | 'removeEventListener'>>;
     const done = () => {
       clearTimeout(timer);
       target.removeEventListener?.('online', done);
-      signal.removeEventListener('abort', done);
+      signal?.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, ms);
     target.addEventListener?.('online', done);
-    signal.addEventListener('abort', done);
+    signal?.addEventListener('abort', done);
   });

@@ -511,6 +511,8 @@ export const limits = {
     retryFirst: 250,
     /** Longest delay between two attempts: what a person bears to wait after the network is back. */
     retryMax: 15 * second,
+    /** A request whose answer was lost is sent again so often, where that does nothing twice: a line that was cut is back at once, or not soon. */
+    requestRetries: 2,
     /** A connection that lived so long counts as a success; shorter ones keep the delay growing. */
     stable: 5 * second,
     /** Between two pings: NATs and proxies forget a silent connection after 30 s and more. */

@@ -38,7 +38,7 @@ const archive = (): Uint8Array<ArrayBuffer> => {
 
 it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of a project or nothing`, async () => {
   const started = performance.now();
-  await ada.call('importProject', { query: { name: 'Undisturbed' }, body: archive() });
+  await ada.call('importProject', { query: { name: 'Undisturbed' }, body: archive(), idempotencyKey: newId() });
   const usual = performance.now() - started;
   let cut = 0;
   for (let round = 0; round < rounds; round += 1) {
@@ -54,7 +54,8 @@ it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of 
     await system.start();
 
     const find = async () => (await ada.call('listProjects', { query: { q: name } })).projects;
-    if ((await find()).length === 0) await ada.call('importProject', { query: { name }, body: bytes });
+    if ((await find()).length === 0)
+      await ada.call('importProject', { query: { name }, body: bytes, idempotencyKey: newId() });
     const found = await find();
     expect(found.map((project) => project.name)).toEqual([name]);
     const id = found[0]?.id ?? '';
@@ -63,7 +64,11 @@ it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of 
     // Every byte is there: what a tree names is stored.
     const exported = await ada.raw('exportProject', { params: { id } });
     const whole = new Uint8Array(await exported.arrayBuffer());
-    const again = await ada.call('importProject', { query: { name: `${name}, again` }, body: whole });
+    const again = await ada.call('importProject', {
+      query: { name: `${name}, again` },
+      body: whole,
+      idempotencyKey: newId(),
+    });
     const tree = await ada.call('getTree', { params: { id } });
     expect((await ada.call('getTree', { params: { id: again.project.id } })).hash).toBe(tree.hash);
   }

@@ -10,6 +10,7 @@ import {
   parseRetryAfter,
 } from '../../src/client/errors.ts';
 import { endpoints } from '../../src/contract/endpoints.ts';
+import { limits } from '../../src/contract/limits.ts';
 
 const id = '0192f0c1-2a3b-7c4d-8e5f-a1b2c3d4e5f6';
 const at = '2026-01-02T03:04:05.000Z';
@@ -171,6 +172,52 @@ describe('call', () => {
     expect([first?.body, second?.body]).toEqual([body, body]);
     expect(new Headers(first?.headers).get('content-type')).toBe('application/zip');
     expect(new Headers(second?.headers).get('content-type')).toBe('application/x-zip-compressed');
+  });
+
+  describe('where no answer comes', () => {
+    /** Fails `losses` times as `fetch` does, then answers. */
+    const lossy = (losses: number) => {
+      let left = losses;
+      return vi.fn(async (_url: string, _init: RequestInit) => {
+        left -= 1;
+        if (left >= 0) throw new TypeError('fetch failed');
+        return json({ user });
+      });
+    };
+    const clientOf = (fetch: ReturnType<typeof lossy>) =>
+      createClient({ baseUrl: base, fetch, auth: memoryAuth({ accessToken: 't' }) });
+    const body = { displayName: 'Ada' };
+
+    it('asks again, and changes again what has a key, with the same key', async () => {
+      const reading = lossy(limits.client.requestRetries);
+      expect(await clientOf(reading).call('getMe')).toEqual({ user });
+      const writing = lossy(1);
+      await clientOf(writing).call('updateMe', { body, idempotencyKey: 'k' });
+      expect(writing.mock.calls.map(([, { headers }]) => new Headers(headers).get('idempotency-key'))).toEqual([
+        'k',
+        'k',
+      ]);
+    });
+
+    it('gives up in the end, and does not change twice what has no key, nor what is sent in a way of its own', async () => {
+      const never = lossy(Number.POSITIVE_INFINITY);
+      await expect(clientOf(never).call('getMe')).rejects.toBeInstanceOf(TypeError);
+      expect(never).toHaveBeenCalledTimes(1 + limits.client.requestRetries);
+      const once = lossy(1);
+      await expect(clientOf(once).call('updateMe', { body })).rejects.toBeInstanceOf(TypeError);
+      const watched = lossy(1);
+      await expect(clientOf(once).call('getMe', { fetch: watched })).rejects.toBeInstanceOf(TypeError);
+      expect([once, watched].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+    });
+
+    it('asks no more when nobody waits', async () => {
+      const stop = new AbortController();
+      const never = lossy(Number.POSITIVE_INFINITY);
+      const asked = clientOf(never).call('getMe', { signal: stop.signal });
+      stop.abort(new Error('enough'));
+      await expect(asked).rejects.toThrow('enough');
+      expect(never).toHaveBeenCalledTimes(1);
+    });
   });
 
   it('does not pass on an answer that breaks the contract', async () => {
