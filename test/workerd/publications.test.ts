@@ -219,6 +219,7 @@ describe('what is published', () => {
     expect(await expectProblem(await at(slug, '/', {}, 'POST'), 405)).toBe('method_not_allowed');
     for (const path of ['/nothing', '/api/projects', '/..%2findex.html', '/%2e%2e%2fx'])
       expect([404, 422], path).toContain((await at(slug, path)).status);
+    expect((await at(slug, '/favicon.ico')).status).toBe(204);
   });
 
   it('is isolated from other origins where that is asked for, so that it has shared memory', async () => {

@@ -102,6 +102,8 @@ async function serveSite(c: AppContext, buildId: string, manner: Manner): Promis
   const raw = c.req.path.slice(1);
   const path = raw === '' || raw.endsWith('/') ? `${raw}index.html` : raw;
   const file = site.get(decodePath(path));
+  // Browsers ask for it unasked, and a game without one has nothing in its console to be told of.
+  if (!file && path === 'favicon.ico') return new Response(null, { status: 204, headers: gameHeaders(c) });
   if (!file) throw new KilnError('not_found');
   const headers = new Headers({
     ...gameHeaders(c),
