@@ -46,9 +46,10 @@ export const AssetMetadata = z
     optimized: z
       .object({
         format: z.string(),
-        quality: z.int(),
+        quality: z.int().nullable().meta({ description: 'null where nothing is lost' }),
         maxWidth: z.int().nullable(),
         maxHeight: z.int().nullable(),
+        compressMeshes: z.boolean().optional().meta({ description: 'Of a model' }),
         savedBytes: z.int(),
       })
       .meta({ description: 'How this version was made of the one before it, where it was' }),
@@ -148,6 +149,9 @@ export const OptimizeAsset = z.strictObject({
     .meta({ description: 'Of formats that lose something' }),
   maxWidth: pixels.meta({ description: 'Pixels; a larger picture is made smaller, in its proportions' }),
   maxHeight: pixels.meta({ description: 'Pixels' }),
+  compressMeshes: z.boolean().optional().meta({
+    description: 'Of a model: also by EXT_meshopt_compression, which the loader of the game has to decode',
+  }),
 });
 export type OptimizeAsset = z.infer<typeof OptimizeAsset>;
 export const OptimizeResult = z.object({
@@ -155,6 +159,29 @@ export const OptimizeResult = z.object({
   savedBytes: z.int().meta({
     description: 'By which the new version is smaller; 0 where there is none, negative where another format is larger',
   }),
+});
+
+export const Optimization = z
+  .object({
+    id: Id,
+    assetId: Id,
+    version: z.int().meta({ description: 'Of the asset, that is made smaller' }),
+    status: z.enum(['queued', 'running', 'done', 'failed']),
+    savedBytes: z.int().meta({ description: 'Once it is done; 0: nothing was gained, and there is no new version' }),
+    errorCode: z.enum(errorCodes).nullable().meta({ description: 'Why it failed' }),
+    createdAt: Timestamp,
+    endedAt: Timestamp.nullable(),
+  })
+  .meta({ id: 'Optimization', description: 'A drawing or model that a runner makes smaller' });
+export type Optimization = z.infer<typeof Optimization>;
+export const OptimizeQueued = z.object({
+  asset: Asset,
+  savedBytes: z.literal(0).meta({ description: 'So far' }),
+  optimization: Optimization,
+});
+export const OptimizationState = z.object({
+  asset: Asset,
+  optimization: Optimization.nullable().meta({ description: 'The newest; null: none within 30 days' }),
 });
 
 export const PackAssets = z.strictObject({

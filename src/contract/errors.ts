@@ -56,6 +56,12 @@ export const errors = spec({
     title: 'The content is not what it is said to be',
     help: 'The type of an asset comes from its bytes. Give the file the extension of its format, and leave out a `type` or content type that says otherwise. Nothing was stored.',
   },
+  asset_broken: {
+    status: 422,
+    retryable: false,
+    title: 'The bytes of that asset cannot be read',
+    help: 'They begin as their type does and are damaged further on, or refer to other files. Export the asset anew, a model as one GLB with everything in it. What is stored stays as it is.',
+  },
   payload_too_large: {
     status: 413,
     close: 4413,

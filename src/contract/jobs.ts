@@ -55,6 +55,55 @@ export type JobStart = z.infer<typeof JobStart>;
 export const StartedJob = Job.omit({ token: true });
 export type StartedJob = z.infer<typeof StartedJob>;
 
+/**
+ * An asset that is to be made smaller, in the same queues and at the same `POST {runner}/jobs` as builds. The runner
+ * asks for the rest with its token, a JWT of purpose `optimize` that opens one attempt:
+ *
+ *     POST {platform}/api/runner/optimizations/{id}/start   AssetStart → AssetJob
+ *     GET  {platform}/api/runner/optimizations/{id}/source  → its bytes
+ *     PUT  {platform}/api/runner/optimizations/{id}/result  smaller bytes of the same type
+ *     POST {platform}/api/runner/optimizations/{id}/end     AssetOutcome, where there is no result
+ */
+export const AssetTicket = z.object({
+  v: z.literal(1),
+  optimizationId: Id,
+  /** Counts the offers of the job; what an earlier one brings is refused. */
+  attempt: z.int().min(1),
+  token: z.string(),
+});
+export type AssetTicket = z.infer<typeof AssetTicket>;
+
+export const AssetStart = z.object({
+  /** Of this try alone. The first one that asks has the attempt. */
+  execution: Id,
+});
+
+/** What a runner can make smaller. */
+export const OptimizedType = z.enum(['image/svg+xml', 'model/gltf-binary', 'model/gltf+json']);
+export type OptimizedType = z.infer<typeof OptimizedType>;
+
+export const AssetJob = z.object({
+  mimeType: OptimizedType,
+  size: z.int().min(0),
+  hash: Sha256,
+  compressMeshes: z.boolean(),
+  /** Milliseconds that the attempt may take. */
+  timeout: z.int().positive(),
+});
+export type AssetJob = z.infer<typeof AssetJob>;
+
+export const AssetOutcome = z.discriminatedUnion('type', [
+  /** Nothing smaller was found. */
+  z.object({ type: z.literal('unchanged') }),
+  z.object({
+    type: z.literal('failure'),
+    /** `user`, `limit`: final. `infra`: not the asset's fault, tried again. */
+    kind: z.enum(['user', 'limit', 'infra']),
+    code: z.enum(['asset_broken', 'payload_too_large', 'runner_lost']),
+  }),
+]);
+export type AssetOutcome = z.infer<typeof AssetOutcome>;
+
 /** The immutable snapshot that is built. Files are sorted by path. */
 export const JobManifest = z.object({
   treeHash: Sha256,

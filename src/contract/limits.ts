@@ -656,6 +656,28 @@ export const limits = {
     trashTtl: 30 * day,
   },
 
+  /** Drawings and models that a runner makes smaller. */
+  optimize: {
+    /** Of the asset, and of what is made of it: an optimiser needs many times its size, and the Worker holds the result whole. */
+    bytes: 32 * MiB,
+    /** Wall clock of one attempt in the runner: a model of 30 MiB takes ten seconds. */
+    timeout: 60 * second,
+    /** From the start of an attempt; what has not ended by then is begun anew: the attempt, and its way there and back. */
+    lease: 75 * second,
+    /** Attempts that a runner has begun; one that was only offered does not count. */
+    attempts: 3,
+    /** Waiting and running of one user: more is no person at work. */
+    openPerUser: 100,
+    /** A runner that was offered a job and has not begun it by now did not get it. */
+    offered: 20 * second,
+    /** A runner that was full, or away, is asked again after so long. */
+    retryDelay: 2 * second,
+    /** A job that no runner could take for so long ends, as a build does. */
+    queuedTimeout: 60 * minute,
+    /** How it went can be read so long. */
+    kept: 30 * day,
+  },
+
   /** Reading what an asset's bytes say of themselves. Whatever needs more goes without. */
   media: {
     /** Read at once: most formats say all in their first 64 KiB, and each read is one request to the bucket. */

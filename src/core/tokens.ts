@@ -16,6 +16,8 @@ const purposes = {
   room: { typ: 'room+jwt', audience: 'kiln:room' },
   /** Serves one attempt of one build. */
   build: { typ: 'build+jwt', audience: 'kiln:build' },
+  /** Serves one attempt at making one asset smaller. */
+  optimize: { typ: 'optimize+jwt', audience: 'kiln:optimize' },
   /** Reads the versions of one asset at the content host, until it expires. */
   cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
   /** Plays one publication that is not public, until it expires or the publication ends. */
@@ -34,6 +36,7 @@ interface Claims {
   access: { sub: string; sid: string };
   room: { sub: string; sid: string; project: string; username: string; name: string };
   build: { sub: string; projectId: string; attempt: number };
+  optimize: { sub: string; projectId: string; attempt: number };
   cdn: { sub: string };
   /** `since`: when that publication began, so that no later one is meant. */
   play: { sub: string; since: number };
@@ -51,6 +54,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   access: { sub: 'string', sid: 'string' },
   room: { sub: 'string', sid: 'string', project: 'string', username: 'string', name: 'string' },
   build: { sub: 'string', projectId: 'string', attempt: 'number' },
+  optimize: { sub: 'string', projectId: 'string', attempt: 'number' },
   cdn: { sub: 'string' },
   play: { sub: 'string', since: 'number' },
   preview: { sub: 'string', by: 'string', sid: 'string' },

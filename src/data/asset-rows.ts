@@ -1,6 +1,6 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { Orm } from './database.ts';
-import { assets, assetVersions, uploadParts, uploads } from './schema/sqlite.ts';
+import { assets, assetVersions, optimizations, uploadParts, uploads } from './schema/sqlite.ts';
 
 /** The statements that remove every asset of a project, for its end. */
 export const eraseAssetsOf = (orm: Orm, projectId: string) =>
@@ -23,4 +23,5 @@ export const eraseAssetsOf = (orm: Orm, projectId: string) =>
         ),
       ),
     orm.delete(uploads).where(eq(uploads.projectId, projectId)),
+    orm.delete(optimizations).where(eq(optimizations.projectId, projectId)),
   ] as const;

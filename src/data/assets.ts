@@ -9,8 +9,9 @@ import { type Actor, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
+import { doneWith, isRunning, runningOptimization } from './optimizations.ts';
 import { takeProject } from './projects.ts';
-import { assets, assetVersions, projects, uploads } from './schema/sqlite.ts';
+import { assets, assetVersions, optimizations, projects, uploads } from './schema/sqlite.ts';
 
 export type AssetRow = typeof assets.$inferSelect;
 export type AssetVersionRow = typeof assetVersions.$inferSelect;
@@ -29,6 +30,16 @@ export interface AssetContent {
   readonly hash: string;
   readonly size: number;
   readonly metadata: Record<string, unknown>;
+}
+
+/** What else is decided together with a version. */
+interface AddedBy {
+  /** The upload that brought the bytes. */
+  readonly upload?: string;
+  /** What it is made of, as that was. */
+  readonly replaces?: AssetRow;
+  /** The attempt of a runner that made it, which must still be running and ends by it. */
+  readonly optimization?: { readonly id: string; readonly attempt: number; readonly savedBytes: number };
 }
 
 const adoptRows = 500;
@@ -52,6 +63,12 @@ async function overtaken(db: Database, asset: AssetRow, name: string): Promise<K
   return same.length > 0 ? undefined : new KilnError('conflict', { detail: 'The asset has changed meanwhile.' });
 }
 
+/** That nothing can be made of the result of an attempt, because it is over. */
+async function lapsed(db: Database, { id, attempt }: { id: string; attempt: number }): Promise<KilnError | undefined> {
+  const running = await runningOptimization(db, id, attempt);
+  return running ? undefined : new KilnError('conflict', { detail: 'This attempt is over.' });
+}
+
 const nameIsTaken = (): KilnError =>
   new KilnError('path_conflict', { detail: 'Another asset has this name, or one in the trash.' });
 
@@ -65,7 +82,7 @@ const isOpen = (orm: Orm, projectId: string): SQL =>
  * Stores a version: the first of a new asset, or the next of the one that has the name, which comes out of
  * the trash by it. Throws `quota_exceeded`, also for requests that race. `upload` is what brought the bytes.
  * `replaces` is made of the asset as it was: it takes the name, and nothing is stored where another has that (`path_conflict`) or
- * there is a newer version by now (`conflict`).
+ * there is a newer version by now (`conflict`); `optimization` is the attempt that made it, and must still run (`conflict`).
  */
 export async function addAssetVersion(
   db: Database,
@@ -73,7 +90,7 @@ export async function addAssetVersion(
   name: string,
   content: AssetContent,
   actor: Actor & { actorId: string },
-  { upload = '', replaces }: { readonly upload?: string; readonly replaces?: AssetRow } = {},
+  { upload = '', replaces, optimization }: AddedBy = {},
 ): Promise<AssetAt> {
   const { now, actorId } = actor;
   const entry = auditRow({
@@ -95,6 +112,7 @@ export async function addAssetVersion(
         isOpen(orm, projectId),
         fits(projectId, content.size, upload),
         upload === '' ? undefined : isUnfinished(orm, upload),
+        optimization && isRunning(orm, optimization.id, optimization.attempt),
         or(has(orm, assets, named(projectId, name)), hasPlace(projectId), replaces && sql`1 = 1`),
         replaces && and(has(orm, assets, asItWas(replaces)), sql`NOT ${has(orm, assets, takenBy(replaces, name))}`),
       ),
@@ -123,9 +141,17 @@ export async function addAssetVersion(
       .update(uploads)
       .set({ status: 'done', hash: content.hash, assetId: sql`(SELECT id FROM assets WHERE ${here})` })
       .where(and(eq(uploads.id, upload), decided(orm, entry))),
+    orm
+      .update(optimizations)
+      .set(doneWith(optimization?.savedBytes ?? 0, now))
+      .where(and(eq(optimizations.id, optimization?.id ?? ''), decided(orm, entry))),
   ]);
   if (made.length === 0)
-    throw (replaces && (await overtaken(db, replaces, name))) ?? (await refusal(db, projectId, content.size, upload));
+    throw (
+      (replaces && (await overtaken(db, replaces, name))) ??
+      (optimization && (await lapsed(db, optimization))) ??
+      (await refusal(db, projectId, content.size, upload))
+    );
   const found = await assetByName(db, projectId, name);
   if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
   return found;
@@ -435,6 +461,7 @@ export async function eraseAsset(db: Database, asset: AssetRow, actor: Actor, on
     decide(orm, entry, has(orm, assets, gone)),
     orm.delete(assetVersions).where(and(eq(assetVersions.assetId, asset.id), decided(orm, entry))),
     orm.delete(assets).where(and(eq(assets.id, asset.id), decided(orm, entry))),
+    orm.delete(optimizations).where(and(eq(optimizations.assetId, asset.id), decided(orm, entry))),
     recount(orm, asset.projectId),
   ]);
 }

@@ -214,6 +214,9 @@ export async function putBlob(
   await bucket.put(keys.blob(hash), content, { sha256: hash });
 }
 
+/** Whether a bucket took nothing, because what came has another hash than was said. */
+export const isWrongHash = (error: unknown): boolean => String(error).includes('SHA-256');
+
 /** Gives an object of the same bucket the name that its hash is. Bytes that are there by that name already stay. */
 export async function nameBlob(bucket: R2Bucket, key: string, hash: string): Promise<void> {
   if (await ensureBlob(bucket, hash)) return;

@@ -8,10 +8,14 @@ import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 import { dispatch } from './build-dispatch.ts';
 import { buildObject } from './build-object.ts';
+import { buryOptimization, dispatchOptimization } from './optimizations.ts';
 import { handOver } from './runner.ts';
 
 /** A wake-up, or a ticket for a runner that pulls (`JobTicket`). */
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
+/** A wake-up for an asset that is to be made smaller. */
+const AssetMessage = z.object({ v: z.literal(1), optimizationId: z.uuid() });
+const Message = z.union([BuildMessage, AssetMessage]);
 
 async function startBuild(env: Env): Promise<string> {
   return await withDatabase(env, (db) =>
@@ -40,12 +44,21 @@ async function bury(env: Env, { buildId, attempt }: z.infer<typeof BuildMessage>
   return ended ? 'buried' : 'dead letter of a build that went on';
 }
 
+async function handle(env: Env, message: z.infer<typeof Message>, isDead: boolean, sentAt: Date): Promise<string> {
+  if ('buildId' in message) return isDead ? await bury(env, message, sentAt) : await startBuild(env);
+  const settle = isDead ? buryOptimization : dispatchOptimization;
+  return await withDatabase(env, (db) => settle(env, db, message.optimizationId, Date.now()));
+}
+
+const subject = (message: z.infer<typeof Message>) =>
+  'buildId' in message ? { build: message.buildId } : { optimization: message.optimizationId };
+
 /** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */
 export async function consume(batch: MessageBatch, env: Env): Promise<void> {
   for (const message of batch.messages) {
     const start = Date.now();
     const fields = { queue: batch.queue, messageId: message.id, attempts: message.attempts };
-    const parsed = BuildMessage.safeParse(message.body);
+    const parsed = Message.safeParse(message.body);
     if (!parsed.success) {
       logEvent('queue.message', { ...fields, outcome: 'not understood' }, 'error');
       message.ack();
@@ -53,14 +66,14 @@ export async function consume(batch: MessageBatch, env: Env): Promise<void> {
     }
     const isDead = batch.queue.endsWith('-dead');
     try {
-      const outcome = isDead ? await bury(env, parsed.data, message.timestamp) : await startBuild(env);
+      const outcome = await handle(env, parsed.data, isDead, message.timestamp);
       const level = outcome === 'buried' ? 'error' : 'info';
-      logEvent('queue.message', { ...fields, build: parsed.data.buildId, outcome, ms: Date.now() - start }, level);
+      logEvent('queue.message', { ...fields, ...subject(parsed.data), outcome, ms: Date.now() - start }, level);
       message.ack();
     } catch (error) {
       logEvent(
         'queue.message',
-        { ...fields, build: parsed.data.buildId, outcome: 'failed', ...describeError(error) },
+        { ...fields, ...subject(parsed.data), outcome: 'failed', ...describeError(error) },
         'error',
       );
       message.retry({ delaySeconds: 2 ** Math.min(message.attempts, 6) });

@@ -1,6 +1,6 @@
 import { getRandom } from '@cloudflare/containers';
 import { KilnError } from '../contract/errors.ts';
-import type { Job } from '../contract/jobs.ts';
+import type { AssetTicket, Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
@@ -46,7 +46,15 @@ async function offer(env: Env, claim: Claim): Promise<HandOver> {
 
 async function push(env: Env, claim: Claim): Promise<HandOver> {
   try {
-    const job: Job = { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) };
+    return await pushJob(env, { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) });
+  } catch {
+    return 'lost';
+  }
+}
+
+/** Posts a job to a runner. */
+export async function pushJob(env: Env, job: Job | AssetTicket): Promise<HandOver> {
+  try {
     const response = await ask(
       env,
       '/jobs',

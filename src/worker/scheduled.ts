@@ -19,6 +19,7 @@ import { dueUploads } from '../data/uploads.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
+import { sweepOptimizations } from '../queues/optimizations.ts';
 import { settleUpload } from './assets/verify.ts';
 import { cancelBuilds } from './auth/close-account.ts';
 import { eraseAccount } from './erase-account.ts';
@@ -101,6 +102,7 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       for (const upload of due) await each(upload.id, () => settleUpload(env, db, upload, now));
       return due.length;
     },
+    optimizations: () => sweepOptimizations(env, db, now, each),
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {
       const { objects } = await listObjects(env.EXPORTS, importPrefix, null, limits.outbox.sweep);

@@ -263,4 +263,55 @@ describe('assets in the workspace', () => {
     await expect.poll(() => page.getByTestId('asset-facts').innerText()).toContain('17.8 MB');
     expect(withoutRefusals(ada)).toEqual([]);
   });
+
+  it('of drawings and models are made smaller by a runner, which shows while it works and when it cannot', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Drawings', files);
+    await opened(ada, id);
+    const { page } = ada;
+    const drawing = (rest: string) => new TextEncoder().encode(`<svg xmlns="http://www.w3.org/2000/svg" ${rest}</svg>`);
+    await choose(
+      page,
+      file('fat.svg', 'image/svg+xml', drawing(`viewBox="0 0 9 9"><!--${'x'.repeat(90_000)}--><path d="M0 0h9v9z"/>`)),
+      file('torn.svg', 'image/svg+xml', drawing('viewBox="0 0 9 9"><g>')),
+    );
+    const shrink = async (name: string): Promise<void> => {
+      await card(page, name).click();
+      await page.getByTestId('asset-menu').click();
+      await page.getByTestId('asset-optimize').click();
+    };
+    await shrink('fat.svg');
+    await page.getByTestId('version-2').waitFor();
+    await page
+      .locator('.toasts')
+      .getByText(/fat\.svg is \d.* smaller/)
+      .waitFor();
+    expect(await page.getByTestId('asset-facts').textContent()).toContain('Made smaller');
+    expect(await page.getByTestId('asset-shrinking').count()).toBe(0);
+    await picture(page, 'assets-smaller');
+
+    // What is not over is not asked for twice; whoever looks later sees it, too.
+    await page.route('**/api/assets/*/optimize', async (route) => {
+      if (route.request().method() !== 'GET') return await route.continue();
+      const answer = await route.fetch();
+      const body = (await answer.json()) as { optimization: object | null };
+      const optimization = body.optimization && { ...body.optimization, status: 'running', endedAt: null };
+      await route.fulfill({ response: answer, json: { ...body, optimization } });
+    });
+    await shrink('torn.svg');
+    await expect.poll(() => page.getByTestId('asset-shrinking').textContent()).toBe('Being made smaller…');
+    await picture(page, 'assets-shrinking');
+    await page.setViewportSize({ width: 800, height: 700 });
+    await picture(page, 'assets-shrinking-narrow');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByTestId('asset-menu').click();
+    expect(await page.getByTestId('asset-optimize').count()).toBe(0);
+    await page.keyboard.press('Escape');
+    await page.unroute('**/api/assets/*/optimize');
+    await expect.poll(() => page.getByTestId('asset-shrinking').textContent()).toContain('could not be made smaller');
+    await picture(page, 'assets-not-smaller');
+    expect(await page.getByTestId('version-2').count()).toBe(0);
+    expect(withoutRefusals(ada)).toEqual([]);
+  });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import type { ChildMessage, ChildRequest } from './child/protocol.ts';
+import type { ChildMessage, ChildRequest, OptimizeRequest } from './child/protocol.ts';
 import { ChildMessageSchema } from './child-messages.ts';
 import { makeChildProgram } from './child-program.ts';
 import { BuildFailure } from './failure.ts';
@@ -32,6 +32,8 @@ export interface Child {
   readonly ended: Promise<unknown>;
   /** Builds, passing on every message before the last. Rejects with `BuildFailure` for any end but success. */
   build(request: ChildRequest, onMessage: (message: ChildMessage) => void): Promise<void>;
+  /** Makes an asset smaller instead. */
+  optimize(request: OptimizeRequest): Promise<void>;
   /** Kills it with everything it started and removes its folder. Safe at any time and more than once. */
   dispose(): Promise<void>;
 }
@@ -172,37 +174,42 @@ const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promis
 
 const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir, onDispose: () => void): Child => {
   let disposed: Promise<void> | undefined;
+  const ask = async (
+    request: ChildRequest | OptimizeRequest,
+    onMessage: (message: ChildMessage) => void,
+  ): Promise<void> => {
+    const outcome = Promise.withResolvers<void>();
+    let told = false;
+    child.on('message', (value) => {
+      const parsed = ChildMessageSchema.safeParse(value);
+      if (!parsed.success) {
+        outcome.reject(
+          new BuildFailure('infra', 'runner_lost', 'The build process said something that makes no sense.'),
+        );
+        return;
+      }
+      const message = parsed.data;
+      if (message.type === 'success' || message.type === 'failure') told = true;
+      if (message.type === 'success') outcome.resolve();
+      else if (message.type === 'failure')
+        outcome.reject(new BuildFailure(message.kind, message.code, message.message));
+      else onMessage(message);
+    });
+    // A child that has said how it went may end as it likes.
+    end.then((ended) => told || outcome.reject(failureOf(ended)));
+    child.send(request, (error) => {
+      // A child that is gone is told of by its end.
+      if (error !== null) log('warn', 'child.send_failed', { error: describeError(error) });
+    });
+    await outcome.promise;
+  };
   return {
     pid: child.pid ?? 0,
     work,
     ended: end,
 
-    build: async (request, onMessage) => {
-      const outcome = Promise.withResolvers<void>();
-      let told = false;
-      child.on('message', (value) => {
-        const parsed = ChildMessageSchema.safeParse(value);
-        if (!parsed.success) {
-          outcome.reject(
-            new BuildFailure('infra', 'runner_lost', 'The build process said something that makes no sense.'),
-          );
-          return;
-        }
-        const message = parsed.data;
-        if (message.type === 'success' || message.type === 'failure') told = true;
-        if (message.type === 'success') outcome.resolve();
-        else if (message.type === 'failure')
-          outcome.reject(new BuildFailure(message.kind, message.code, message.message));
-        else onMessage(message);
-      });
-      // A child that has said how it went may end as it likes.
-      end.then((ended) => told || outcome.reject(failureOf(ended)));
-      child.send(request, (error) => {
-        // A child that is gone is told of by its end.
-        if (error !== null) log('warn', 'child.send_failed', { error: describeError(error) });
-      });
-      await outcome.promise;
-    },
+    build: ask,
+    optimize: (request) => ask(request, () => undefined),
 
     dispose: () => {
       disposed ??= (async () => {

@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { KilnError } from '../../../src/contract/errors.ts';
-import type { JobTicket } from '../../../src/contract/jobs.ts';
+import type { AssetTicket, JobTicket } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Config } from './config.ts';
 import { Stopped } from './failure.ts';
@@ -15,23 +15,35 @@ export type RunJob<T> = (job: T, stop: AbortController, vacate: () => void) => P
 /** What sources of jobs need of them. */
 export type JobPlaces = Pick<Jobs<never>, 'running' | 'free' | 'someFree' | 'accept'>;
 
+/** A job or what stands for one, as it comes: of a build, or of an asset to be made smaller. */
+export type AnyTicket = JobTicket | AssetTicket;
+
+const kindOf = (job: AnyTicket) =>
+  'buildId' in job
+    ? { id: job.buildId, typ: 'build+jwt', audience: 'kiln:build' }
+    : { id: job.optimizationId, typ: 'optimize+jwt', audience: 'kiln:optimize' };
+
 const Claims = z.object({ sub: z.string(), attempt: z.int(), projectId: z.string(), iss: z.string().min(1) });
 
 /** The jobs of this runner, or tickets for them, wherever they come from: a place for each, and each only once. */
-export class Jobs<T extends JobTicket> {
+export class Jobs<T extends AnyTicket> {
   readonly #running = new Map<string, { readonly stop: AbortController; readonly done: Promise<JobEnd> }>();
   /** What resolves when a place is free, for each place that is taken. */
   readonly #places = new Set<Promise<void>>();
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
   readonly #capacity: number;
-  readonly #schema: z.ZodType<T>;
+  readonly #schemaOf: (value: unknown) => z.ZodType<T>;
   readonly #run: RunJob<T>;
   #draining = false;
 
-  constructor(config: Pick<Config, 'platformUrl' | 'capacity'>, schema: z.ZodType<T>, run: RunJob<T>) {
+  constructor(
+    config: Pick<Config, 'platformUrl' | 'capacity'>,
+    schemaOf: (value: unknown) => z.ZodType<T>,
+    run: RunJob<T>,
+  ) {
     this.#keys = createRemoteJWKSet(new URL('.well-known/jwks.json', config.platformUrl));
     this.#capacity = config.capacity;
-    this.#schema = schema;
+    this.#schemaOf = schemaOf;
     this.#run = run;
   }
 
@@ -53,10 +65,10 @@ export class Jobs<T extends JobTicket> {
    * for what may be asked again, anything else for what is wrong with the job.
    */
   async accept(value: unknown): Promise<{ readonly done: Promise<JobEnd> }> {
-    const job = parseJob(this.#schema, value);
+    const job = parseJob(this.#schemaOf(value), value);
     await verifyToken(job, this.#keys);
     // From here to `set` nothing may wait: two deliveries of one job must not both find it absent.
-    const key = `${job.buildId}/${job.attempt}`;
+    const key = `${kindOf(job).id}/${job.attempt}`;
     const known = this.#running.get(key);
     if (known !== undefined) return known;
     if (this.free === 0) {
@@ -105,15 +117,16 @@ const parseJob = <T>(schema: z.ZodType<T>, value: unknown): T => {
 
 /** The token must be one that the platform signed for exactly this attempt: the runner works for nobody else. */
 const verifyToken = async (
-  job: JobTicket & { projectId?: string },
+  job: AnyTicket & { projectId?: string },
   keys: ReturnType<typeof createRemoteJWKSet>,
 ): Promise<void> => {
+  const { id, typ, audience } = kindOf(job);
   try {
     const { payload } = await jwtVerify(job.token, keys, {
       algorithms: ['EdDSA', 'Ed25519'],
-      typ: 'build+jwt',
-      audience: 'kiln:build',
-      subject: job.buildId,
+      typ,
+      audience,
+      subject: id,
       requiredClaims: ['exp', 'iss'],
       clockTolerance: limits.auth.clockLeeway / 1000,
     });

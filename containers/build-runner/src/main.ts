@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Job, JobTicket } from '../../../src/contract/jobs.ts';
+import { AssetTicket, Job, JobTicket } from '../../../src/contract/jobs.ts';
 import { AssetCache } from './asset-cache.ts';
+import { connectAssetPlatform } from './asset-platform.ts';
 import { beginJob } from './begin-job.ts';
 import { BlobCache } from './blob-cache.ts';
 import { ChildPool } from './children.ts';
@@ -12,6 +13,7 @@ import { Dependencies } from './dependencies.ts';
 import { executeJob } from './execute-job.ts';
 import { type JobEnd, Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
+import { optimizeAsset } from './optimize-asset.ts';
 import { connectPlatform, type Platform } from './platform.ts';
 import { QueuePuller } from './queue-pull.ts';
 import { runnerLimits } from './runner-limits.ts';
@@ -38,14 +40,33 @@ const start = async (config: Config): Promise<void> => {
     });
     return 'over';
   };
+  const optimize = (ticket: AssetTicket, stop: AbortController, vacate: () => void): Promise<JobEnd> =>
+    optimizeAsset(ticket, { platform: connectAssetPlatform(config.platformUrl, ticket), children }, stop, () => {
+      vacate();
+      children.refill();
+    });
+  const isOfAsset = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && 'optimizationId' in value;
   const jobs =
     config.source.kind === 'http'
-      ? new Jobs(config, Job, (job, stop, vacate) => run(job, connectPlatform(config.platformUrl, job), stop, vacate))
-      : new Jobs(config, JobTicket, async (ticket, stop, vacate) => {
-          const platform = connectPlatform(config.platformUrl, ticket);
-          const job = await beginJob(ticket, platform, stop.signal);
-          return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
-        });
+      ? new Jobs<Job | AssetTicket>(
+          config,
+          (value) => (isOfAsset(value) ? AssetTicket : Job),
+          (job, stop, vacate) =>
+            'buildId' in job
+              ? run(job, connectPlatform(config.platformUrl, job), stop, vacate)
+              : optimize(job, stop, vacate),
+        )
+      : new Jobs<JobTicket | AssetTicket>(
+          config,
+          (value) => (isOfAsset(value) ? AssetTicket : JobTicket),
+          async (ticket, stop, vacate) => {
+            if ('optimizationId' in ticket) return await optimize(ticket, stop, vacate);
+            const platform = connectPlatform(config.platformUrl, ticket);
+            const job = await beginJob(ticket, platform, stop.signal);
+            return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
+          },
+        );
   const server = createRunnerServer(config, jobs);
   const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
 

@@ -38,7 +38,7 @@ interface Request {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const postOf = (value: object): (() => Request) => {
+export const postOf = (value: object): (() => Request) => {
   const body = JSON.stringify(value);
   return () => ({ method: 'POST', body, headers: { 'content-type': 'application/json' } });
 };
@@ -60,12 +60,11 @@ const check = async (response: Response): Promise<Response> => {
   throw isPassing(response.status) ? refusal : new AbortError(refusal);
 };
 
-/** The platform over HTTP, opened by the token of one job. */
-export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | 'token'>): Platform => {
-  const root = new URL(`api/runner/builds/${job.buildId}/`, baseUrl);
-  const authorization = `Bearer ${job.token}`;
+/** Calls the platform below one address, with the token of one job. */
+export const callerOf = (root: URL, token: string) => {
+  const authorization = `Bearer ${token}`;
 
-  const call = async <T>(
+  return async <T>(
     path: string,
     options: { init?: () => Promise<Request> | Request; signal: AbortSignal; retries: number; timeout?: number },
     read: (response: Response) => Promise<T>,
@@ -107,6 +106,11 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
       throw new BuildFailure('infra', 'unavailable', 'The platform could not be reached.', { cause: error });
     }
   };
+};
+
+/** The platform over HTTP, opened by the token of one job. */
+export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | 'token'>): Platform => {
+  const call = callerOf(new URL(`api/runner/builds/${job.buildId}/`, baseUrl), job.token);
 
   return {
     start: (attempt, execution, signal) =>

@@ -66,7 +66,7 @@ export const runnerLimits = {
     startTimeout: 30 * second,
   },
   /** An asset that is larger is left as it is: an optimiser needs many times its size. */
-  optimizedBytes: 32 * MiB,
+  optimizedBytes: limits.optimize.bytes,
   /** Pixels of a picture that is decoded: 8192 × 8192, the largest texture that phones take, is 256 MiB of RGBA. */
   optimizedPixels: 8192 * 8192,
   /** Optimised assets kept on disk between jobs. */

@@ -41,7 +41,9 @@ export const asset = <const R extends Right>(right: R, state?: 'trashed') =>
 /** A right on the project that the form's field `projectId` names. */
 export const formProject = <const R extends Right>(right: R) =>
   ({ kind: 'form-project', right, scope: scopes[right] }) as const;
-/** The runner that holds the job's token. */
-export const runner = { kind: 'runner' } as const;
+/** The runner that holds the token of a build's attempt. */
+export const runner = { kind: 'runner', purpose: 'build' } as const;
+/** The runner that holds the token of an attempt at making an asset smaller. */
+export const optimizer = { kind: 'runner', purpose: 'optimize' } as const;
 /** The operator of the deployment. */
 export const operator = { kind: 'system' } as const;

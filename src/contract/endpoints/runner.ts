@@ -1,5 +1,8 @@
 import { endpoint } from '../endpoint.ts';
 import {
+  AssetJob,
+  AssetOutcome,
+  AssetStart,
   DsseEnvelope,
   EventAnswer,
   EventBatch,
@@ -8,7 +11,7 @@ import {
   ProvenanceRequest,
   StartedJob,
 } from '../jobs.ts';
-import { runner } from './access.ts';
+import { optimizer, runner } from './access.ts';
 
 /** What the build runner calls, with the token of its job. */
 export const runnerEndpoints = {
@@ -70,6 +73,48 @@ export const runnerEndpoints = {
     access: runner,
     body: EventBatch,
     responses: { 200: { description: 'Taken', json: EventAnswer } },
+    errors: ['conflict'],
+  }),
+  optimizerStart: endpoint({
+    method: 'POST',
+    path: '/api/runner/optimizations/{id}/start',
+    tag: 'Runner',
+    summary: 'Begin to make an asset smaller',
+    access: optimizer,
+    description:
+      'Answers what is to be done, and starts its lease. 409: the attempt is over, or another runner has begun it. The same `execution` may ask again.',
+    body: AssetStart,
+    responses: { 200: { description: 'The job', json: AssetJob } },
+    errors: ['conflict'],
+  }),
+  optimizerSource: endpoint({
+    method: 'GET',
+    path: '/api/runner/optimizations/{id}/source',
+    tag: 'Runner',
+    summary: 'The asset as it is',
+    access: optimizer,
+    responses: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+    errors: ['conflict'],
+  }),
+  optimizerResult: endpoint({
+    method: 'PUT',
+    path: '/api/runner/optimizations/{id}/result',
+    tag: 'Runner',
+    summary: 'Hand in the smaller bytes, which ends the attempt',
+    access: optimizer,
+    rawBody: true,
+    description: 'Raw bytes of the same type, fewer than before. They become the next version of the asset.',
+    responses: { 200: { description: 'Taken' } },
+    errors: ['conflict', 'validation_failed', 'type_mismatch', 'quota_exceeded'],
+  }),
+  optimizerEnd: endpoint({
+    method: 'POST',
+    path: '/api/runner/optimizations/{id}/end',
+    tag: 'Runner',
+    summary: 'Say that there is no result, and why',
+    access: optimizer,
+    body: AssetOutcome,
+    responses: { 200: { description: 'Taken' } },
     errors: ['conflict'],
   }),
 } as const;

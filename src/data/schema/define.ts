@@ -329,6 +329,39 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     (table) => [primaryKey({ columns: [table.uploadId, table.number] })],
   );
 
+  /** Assets that a runner makes smaller, and how that went. The row is the truth: every step is one conditional update of it. */
+  const optimizations = table(
+    'optimizations',
+    {
+      id: id(),
+      projectId: text('project_id').notNull(),
+      assetId: text('asset_id').notNull(),
+      /** Of the asset; another one by now makes the result worthless. */
+      version: integer('version').notNull(),
+      userId: text('user_id').notNull(),
+      compressMeshes: integer('compress_meshes', { mode: 'boolean' }).notNull(),
+      status: text('status').$type<'queued' | 'running' | 'done' | 'failed'>().notNull(),
+      /** Counts offers to runners. */
+      attempt: integer('attempt').notNull(),
+      /** Counts those that a runner has begun. */
+      starts: integer('starts').notNull(),
+      /** Who has begun this attempt. */
+      execution: text('execution'),
+      savedBytes: integer('saved_bytes').notNull(),
+      errorCode: text('error_code'),
+      createdAt: time('created_at').notNull(),
+      endedAt: time('ended_at'),
+      /** When the sweep looks at it: to offer it again, to give its runner up, or to forget it. */
+      dueAt: time('due_at').notNull(),
+    },
+    (table) => [
+      index('optimizations_asset').on(table.assetId),
+      index('optimizations_user').on(table.userId, table.status),
+      index('optimizations_project').on(table.projectId),
+      index('optimizations_due').on(table.dueAt),
+    ],
+  );
+
   /** A projection of the BuildRun object, ordered by `seq`. */
   const builds = table(
     'builds',
@@ -543,6 +576,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     assetVersions,
     uploads,
     uploadParts,
+    optimizations,
     builds,
     publications,
     slugs,

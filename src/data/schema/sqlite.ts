@@ -19,6 +19,7 @@ export const {
   assetVersions,
   uploads,
   uploadParts,
+  optimizations,
   builds,
   publications,
   slugs,

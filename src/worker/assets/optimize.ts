@@ -21,10 +21,6 @@ const ownFormat = (mimeType: string): PictureFormat | null =>
   mimeType === 'image/png' || mimeType === 'image/jpeg' || mimeType === 'image/webp' ? mimeType : null;
 
 function refuse({ version: { mimeType, size, metadata } }: AssetAt, format: PictureFormat | null): void {
-  if (mimeType === 'image/svg+xml' || mimeType.startsWith('model/'))
-    throw new KilnError('unsupported_media_type', {
-      detail: 'Drawings and models are made smaller by builds: `optimizeAssets`.',
-    });
   const facts = metadata as AssetMetadata;
   const refusal = tooMuch({ mimeType, size, metadata: facts });
   if (refusal) throw refusal;
@@ -41,8 +37,9 @@ export async function optimize(c: AppContext, at: AssetAt, userId: string, wante
   const format = wanted.format === undefined ? ownFormat(version.mimeType) : (`image/${wanted.format}` as const);
   const { quality, maxWidth = null, maxHeight = null } = wanted;
   const how = { format: (format ?? version.mimeType).slice(6), quality, maxWidth, maxHeight };
-  if (before.optimized && sameAs(before.optimized, how))
-    return { at, savedBytes: before.optimized.savedBytes, changed: false };
+  if (before.optimized && sameAs(before.optimized, how)) return { at, savedBytes: 0, changed: false };
+  if (wanted.compressMeshes !== undefined)
+    throw new KilnError('validation_failed', { issues: [{ path: 'body.compressMeshes', message: 'is for models' }] });
   refuse(at, format);
   const mimeType = format ?? 'image/png';
   const [width, height] = [maxWidth ?? undefined, maxHeight ?? undefined];

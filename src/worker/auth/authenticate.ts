@@ -73,10 +73,14 @@ export function refuseBeyond({ key }: Principal, projectId: string | null): void
     throw new KilnError('insufficient_scope', { detail: 'This key is bound to another project.' });
 }
 
-/** The runner's job; a token of another build is as good as none. */
-export async function authenticateRunner(c: AppContext, buildId: string): Promise<Verified<'build'>> {
-  const claims = await verifyToken(c.var.config, 'build', bearer(c));
-  if (!claims || claims.sub !== buildId) throw new KilnError('unauthenticated');
+/** The runner's job; a token of another one, or of the other kind, is as good as none. */
+export async function authenticateRunner(
+  c: AppContext,
+  purpose: 'build' | 'optimize',
+  id: string,
+): Promise<Verified<'build' | 'optimize'>> {
+  const claims = await verifyToken(c.var.config, purpose, bearer(c));
+  if (!claims || claims.sub !== id) throw new KilnError('unauthenticated');
   return claims;
 }
 

@@ -41,7 +41,7 @@ export interface Input<E extends Endpoint> {
   readonly build: Kind<E> extends 'build' ? BuildRow : null;
   /** How the caller sees the project of the build. */
   readonly access: Kind<E> extends 'build' ? Access : null;
-  readonly job: Kind<E> extends 'runner' ? Verified<'build'> : null;
+  readonly job: Kind<E> extends 'runner' ? Verified<'build' | 'optimize'> : null;
 }
 
 type Responses<E extends Endpoint> = E['responses'];
@@ -78,7 +78,7 @@ const queryValidator = (schema: z.ZodObject): MiddlewareHandler =>
 interface Proof {
   readonly params: Record<string, string>;
   readonly user: Principal | null;
-  readonly job: Verified<'build'> | null;
+  readonly job: Verified<'build' | 'optimize'> | null;
   readonly build: BuildRow | null;
   readonly access: Access | null;
   readonly asset: AssetRow | null;
@@ -131,7 +131,8 @@ async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
   // What is of no project is beyond the one that a key is bound to.
   if (kind === 'user' && user) refuseBeyond(user, null);
   const params = readParams(c, endpoint);
-  const job = kind === 'runner' ? await authenticateRunner(c, params.id ?? '') : null;
+  const job =
+    endpoint.access.kind === 'runner' ? await authenticateRunner(c, endpoint.access.purpose, params.id ?? '') : null;
   let build: BuildRow | null = null;
   let access: Access | null = null;
   if (kind === 'build') {

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { type Asset, AssetName, type AssetType, AssetUploadForm } from '../../contract/assets.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { OptimizedType } from '../../contract/jobs.ts';
 import { assetKind, assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { etag } from '../../core/etag.ts';
 import { logEvent } from '../../core/log.ts';
@@ -20,9 +21,11 @@ import {
   versionsOf,
 } from '../../data/assets.ts';
 import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
+import { latestOptimization, toOptimization } from '../../data/optimizations.ts';
 import { iso } from '../../data/time.ts';
 import { metadataOf } from '../assets/metadata.ts';
 import { optimize } from '../assets/optimize.ts';
+import { askToOptimize } from '../assets/optimize-later.ts';
 import { pack } from '../assets/pack.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
 import { showAsset, showAssets, showVersions } from '../assets/show.ts';
@@ -219,9 +222,22 @@ export function assetRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.optimizeAsset, async (c, { asset, room, user, body }) => {
     const before = await versionOf(c.var.db, asset);
     if (!before) throw new KilnError('not_found');
+    const optimizedType = OptimizedType.safeParse(before.version.mimeType);
+    if (optimizedType.success) {
+      const row = await askToOptimize(c, before, optimizedType.data, user.userId, body);
+      const asset = await showAsset(c, before);
+      return row
+        ? { status: 202, body: { asset, savedBytes: 0, optimization: toOptimization(row) } }
+        : { status: 200, body: { asset, savedBytes: 0 } };
+    }
     const { at, savedBytes, changed } = await optimize(c, before, user.userId, body);
     if (changed) await tell(room, 'asset.uploaded', at.asset);
     return { status: 200, body: { asset: await showAsset(c, at), savedBytes } };
+  });
+
+  mount(app, endpoints.getOptimization, async (c, { asset }) => {
+    const row = await latestOptimization(c.var.db, asset.id);
+    return { status: 200, body: { asset: await shown(c, asset.id), optimization: row ? toOptimization(row) : null } };
   });
 
   mount(app, endpoints.downloadAsset, async (c, { asset, query }) => {

@@ -5,10 +5,11 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { configOf } from '../../core/config.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
-import { getBlob, getTree, headOutput, putOutput } from '../../data/objects.ts';
+import { getBlob, getObject, getTree, headOutput, isWrongHash, putOutput } from '../../data/objects.ts';
 import { jobOf } from '../../durable-objects/build/job.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
+import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
 import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
@@ -83,7 +84,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
       await putOutput(c.env.BUILDS, params.hash, stream ?? (await readBytes(c.req.raw, limits.file.sizeMax)));
     } catch (error) {
       if (error instanceof KilnError) throw error;
-      if (String(error).includes('SHA-256'))
+      if (isWrongHash(error))
         throw new KilnError('validation_failed', {
           issues: [{ path: 'body', message: 'does not have the hash that the path names' }],
         });
@@ -102,5 +103,35 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerEvents, async (c, { job, body }) => {
     if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
     return { status: 200, body: await unwrap(buildRun(c.env, job.sub).events(body)) };
+  });
+
+  mount(app, endpoints.optimizerStart, async (c, { job, body }) => ({
+    status: 200,
+    body: await startOptimizing(c, job, body.execution),
+  }));
+
+  mount(app, endpoints.optimizerSource, async (c, { job }) => {
+    const { at } = await runningJob(c, job);
+    const object = await getObject(c.env.ASSETS, at.version.objectKey);
+    if (!object) throw new KilnError('unavailable');
+    return {
+      raw: new Response(object.body, {
+        headers: {
+          'content-type': 'application/octet-stream',
+          'content-length': String(object.size),
+          'cache-control': 'no-store',
+        },
+      }),
+    };
+  });
+
+  mount(app, endpoints.optimizerResult, async (c, { job }) => {
+    await takeResult(c, job);
+    return { status: 200 };
+  });
+
+  mount(app, endpoints.optimizerEnd, async (c, { job, body }) => {
+    await endOptimizing(c, job, body);
+    return { status: 200 };
   });
 }

@@ -5,6 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { newId } from '../../../src/contract/ids.ts';
 import {
+  type AssetJob,
+  AssetOutcome,
+  AssetStart,
+  type AssetTicket,
   EventBatch,
   type Job,
   JobStart,
@@ -97,11 +101,47 @@ export class FakeBuild {
   }
 }
 
+/** One asset that is to be made smaller, as the platform sees it. */
+export class FakeOptimization {
+  readonly ticket: AssetTicket;
+  readonly job: AssetJob;
+  /** What became of it: smaller bytes, or why there are none. */
+  readonly outcome = Promise.withResolvers<Buffer | AssetOutcome>();
+  readonly #bytes: Buffer;
+  executions: string[] = [];
+
+  constructor(ticket: AssetTicket, bytes: Buffer, job: Pick<AssetJob, 'mimeType'> & Partial<AssetJob>) {
+    this.ticket = ticket;
+    this.#bytes = bytes;
+    const { timeout } = limits.optimize;
+    this.job = { size: bytes.length, hash: sha256(bytes), compressMeshes: false, timeout, ...job };
+  }
+
+  async answer(
+    method: string,
+    path: string,
+    request: IncomingMessage,
+  ): Promise<{ status: number; body?: string | Buffer }> {
+    const body = await readAll(request);
+    if (request.headers.authorization !== `Bearer ${this.ticket.token}`) return { status: 401 };
+    if (method === 'POST' && path === 'start') {
+      this.executions.push(AssetStart.parse(JSON.parse(body.toString())).execution);
+      return this.executions.length > 1 ? { status: 409 } : { status: 200, body: JSON.stringify(this.job) };
+    }
+    if (method === 'GET' && path === 'source') return { status: 200, body: this.#bytes };
+    if (method === 'PUT' && path === 'result') this.outcome.resolve(body);
+    else if (method === 'POST' && path === 'end') this.outcome.resolve(AssetOutcome.parse(JSON.parse(body.toString())));
+    else return { status: 404 };
+    return { status: 200 };
+  }
+}
+
 /** The platform's side of `src/contract/jobs.ts`, over real HTTP and with real keys. */
 export class FakePlatform {
   readonly #server: Server;
   readonly #keys: { publicKey: CryptoKey; privateKey: CryptoKey };
   readonly #builds = new Map<string, FakeBuild>();
+  readonly #optimizations = new Map<string, FakeOptimization>();
   readonly unexpected: string[] = [];
   /** Held requests for blobs go on when this resolves. */
   blobGate: Promise<void> = Promise.resolve();
@@ -166,9 +206,29 @@ export class FakePlatform {
     return build;
   }
 
+  /** An asset that waits to be made smaller. */
+  async optimization(
+    bytes: string | Uint8Array,
+    job: Pick<AssetJob, 'mimeType'> & Partial<AssetJob>,
+  ): Promise<FakeOptimization> {
+    const optimizationId = newId();
+    const claims = { exp: Math.floor(Date.now() / 1000) + 120 };
+    const token = await this.sign(
+      { attempt: 1, projectId: newId(), buildId: optimizationId, timeout: 0 },
+      {
+        ...claims,
+        typ: 'optimize+jwt',
+        aud: 'kiln:optimize',
+      },
+    );
+    const optimization = new FakeOptimization({ v: 1, optimizationId, attempt: 1, token }, Buffer.from(bytes), job);
+    this.#optimizations.set(optimizationId, optimization);
+    return optimization;
+  }
+
   /** A token as the platform makes it; `claims` replace its own. */
   async sign(
-    job: Job,
+    job: Pick<Job, 'attempt' | 'projectId' | 'buildId' | 'timeout'>,
     claims: { sub?: string; attempt?: number; aud?: string; typ?: string; exp?: number } = {},
   ): Promise<string> {
     return await new SignJWT({ attempt: claims.attempt ?? job.attempt, projectId: job.projectId })
@@ -186,6 +246,9 @@ export class FakePlatform {
       const jwk = await exportJWK(this.#keys.publicKey);
       return { status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: 'test', alg: 'EdDSA', use: 'sig' }] }) };
     }
+    const asset = /^\/api\/runner\/optimizations\/(?<id>[^/]+)\/(?<rest>\w+)$/.exec(url)?.groups;
+    const optimization = this.#optimizations.get(asset?.id ?? '');
+    if (optimization && asset) return await optimization.answer(request.method ?? '', asset.rest ?? '', request);
     const match = /^\/api\/runner\/builds\/(?<id>[^/]+)\/(?<rest>.+)$/.exec(url);
     const build = this.#builds.get(match?.groups?.id ?? '');
     const rest = match?.groups?.rest ?? '';

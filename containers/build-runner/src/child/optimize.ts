@@ -8,14 +8,19 @@ import type { Site, SiteFile } from './package-web.ts';
 import type { Project } from './project.ts';
 import type { Log } from './report.ts';
 
+export type OptimizeOptions = Pick<BuildOptions, 'compressMeshes'>;
+
 /** Smaller bytes that mean the same; null when there are none. Throws for what it cannot read. */
-export type Optimizer = (bytes: Uint8Array, options: BuildOptions) => Promise<Uint8Array | null>;
+export type Optimizer = (bytes: Uint8Array, options: OptimizeOptions) => Promise<Uint8Array | null>;
+
+/** Parts lie in other files, which are not read. */
+export class ElsewhereError extends Error {}
 
 /** What can be made smaller without a loss. Each is loaded when the first file of its kind is met. */
 const optimizers: Readonly<Record<string, () => Promise<Optimizer>>> = {
   '.png': async () => (await import('./optimize-png.ts')).optimizePng,
   '.svg': async () => (await import('./optimize-svg.ts')).optimizeSvg,
-  '.glb': async () => (await import('./optimize-glb.ts')).optimizeGlb,
+  '.glb': async () => (await import('./optimize-model.ts')).optimizeGlb,
 };
 
 export interface Optimizing {
@@ -91,7 +96,8 @@ const optimizeFile = async (
     const better = optimized !== null && optimized.byteLength < bytes.byteLength ? optimized : null;
     await writeFile(join(cache.found, key), better ?? new Uint8Array());
     return better;
-  } catch {
+  } catch (error) {
+    if (error instanceof ElsewhereError) return null;
     log({
       level: 'warn',
       step: 'assets',

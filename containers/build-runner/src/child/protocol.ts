@@ -1,6 +1,6 @@
 import type { BuildOptions, BuildTarget } from '../../../../src/contract/builds.ts';
 import type { ErrorCode } from '../../../../src/contract/errors.ts';
-import type { BuildStep } from '../../../../src/contract/jobs.ts';
+import type { BuildStep, OptimizedType } from '../../../../src/contract/jobs.ts';
 import type { FailureKind } from '../failure.ts';
 import type { AssetCacheFolders } from './optimize.ts';
 
@@ -28,6 +28,15 @@ export interface ChildRequest {
 /** What a child measures: its steps, and what is worth knowing of them by itself. */
 export const childPhases = ['typecheck', 'bundle', 'assets', 'package', 'sbom'] as const;
 export type ChildPhase = (typeof childPhases)[number];
+
+/** What the parent may ask of its child instead: to make one asset smaller. */
+export interface OptimizeRequest {
+  readonly optimize: OptimizedType;
+  /** Absolute paths inside the child's own work folder. */
+  readonly input: string;
+  readonly output: string;
+  readonly compressMeshes: boolean;
+}
 
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =

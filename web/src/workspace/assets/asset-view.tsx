@@ -10,7 +10,7 @@ import { MenuButton, type MenuItem } from '../../ui/menu.tsx';
 import { TextDialog } from '../../ui/text-dialog.tsx';
 import { useWorkspace } from '../context.ts';
 import { saveBlob } from '../save.ts';
-import { packable, pathInBuild, pictureOf, typeIcons } from './kinds.ts';
+import { pathInBuild, pictureOf, shrinkable, typeIcons, whyNotSmaller } from './kinds.ts';
 
 /** Letters of a font that is not installed, in a family of its own. */
 const FontSample = ({ asset }: { asset: Asset }) => {
@@ -100,7 +100,7 @@ const factOf = (key: string, value: unknown): string => {
 
 /** What is known of the bytes; a width and height are one fact. */
 const Facts = ({ asset }: { asset: Asset }) => {
-  const { width, height, ...others } = asset.metadata;
+  const { width, height, optimized, ...others } = asset.metadata;
   return (
     <dl class="facts" data-testid="asset-facts">
       <dt>Kind</dt>
@@ -121,11 +121,37 @@ const Facts = ({ asset }: { asset: Asset }) => {
           <dd>{factOf(key, value)}</dd>
         </>
       ))}
+      {optimized !== undefined && optimized.savedBytes > 0 && (
+        <>
+          <dt>Made smaller</dt>
+          <dd>by {formatBytes(optimized.savedBytes)}</dd>
+        </>
+      )}
       <dt>In a build</dt>
       <dd>
         <code>{pathInBuild(asset)}</code>
       </dd>
     </dl>
+  );
+};
+
+/** That a runner is making it smaller, or could not. */
+const Shrinking = ({ asset }: { asset: Asset }) => {
+  const { assets } = useWorkspace();
+  const now = assets.optimization.value;
+  if (now === undefined || now.status === 'done' || asset.deletedAt !== null) return null;
+  if (now.status === 'failed')
+    return now.version === asset.version ? (
+      <p class="shrinking failed" role="status" data-testid="asset-shrinking">
+        <Icon name="warning" size={14} />
+        <span>It could not be made smaller. {whyNotSmaller(now)}</span>
+      </p>
+    ) : null;
+  return (
+    <p class="shrinking" role="status" data-testid="asset-shrinking">
+      <span class="dot" aria-hidden="true" />
+      <span>{now.status === 'queued' ? 'Waiting for a build runner to make it smaller…' : 'Being made smaller…'}</span>
+    </p>
   );
 };
 
@@ -181,6 +207,7 @@ export const AssetView = () => {
   const canWrite = workspace.canWrite.value;
   const trashed = asset.deletedAt !== null;
   const versions = assets.versions.value;
+  const shrinking = assets.optimization.value;
 
   const remove = async () => {
     const yes = await confirm({
@@ -204,7 +231,7 @@ export const AssetView = () => {
         naming.value = true;
       },
     },
-    ...(packable(asset)
+    ...(shrinkable(asset) && !(shrinking?.status === 'queued' || shrinking?.status === 'running')
       ? [
           {
             label: 'Make it smaller',
@@ -291,6 +318,7 @@ export const AssetView = () => {
           <Preview key={`${asset.id} ${asset.version} ${trashed}`} asset={asset} />
         </div>
         <div class="asset-about">
+          <Shrinking asset={asset} />
           <Facts asset={asset} />
           {!trashed && (
             <>

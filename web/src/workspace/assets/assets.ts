@@ -1,9 +1,10 @@
 import { batch, signal } from '@preact/signals';
 import { type KilnApiError, type KilnClient, type UploadProgress, uploadAsset } from '../../../../src/client/index.ts';
-import type { Asset, AssetType, AssetVersion } from '../../../../src/contract/assets.ts';
+import type { Asset, AssetType, AssetVersion, Optimization } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
 import { formatBytes, plural } from '../../ui/format.ts';
+import { shrinksLater, whyNotSmaller } from './kinds.ts';
 
 /** A file on its way to become an asset. */
 export interface Sending {
@@ -21,6 +22,8 @@ export interface Sending {
 const pageSize = 60;
 /** Files at once; each may have several parts on their way. */
 const filesAtOnce = 2;
+/** Milliseconds between two questions how making smaller goes. */
+const askEvery = 3000;
 
 /** The assets of a project, those that are being uploaded, and the one that is looked at. */
 export class Assets {
@@ -34,6 +37,8 @@ export class Assets {
   readonly looked = signal<Asset | undefined>(undefined);
   /** Of the one that is looked at, newest first. */
   readonly versions = signal<readonly AssetVersion[] | undefined>(undefined);
+  /** Of the one that is looked at: how making it smaller goes, where a runner does that. */
+  readonly optimization = signal<Optimization | undefined>(undefined);
   /** Pictures that are to become one sheet, in the order of choosing. */
   readonly picked = signal<readonly Asset[]>([]);
   readonly sending = signal<readonly Sending[]>([]);
@@ -44,6 +49,9 @@ export class Assets {
   /** Counts readings: an answer to an older question is not shown. */
   #reading = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Those that this person had made smaller by a runner, and has not heard of. */
+  readonly #awaited = new Map<string, Asset>();
+  #asking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: KilnClient, projectId: string) {
     this.#client = client;
@@ -62,6 +70,7 @@ export class Assets {
   /** What is being sent can be gone on with: it is not given up. */
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#asking);
     for (const aborter of this.#aborters.values()) aborter.abort();
   }
 
@@ -105,9 +114,13 @@ export class Assets {
   }
 
   look(asset: Asset): void {
-    if (asset.id !== this.looked.value?.id) this.versions.value = undefined;
+    if (asset.id !== this.looked.value?.id) {
+      this.versions.value = undefined;
+      this.optimization.value = undefined;
+    }
     this.looked.value = asset;
     void this.#loadVersions();
+    void this.#loadOptimization();
   }
 
   /** Somebody changed an asset. Uploads of many files make many of these. */
@@ -117,6 +130,7 @@ export class Assets {
       if (this.open.value) this.load().catch(toastError);
       const { value } = this.looked;
       if (value !== undefined) void this.#reloadLooked(value.id);
+      void this.#askForAwaited();
     }, 150);
   }
 
@@ -206,20 +220,17 @@ export class Assets {
     return made.image;
   }
 
-  /** Makes a picture's file smaller; what it was stays as the version before. */
+  /** Makes its file smaller; what it was stays as the version before. */
   async optimize(asset: Asset): Promise<void> {
     const done = await attempt(() => this.#client.call('optimizeAsset', { params: { id: asset.id }, body: {} }));
     if (done === undefined) return;
-    const { savedBytes } = done;
-    toast(
-      savedBytes > 0
-        ? {
-            kind: 'success',
-            title: `${asset.name} is ${formatBytes(savedBytes)} smaller`,
-            detail: 'The version before is kept.',
-          }
-        : { kind: 'info', title: `${asset.name} is as small as it gets` },
-    );
+    if ('optimization' in done) {
+      this.#awaited.set(asset.id, asset);
+      if (this.looked.value?.id === asset.id) this.optimization.value = done.optimization;
+      this.#askSoon();
+      return;
+    }
+    tellSaved(asset, done.savedBytes);
     this.changed();
   }
 
@@ -261,6 +272,48 @@ export class Assets {
     if (this.looked.value?.id === asset.id) this.versions.value = read?.versions;
   }
 
+  /** How the one that is looked at is being made smaller, whoever asked for it. */
+  async #loadOptimization(): Promise<void> {
+    const asset = this.looked.value;
+    if (asset === undefined || asset.deletedAt !== null || !shrinksLater(asset)) return;
+    const read = await this.#client.call('getOptimization', { params: { id: asset.id } }).catch(() => undefined);
+    if (this.looked.value?.id !== asset.id || read === undefined) return;
+    this.optimization.value = read.optimization ?? undefined;
+    if (read.optimization !== null && !hasEnded(read.optimization)) this.#askSoon();
+  }
+
+  /** The room tells when one has ended; this is for when that is not heard. */
+  #askSoon(): void {
+    clearTimeout(this.#asking);
+    this.#asking = setTimeout(() => {
+      void this.#loadOptimization();
+      void this.#askForAwaited();
+    }, askEvery);
+  }
+
+  async #askForAwaited(): Promise<void> {
+    for (const [id, asset] of this.#awaited) {
+      const read = await this.#client.call('getOptimization', { params: { id } }).catch(() => undefined);
+      const optimization = read?.optimization ?? undefined;
+      // Asked twice at once: the first answer tells it.
+      if (read === undefined || !this.#awaited.has(id)) continue;
+      if (optimization !== undefined && !hasEnded(optimization)) {
+        this.#askSoon();
+        continue;
+      }
+      this.#awaited.delete(id);
+      if (optimization?.status === 'done') tellSaved(asset, optimization.savedBytes);
+      else if (optimization !== undefined)
+        toast({
+          kind: 'error',
+          title: `${asset.name} could not be made smaller`,
+          detail: whyNotSmaller(optimization),
+        });
+      if (this.looked.value?.id === id) this.optimization.value = optimization;
+      if (optimization?.status === 'done') this.changed();
+    }
+  }
+
   #next(): void {
     for (const { id, state, file } of this.sending.value) {
       if (this.#aborters.size >= filesAtOnce) return;
@@ -298,6 +351,19 @@ export class Assets {
     this.sending.value = this.sending.value.map((one) => (one.id === id ? { ...one, ...change } : one));
   }
 }
+
+const hasEnded = ({ status }: Optimization): boolean => status === 'done' || status === 'failed';
+
+const tellSaved = ({ name }: Asset, savedBytes: number): void =>
+  toast(
+    savedBytes > 0
+      ? {
+          kind: 'success',
+          title: `${name} is ${formatBytes(savedBytes)} smaller`,
+          detail: 'The version before is kept.',
+        }
+      : { kind: 'info', title: `${name} is as small as it gets` },
+  );
 
 const refusalOf = (error: unknown): string => {
   const { title, detail } = describeError(error as KilnApiError);

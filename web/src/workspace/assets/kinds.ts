@@ -1,5 +1,7 @@
 import type { SceneNodeValue } from '../../../../src/client/index.ts';
-import type { Asset, AssetType } from '../../../../src/contract/assets.ts';
+import type { Asset, AssetType, Optimization } from '../../../../src/contract/assets.ts';
+import { OptimizedType } from '../../../../src/contract/jobs.ts';
+import { limits } from '../../../../src/contract/limits.ts';
 import type { IconName } from '../../ui/icon.tsx';
 import { extensionOf } from '../file-kinds.ts';
 
@@ -33,6 +35,26 @@ export const pictureOf = ({ thumbnailUrl, type, mimeType, url }: Asset): string 
 /** Whether it can become a part of a sheet. */
 export const packable = ({ mimeType, deletedAt }: Asset): boolean =>
   deletedAt === null && ['image/png', 'image/jpeg', 'image/webp'].includes(mimeType);
+
+const byRunner = new Set<string>(OptimizedType.options);
+
+/** Whether a build runner is what makes it smaller. */
+export const shrinksLater = ({ mimeType }: Pick<Asset, 'mimeType'>): boolean => byRunner.has(mimeType);
+
+/** Whether its file can be made smaller. */
+export const shrinkable = (asset: Asset): boolean =>
+  packable(asset) || (asset.deletedAt === null && shrinksLater(asset) && asset.size <= limits.optimize.bytes);
+
+const reasons: Readonly<Record<string, string>> = {
+  asset_broken: 'It is damaged, or parts of it lie in other files.',
+  payload_too_large: 'It takes more time or memory than there is for it.',
+  quota_exceeded: 'There is no room left for another version.',
+  conflict: 'It was changed meanwhile.',
+};
+
+/** Why a runner could not make it smaller. */
+export const whyNotSmaller = ({ errorCode }: Pick<Optimization, 'errorCode'>): string =>
+  reasons[errorCode ?? ''] ?? 'No build runner could do it now. Try again later.';
 
 /** Where a build finds it; see `docs/guides/assets.md`. */
 export const pathInBuild = ({ name }: Pick<Asset, 'name'>): string => `assets/${name}`;

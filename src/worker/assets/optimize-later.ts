@@ -1,0 +1,193 @@
+import type { AssetMetadata, OptimizeAsset } from '../../contract/assets.ts';
+import { type ErrorCode, KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
+import { type AssetJob, type AssetOutcome, OptimizedType } from '../../contract/jobs.ts';
+import { limits } from '../../contract/limits.ts';
+import { assetKind } from '../../core/asset-types.ts';
+import { describeError, logEvent } from '../../core/log.ts';
+import { sha256 } from '../../core/tree.ts';
+import { type AssetAt, addAssetVersion } from '../../data/assets.ts';
+import { blobKey, putBlob } from '../../data/objects.ts';
+import {
+  beginOptimization,
+  createOptimization,
+  latestOptimization,
+  type OptimizationRow,
+  optimizedAsset,
+  runningOptimization,
+} from '../../data/optimizations.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
+import { giveUp, settleOptimization, tellOptimized, wakeFor } from '../../queues/optimizations.ts';
+import { readBytes } from '../http/body.ts';
+import type { AppContext } from '../http/context.ts';
+import { metadataOf } from './metadata.ts';
+
+/** Which attempt a runner's token opens. */
+interface Ticket {
+  readonly sub: string;
+  readonly attempt: number;
+}
+
+const formats: Readonly<Record<OptimizedType, string>> = {
+  'image/svg+xml': 'svg',
+  'model/gltf-binary': 'glb',
+  'model/gltf+json': 'gltf',
+};
+
+const over = (): KilnError => new KilnError('conflict', { detail: 'This attempt is over.' });
+
+function refuseFields({ format, maxWidth, maxHeight, compressMeshes }: OptimizeAsset, type: OptimizedType): void {
+  const given = {
+    format,
+    maxWidth,
+    maxHeight,
+    ...(type === 'image/svg+xml' && { compressMeshes }),
+  };
+  const issues = Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([field]) => ({ path: `body.${field}`, message: `does not apply to ${type}` }));
+  if (issues.length > 0) throw new KilnError('validation_failed', { issues });
+}
+
+/**
+ * Has a runner make a drawing or model smaller; null: it is as small as it gets. One that is asked for already is not
+ * asked for again. Throws what an earlier try of the same version ended with, where another would end so too.
+ */
+export async function askToOptimize(
+  c: AppContext,
+  { asset, version }: AssetAt,
+  type: OptimizedType,
+  userId: string,
+  wanted: OptimizeAsset,
+): Promise<OptimizationRow | null> {
+  refuseFields(wanted, type);
+  const compressMeshes = wanted.compressMeshes ?? false;
+  const { optimized } = version.metadata as AssetMetadata;
+  if (optimized && optimized.compressMeshes === compressMeshes && optimized.format === formats[type]) return null;
+  const { bytes, offered } = limits.optimize;
+  if (version.size > bytes)
+    throw new KilnError('payload_too_large', { detail: `At most ${bytes} bytes are made smaller.` });
+  const earlier = await latestOptimization(c.var.db, asset.id);
+  if (earlier?.version === version.version && earlier.compressMeshes === compressMeshes) {
+    if (earlier.status === 'done') return null;
+    if (earlier.errorCode === 'asset_broken' || earlier.errorCode === 'payload_too_large')
+      throw new KilnError(earlier.errorCode);
+  }
+  const row: OptimizationRow = {
+    id: newId(),
+    projectId: asset.projectId,
+    assetId: asset.id,
+    version: version.version,
+    userId,
+    compressMeshes,
+    status: 'queued',
+    attempt: 0,
+    starts: 0,
+    execution: null,
+    savedBytes: 0,
+    errorCode: null,
+    createdAt: c.var.started,
+    endedAt: null,
+    dueAt: c.var.started + offered,
+  };
+  if (!(await createOptimization(c.var.db, row))) {
+    const open = await latestOptimization(c.var.db, asset.id);
+    return open ?? row;
+  }
+  logEvent('asset.optimization_asked', {
+    requestId: c.var.requestId,
+    project: asset.projectId,
+    asset: asset.id,
+    optimization: row.id,
+    type,
+    bytes: version.size,
+  });
+  await wakeFor(c.env, row.id).catch((error: unknown) =>
+    // The sweep does it.
+    logEvent('asset.optimization_not_sent', { optimization: row.id, ...describeError(error) }, 'warn'),
+  );
+  return row;
+}
+
+/** The attempt of this token and its asset, while both are what they were. */
+export async function runningJob(
+  c: AppContext,
+  { sub, attempt }: Ticket,
+): Promise<{ row: OptimizationRow; at: AssetAt }> {
+  const row = await runningOptimization(c.var.db, sub, attempt);
+  if (!row) throw over();
+  const at = await optimizedAsset(c.var.db, row);
+  if (at) return { row, at };
+  await settleOptimization(c.env, c.var.db, row, 'conflict', c.var.started);
+  throw over();
+}
+
+export async function startOptimizing(c: AppContext, job: Ticket, execution: string): Promise<AssetJob> {
+  const { db, started } = c.var;
+  if (!(await beginOptimization(db, job.sub, job.attempt, execution, started))) throw over();
+  const { row, at } = await runningJob(c, job);
+  const { mimeType, size, hash } = at.version;
+  return {
+    mimeType: OptimizedType.parse(mimeType),
+    size,
+    hash,
+    compressMeshes: row.compressMeshes,
+    timeout: limits.optimize.timeout,
+  };
+}
+
+/** Errors of a result that end its attempt: another runner would bring the same. */
+const final: ReadonlySet<ErrorCode> = new Set(['quota_exceeded', 'conflict', 'path_conflict', 'not_found']);
+
+/** Makes the next version of what a runner hands in. What it is its bytes say, as of any upload. */
+export async function takeResult(c: AppContext, job: Ticket): Promise<void> {
+  const { db, started, requestId } = c.var;
+  const { row, at } = await runningJob(c, job);
+  const { asset, version } = at;
+  const bytes = await readBytes(c.req.raw, limits.optimize.bytes);
+  if (bytes.length === 0 || bytes.length >= version.size)
+    throw new KilnError('validation_failed', { issues: [{ path: 'body', message: 'is not smaller than the asset' }] });
+  const kind = await assetKind(asset.name, bytes.subarray(0, limits.asset.headBytes), {});
+  if (kind.mimeType !== version.mimeType) throw new KilnError('type_mismatch');
+  const hash = sha256(bytes);
+  const objectKey = blobKey(hash);
+  await putBlob(c.env.ASSETS, hash, bytes);
+  const read = await metadataOf(c.env.ASSETS, { objectKey, size: bytes.length, head: bytes }, kind);
+  const savedBytes = version.size - bytes.length;
+  const optimized = {
+    format: formats[OptimizedType.parse(kind.mimeType)],
+    quality: null,
+    maxWidth: null,
+    maxHeight: null,
+    compressMeshes: row.compressMeshes,
+    savedBytes,
+  };
+  let made: AssetAt;
+  try {
+    made = await addAssetVersion(
+      db,
+      asset.projectId,
+      asset.name,
+      { ...kind, objectKey, hash, size: bytes.length, metadata: { ...read, optimized } },
+      { actorId: row.userId, now: started, requestId },
+      { replaces: asset, optimization: { id: row.id, attempt: row.attempt, savedBytes } },
+    );
+  } catch (error) {
+    if (error instanceof KilnError && final.has(error.code))
+      await settleOptimization(c.env, db, row, error.code, started);
+    throw error;
+  }
+  const { id, name } = made.asset;
+  const data = { assetId: id, name, version: made.version.version };
+  await unwrap(projectRoom(c.env, asset.projectId).record('asset.uploaded', row.userId, data)).catch(() => undefined);
+  await tellOptimized(c.env, { ...row, savedBytes, version: made.version.version }, name, null);
+}
+
+/** Takes a runner's word that there is no result. */
+export async function endOptimizing(c: AppContext, job: Ticket, outcome: AssetOutcome): Promise<void> {
+  const { db, started } = c.var;
+  const { row } = await runningJob(c, job);
+  if (outcome.type === 'failure' && outcome.kind === 'infra') await giveUp(c.env, db, row, started);
+  else await settleOptimization(c.env, db, row, outcome.type === 'failure' ? outcome.code : null, started);
+}
