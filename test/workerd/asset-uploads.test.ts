@@ -249,6 +249,25 @@ describe('#46 an upload in parts', () => {
     expect(await isThere(upload.id)).toBe(false);
   });
 
+  it('of other bytes than those of a hash that somebody else has brings their bytes to nobody', async () => {
+    const theirs = large(4000);
+    const honest = await begun('theirs.png', theirs);
+    await send(honest, theirs);
+    await completed(honest.id);
+    const made = await call('POST', '/api/projects', { as: world.stranger, json: { name: 'Other' } });
+    const { project } = await expectJson<{ project: { id: string } }>(made, 201);
+    const said = { projectId: project.id, name: 'mine.png', size: theirs.length, hash: sha256(theirs) };
+    const { upload } = await expectJson<{ upload: Upload }>(await begin(said, world.stranger), 201);
+    await send(upload, large(4000));
+    const as = world.stranger;
+    const sent = await expectJson<{ upload: Upload }>(await call('GET', `${url}/${upload.id}`, { as }), 200);
+    const parts = sent.upload.parts.map(({ number, etag }) => ({ number, etag }));
+    const ended = await call('POST', `${url}/${upload.id}/complete`, { as, json: { parts } });
+    expect(await expectProblem(ended, 422)).toBe('validation_failed');
+    const list = await call('GET', `/api/projects/${project.id}/assets`, { as: world.stranger });
+    expect(await expectJson(list, 200)).toMatchObject({ assets: [] });
+  });
+
   it('takes no other order, no made-up tag and no part twice', async () => {
     const data = large(partSize + 1000);
     const upload = await begun('order.png', data);

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { assetKind } from '../../core/asset-types.ts';
-import { concat } from '../../core/bytes.ts';
 import { logEvent } from '../../core/log.ts';
 import { type AssetAt, addAssetVersion } from '../../data/assets.ts';
 import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
-import { blobKey, nameBlob } from '../../data/objects.ts';
+import { blobKey, ensureBlob, isWrongHash, nameBlob, putBlob } from '../../data/objects.ts';
 import { claimUpload, forgetUpload, refuseUpload, type UploadRow } from '../../data/uploads.ts';
 import { metadataOf } from './metadata.ts';
 
@@ -39,11 +38,18 @@ export async function removeUpload(bucket: R2Bucket, { objectKey, multipartId }:
   await bucket.delete(objectKey);
 }
 
-/** What the bytes are: their hash, and their beginning. */
-async function read(bucket: R2Bucket, { objectKey, size }: UploadRow): Promise<{ hash: string; head: Uint8Array }> {
-  const object = await bucket.get(objectKey);
-  if (!object)
-    throw new KilnError('validation_failed', { issues: [{ path: 'body.parts', message: 'are gone; begin again' }] });
+const notAll = (): KilnError =>
+  new KilnError('validation_failed', { issues: [{ path: 'body.parts', message: 'are gone; begin again' }] });
+
+const otherHash = (): KilnError =>
+  new KilnError('validation_failed', {
+    issues: [{ path: 'body.hash', message: 'is not the hash of the bytes that came' }],
+  });
+
+/** The beginning of the bytes, which says what they are. */
+async function beginning(bucket: R2Bucket, { objectKey, size }: UploadRow): Promise<Uint8Array> {
+  const object = await bucket.get(objectKey, { range: { offset: 0, length: Math.min(size, limits.asset.headBytes) } });
+  if (!object) throw notAll();
   // Parts that went straight into the bucket are as large as their sender made them.
   if (object.size !== size) {
     await object.body.cancel();
@@ -51,17 +57,40 @@ async function read(bucket: R2Bucket, { objectKey, size }: UploadRow): Promise<{
       issues: [{ path: 'body.size', message: `there are ${object.size} bytes` }],
     });
   }
+  return new Uint8Array(await object.arrayBuffer());
+}
+
+/** The hash of the bytes, which are read through for it. */
+async function hashOf(bucket: R2Bucket, { objectKey }: UploadRow): Promise<string> {
+  const object = await bucket.get(objectKey);
+  if (!object) throw notAll();
   const hash = createHash('sha256');
-  const first: Uint8Array[] = [];
-  let seen = 0;
-  for await (const chunk of object.body as ReadableStream<Uint8Array>) {
-    hash.update(chunk);
-    if (seen < limits.asset.headBytes) first.push(chunk.slice(0, limits.asset.headBytes - seen));
-    seen += chunk.length;
+  for await (const chunk of object.body as ReadableStream<Uint8Array>) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/**
+ * Gives the bytes the name that their hash is. Where that was promised the bucket checks it while it takes them, and
+ * names nothing that has another: so they are read once. Bytes that are there by that name already prove nothing of these,
+ * which may be anything: whoever names a hash must have its bytes.
+ */
+async function nameBytes(bucket: R2Bucket, upload: UploadRow): Promise<string> {
+  const { hash: promised, objectKey } = upload;
+  if (promised === null || (await ensureBlob(bucket, promised))) {
+    const hash = await hashOf(bucket, upload);
+    if (promised !== null && promised !== hash) throw otherHash();
+    await nameBlob(bucket, objectKey, hash);
+    return hash;
   }
-  if (seen !== size)
-    throw new KilnError('validation_failed', { issues: [{ path: 'body.size', message: `there are ${seen} bytes` }] });
-  return { hash: hash.digest('hex'), head: concat(first) };
+  const object = await bucket.get(objectKey);
+  if (!object) throw notAll();
+  try {
+    // Put even if somebody else has named the same bytes by now: what is not put is not checked.
+    await putBlob(bucket, promised, object.body);
+  } catch (error) {
+    throw isWrongHash(error) ? otherHash() : error;
+  }
+  return promised;
 }
 
 /**
@@ -75,13 +104,9 @@ export async function verifyUpload(
   actor: Actor & { actorId: string },
 ): Promise<AssetAt> {
   try {
-    const { hash, head } = await read(env.ASSETS, upload);
-    if (upload.hash !== null && upload.hash !== hash)
-      throw new KilnError('validation_failed', {
-        issues: [{ path: 'body.hash', message: 'is not the hash of the bytes that came' }],
-      });
+    const head = await beginning(env.ASSETS, upload);
     const kind = await assetKind(upload.name, head, { mimeType: upload.mimeType ?? undefined });
-    await nameBlob(env.ASSETS, upload.objectKey, hash);
+    const hash = await nameBytes(env.ASSETS, upload);
     const { projectId, name, size, id } = upload;
     const objectKey = blobKey(hash);
     const metadata = await metadataOf(env.ASSETS, { objectKey, size, head }, kind);
