@@ -45,7 +45,13 @@ export default defineConfig({
               // The same bundler in Node: what it is in an isolate of its own, the layers of whole systems show.
               serviceBindings: {
                 BUNDLER: async (request) =>
-                  Response.json({ ...(await bundle((await request.json()) as BundleOrder, build)), ms: 0, heap: 0 }),
+                  request.method === 'HEAD'
+                    ? new Response(null, { status: 204 })
+                    : Response.json({
+                        ...(await bundle((await request.json()) as BundleOrder, build)),
+                        ms: 0,
+                        heap: 0,
+                      }),
               },
               bindings: {
                 MIGRATIONS: await readD1Migrations('migrations'),

@@ -20,6 +20,8 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 /** Bundles the project that is sent with the request. Only the main Worker reaches this, by its service binding. */
 export default {
   async fetch(request: Request): Promise<Response> {
+    // That it is there; the compiler is not loaded for it.
+    if (request.method === 'HEAD') return new Response(null, { status: 204 });
     if (request.method !== 'POST') return new Response(null, { status: 405 });
     if (waiting >= limits.preview.waiting) return new Response(null, { status: 503 });
     waiting += 1;

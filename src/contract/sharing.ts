@@ -105,6 +105,12 @@ export const Usage = z
       .meta({ description: 'All versions, those in the trash and what open uploads will take included' }),
     builds: z.object({
       today: z.int().meta({ description: 'Started since midnight UTC and not removed' }),
+      day: quota
+        .extend({ resetsAt: Timestamp.nullable().meta({ description: 'When all are free again; null: all are' }) })
+        .meta({
+          description:
+            'Of the builds that may be started in a day, in any 24 hours: those that are used come back one by one until `resetsAt`',
+        }),
       running: quota,
       queued: quota,
     }),

@@ -4,8 +4,11 @@ import type { Usage } from '../contract/sharing.ts';
 import type { Database } from './database.ts';
 import { builds, collaborators, projects, uploads } from './schema/sqlite.ts';
 
+/** What the count of builds says, which is not in the database. */
+export type BuildsOfDay = Usage['builds']['day'];
+
 /** What a user has used, from the index: totals of files may be half a minute old. `midnight` in milliseconds. */
-export async function usageOf(db: Database, userId: string, midnight: number): Promise<Usage> {
+export async function usageOf(db: Database, userId: string, midnight: number, day: BuildsOfDay): Promise<Usage> {
   const owned = and(eq(projects.ownerId, userId), ne(projects.state, 'deleting'));
   const [[own], [people], active, [today], [coming]] = await db.batch('usage.of', (orm) => [
     orm
@@ -50,6 +53,7 @@ export async function usageOf(db: Database, userId: string, midnight: number): P
     },
     builds: {
       today: today?.n ?? 0,
+      day,
       running: { used: building('building'), limit: build.runningPerUser },
       queued: { used: building('queued'), limit: build.queuedPerUser },
     },

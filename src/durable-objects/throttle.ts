@@ -18,6 +18,11 @@ export class Throttle extends DurableObject<Env> {
     return outcome;
   }
 
+  /** How it stands, with nothing used. */
+  look(policy: RatePolicy): Standing {
+    return standing(this.ctx.storage.kv.get<number>(key) ?? 0, policy, Date.now());
+  }
+
   /** Gives one back. */
   refund(policy: RatePolicy): void {
     const before = this.ctx.storage.kv.get<number>(key);

@@ -55,7 +55,9 @@ onBothEngines('Assets', (store) => {
     expect(await bytesOf(db, project)).toBe(30);
     expect((await versionsOf(db, first.asset.id)).map(({ version }) => version)).toEqual([2, 1]);
     expect((await versionOf(db, second.asset, 1))?.version.size).toBe(10);
-    expect((await usageOf(db, owner, 0)).assetBytes).toMatchObject({ used: 30 });
+    expect((await usageOf(db, owner, 0, { used: 0, limit: 250, resetsAt: null })).assetBytes).toMatchObject({
+      used: 30,
+    });
     await eraseAsset(db, first.asset, by(owner));
     expect(await bytesOf(db, project)).toBe(0);
     expect(await versionsOf(db, first.asset.id)).toEqual([]);

@@ -571,7 +571,8 @@ onBothEngines('Usage', (store) => {
     await someBuild(db, projectId, owner, now - 86_400_000);
     await someBuild(db, projectId, owner);
     await someBuild(db, projectId, guest);
-    expect(await usageOf(db, owner, now - 1000)).toEqual({
+    const day = { used: 3, limit: 250, resetsAt: null };
+    expect(await usageOf(db, owner, now - 1000, day)).toEqual({
       projects: { used: 2, limit: limits.project.perUser },
       bytes: { used: 4_000_000_000, limitPerProject: limits.project.totalSize },
       files: { used: 6, limitPerProject: limits.project.filesMax },
@@ -579,11 +580,12 @@ onBothEngines('Usage', (store) => {
       assetBytes: { used: 6_000_000_000, limit: limits.asset.userBytes, limitPerProject: limits.asset.projectBytes },
       builds: {
         today: 1,
+        day,
         running: { used: 0, limit: limits.build.runningPerUser },
         queued: { used: 2, limit: limits.build.queuedPerUser },
       },
     });
-    expect(await usageOf(db, guest, now - 1000)).toMatchObject({
+    expect(await usageOf(db, guest, now - 1000, day)).toMatchObject({
       projects: { used: 0 },
       bytes: { used: 0 },
       members: { used: 0 },

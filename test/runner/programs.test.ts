@@ -83,16 +83,12 @@ describe('programs of an Electron build', () => {
       { platform: 'linux', arch: 'arm64', version: '1.2.3' },
     );
     build = await run(runner);
-    linux = join(await unpack(build, 'game-electron-linux-x64.zip'), 'space-cafe-co-linux-x64');
-    windows = join(await unpack(build, 'game-electron-win32-x64.zip'), 'space-cafe-co-win32-x64');
+    linux = join(await unpack(build, 'game-linux-x64.zip'), 'space-cafe-co-linux-x64');
+    windows = join(await unpack(build, 'game-win32-x64.zip'), 'space-cafe-co-win32-x64');
   });
 
   it('are made for each release in the cache, of the right version, and beside the archive alone', async () => {
-    expect(await downloads(build)).toEqual([
-      'game-electron-linux-x64.zip',
-      'game-electron-win32-x64.zip',
-      'game-electron.zip',
-    ]);
+    expect(await downloads(build)).toEqual(['game-electron.zip', 'game-linux-x64.zip', 'game-win32-x64.zip']);
     expect(messages(build)).toEqual(
       expect.arrayContaining([
         `Made a program for linux-x64 with Electron ${electronVersion}.`,
@@ -170,7 +166,7 @@ describe('without the Electron', () => {
     const runner = await runnerWith(cache, { platform: 'linux', arch: 'x64' });
     await writeFile(join(cache, `electron-v${electronVersion}-linux-arm64.zip`), 'PK no zip');
     const build = await run(runner);
-    expect(await downloads(build)).toEqual(['game-electron-linux-x64.zip', 'game-electron.zip']);
+    expect(await downloads(build)).toEqual(['game-electron.zip', 'game-linux-x64.zip']);
     expect(build.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
       expect.stringContaining('No program for linux-arm64 was made'),
       expect.stringContaining('No program for win32-x64 was made'),

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Job } from '../../src/contract/maintenance.ts';
+import type { Readiness } from '../../src/contract/system.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { createApp } from '../../src/worker/app.ts';
@@ -329,6 +330,22 @@ describe('fault 7: a store that never answers', () => {
 });
 
 describe('The bundler of previews', () => {
+  const readiness = async (bundler?: () => Promise<Response>) => {
+    // No runner listens in this layer, so none is asked.
+    const overrides = { BUILD_DELIVERY: 'pull', ...(bundler && { BUNDLER: { fetch: bundler } as unknown as Fetcher }) };
+    const answer = await callWith(overrides, 'GET', '/health/ready', world.owner.token);
+    const { status, checks } = (await answer.json()) as Readiness;
+    return { code: answer.status, status, away: Object.keys(checks).filter((name) => checks[name]?.ok === false) };
+  };
+
+  it('is asked by the readiness check, and missed without taking the rest out', async () => {
+    // Nobody takes the messages of the tests before.
+    await database.prepare('DELETE FROM outbox').run();
+    expect(await readiness()).toEqual({ code: 200, status: 'ready', away: [] });
+    expect(await readiness(fails('no such service'))).toEqual({ code: 200, status: 'degraded', away: ['bundler'] });
+    expect(await readiness(async () => new Response(null, { status: 500 }))).toMatchObject({ status: 'degraded' });
+  });
+
   const asked = async (bundler: () => Promise<Response>): Promise<Response> => {
     const BUNDLER = { fetch: bundler } as unknown as Fetcher;
     return await callWith({ BUNDLER }, 'POST', `/api/projects/${world.projectId}/preview`, world.owner.token);

@@ -5,6 +5,7 @@ import { limits } from '../../src/contract/limits.ts';
 import type { ServerMessage } from '../../src/contract/room.ts';
 import type { Activity, Invite, InvitePreview, Usage } from '../../src/contract/sharing.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { buildPolicy, giveBuildBack, takeBuild } from '../../src/durable-objects/build/quota.ts';
 import { createApp } from '../../src/worker/app.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
 import {
@@ -595,7 +596,10 @@ describe('usage', () => {
     const account = await signUp('counted');
     const usage = async (): Promise<Usage> =>
       (await expectJson<{ usage: Usage }>(await call('GET', '/api/usage', { as: account }), 200)).usage;
-    expect(await usage()).toMatchObject({ projects: { used: 0, limit: limits.project.perUser }, builds: { today: 0 } });
+    expect(await usage()).toMatchObject({
+      projects: { used: 0, limit: limits.project.perUser },
+      builds: { today: 0, day: { used: 0, resetsAt: null } },
+    });
     const at = await freshProject(account);
     await expectJson(
       await call('POST', '/api/builds', { as: account, json: { projectId: at.split('/').at(-1) } }),
@@ -609,6 +613,25 @@ describe('usage', () => {
     expect(await usage()).toMatchObject({ projects: { used: 1 } });
     await call('DELETE', `${at}?permanent=true`, { as: account });
     expect(await usage()).toMatchObject({ projects: { used: 0 } });
+  });
+
+  it('says how many builds of a day are used, as they are counted, and when all are free again', async () => {
+    const account = await signUp('builder');
+    // As in production: the tests' own share of builds comes back within seconds.
+    const strict: Env = { ...env, RATE_LIMIT_SCALE: '1' };
+    const day = async (): Promise<Usage['builds']['day']> => {
+      const init = { headers: { authorization: `Bearer ${account.token}` } };
+      const answer = await createApp().request('http://kiln.test/api/usage', init, strict, createExecutionContext());
+      return (await expectJson<{ usage: Usage }>(answer, 200)).usage.builds.day;
+    };
+    const { limit, window } = buildPolicy(strict);
+    expect(await day()).toEqual({ used: 0, limit, resetsAt: null });
+    for (let build = 0; build < 3; build += 1) await takeBuild(strict, account.id);
+    const { used, resetsAt } = await day();
+    expect(used).toBe(3);
+    expect(Date.parse(resetsAt ?? '') - Date.now()).toBeLessThanOrEqual((3 * window) / limit + 1000);
+    await giveBuildBack(strict, account.id);
+    expect(await day()).toMatchObject({ used: 2, limit });
   });
 
   it('#49 ends at a hundred projects, with an error that says so', async () => {

@@ -20,7 +20,7 @@ export const systemEndpoints = {
     summary: 'Every part answers',
     access: everyone,
     responses: {
-      200: { description: 'Ready', json: Readiness },
+      200: { description: 'Ready, or degraded', json: Readiness },
       503: { description: 'A part is away', json: Readiness },
     },
   }),

@@ -13,6 +13,10 @@ export const buildPolicy = (env: Env): RatePolicy => scaled(limits.rates.buildsP
 export const takeBuild = (env: Env, userId: string): Promise<Standing> =>
   answered(countOf(env, userId).take(buildPolicy(env)), limits.guard.patience);
 
+/** How many builds of their day a user has used. */
+export const lookAtBuilds = (env: Env, userId: string): Promise<Standing> =>
+  answered(countOf(env, userId).look(buildPolicy(env)), limits.guard.patience);
+
 /** One build of a user less. */
 export const giveBuildBack = (env: Env, userId: string): Promise<void> =>
   answered(countOf(env, userId).refund(buildPolicy(env)), limits.guard.patience);

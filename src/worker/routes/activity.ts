@@ -1,7 +1,9 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { listActivity } from '../../data/activity.ts';
+import { iso } from '../../data/time.ts';
 import { usageOf } from '../../data/usage.ts';
+import { buildPolicy, lookAtBuilds } from '../../durable-objects/build/quota.ts';
 import type { AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
@@ -11,8 +13,12 @@ export function activityRoutes(app: Hono<AppEnv>): void {
     return { status: 200, body: await listActivity(c.var.db, room.projectId, query) };
   });
 
-  mount(app, endpoints.getUsage, async (c, { user }) => ({
-    status: 200,
-    body: { usage: await usageOf(c.var.db, user.userId, new Date(c.var.started).setUTCHours(0, 0, 0, 0)) },
-  }));
+  mount(app, endpoints.getUsage, async (c, { user }) => {
+    const { db, started: now } = c.var;
+    const limit = Math.floor(buildPolicy(c.env).limit);
+    const { remaining, reset } = await lookAtBuilds(c.env, user.userId);
+    const resetsAt = reset === 0 ? null : iso(now + reset * 1000);
+    const day = { used: Math.max(0, limit - remaining), limit, resetsAt };
+    return { status: 200, body: { usage: await usageOf(db, user.userId, new Date(now).setUTCHours(0, 0, 0, 0), day) } };
+  });
 }

@@ -59,7 +59,14 @@ const checksOf = (c: AppContext): Record<string, Check> => ({
     return oldest !== null && oldest < Date.now() - limits.outbox.overdue ? 'messages are not taken' : undefined;
   },
   runner: () => runnerHealth(c.env),
+  bundler: async () => {
+    const { status } = await c.env.BUNDLER.fetch('https://bundler/', { method: 'HEAD' });
+    return status === 204 ? undefined : `answers ${status}`;
+  },
 });
+
+/** Parts without which the rest goes on: an instance without them is no worse than the others. */
+const dispensable = new Set(['bundler']);
 
 export function systemRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.health, () => ({ status: 200, body: { status: 'ok', version } }));
@@ -68,9 +75,11 @@ export function systemRoutes(app: Hono<AppEnv>): void {
     const results = await Promise.all(
       Object.entries(checksOf(c)).map(async ([name, work]) => [name, await check(work)] as const),
     );
-    const ready = results.every(([, result]) => result.ok);
-    const body: Readiness = { status: ready ? 'ready' : 'unready', version, checks: Object.fromEntries(results) };
-    return { status: ready ? 200 : 503, body };
+    const away = results.flatMap(([name, { ok }]) => (ok ? [] : [name]));
+    const serves = away.every((name) => dispensable.has(name));
+    const status = away.length === 0 ? 'ready' : serves ? 'degraded' : 'unready';
+    const body: Readiness = { status, version, checks: Object.fromEntries(results) };
+    return { status: serves ? 200 : 503, body };
   });
 
   mount(app, endpoints.jwks, (c) => ({

@@ -8,6 +8,7 @@ import { Profile } from '../account/profile.tsx';
 import { Providers } from '../account/providers.tsx';
 import { SecurityActivity } from '../account/security.tsx';
 import { Sessions } from '../account/sessions.tsx';
+import { UsageSection } from '../account/usage.tsx';
 import { linkTo } from '../router.ts';
 import { client, session } from '../state/session.ts';
 import { attempt } from '../state/toasts.ts';
@@ -47,6 +48,7 @@ export const AccountScreen = () => {
             <Providers {...ways.value} onChange={() => void load()} />
           </>
         )}
+        <UsageSection />
         <Sessions />
         <ApiKeys />
         <SecurityActivity />

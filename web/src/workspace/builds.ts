@@ -1,8 +1,16 @@
 import { computed, signal } from '@preact/signals';
 import { type KilnClient, watchBuild } from '../../../src/client/index.ts';
-import type { Build, BuildLogLine } from '../../../src/contract/builds.ts';
+import type { Build, BuildLogLine, BuildTarget } from '../../../src/contract/builds.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { attempt, toast, toastError } from '../state/toasts.ts';
+
+/** What somebody chose for a build; the rest is as the API has it. */
+export interface BuildChoices {
+  readonly target?: BuildTarget;
+  readonly typecheck?: boolean;
+  readonly optimizeAssets?: boolean;
+  readonly offline?: boolean;
+}
 
 export const isRunning = (build: Build | undefined): boolean =>
   build?.status === 'queued' || build?.status === 'building';
@@ -53,12 +61,12 @@ export class Builds {
   }
 
   /** Builds the newest state, or that of a checkpoint, and plays it; with `typecheck` only when its types are right. */
-  async start(checkpointId?: string, options: { typecheck?: boolean; offline?: boolean } = {}): Promise<void> {
+  async start(checkpointId?: string, { target = 'web', ...options }: BuildChoices = {}): Promise<void> {
     if (this.busy.value) return;
     this.starting.value = true;
     await attempt(async () => {
       const { build } = await this.#client.call('createBuild', {
-        body: { projectId: this.#projectId, options, ...(checkpointId !== undefined && { checkpointId }) },
+        body: { projectId: this.#projectId, target, options, ...(checkpointId !== undefined && { checkpointId }) },
         idempotencyKey: newId(),
       });
       if (build.cached)

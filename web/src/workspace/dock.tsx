@@ -1,10 +1,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Build, BuildLogLine } from '../../../src/contract/builds.ts';
+import type { Artifact, Build, BuildLogLine } from '../../../src/contract/builds.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { formatAgo, formatBytes, formatDuration } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches } from '../ui/mark.tsx';
+import { MenuButton } from '../ui/menu.tsx';
 import { Segments } from '../ui/segments.tsx';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
@@ -346,13 +347,27 @@ const History = ({ onShow }: { onShow: () => void }) => {
 const BuildActions = ({ build }: { build: Build }) => {
   const workspace = useWorkspace();
   const { builds, client } = workspace;
+  const save = (name: string) =>
+    attempt(async () => {
+      const response = await client.raw('getArtifact', { params: { id: build.id, name } });
+      saveBlob(await response.blob(), name);
+    });
+  const others = useSignal<readonly Artifact[]>([]);
+  const { id, status } = build;
+  useEffect(() => {
+    others.value = [];
+    if (status !== 'success') return;
+    void attempt(async () => {
+      const { artifacts } = await client.call('listArtifacts', { params: { id } });
+      others.value = artifacts.slice(1);
+    });
+  }, [client, id, status, others]);
   const download = () =>
     attempt(async () => {
       const { artifacts } = await client.call('listArtifacts', { params: { id: build.id } });
       const artifact = artifacts[0];
       if (artifact === undefined) return toast({ kind: 'info', title: 'This build has nothing to download' });
-      const response = await client.raw('getArtifact', { params: { id: build.id, name: artifact.name } });
-      saveBlob(await response.blob(), artifact.name);
+      await save(artifact.name);
     });
   return (
     <div class="panel-tools">
@@ -389,6 +404,21 @@ const BuildActions = ({ build }: { build: Build }) => {
           <Icon name="download" size={13} />{' '}
           {build.artifactSize === null ? 'Download' : formatBytes(build.artifactSize)}
         </button>
+      )}
+      {others.value.length > 0 && (
+        <MenuButton
+          label="What else there is to download"
+          testId="download-others"
+          items={() =>
+            others.value.map(({ name, size }) => ({
+              label: name,
+              icon: 'download' as const,
+              hint: formatBytes(size),
+              testId: `download-${name}`,
+              run: () => void save(name),
+            }))
+          }
+        />
       )}
     </div>
   );

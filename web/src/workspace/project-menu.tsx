@@ -2,16 +2,19 @@ import { useSignal } from '@preact/signals';
 import { CopyDialog } from '../ui/copy-dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { MenuButton, type MenuItem } from '../ui/menu.tsx';
+import { BuildDialog } from './build-dialog.tsx';
 import { useWorkspace } from './context.ts';
 import { ForksDialog } from './forks-dialog.tsx';
+
+type Asked = 'forks' | 'fork' | 'duplicate' | 'build';
 
 /** What can be done with the project as a whole, beside its title. */
 export const ProjectMenu = () => {
   const workspace = useWorkspace();
-  const dialog = useSignal<'forks' | 'fork' | 'duplicate' | undefined>(undefined);
+  const dialog = useSignal<Asked | undefined>(undefined);
   const project = workspace.project.value;
   if (project === undefined || workspace.ended.value !== undefined) return null;
-  const ask = (what: 'forks' | 'fork' | 'duplicate') => () => {
+  const ask = (what: Asked) => () => {
     dialog.value = what;
   };
   const close = () => {
@@ -42,6 +45,12 @@ export const ProjectMenu = () => {
             testId: 'build-offline',
             run: () => void workspace.builds.start(undefined, { offline: true }),
           },
+          {
+            label: 'Build with options…',
+            icon: 'flame' as const,
+            testId: 'build-options',
+            run: ask('build'),
+          },
         ]
       : []),
     { label: 'Forks and merges', icon: 'merge', testId: 'project-forks', run: ask('forks') },
@@ -62,6 +71,7 @@ export const ProjectMenu = () => {
         </button>
       )}
       <MenuButton label="What to do with the project" items={items} testId="project-menu" />
+      {dialog.value === 'build' && <BuildDialog onClose={close} />}
       {dialog.value === 'forks' && <ForksDialog onFork={ask('fork')} onClose={close} />}
       {(dialog.value === 'fork' || dialog.value === 'duplicate') && (
         <CopyDialog project={project} fork={dialog.value === 'fork'} onClose={close} />

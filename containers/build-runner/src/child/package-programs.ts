@@ -49,7 +49,7 @@ export interface Programs {
 }
 
 /**
- * Writes `game-electron-<platform>-<arch>.zip` for each release of Electron in the cache: the game as a program that needs nothing
+ * Writes `game-<platform>-<arch>.zip` for each release of Electron in the cache: the game as a program that needs nothing
  * else. Nothing is fetched and nothing of the project runs. A release that is broken costs its own program, with a warning.
  */
 export const packagePrograms = async (programs: Programs): Promise<void> => {
@@ -110,7 +110,7 @@ const packageProgram = async (programs: Programs, cache: string, { platform, arc
   });
   if (folder === undefined) throw new Error('the packager left nothing');
   await switchOff(join(folder, platform === 'win32' ? `${info.slug}.exe` : info.slug), platform);
-  const target = join(outDir, outFolders.download, `game-electron-${platform}-${arch}.zip`);
+  const target = join(outDir, outFolders.download, `game-${platform}-${arch}.zip`);
   try {
     await writeZip(target, await entriesOf(folder, `${info.slug}-${platform}-${arch}`, platform));
   } catch (error) {
