@@ -3,6 +3,8 @@ import { limits } from '../contract/limits.ts';
 import type { BundledFile, BundleOrder, BundleResult, PreviewProblem } from '../contract/preview.ts';
 import { browserTarget, gameDefines } from '../core/game/defines.ts';
 import { findEntry } from '../core/game/entry.ts';
+import { readJson } from '../core/game/json.ts';
+import { declaredRange } from '../core/game/packages.ts';
 import { gamePage } from '../core/game/page.ts';
 import { ProjectProblem } from '../core/game/paths.ts';
 import { emitSettings, readTsconfig } from '../core/game/tsconfig.ts';
@@ -39,7 +41,9 @@ interface Run {
 /** Runs the compiler over the project; null where packages are missing, whose names are in `needed`. */
 async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set<string>): Promise<BuildResult> {
   const paths = new Set(order.paths);
-  const compilerOptions = await readTsconfig({ read: async (path) => order.sources[path] });
+  const compilerOptions = await readTsconfig({
+    read: async (path) => order.sources[path] ?? order.packages?.configs[path],
+  });
   return await compile({
     bundle: true,
     platform: 'browser',
@@ -72,7 +76,7 @@ async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set
 }
 
 /** Inputs that the plugin gave. A path that a source computes is looked up by the compiler itself, past every plugin. */
-const given = /^(?:project|inline|url):|^<(?:define|runtime)/;
+const given = /^(?:project|inline|url|package|package-style):|^<(?:define|runtime)/;
 
 /** That something else went in, matched or not; throws nothing away. */
 const hasComputedImports = (metafile: Metafile | undefined): boolean =>
@@ -148,16 +152,28 @@ async function bundleWorker(order: BundleOrder, path: string, compile: Compiler,
   return { ok: true as const, files: files.slice(0, 1).map((file) => ({ ...file, path })) };
 }
 
+/** A build prepares packages for previews, as long as the project asks for them. */
+function missingPackages({ sources }: BundleOrder, names: readonly string[]): BundleResult {
+  const manifest = sources['package.json'];
+  const declared = manifest === undefined ? undefined : readJson(manifest);
+  const strange = names.filter((name) => declaredRange(declared, name) === undefined);
+  return strange.length > 0
+    ? failed(
+        strange.map((name) => ({
+          message: `The package "${name}" is neither in package.json nor in the page's import map.`,
+        })),
+      )
+    : {
+        ok: false,
+        reason: 'needs_packages',
+        problems: names.map((name) => ({ message: `Build once to get the package "${name}" into the preview.` })),
+      };
+}
+
 /** Bundles what is asked for. Throws for nothing that a project can contain. */
 export async function bundle(order: BundleOrder, compile: Compiler): Promise<BundleResult> {
   const needed = new Set<string>();
-  const missing = (): BundleResult => ({
-    ok: false,
-    reason: 'needs_build',
-    problems: [...needed].sort().map((name) => ({
-      message: `The package "${name}" is not in the page's import map, and a preview installs none.`,
-    })),
-  });
+  const missing = (): BundleResult => missingPackages(order, [...needed].sort());
   try {
     const { want } = order;
     const result =

@@ -2,6 +2,7 @@ import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin } from 'esbui
 import { kindOf } from '../contract/loaders.ts';
 import type { BundleOrder } from '../contract/preview.ts';
 import type { ImportMap } from '../core/game/import-map.ts';
+import { packageOf } from '../core/game/packages.ts';
 import { encodePath, folderOf, within } from '../core/game/paths.ts';
 import { aliasTargets, type CompilerOptions } from '../core/game/tsconfig.ts';
 import type { PageEntry } from './page.ts';
@@ -44,10 +45,8 @@ export interface PluginOptions {
   readonly needs: (name: string) => void;
 }
 
-const packageOf = (spec: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(spec)?.[0] ?? spec;
-
 export function projectPlugin({ order, paths, compilerOptions, inline, mapped, toRoot, needs }: PluginOptions): Plugin {
-  const { sources } = order;
+  const { sources, packages } = order;
 
   /** What a URL of the project means: a file where it is, or one of public/, which is served at the root. */
   const served = (folder: string, url: string): string | undefined => {
@@ -80,6 +79,8 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
     const file = target === null ? undefined : (fileAt(paths, target) ?? fileAt(paths, `public/${target}`));
     const found = file ?? (isPath ? undefined : aliased(bare));
     if (found === undefined) {
+      const prepared = isPath ? undefined : resolvePackage(args, spec);
+      if (prepared) return prepared;
       if (isPath || inCss) return missing(spec);
       needs(packageOf(bare));
       return { path: spec, external: true };
@@ -96,6 +97,46 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
     const suffix = manner === 'source' ? '' : `?${manner}`;
     return { path: found, namespace, suffix, pluginData: { manner } satisfies Taken };
   };
+
+  const addressOf = (file: string): string => `${toRoot}${packages?.base}/${encodePath(file)}`;
+
+  /** What the last build prepared: left to the browser where a module can stand for it, else a module around it. */
+  const resolvePackage = (args: OnResolveArgs, spec: string): OnResolveResult | undefined => {
+    const entry = packages && Object.hasOwn(packages.entries, spec) ? packages.entries[spec] : undefined;
+    if (!entry) return undefined;
+    if (args.kind === 'import-rule' || args.kind === 'composes-from')
+      return entry.style === undefined ? missing(spec) : { path: addressOf(entry.style), external: true };
+    const isPlain = entry.format === 'module' && entry.style === undefined && args.kind !== 'require-call';
+    if (isPlain && entry.script !== undefined) return { path: addressOf(entry.script), external: true };
+    return { path: spec, namespace: 'package', suffix: args.kind === 'require-call' ? '?require' : '' };
+  };
+
+  /**
+   * A module around a prepared package. Of a CommonJS package the browser gets one value; the compiler takes it apart
+   * for each importer as it does in a build, because this module, too, is CommonJS for it.
+   */
+  const loadPackage = (spec: string, suffix: string): OnLoadResult => {
+    const entry = packages?.entries[spec];
+    const style = entry?.style === undefined ? '' : `import ${JSON.stringify(`kiln:style/${spec}`)};\n`;
+    if (entry?.script === undefined) return { contents: style, loader: 'js' };
+    const address = JSON.stringify(addressOf(entry.script));
+    if (entry.format === 'value')
+      return { contents: `${style}import value from ${address};\nmodule.exports = value;`, loader: 'js' };
+    if (suffix === '?require')
+      return { contents: `${style}import * as value from ${address};\nmodule.exports = value;`, loader: 'js' };
+    const own = entry.hasDefault ? `\nexport { default } from ${address};` : '';
+    return { contents: `${style}export * from ${address};${own}`, loader: 'js' };
+  };
+
+  const loadPackageStyle = (spec: string): OnLoadResult => ({
+    contents: `if (typeof document !== 'undefined') {
+  const link = document.createElement('link');
+  link.rel = 'stylesheet';
+  link.href = new URL(${JSON.stringify(addressOf(packages?.entries[spec]?.style ?? ''))}, import.meta.url).href;
+  document.head.append(link);
+}`,
+    loader: 'js',
+  });
 
   const load = (path: string, { manner }: Taken): OnLoadResult => {
     const address = JSON.stringify(toRoot + encodePath(path.replace(/^public\//, '')));
@@ -133,6 +174,10 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
             ? { path: args.path, namespace, pluginData: { manner: 'source' } satisfies Taken }
             : { path: index, namespace: 'inline' };
         }
+        if (args.namespace === 'package')
+          return args.path === `kiln:style/${args.importer}`
+            ? { path: args.importer, namespace: 'package-style' }
+            : { path: args.path, external: true };
         const importer = args.namespace === 'inline' ? (inline[Number(args.importer)]?.path ?? '') : args.importer;
         if (args.path === `kiln:url/${importer}`) return { path: importer, namespace: 'url' };
         const folder = folderOf(importer);
@@ -144,6 +189,8 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
         return resolveModule(args, map ? '' : folder, map ? `/${map.url.replace(/^\.?\/+/, '')}` : args.path);
       });
       build.onLoad({ filter: /.*/, namespace }, ({ path, pluginData }) => load(path, pluginData as Taken));
+      build.onLoad({ filter: /.*/, namespace: 'package' }, ({ path, suffix }) => loadPackage(path, suffix));
+      build.onLoad({ filter: /.*/, namespace: 'package-style' }, ({ path }) => loadPackageStyle(path));
       build.onLoad({ filter: /.*/, namespace: 'inline' }, ({ path }) => ({
         contents: inline[Number(path)]?.code ?? '',
         loader: 'js',

@@ -120,8 +120,11 @@ export const OutputFile = z.object({
   size: z.int().min(0).max(limits.build.programBytes),
   sha256: Sha256,
   mimeType: z.string().max(200),
-  /** `site`: served at the play URL. `download`: an artifact a person takes. `report`: an artifact about the build. */
-  role: z.enum(['site', 'download', 'report']),
+  /**
+   * `site`: served at the play URL. `download`: an artifact a person takes. `report`: an artifact about the build.
+   * `prebundle`: packages of the game for previews, see `Prebundle`; shown in no list.
+   */
+  role: z.enum(['site', 'download', 'report', 'prebundle']),
 });
 export type OutputFile = z.infer<typeof OutputFile>;
 

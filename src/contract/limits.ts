@@ -829,6 +829,16 @@ export const limits = {
     sourceBytes: 640 * KiB,
     /** Sources, each of which is a module perhaps. */
     sources: 150,
+    /** Specifiers of packages that the sources of a game name. */
+    packages: 500,
+    /** Packages of a game as modules, minified: Babylon.js with all its parts is 9 MiB. Larger ones are not prepared. */
+    packageBytes: 24 * MiB,
+    /** Files that they are made of. */
+    packageFiles: 1000,
+    /** A tsconfig of a package. */
+    packageConfigBytes: 32 * KiB,
+    /** Lists of packages that one isolate keeps. */
+    packageLists: 100,
     /** What is made of them, held by the isolate that serves it. */
     outputBytes: 4 * MiB,
     /** Sites that one isolate of the Worker keeps, by their size together. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, Sha256, Timestamp } from './ids.ts';
+import type { Prebundle } from './prebundle.ts';
 
 export const PreviewProblem = z
   .object({
@@ -11,8 +12,11 @@ export const PreviewProblem = z
   .meta({ id: 'PreviewProblem' });
 export type PreviewProblem = z.infer<typeof PreviewProblem>;
 
-/** Why there is nothing to play. All but `errors` are for a normal build, which has what a preview has not. */
-export const PreviewReason = z.enum(['errors', 'needs_build', 'too_large']);
+/**
+ * Why there is nothing to play. `needs_packages`: the next build prepares them, and then there is. `needs_build` and
+ * `too_large` are for a build, which has what a preview has not.
+ */
+export const PreviewReason = z.enum(['errors', 'needs_packages', 'needs_build', 'too_large']);
 export type PreviewReason = z.infer<typeof PreviewReason>;
 
 export const Preview = z
@@ -21,7 +25,8 @@ export const Preview = z
     ready: z.boolean(),
     reason: PreviewReason.nullable().meta({
       description:
-        'Why it is not ready. `errors`: see `problems`. `needs_build`, `too_large`: make a build, which can do that',
+        'Why it is not ready. `errors`: see `problems`. `needs_packages`: build once, then the preview has them. ' +
+        '`needs_build`, `too_large`: make a build, which can do that',
     }),
     problems: z.array(PreviewProblem),
     sourceHash: Sha256.meta({ description: 'Of what is shown: the same sources, the same preview' }),
@@ -37,6 +42,8 @@ export const PreviewEnvelope = z.object({ preview: Preview });
 export interface BundleOrder {
   readonly paths: readonly string[];
   readonly sources: Readonly<Record<string, string>>;
+  /** Packages that are ready: `base` is their folder in the site. */
+  readonly packages?: Pick<Prebundle, 'entries' | 'configs'> & { readonly base: string };
   /** The whole page; or one file that the page starts as a worker. */
   readonly want: { readonly kind: 'page'; readonly title: string } | { readonly kind: 'worker'; readonly path: string };
 }

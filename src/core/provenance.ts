@@ -21,7 +21,7 @@ export interface BuildFacts {
 }
 
 /** Folder of a role in the names of a statement's subjects: a site file and a download may be called the same. */
-const folders = { site: 'site', download: 'downloads', report: 'reports' } as const;
+const folders = { site: 'site', download: 'downloads', report: 'reports', prebundle: 'prebundle' } as const;
 
 /** An in-toto statement (v1) with SLSA provenance (v1, https://slsa.dev/spec/v1.0/provenance). */
 export const provenanceStatement = (facts: BuildFacts, stated: ProvenanceRequest, origin: string): object => ({

@@ -206,6 +206,19 @@ export async function recentLock(db: Database, projectId: string, since: number)
   return row?.lockHash ?? null;
 }
 
+/** The build that made the files of a project's newest success; null before the first. */
+export async function newestOutput(db: Database, projectId: string): Promise<string | null> {
+  const [row] = await db.query('builds.newestOutput', (orm) =>
+    orm
+      .select({ id: builds.id, outputOf: builds.outputOf })
+      .from(builds)
+      .where(and(eq(builds.projectId, projectId), eq(builds.status, 'success')))
+      .orderBy(desc(builds.id))
+      .limit(1),
+  );
+  return row ? (row.outputOf ?? row.id) : null;
+}
+
 /** The newest success of the same key, whose output can serve again. */
 export async function finishedBuild(db: Database, projectId: string, key: string): Promise<BuildRow | undefined> {
   return (

@@ -99,6 +99,70 @@ describe('the preview beside the editor', () => {
     await page.frameLocator('[data-testid="play-frame"]').getByText('the first level').waitFor();
   });
 
+  it('asks for one build of a game with packages, and then follows what is written by itself', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const main = (text: string): string => `import { Application, Text } from 'pixi.js';
+const app = new Application();
+await app.init({ width: 320, height: 200, background: '#1a3a5c', preference: 'webgl' });
+document.body.append(app.canvas);
+app.stage.addChild(new Text({ text: '${text}', style: { fill: '#ffffff' }, x: 20, y: 20 }));
+app.render();
+document.querySelector('#said').textContent = '${text}';
+`;
+    const id = await makeProject(client, {
+      'package.json': '{"name":"game","private":true,"type":"module","dependencies":{"pixi.js":"8.9.1"}}',
+      'index.html':
+        '<!doctype html><title>Game</title><body><p id="said"></p><script type="module" src="/src/main.js"></script></body>',
+      'src/main.js': main('drawn by PixiJS'),
+    });
+    const { page } = ada;
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('preview').click();
+    const trouble = page.getByTestId('preview-trouble');
+    await trouble.getByText('"pixi.js"').waitFor();
+    await picture(page, 'preview-packages');
+    await page.setViewportSize({ width: 800, height: 700 });
+    await picture(page, 'preview-packages-800');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByTestId('preview-build').focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => shown(page).innerText()).toBe('drawn by PixiJS');
+    expect(await trouble.count()).toBe(0);
+    await picture(page, 'preview-packages-played');
+    await client.call('putFile', { params: { id, path: 'src/main.js' }, body: { content: main('saved again') } });
+    await expect.poll(() => shown(page).innerText()).toBe('saved again');
+    expect(ada.complaints).toEqual([]);
+  });
+
+  it.each(['phaser-platformer', 'three-runner'])('plays the template %s after one build', async (templateId) => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const { project } = await client.call('createFromTemplate', { params: { templateId }, body: { name: 'Packages' } });
+    const ask = async () => (await client.call('previewProject', { params: { id: project.id } })).preview;
+    expect(await ask()).toMatchObject({ ready: false, reason: 'needs_packages' });
+    const { build } = await client.call('createBuild', { body: { projectId: project.id } });
+    await expect
+      .poll(async () => (await client.call('getBuild', { params: { id: build.id } })).build.status)
+      .toBe('success');
+    // Not what was built, but what was saved since.
+    const path = 'src/saved.ts';
+    await client.call('putFile', { params: { id: project.id, path }, body: { content: 'export {};\n' } });
+    const preview = await ask();
+    expect(preview).toMatchObject({ ready: true, problems: [] });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('response', (response) => {
+      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+    });
+    await page.goto(preview.url);
+    await page.waitForSelector('html[data-ready="true"]');
+    await picture(page, `preview-${templateId}`);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   it('plays the template without packages', async () => {
     const ada = await person(browser, 'ada');
     const client = await clientOf(ada);

@@ -13,7 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'src/data': ['src/contract', 'src/core'],
   'src/durable-objects': ['src/contract', 'src/core', 'src/data'],
   'src/queues': ['src/contract', 'src/core', 'src/data', 'src/durable-objects'],
-  'src/worker': ['src/contract', 'src/core', 'src/data', 'src/durable-objects', 'src/queues'],
+  'src/worker': ['src/contract', 'src/core/game', 'src/core', 'src/data', 'src/durable-objects', 'src/queues'],
   'src/bundler': ['src/contract', 'src/core/game'],
   'src/client': ['src/contract'],
   'containers/build-runner/src': ['src/contract', 'src/core/game'],

@@ -1,7 +1,16 @@
+import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
+import type { OutputFile } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
+import type { Prebundle } from '../../src/contract/prebundle.ts';
 import type { Preview } from '../../src/contract/preview.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
+import { sha256 } from '../../src/core/tree.ts';
+import { unwrap } from '../../src/durable-objects/rpc.ts';
+import { buildRun } from '../../src/durable-objects/stubs.ts';
 import { png } from '../support/media.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { YjsClient } from './yjs-client.ts';
@@ -105,11 +114,14 @@ describe('a preview', () => {
     expect((await get('')).status).toBe(200);
   });
 
-  it('leaves to a build what needs packages, or is too large', async () => {
-    const other = await makeWorld({ 'src/main.js': "import Phaser from 'phaser'; console.log(Phaser);" });
+  it('asks for a build where packages are needed, and for one instead of it where the project is too large', async () => {
+    const other = await makeWorld({
+      'package.json': '{"dependencies":{"phaser":"3.90.0"}}',
+      'src/main.js': "import Phaser from 'phaser'; console.log(Phaser);",
+    });
     expect(await preview(other.viewer, other.projectId)).toMatchObject({
       ready: false,
-      reason: 'needs_build',
+      reason: 'needs_packages',
       problems: [{ message: expect.stringContaining('"phaser"') }],
     });
     const part = 'x'.repeat(Math.min(limits.file.textMax, limits.preview.sourceBytes) - 100);
@@ -118,6 +130,85 @@ describe('a preview', () => {
     const large = await preview(other.viewer, other.projectId);
     expect(large).toMatchObject({ ready: false, reason: 'too_large' });
     expect(await (await (await visitor(large.url)).get('')).text()).toContain('A build can do that');
+  });
+
+  it('has the packages that the last build prepared, and asks for a build when the project asks for others', async () => {
+    const manifest = (version: string) => JSON.stringify({ dependencies: { engine: version, other: '1' } });
+    const other = await makeWorld({
+      'package.json': manifest('1.0.0'),
+      'src/main.js': "import { name } from 'engine'; document.title = name;",
+    });
+    const before = await preview(other.editor, other.projectId);
+    expect(before).toMatchObject({ ready: false, reason: 'needs_packages' });
+
+    const { build } = await expectJson<{ build: Build }>(
+      await call('POST', '/api/builds', { as: other.owner, json: { projectId: other.projectId } }),
+      202,
+    );
+    const claim = await unwrap(buildRun(env, build.id).claim());
+    if (!claim) throw new Error('nothing to claim');
+    const { attempt } = claim;
+    const token = await signToken(
+      configOf(env),
+      'build',
+      { sub: build.id, projectId: other.projectId, attempt },
+      60_000,
+    );
+    const headers = { authorization: `Bearer ${token}` };
+    const entry = { script: 'assets/p0-engine-ABCDEFGH.js', format: 'module' as const, hasDefault: false };
+    const list: Prebundle = {
+      v: 1,
+      lock: null,
+      toolchain: 'test',
+      declared: { engine: '1.0.0' },
+      lockFile: null,
+      entries: { engine: entry },
+      configs: {},
+    };
+    const contents = { 'index.json': JSON.stringify(list), [entry.script]: "export const name = 'the engine';" };
+    const outputs: OutputFile[] = Object.entries(contents).map(([name, text]) => ({
+      name,
+      size: text.length,
+      sha256: sha256(text),
+      mimeType: name.endsWith('.js') ? 'text/javascript' : 'application/json',
+      role: 'prebundle',
+    }));
+    for (const body of Object.values(contents))
+      await call('PUT', `/api/runner/builds/${build.id}/outputs/${sha256(body)}`, { headers, body });
+    const json = { attempt, batch: 1, events: [{ type: 'success', outputs, timings: {} }] };
+    await expectJson(await call('POST', `/api/runner/builds/${build.id}/events`, { headers, json }), 200);
+
+    const after = await preview(other.editor, other.projectId);
+    expect(after).toMatchObject({ ready: true, problems: [] });
+    expect(after.sourceHash).not.toBe(before.sourceHash);
+    const { get } = await visitor(after.url);
+    const script = await (await get(scriptOf(await (await get('')).text()))).text();
+    const address = /"\.\.\/(_kiln\/npm\/[^"]+)"/.exec(script)?.[1] ?? 'no address';
+    const module = await get(address);
+    expect(await module.text()).toContain('the engine');
+    expect(module.headers.get('content-type')).toContain('text/javascript');
+    expect(module.headers.get('cache-control')).toBe('private, max-age=31536000, immutable');
+    // Behind the same gate, and by no other name.
+    const { host, pathname } = new URL(after.url);
+    expect((await call('GET', pathname + address, { host })).status).toBe(404);
+    expect((await get(address.replace(/npm\/./, 'npm/x'))).status).toBe(404);
+    expect((await get(address.replace('engine', 'engines'))).status).toBe(404);
+    // Nobody takes it for an artifact.
+    const { artifacts } = await expectJson<{ artifacts: unknown[] }>(
+      await call('GET', `/api/builds/${build.id}/artifacts`, { as: other.owner }),
+      200,
+    );
+    expect(artifacts).toEqual([]);
+
+    await put('package.json', manifest('2.0.0'), other);
+    expect(await preview(other.editor, other.projectId)).toMatchObject({
+      reason: 'needs_packages',
+      problems: [{ message: expect.stringContaining('"engine"') }],
+    });
+    await put('package.json', manifest('1.0.0'), other);
+    expect((await preview(other.editor, other.projectId)).ready).toBe(true);
+    expect((await call('DELETE', `/api/builds/${build.id}`, { as: other.owner })).status).toBe(204);
+    expect(await preview(other.editor, other.projectId)).toMatchObject({ ready: false, reason: 'needs_packages' });
   });
 
   it('#66 finds nothing outside the project', async () => {

@@ -27,7 +27,7 @@ const tooLarge = (message: string): BuildFailure => new BuildFailure('limit', 'b
 export const collectOutputs = async (outDir: string, signal: AbortSignal): Promise<LocalOutput[]> => {
   const found: Omit<LocalOutput, 'sha256'>[] = [];
   let total = 0;
-  for (const role of ['site', 'download', 'report'] as const) {
+  for (const role of ['site', 'download', 'report', 'prebundle'] as const) {
     const root = join(outDir, outFolders[role]);
     const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of entries) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pMap from 'p-map';
@@ -178,6 +179,7 @@ const attempt = async (
       outDir: work.out,
       files,
       modulesDir: installed?.modulesDir ?? null,
+      lock: installed === null ? null : createHash('sha256').update(installed.lock).digest('hex'),
       compiler,
       templates,
       electronCache: deps.electronCache,

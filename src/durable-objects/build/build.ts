@@ -87,6 +87,9 @@ export interface Claim {
 /** Codes of builds that the platform itself failed. */
 const isInfra = (code: string): boolean => code === 'runner_lost' || code === 'build_undelivered';
 
+/** Whether a file is one that people see and take. */
+const isArtifact = (role: OutputFile['role']): boolean => role === 'download' || role === 'report';
+
 /** What is left of control characters without the escape sequences; tabs and line ends may stay. */
 const controlCharacters = /[^\P{Cc}\t\n]/gu;
 
@@ -418,7 +421,7 @@ export class BuildCore {
   async #succeed(attempt: number, outcome: Extract<RunnerEvent, { type: 'success' }>): Promise<void> {
     // A runner's word is not enough: what it says it made must be there, byte for byte by hash.
     const { outputs } = outcome;
-    const names = new Set(outputs.map(({ role, name }) => `${role === 'site'}:${name}`));
+    const names = new Set(outputs.map(({ role, name }) => `${isArtifact(role) ? 'artifact' : role}:${name}`));
     if (names.size !== outputs.length)
       throw new KilnError('validation_failed', { detail: 'Two outputs have one name.' });
     const sizes = new Map<string, number | null>();
@@ -431,7 +434,7 @@ export class BuildCore {
     // Somebody may have cancelled, or the lease run out, while the store was asked.
     if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
     const artifacts = outputs
-      .filter(({ role }) => role !== 'site')
+      .filter(({ role }) => isArtifact(role))
       .sort((a, b) => Number(a.role === 'report') - Number(b.role === 'report'));
     await this.#end('success', {
       progress: 1000,

@@ -7,7 +7,7 @@ import { mimeTypeOf } from '../../core/content.ts';
 import { etag } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
-import { getBlob, type ManifestEntry } from '../../data/objects.ts';
+import { getBlob, getOutput, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
 import { vouch } from '../auth/vouch.ts';
 import { admit } from '../content/admission.ts';
@@ -15,6 +15,7 @@ import { gameHeaders } from '../content/game-headers.ts';
 import type { AppContext } from '../http/context.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { serveBytes } from '../http/range.ts';
+import { packagesFolder } from './packages.ts';
 import { pageOf, siteOf, textOf } from './site.ts';
 import { newestState, type State } from './state.ts';
 
@@ -50,6 +51,8 @@ export async function servePreview(c: AppContext, projectId: string): Promise<Re
   const state = (isPage ? undefined : shown.get(key)) ?? (await newestState(c, room));
   shown.set(key, state);
 
+  if (path.startsWith(packagesFolder)) return await servePackage(c, state, path.slice(packagesFolder.length));
+
   const site = await pageOf(c, state);
   const made = site.ok ? site.files.find((file) => file.path === path) : undefined;
   if (made) return await serveMade(c, made);
@@ -77,10 +80,12 @@ const headersOf = (c: AppContext, contentType: string, caching = 'private, no-ca
     'cache-control': caching,
   });
 
+const immutable = 'private, max-age=31536000, immutable';
+
 async function serveMade(c: AppContext, { path, mimeType, text }: BundledFile): Promise<Response> {
   const bytes = new TextEncoder().encode(text);
   const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(path) && path.startsWith('_kiln/');
-  const headers = headersOf(c, mimeType, isHashed ? 'private, max-age=31536000, immutable' : undefined);
+  const headers = headersOf(c, mimeType, isHashed ? immutable : undefined);
   return await serveBytes(
     c.req.raw,
     {
@@ -89,6 +94,27 @@ async function serveMade(c: AppContext, { path, mimeType, text }: BundledFile): 
       open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
     },
     headers,
+  );
+}
+
+/** A module of a package. Its address has the list that names it, so it never changes. */
+async function servePackage(c: AppContext, { packages }: State, path: string): Promise<Response> {
+  const file = packages && path.startsWith(`${packages.key}/`) ? path.slice(packages.key.length + 1) : undefined;
+  const output = file === undefined ? undefined : packages?.files.get(file);
+  if (!output) throw new KilnError('not_found');
+  const { sha256: hash, size, mimeType } = output;
+  return await serveBytes(
+    c.req.raw,
+    {
+      size,
+      etag: etag(hash),
+      open: async (range) => {
+        const object = await getOutput(c.env.BUILDS, hash, range);
+        if (!object) throw new KilnError('unavailable');
+        return object.body;
+      },
+    },
+    headersOf(c, mimeType, immutable),
   );
 }
 
@@ -123,7 +149,9 @@ function explain(c: AppContext, { reason, problems }: Extract<BundleResult, { ok
   const advice =
     reason === 'errors'
       ? 'The preview comes back with the next change.'
-      : 'A build can do that: make one to play this.';
+      : reason === 'needs_packages'
+        ? 'After the next build the preview has them.'
+        : 'A build can do that: make one to play this.';
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>No preview</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;background:#14100e;color:#efe6df;margin:0;padding:28px}h1{font-size:18px}li{font-family:ui-monospace,monospace;font-size:13px;margin:6px 0}p{color:#b3a49a}</style>
 <h1>There is no preview of this</h1><ul>${lines.join('')}</ul><p>${advice}</p></html>`;

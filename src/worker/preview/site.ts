@@ -3,12 +3,14 @@ import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { kindOf } from '../../contract/loaders.ts';
 import type { BundleAnswer, BundleOrder, BundleResult } from '../../contract/preview.ts';
+import { lockFiles, stillMeant } from '../../core/game/packages.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { noAnswer, within } from '../../core/within.ts';
 import { getBlob, type ManifestEntry } from '../../data/objects.ts';
 import { keep, kept } from '../assets/edge-cache.ts';
 import type { AppContext } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
+import { lockFileOf, packagesFolder } from './packages.ts';
 import { type State, texts } from './state.ts';
 
 /** Raised when the same sources are bundled to something else. */
@@ -25,13 +27,13 @@ const sites = new LRUCache<string, BundleResult>({
 /** Who asks for what is being made waits for the same. */
 const making = new Map<string, Promise<BundleResult>>();
 
-const lockFiles = /(?:^|\/)(?:package-lock|npm-shrinkwrap)\.json$/;
+const isLockFile = (path: string): boolean => lockFiles.some((name) => path === name || path.endsWith(`/${name}`));
 
 /** What a bundle may read. Everything else is served as it is. */
 const isSource = ({ path, isText }: ManifestEntry): boolean =>
   isText &&
   !path.startsWith('public/') &&
-  !lockFiles.test(path) &&
+  !isLockFile(path) &&
   (kindOf(path) !== 'asset' || /\.(?:html?|svg|md|csv)$/i.test(path));
 
 /** The text of a source, kept for the next bundle; what was typed just now is in the room alone. */
@@ -67,7 +69,12 @@ async function orderOf(c: AppContext, state: State, want: BundleOrder['want']): 
       sources[entry.path] = await textOf(c, state.room, entry);
     }),
   );
-  return { paths: [...state.entries.keys()], sources, want };
+  const { packages } = state;
+  if (!packages) return { paths: [...state.entries.keys()], sources, want };
+  const lockFile = lockFileOf(state.entries);
+  const meant = stillMeant(packages.list, { manifest: sources['package.json'], lockFile });
+  const base = `${packagesFolder}${packages.key}`;
+  return { paths: [...state.entries.keys()], sources, want, packages: { base, ...meant } };
 }
 
 async function make(c: AppContext, state: State, want: BundleOrder['want']): Promise<BundleResult> {
@@ -90,6 +97,7 @@ async function make(c: AppContext, state: State, want: BundleOrder['want']): Pro
     project: state.projectId,
     sources: Object.keys(order.sources).length,
     outcome: result.ok ? 'ok' : result.reason,
+    packages: Object.keys(order.packages?.entries ?? {}).length,
     ms: Date.now() - started,
     bundlerMs: ms,
     heap,

@@ -132,16 +132,21 @@ describe('A preview', () => {
   it('names the packages that a build would install', async () => {
     const result = await bundle(
       order({
-        'src/main.ts':
-          "import Phaser from 'phaser';\nimport x from '@scope/y/z';\nimport 'node:fs';\nconsole.log(Phaser, x);",
+        'package.json': '{"dependencies":{"phaser":"^3"},"devDependencies":{"@scope/y":"1"}}',
+        'src/main.ts': "import Phaser from 'phaser';\nimport x from '@scope/y/z';\nconsole.log(Phaser, x);",
       }),
       build,
     );
-    expect(result).toMatchObject({ ok: false, reason: 'needs_build' });
-    expect(problems(result).map(({ message }) => /"([^"]+)"/.exec(message)?.[1])).toEqual([
-      '@scope/y',
-      'node:fs',
-      'phaser',
+    expect(result).toMatchObject({ ok: false, reason: 'needs_packages' });
+    expect(problems(result).map(({ message }) => /"([^"]+)"/.exec(message)?.[1])).toEqual(['@scope/y', 'phaser']);
+    const nobodys = await bundle(
+      order({ 'package.json': '{}', 'src/main.js': "import 'node:fs';\nimport 'left-pad';" }),
+      build,
+    );
+    expect(nobodys).toMatchObject({ ok: false, reason: 'errors' });
+    expect(problems(nobodys).map(({ message }) => message)).toEqual([
+      'The package "left-pad" is neither in package.json nor in the page\'s import map.',
+      'The package "node:fs" is neither in package.json nor in the page\'s import map.',
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Artifact, Build, BuildLogLine } from '../../../src/contract/builds.ts';
+import type { PreviewReason } from '../../../src/contract/preview.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { formatAgo, formatBytes, formatDuration } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -33,6 +34,13 @@ const GameFrame = ({ name, url }: { name: string; url: string }) => (
   />
 );
 
+const headings = {
+  errors: 'This does not bundle',
+  needs_packages: 'Packages come with the first build',
+  needs_build: 'This is for a build',
+  too_large: 'This is for a build',
+} as const satisfies Record<PreviewReason, string>;
+
 /** Why the preview is not what was written last, over the game that still runs. */
 const Trouble = () => {
   const workspace = useWorkspace();
@@ -40,9 +48,10 @@ const Trouble = () => {
   const trouble = preview.trouble.value;
   if (trouble === undefined) return null;
   const mistakes = trouble.reason === 'errors';
+  const packages = trouble.reason === 'needs_packages';
   return (
     <div class="trouble" role="status" data-testid="preview-trouble">
-      <strong>{mistakes ? 'This does not bundle' : 'This is for a build'}</strong>
+      <strong>{headings[trouble.reason ?? 'errors']}</strong>
       <ul>
         {trouble.problems.slice(0, 5).map(({ message, file, line, column }) => (
           <li key={`${file} ${line} ${column} ${message}`}>
@@ -65,12 +74,16 @@ const Trouble = () => {
           type="button"
           class="button small"
           data-testid="preview-build"
+          disabled={builds.busy.value}
+          aria-busy={builds.busy.value}
           onClick={() => {
-            preview.stop();
-            void builds.start();
+            // With its packages the preview goes on by itself; anything else is played as it is built.
+            if (!packages) preview.stop();
+            void builds.start().then(() => preview.changed());
           }}
         >
-          <Icon name="flame" size={13} /> Build it instead
+          <Icon name="flame" size={13} />{' '}
+          {packages ? (builds.busy.value ? 'Building…' : 'Build once') : 'Build it instead'}
         </button>
       )}
     </div>

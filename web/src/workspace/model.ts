@@ -366,7 +366,8 @@ export class Workspace {
     const { type, data, by } = event;
     if (type.startsWith('checkpoint.') || type === 'project.merged') this.history.changed(type);
     if (by !== this.self.value?.userId) this.#tell(type, by);
-    if (/^(?:file|asset)\.|^checkpoint\.restored$|^project\.merged$/.test(type)) this.preview.changed();
+    if (/^(?:file|asset)\.|^checkpoint\.restored$|^project\.merged$|^build\.success$/.test(type))
+      this.preview.changed();
     this.problems.hear(event);
     const path = typeof data.path === 'string' ? data.path : undefined;
     if (type === 'file.moved') this.#follow(data);

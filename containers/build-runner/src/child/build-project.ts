@@ -2,12 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
 import { isSource } from '../../../../src/contract/loaders.ts';
+import type { ImportMap } from '../../../../src/core/game/import-map.ts';
 import { ProjectProblem, publicFolder } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
-import { type Bundle, type BundleEntry, bundle } from './bundle.ts';
+import { type Bundle, type BundleEntry, bundle, nowhere } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
 import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
+import { prebundle } from './prebundle.ts';
 import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
@@ -54,6 +56,8 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   });
   progress('bundle')(1);
 
+  // Beside what follows: it is for previews, and no build waits longer for it than it must.
+  const packages = prebundle({ project, specifiers: site.packages, mapped: site.mapped, request, log });
   const files = !options.optimizeAssets
     ? site.files
     : await timed('assets', send, async () => {
@@ -80,6 +84,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
     const isOffline = options.offline === true && target === 'web';
     const offline = isOffline ? await (await import('./offline.ts')).addOffline(packaging) : packaging.site;
     await (await packagerOf(target))({ ...packaging, site: offline });
+    if (site.packages.size > 0) await timed('prebundle', send, () => packages);
     await timed('sbom', send, () => writeSbom(project, request.projectName, site.inputs, request.outDir));
   });
   progress('package')(1);
@@ -109,9 +114,12 @@ interface BuiltSite {
   readonly files: Site;
   readonly html: string;
   readonly inputs: ReadonlySet<string>;
+  /** Specifiers of packages that the sources name, and what the page makes of specifiers. */
+  readonly packages: ReadonlySet<string>;
+  readonly mapped: ImportMap;
 }
 
-const nothing: Bundle = { files: new Map(), entries: new Map(), inputs: new Set() };
+const nothing: Bundle = { files: new Map(), entries: new Map(), inputs: new Set(), packages: new Set() };
 
 const bundlePage = async (context: Context, path: string): Promise<BuiltSite> => {
   const { request, project, log } = context;
@@ -125,23 +133,23 @@ const bundlePage = async (context: Context, path: string): Promise<BuiltSite> =>
     ? staticFiles(project, isSource, bundled.inputs)
     : plainSite(project, posix.dirname(path));
   for (const [place, source] of copies) files.set(place, { copyOf: source });
-  return { files: withBundle(files, bundled, html), html, inputs: bundled.inputs };
+  return { ...ofBundle(files, bundled, html), mapped: page.mapped };
 };
 
 const bundleScript = async (context: Context, path: string): Promise<BuiltSite> => {
   const { request, project } = context;
   const entry: BundleEntry = { id: 'main', path };
   const bundled = await bundle({ ...context, options: request.options, entries: [entry], mapped: () => undefined });
-  const output = bundled.entries.get(entry.id) ?? { script: null, style: null, chunks: [] };
+  const output = bundled.entries.get(entry.id) ?? nowhere;
   const files = staticFiles(project, isSource, bundled.inputs);
   const html = generatePage(request.projectName, output);
-  return { files: withBundle(files, bundled, html), html, inputs: bundled.inputs };
+  return { ...ofBundle(files, bundled, html), mapped: () => undefined };
 };
 
-const withBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Site => {
+const ofBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Omit<BuiltSite, 'mapped'> => {
   for (const [path, bytes] of bundled.files) files.set(path, bytes);
   files.set('index.html', Buffer.from(html));
-  return files;
+  return { files, html, inputs: bundled.inputs, packages: bundled.packages };
 };
 
 /** A page without modules is a site already: everything beside it but what only tools read is served as it is. */

@@ -11,11 +11,12 @@ import {
 import type { BuildOptions } from '../../../../src/contract/builds.ts';
 import { browserTarget, gameDefines } from '../../../../src/core/game/defines.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { isBare } from '../../../../src/core/game/packages.ts';
 import { outsideMessage } from '../../../../src/core/game/paths.ts';
 import { emitSettings } from '../../../../src/core/game/tsconfig.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
-import { assertConfined, computedOutside, confine, leadsOutside, withoutNamespace } from './confine.ts';
+import { assertConfined, computedOutside, confine, leadsOutside, packageEntry, withoutNamespace } from './confine.ts';
 import { withHint } from './hints.ts';
 import { type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
@@ -27,6 +28,8 @@ export interface BundleEntry {
   readonly id: string;
   /** Project-relative path; for inline code the page that holds it. */
   readonly path: string;
+  /** The entry is what this specifier names in the installed packages; `path` is then the name of its output. */
+  readonly spec?: string;
   readonly inline?: { readonly code: string; readonly loader: 'js' | 'css'; readonly firstLine: number };
 }
 
@@ -36,6 +39,9 @@ export interface BundledEntry {
   readonly style: string | null;
   /** Chunks that the script imports at once, worth fetching together with it. */
   readonly chunks: readonly string[];
+  /** Whether the source is an ES module, and what the script exports. */
+  readonly isModule: boolean;
+  readonly exports: readonly string[];
 }
 
 export interface Bundle {
@@ -43,6 +49,8 @@ export interface Bundle {
   readonly entries: ReadonlyMap<string, BundledEntry>;
   /** Project-relative paths of all that went in, workers included. */
   readonly inputs: ReadonlySet<string>;
+  /** Specifiers by which sources of the project itself name packages. */
+  readonly packages: ReadonlySet<string>;
 }
 
 /** Never written to: esbuild returns bytes, and computes relative paths from here. */
@@ -76,6 +84,8 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
   const sources = [...project.files].filter((path) => /\.[cm]?[jt]sx?$/.test(path)).length;
   const loaded = new Set<string>();
   const inputs = new Set<string>();
+  const packages = new Set<string>();
+  const packageInputs = new Map<string, string>();
   const files = new Map<string, Uint8Array>();
 
   const run = async (overrides: EsbuildOptions, chain: readonly string[]): Promise<Metafile> => {
@@ -113,7 +123,10 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       const path = toRelative(project, file.path)?.slice(virtualOut.length + 1);
       if (path !== undefined) files.set(path, file.contents);
     }
-    for (const input of Object.keys(metafile.inputs)) inputs.add(withoutNamespace(input));
+    for (const [input, { imports }] of Object.entries(metafile.inputs)) {
+      inputs.add(withoutNamespace(input));
+      if (!withoutNamespace(input).startsWith('node_modules/')) notePackages(imports, packages);
+    }
     for (const warning of warnings) logMessage(request, 'warn', warning);
     return metafile;
   };
@@ -154,11 +167,13 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       project,
       inline,
       entries: new Set(
-        [...entries.filter((entry) => entry.inline === undefined), ...chain.map((path) => ({ path }))].map(({ path }) =>
-          join(project.root, path),
-        ),
+        [
+          ...entries.filter((entry) => entry.inline === undefined && entry.spec === undefined),
+          ...chain.map((path) => ({ path })),
+        ].map(({ path }) => join(project.root, path)),
       ),
       mapped: request.mapped,
+      onPackage: (spec, input) => packageInputs.set(spec, input),
       sourcemap: options.sourcemap,
       buildNested: (kind, path) => buildNested(kind, path, chain),
       onLoaded: (path) => {
@@ -167,17 +182,29 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       },
     });
 
+  const wantedBy = (entry: BundleEntry): string | undefined =>
+    entry.spec === undefined
+      ? entry.inline === undefined
+        ? entry.path
+        : `inline:${inlineName(entry)}`
+      : packageInputs.get(entry.spec);
+
   try {
     const metafile = await run(
       {
         entryPoints: entries.map((entry) => ({
-          in: entry.inline === undefined ? join(project.root, entry.path) : `kiln:${inlineName(entry)}`,
+          in: entryName(project, entry),
           out: posix.basename(entry.path).replace(/(?:\.[cm]?[jt]sx?|\.css|\.html?)$/i, ''),
         })),
       },
       [],
     );
-    return { files, entries: new Map(entries.map((entry) => [entry.id, findOutput(metafile, entry)])), inputs };
+    return {
+      files,
+      entries: new Map(entries.map((entry) => [entry.id, findOutput(metafile, wantedBy(entry))])),
+      inputs,
+      packages,
+    };
   } catch (error) {
     if (!isEsbuildFailure(error)) throw error;
     for (const problem of error.errors) logMessage(request, 'error', problem);
@@ -186,19 +213,35 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
   }
 };
 
+const entryName = (project: Project, entry: BundleEntry): string =>
+  entry.spec !== undefined
+    ? `${packageEntry}${entry.spec}`
+    : entry.inline === undefined
+      ? join(project.root, entry.path)
+      : `kiln:${inlineName(entry)}`;
+
+/** Specifiers that led to packages, but for the pictures and fonts of stylesheets, which nobody asks for by that name. */
+const notePackages = (imports: Metafile['inputs'][string]['imports'], found: Set<string>): void => {
+  for (const { path, original, external, kind } of imports)
+    if (original !== undefined && external !== true && kind !== 'url-token' && isBare(original))
+      if (withoutNamespace(path).startsWith('node_modules/')) found.add(original);
+};
+
 const inlineName = (entry: BundleEntry): string => `${entry.path}-${entry.id}.${entry.inline?.loader ?? 'js'}`;
 
 const defines = (options: BuildOptions): Record<string, string> => ({ ...gameDefines, ...options.define });
 
-const findOutput = (metafile: Metafile, entry: BundleEntry): BundledEntry => {
-  const wanted = entry.inline === undefined ? entry.path : `inline:${inlineName(entry)}`;
+/** What becomes of an entry that nothing is made of. */
+export const nowhere: BundledEntry = { script: null, style: null, chunks: [], isModule: true, exports: [] };
+
+const findOutput = (metafile: Metafile, wanted: string | undefined): BundledEntry => {
   const found = Object.entries(metafile.outputs).find(
-    ([path, output]) => output.entryPoint === wanted && !path.endsWith('.map'),
+    ([path, output]) => wanted !== undefined && output.entryPoint === wanted && !path.endsWith('.map'),
   );
-  if (found === undefined) return { script: null, style: null, chunks: [] };
+  if (found === undefined) return nowhere;
   const site = (path: string): string => path.slice(virtualOut.length + 1);
   const [path, output] = found;
-  if (path.endsWith('.css')) return { script: null, style: site(path), chunks: [] };
+  if (path.endsWith('.css')) return { ...nowhere, style: site(path) };
   const chunks = new Set<string>();
   const visit = (from: string): void => {
     for (const { path: to, kind } of metafile.outputs[from]?.imports ?? []) {
@@ -212,6 +255,8 @@ const findOutput = (metafile: Metafile, entry: BundleEntry): BundledEntry => {
     script: site(path),
     style: output.cssBundle === undefined ? null : site(output.cssBundle),
     chunks: [...chunks].map(site),
+    isModule: metafile.inputs[output.entryPoint ?? '']?.format === 'esm',
+    exports: output.exports,
   };
 };
 

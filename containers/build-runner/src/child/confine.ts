@@ -19,6 +19,7 @@ import { basename, dirname, join, posix } from 'node:path';
 import type { ImportKind, Metafile, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
 import { assetExtensions, kindOf } from '../../../../src/contract/loaders.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { isBare } from '../../../../src/core/game/packages.ts';
 import { outsideMessage } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
 import { findUrlReferences, rewriteUrlReferences } from './import-meta-url.ts';
@@ -40,8 +41,13 @@ export interface ConfineOptions {
   readonly mapped: ImportMap;
   readonly sourcemap: boolean;
   readonly buildNested: BuildNested;
+  /** Told what a package that is an entry is called in the metafile: two specifiers may mean one file. */
+  readonly onPackage: (spec: string, input: string) => void;
   readonly onLoaded: (path: string) => void;
 }
+
+/** Before the specifier of a package that is an entry. */
+export const packageEntry = 'kiln-package:';
 
 /** Virtual modules. Their paths are relative to the project, so that no path of this machine reaches an output. */
 const namespaces = [
@@ -73,6 +79,21 @@ export const confine = (options: ConfineOptions): Plugin => ({
   name: 'kiln',
   setup: (build) => {
     const { project } = options;
+
+    build.onResolve({ filter: new RegExp(`^${packageEntry}`) }, async (args): Promise<OnResolveResult> => {
+      const spec = args.path.slice(packageEntry.length);
+      if (args.kind !== 'entry-point' || !isBare(spec)) return refuse(spec);
+      // As if a source of the project imported it.
+      const { path, namespace, errors, external, pluginData } = await build.resolve(spec, {
+        kind: 'import-statement',
+        resolveDir: project.root,
+      });
+      if (errors.length > 0) return { errors };
+      const file = namespace === 'file' ? toRelative(project, path) : path;
+      if (external || !file?.startsWith('node_modules/')) return refuse(spec);
+      options.onPackage(spec, namespace === 'file' ? file : `${namespace}:${file}`);
+      return { path, namespace, pluginData };
+    });
 
     build.onResolve({ filter: /^kiln:/ }, (args): OnResolveResult | undefined => {
       if (args.kind === 'entry-point')

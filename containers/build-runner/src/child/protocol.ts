@@ -13,6 +13,8 @@ export interface ChildRequest {
   readonly files: readonly string[];
   /** Real path of the installed `node_modules`, to which `projectDir/node_modules` is a link; null without dependencies. */
   readonly modulesDir: string | null;
+  /** SHA-256 of the lock of the installed packages; null without dependencies. */
+  readonly lock: string | null;
   /** Absolute path of the `tsc` executable. */
   readonly compiler: string;
   /** Absolute path of the files of which packaged apps consist besides the game. */
@@ -26,7 +28,7 @@ export interface ChildRequest {
 }
 
 /** What a child measures: its steps, and what is worth knowing of them by itself. */
-export const childPhases = ['typecheck', 'bundle', 'assets', 'package', 'sbom'] as const;
+export const childPhases = ['typecheck', 'bundle', 'assets', 'package', 'prebundle', 'sbom'] as const;
 export type ChildPhase = (typeof childPhases)[number];
 
 /** What the parent may ask of its child instead: to make one asset smaller. */
@@ -57,4 +59,4 @@ export type ChildMessage =
   | { readonly type: 'failure'; readonly kind: FailureKind; readonly code: ErrorCode; readonly message: string };
 
 /** Folders below `outDir`, by what the platform does with their files. */
-export const outFolders = { site: 'site', download: 'downloads', report: 'reports' } as const;
+export const outFolders = { site: 'site', download: 'downloads', report: 'reports', prebundle: 'prebundle' } as const;
