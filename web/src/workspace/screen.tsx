@@ -15,6 +15,7 @@ import { HistoryPanel } from './history-panel.tsx';
 import { mergeFromAddress } from './merge-address.ts';
 import { MergeView, MergeWaiting } from './merge-view.tsx';
 import { Workspace } from './model.ts';
+import { usePanels } from './panels.ts';
 import { SearchPanel } from './search-panel.tsx';
 import { ShareDialog } from './share.tsx';
 import { Splitter } from './splitter.tsx';
@@ -71,9 +72,6 @@ const Centre = () => {
   );
 };
 
-/** Widths of the window, in CSS pixels, up to which the file list, and the dock, lie over the editors; as in `workspace.css`. */
-const narrow = { files: 900, dock: 1100 };
-
 const storedWidth = (key: string, fallback: number): number => {
   const value = Number(localStorage.getItem(key));
   return Number.isFinite(value) && value > 0 ? value : fallback;
@@ -82,21 +80,13 @@ const storedWidth = (key: string, fallback: number): number => {
 export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
   const workspace = useMemo(() => new Workspace(client, projectId), [projectId]);
   const sharing = useSignal(false);
-  const filesOpen = useSignal(window.innerWidth > narrow.files);
-  const dockOpen = useSignal(window.innerWidth > narrow.dock);
+  const { files: filesOpen, dock: dockOpen } = usePanels(workspace);
   const filesWidth = useSignal(storedWidth('kiln.files', 236));
   const dockWidth = useSignal(storedWidth('kiln.dock', Math.round(Math.min(520, window.innerWidth * 0.34))));
   const columns = useComputed(() => ({
     '--files': `${filesWidth.value}px`,
     '--dock': `${dockWidth.value}px`,
   }));
-
-  /** What lies over the editors; the same one read again is the same. */
-  const over = useComputed(() => {
-    const { front, history, assets } = workspace;
-    const looked = { checkpoint: history.looked.value?.id, asset: assets.looked.value?.id, merge: '', editor: '' };
-    return front.value === 'editor' ? undefined : `${front.value} ${looked[front.value] ?? ''}`;
-  });
 
   useShortcuts(workspace);
   useFollowing(workspace);
@@ -111,21 +101,6 @@ export const WorkspaceScreen = ({ projectId }: { projectId: string }) => {
     localStorage.setItem('kiln.files', String(filesWidth.value));
     localStorage.setItem('kiln.dock', String(dockWidth.value));
   });
-  // A build that was started with the dock away brings it back.
-  useSignalEffect(() => {
-    if (workspace.builds.starting.value) dockOpen.value = true;
-  });
-
-  useSignalEffect(() => {
-    if (workspace.search.asked.value > 0 || workspace.history.open.value) filesOpen.value = true;
-  });
-  // Where there is no room for both, the lists make way for what is looked at.
-  useSignalEffect(() => {
-    if (over.value === undefined) return;
-    if (window.innerWidth <= narrow.files) filesOpen.value = false;
-    if (window.innerWidth <= narrow.dock) dockOpen.value = false;
-  });
-
   const loading = workspace.loading.value;
   if (loading.state === 'loading') {
     return (

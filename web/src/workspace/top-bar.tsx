@@ -137,6 +137,7 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
         class="icon-button"
         aria-label="Play and build panel"
         aria-pressed={dockOpen.value}
+        data-testid="toggle-dock"
         onClick={() => {
           dockOpen.value = !dockOpen.value;
         }}
