@@ -13,11 +13,13 @@ import { limits } from './limits.ts';
  *     POST {platform}/api/runner/builds/{id}/start          JobStart → StartedJob, for who pulled a JobTicket
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest
  *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest
+ *     POST {platform}/api/runner/builds/{id}/blobs          BlobsRequest → small ones of them, as `contract/frames.ts` has it
  *     PUT  {platform}/api/runner/builds/{id}/outputs/{sha256}  raw bytes, verified → 201 (stored), 200 (was there)
+ *     POST {platform}/api/runner/builds/{id}/outputs        small ones together, as frames, each verified → 201
  *     POST {platform}/api/runner/builds/{id}/provenance     ProvenanceRequest → DsseEnvelope
  *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
  *
- * All six carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
+ * All of the platform's carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
  */
 export const JobTicket = z.object({
   v: z.literal(1),
@@ -110,6 +112,10 @@ export const JobManifest = z.object({
   files: z.array(z.object({ path: z.string(), hash: Sha256, size: z.int().min(0), mode: z.int() })),
 });
 export type JobManifest = z.infer<typeof JobManifest>;
+
+/** Files of the manifest that are fetched together: none larger than `limits.build.batch.partBytes`. */
+export const BlobsRequest = z.object({ hashes: z.array(Sha256).min(1).max(limits.build.batch.parts) });
+export type BlobsRequest = z.infer<typeof BlobsRequest>;
 
 export const BuildStep = z.enum(['source', 'dependencies', 'typecheck', 'bundle', 'assets', 'package', 'upload']);
 export type BuildStep = z.infer<typeof BuildStep>;

@@ -443,6 +443,11 @@ export const limits = {
     /** Snapshots whose hashes an isolate remembers while runners fetch them: the largest has 5,000, half a megabyte. */
     snapshotsRemembered: 16,
     queuedPerUser: 100,
+    /**
+     * Small contents that travel together between platform and runner: each has its own object in the store, and a request of its own
+     * would cost more than the bytes. A Worker holds a whole batch in memory.
+     */
+    batch: { parts: 64, bytes: 4 * MiB, partBytes: 256 * KiB },
     /** Wall clock of one attempt in the runner. */
     timeout: 5 * minute,
     attempts: 3,
@@ -470,6 +475,8 @@ export const limits = {
     outputFiles: 5000,
     outputBytes: 512 * MiB,
     outputFileBytes: 100 * MiB,
+    /** Outputs that are looked for at once: as many requests as a Worker may have under way. */
+    headsAtOnce: 6,
     /** A program with Electron inside: its own zip has some 120 MiB for Linux, 140 for Windows, and the game comes on top. */
     programBytes: 250 * MiB,
     defineMax: 100,

@@ -11,7 +11,7 @@ import { type BuildRow, projectBuild, projectionOf, toBuild } from '../data/buil
 import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
-import { BuildCore } from './build/build.ts';
+import { BuildCore, type StoredOutput } from './build/build.ts';
 import { sendTicket } from './build/job.ts';
 import { giveBuildBack } from './build/quota.ts';
 import { logStream } from './build/stream.ts';
@@ -55,6 +55,11 @@ export class BuildRun extends DurableObject<Env> {
 
   events(batch: EventBatch) {
     return answer(() => this.#open().events(batch));
+  }
+
+  /** These outputs of the attempt are in the store, the platform has seen to that. */
+  stored(attempt: number, outputs: readonly StoredOutput[]) {
+    return answer(() => this.#open().stored(attempt, outputs));
   }
 
   cancel(by: Actor) {

@@ -8,6 +8,7 @@ import {
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
+import { frames, readFrames } from '../../src/contract/frames.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { DsseEnvelope, OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
@@ -46,6 +47,8 @@ async function newBuild(): Promise<Build> {
   ).build;
 }
 
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 const show = async (id: string): Promise<Build> =>
   (await expectJson<{ build: Build }>(await call('GET', `/api/builds/${id}`, { as: world.viewer }), 200)).build;
 
@@ -67,6 +70,13 @@ async function runnerOf(buildId: string, attempt: number, forBuild = buildId, tt
       call('POST', `/api/runner/builds/${buildId}/start`, { headers, json: { attempt, execution } }),
     manifest: () => call('GET', `/api/runner/builds/${buildId}/manifest`, { headers }),
     blob: (hash: string) => call('GET', `/api/runner/builds/${buildId}/blobs/${hash}`, { headers }),
+    blobs: (hashes: readonly string[]) =>
+      call('POST', `/api/runner/builds/${buildId}/blobs`, { headers, json: { hashes } }),
+    outputs: (body: Uint8Array<ArrayBuffer>) =>
+      call('POST', `/api/runner/builds/${buildId}/outputs`, {
+        headers: { ...headers, 'content-type': 'application/octet-stream' },
+        body,
+      }),
     output: (hash: string, body: BodyInit) =>
       call('PUT', `/api/runner/builds/${buildId}/outputs/${hash}`, { headers, body }),
     provenance: (stated: object) =>
@@ -520,6 +530,81 @@ describe('#71 #72 the token of a runner', () => {
     const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
     expect(await expectProblem(await runner.output(sha256('promised'), 'delivered'), 422)).toBe('validation_failed');
     expect(await env.BUILDS.head(`output/${sha256('promised')}`)).toBeNull();
+  });
+
+  it('opens small files together, and none of another snapshot with them', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const { files } = await expectJson<{ files: { hash: string }[] }>(await runner.manifest(), 200);
+    const hashes = files.map(({ hash }) => hash);
+    const answer = await runner.blobs(hashes);
+    expect(answer.status).toBe(200);
+    const contents = readFrames(new Uint8Array(await answer.arrayBuffer()));
+    expect(contents?.map(({ hash, bytes }) => [hash, sha256(bytes)])).toEqual(hashes.map((hash) => [hash, hash]));
+
+    const foreign = sha256('of somebody else');
+    await env.ASSETS.put(`blob/${foreign}`, 'of somebody else');
+    expect(await expectProblem(await runner.blobs([...hashes, foreign]), 404)).toBe('not_found');
+    expect(await expectProblem(await runner.blobs([]), 422)).toBe('validation_failed');
+    expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).blobs(hashes), 409)).toBe('conflict');
+  });
+
+  it('opens no file together with others that is too large for that', async () => {
+    await expectJson(
+      await call('PUT', `/api/projects/${world.projectId}/files/large.txt`, {
+        as: world.owner,
+        json: { content: 'x'.repeat(limits.build.batch.partBytes + 1) },
+      }),
+      201,
+    );
+    const build = await newBuild();
+    const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
+    const { files } = await expectJson<{ files: { path: string; hash: string }[] }>(await runner.manifest(), 200);
+    const hash = files.find(({ path }) => path === 'large.txt')?.hash ?? '';
+    expect(await expectProblem(await runner.blobs([hash]), 413)).toBe('payload_too_large');
+    expect((await (await runner.blob(hash)).arrayBuffer()).byteLength).toBe(limits.build.batch.partBytes + 1);
+  });
+
+  it('stores small outputs together, which a success may then name', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const contents = ['<h1>page</h1>', newId()].map((text) => ({ hash: sha256(text), bytes: encode(text) }));
+    expect((await runner.outputs(frames(contents))).status).toBe(201);
+    const outputs: OutputFile[] = contents.map(({ hash, bytes }, index) => ({
+      ...{ name: `${index}.html`, size: bytes.length, sha256: hash, mimeType: 'text/html', role: 'site' },
+    }));
+    const wrong = outputs.map((output) => ({ ...output, size: output.size + 1 }));
+    expect(await expectProblem(await runner.events([{ type: 'success', outputs: wrong, timings: {} }]), 409)).toBe(
+      'conflict',
+    );
+    await expectJson(await runner.events([{ type: 'success', outputs, timings: {} }]), 200);
+    expect((await show(build.id)).status).toBe('success');
+    expect(await expectProblem(await runner.outputs(frames(contents)), 409)).toBe('conflict');
+  });
+
+  it.each([
+    ['that have another hash', () => frames([{ hash: sha256('promised'), bytes: encode('delivered') }])],
+    ['that are cut off', () => frames([{ hash: sha256('whole'), bytes: encode('whole') }]).slice(0, -1)],
+    ['of which there are none', () => new Uint8Array()],
+  ])('stores no outputs together %s', async (_name, body) => {
+    const build = await newBuild();
+    const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
+    expect(await expectProblem(await runner.outputs(new Uint8Array(body())), 422)).toBe('validation_failed');
+    for (const text of ['promised', 'whole']) expect(await env.BUILDS.head(`output/${sha256(text)}`)).toBeNull();
+  });
+
+  it('stores no more outputs together than a Worker can hold', async () => {
+    const build = await newBuild();
+    const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
+    const large = new Uint8Array(limits.build.batch.partBytes + 1);
+    const many = Array.from({ length: limits.build.batch.parts + 1 }, (_, n) => encode(`${build.id} ${n}`));
+    for (const contents of [[large], many]) {
+      const body = frames(contents.map((bytes) => ({ hash: sha256(bytes), bytes })));
+      expect(await expectProblem(await runner.outputs(new Uint8Array(body)), 413)).toBe('payload_too_large');
+    }
+    expect(await env.BUILDS.head(`output/${sha256(large)}`)).toBeNull();
   });
 
   it('has the origin of its results signed, in the words of the platform', async () => {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import mime from 'mime';
 import pMap from 'p-map';
 import type { OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { inBatches } from './batches.ts';
 import { outFolders } from './child/protocol.ts';
 import { BuildFailure } from './failure.ts';
 import type { Platform } from './platform.ts';
@@ -82,7 +83,9 @@ export const addProvenance = async (
   ];
 };
 
-/** Uploads each distinct content once, several at a time. `onProgress` gets the part of the bytes that is stored. */
+const isSmall = ({ size }: LocalOutput): boolean => size <= limits.build.batch.partBytes;
+
+/** Uploads each distinct content once, small ones together, several requests at a time. `onProgress` gets the part of the bytes that is stored. */
 export const uploadOutputs = async (
   platform: Platform,
   outputs: readonly LocalOutput[],
@@ -92,15 +95,26 @@ export const uploadOutputs = async (
   const distinct = [...new Map(outputs.map((output) => [output.sha256, output])).values()];
   const total = distinct.reduce((sum, output) => sum + output.size, 0);
   let stored = 0;
-  await pMap(
-    distinct,
-    async (output) => {
-      await platform.putOutput(output, signal);
-      stored += output.size;
-      onProgress(total === 0 ? 1 : stored / total);
-    },
-    { concurrency: runnerLimits.uploads, signal },
-  );
+  const onStored = (size: number): void => {
+    stored += size;
+    onProgress(total === 0 ? 1 : stored / total);
+  };
+  const putTogether = async (batch: readonly LocalOutput[]): Promise<void> => {
+    const contents = await Promise.all(
+      batch.map(async ({ sha256, path }) => ({ hash: sha256, bytes: await readFile(path) })),
+    );
+    await platform.putOutputs(contents, signal);
+    onStored(batch.reduce((sum, { size }) => sum + size, 0));
+  };
+  const putAlone = async (output: LocalOutput): Promise<void> => {
+    await platform.putOutput(output, signal);
+    onStored(output.size);
+  };
+  const requests = [
+    ...inBatches(distinct.filter(isSmall), ({ size }) => size).map((batch) => () => putTogether(batch)),
+    ...distinct.filter((output) => !isSmall(output)).map((output) => () => putAlone(output)),
+  ];
+  await pMap(requests, (request) => request(), { concurrency: runnerLimits.uploads, signal });
 };
 
 const hashFile = async (path: string, signal: AbortSignal): Promise<string> => {

@@ -41,6 +41,11 @@ export class BlobCache {
     return cache;
   }
 
+  /** Whether the content is here. It may be gone when it is wanted. */
+  has(hash: string): boolean {
+    return this.#index.touch(hash);
+  }
+
   /** Puts the content `hash` at `target`, fetching it first when it is not here. True when it was here. */
   async place(blob: { hash: string; size: number }, target: string, fetch: FetchBlob): Promise<boolean> {
     if (this.#index.touch(blob.hash)) {

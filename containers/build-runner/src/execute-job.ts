@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import pMap from 'p-map';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
-import type { BlobCache } from './blob-cache.ts';
+import { inBatches } from './batches.ts';
+import type { BlobCache, FetchBlob } from './blob-cache.ts';
 import type { ChildPhase } from './child/protocol.ts';
 import type { ChildPool, WorkDir } from './children.ts';
 import { compiler } from './compiler.ts';
 import type { Dependencies, Installed } from './dependencies.ts';
 import { BuildFailure, Stopped } from './failure.ts';
 import { describeError, log } from './log.ts';
-import { filesToBuild } from './manifest.ts';
+import { filesToBuild, type ManifestFile } from './manifest.ts';
 import type { Platform } from './platform.ts';
 import { overallProgress } from './progress.ts';
 import { Reporter } from './reporter.ts';
@@ -236,18 +238,34 @@ const fetchSource = async (
   const total = files.reduce((sum, file) => sum + file.size, 0);
   let done = 0;
   let fetched = 0;
-  await pMap(
-    files,
-    async (file) => {
-      const wasHere = await deps.blobs.place(file, join(work.project, file.path), (consume) =>
-        deps.platform.blob(file.hash, signal, consume),
-      );
-      if (!wasHere) fetched += 1;
-      done += file.size;
-      reporter.progress('source', overallProgress('source', total === 0 ? 1 : done / total));
-    },
-    { concurrency: runnerLimits.transfers, signal },
+  const place = async (file: ManifestFile, fetch: FetchBlob): Promise<void> => {
+    const wasHere = await deps.blobs.place(file, join(work.project, file.path), fetch);
+    if (!wasHere) fetched += 1;
+    done += file.size;
+    reporter.progress('source', overallProgress('source', total === 0 ? 1 : done / total));
+  };
+  const isFetchedAlone = (file: ManifestFile): boolean => file.size > batch.partBytes || deps.blobs.has(file.hash);
+  const alone = files.filter(isFetchedAlone);
+  const together = Map.groupBy(
+    files.filter((file) => !isFetchedAlone(file)),
+    ({ hash }) => hash,
   );
+  await Promise.all([
+    pMap(alone, (file) => place(file, (consume) => deps.platform.blob(file.hash, signal, consume)), {
+      concurrency: runnerLimits.transfers,
+      signal,
+    }),
+    pMap(
+      inBatches([...together.values()], ([file]) => file?.size ?? 0),
+      async (contents) => {
+        const hashes = contents.flatMap(([file]) => file?.hash ?? []);
+        const found = await deps.platform.blobs(hashes, signal);
+        for (const file of contents.flat())
+          await place(file, async (consume) => consume(Readable.from([found.get(file.hash)])));
+      },
+      { concurrency: runnerLimits.batches, signal },
+    ),
+  ]);
   reporter.log({
     level: 'info',
     step: 'source',
@@ -255,6 +273,8 @@ const fetchSource = async (
   });
   return files;
 };
+
+const { batch } = limits.build;
 
 const reasonOf = (signal: AbortSignal): string => (signal.reason instanceof Stopped ? signal.reason.reason : 'stopped');
 

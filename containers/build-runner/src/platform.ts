@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import pRetry, { AbortError } from 'p-retry';
+import { type Framed, framedSize, frames, readFrames } from '../../../src/contract/frames.ts';
 import {
   DsseEnvelope,
   type EventAnswer,
@@ -10,6 +12,7 @@ import {
   type ProvenanceRequest,
   StartedJob,
 } from '../../../src/contract/jobs.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import { BuildFailure, Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
 
@@ -21,6 +24,10 @@ export interface Platform {
   manifest(signal: AbortSignal): Promise<JobManifest>;
   /** Hands the body of a blob to `consume`, which is called anew for every retry. */
   blob<T>(hash: string, signal: AbortSignal, consume: (body: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
+  /** Small blobs, by hash, each verified. */
+  blobs(hashes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** Stores small outputs. */
+  putOutputs(outputs: readonly Framed[], signal: AbortSignal): Promise<void>;
   /** Stores the bytes of a local file under their hash. */
   putOutput(
     output: { sha256: string; path: string; mimeType: string; size: number },
@@ -34,7 +41,7 @@ export interface Platform {
 
 interface Request {
   readonly method: string;
-  readonly body: string | Blob;
+  readonly body: string | Blob | Uint8Array<ArrayBuffer>;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -59,6 +66,20 @@ const check = async (response: Response): Promise<Response> => {
   const refusal = new BuildFailure('infra', 'unavailable', `The platform answered ${response.status}.`);
   throw isPassing(response.status) ? refusal : new AbortError(refusal);
 };
+
+/** A body of at most `cap` bytes. */
+const readAll = async (response: Response, cap: number): Promise<Uint8Array> => {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > cap) throw new Error('the answer is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+};
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Calls the platform below one address, with the token of one job. */
 export const callerOf = (root: URL, token: string) => {
@@ -130,6 +151,28 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
         if (response.body === null) throw new Error('a blob without a body');
         return await consume(response.body);
       }),
+
+    blobs: (hashes, signal) =>
+      call('blobs', { signal, retries: runnerLimits.transferRetries, init: postOf({ hashes }) }, async (response) => {
+        const contents = readFrames(
+          await readAll(response, framedSize(limits.build.batch.parts, limits.build.batch.bytes)),
+        );
+        const found = new Map(contents?.map(({ hash, bytes }) => [hash, bytes]));
+        for (const hash of hashes) {
+          const bytes = found.get(hash);
+          if (bytes === undefined || sha256(bytes) !== hash) throw new Error('a blob does not match its hash');
+        }
+        return found;
+      }),
+
+    putOutputs: (outputs, signal) => {
+      const body = frames(outputs);
+      const headers = { 'content-type': 'application/octet-stream' };
+      const init = (): Request => ({ method: 'POST', body, headers });
+      return call('outputs', { signal, retries: runnerLimits.transferRetries, init }, async (response) => {
+        await response.body?.cancel();
+      });
+    },
 
     putOutput: (output, signal) =>
       call(

@@ -26,7 +26,7 @@ export const runnerLimits = {
     retryDelayMax: 60 * second,
   },
   /** Events wait so long for company; the last batch does not wait. */
-  eventWindow: 100,
+  eventWindow: 200,
   /** With nothing to say the runner asks so often whether the build was cancelled: half of the 2 s promised. */
   cancelPoll: 1 * second,
   /** One request to the platform; a blob of 100 MiB at 5 MB/s fits. */
@@ -41,6 +41,8 @@ export const runnerLimits = {
   /** Files fetched, copied or hashed at once: enough to hide a round trip, few enough for two cores. */
   transfers: 24,
   uploads: 8,
+  /** Requests at once that carry many small contents each. */
+  batches: 4,
   /** Blobs kept on disk between jobs. */
   blobCacheBytes: 4 * GiB,
   /** Installed dependency trees kept on disk between jobs. */

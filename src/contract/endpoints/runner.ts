@@ -3,6 +3,7 @@ import {
   AssetJob,
   AssetOutcome,
   AssetStart,
+  BlobsRequest,
   DsseEnvelope,
   EventAnswer,
   EventBatch,
@@ -42,6 +43,29 @@ export const runnerEndpoints = {
     summary: 'A file of the snapshot',
     access: runner,
     responses: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+  }),
+  runnerBlobs: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/blobs',
+    tag: 'Runner',
+    summary: 'Small files of the snapshot, together',
+    access: runner,
+    description:
+      'Answers for each, in order: SHA-256 (32 bytes), length (32 bits, big-endian), bytes. 404: one of them is not in the snapshot. 413: they are too large, and are fetched one by one.',
+    body: BlobsRequest,
+    responses: { 200: { description: 'The contents', contentType: 'application/octet-stream' } },
+  }),
+  runnerOutputs: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/outputs',
+    tag: 'Runner',
+    summary: 'Store small files of the result, together',
+    access: runner,
+    rawBody: true,
+    rawTypes: ['application/octet-stream'],
+    description:
+      'For each: SHA-256 (32 bytes), length (32 bits, big-endian), bytes, which are verified. After an error some may be stored; the same request may be sent again.',
+    responses: { 201: { description: 'All are stored' } },
   }),
   runnerOutput: endpoint({
     method: 'PUT',

@@ -70,6 +70,9 @@ export interface BuildPorts {
   keepLock(hash: string, text: string): Promise<void>;
 }
 
+/** An output whose bytes were verified and stored. */
+export type StoredOutput = Pick<OutputFile, 'sha256' | 'size'>;
+
 /** What the dispatcher needs to hand the build to a runner. */
 export interface Claim {
   readonly buildId: string;
@@ -108,6 +111,8 @@ export class BuildCore {
   readonly #sql: Sql;
   #state: BuildState | null;
   readonly #listeners = new Set<() => void>();
+  /** Sizes of what the running attempt has stored, by hash; whatever is not remembered is asked of the store. */
+  readonly #stored = new Map<string, number>();
 
   constructor(ports: BuildPorts) {
     this.#ports = ports;
@@ -154,6 +159,7 @@ export class BuildCore {
     const { state } = this;
     const now = this.#ports.now();
     if (state.status !== 'queued' || state.notBefore > now) return null;
+    this.#stored.clear();
     this.#become('building', {
       attempt: state.attempt + 1,
       startedAt: now,
@@ -290,6 +296,12 @@ export class BuildCore {
     return { cancelled: this.state.status === 'cancelled' };
   }
 
+  /** Remembers outputs that are in the store, so that success need not ask for them. */
+  stored(attempt: number, outputs: readonly StoredOutput[]): void {
+    if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
+    for (const { sha256, size } of outputs) this.#stored.set(sha256, size);
+  }
+
   /** Queued or running → cancelled; the runner hears of it at its next report. False when it has ended. */
   async cancel(by: Actor): Promise<boolean> {
     if (!canBecome(this.state.status, 'cancelled')) return false;
@@ -424,8 +436,13 @@ export class BuildCore {
     const names = new Set(outputs.map(({ role, name }) => `${isArtifact(role) ? 'artifact' : role}:${name}`));
     if (names.size !== outputs.length)
       throw new KilnError('validation_failed', { detail: 'Two outputs have one name.' });
-    const sizes = new Map<string, number | null>();
-    for (const { sha256 } of outputs) if (!sizes.has(sha256)) sizes.set(sha256, await this.#ports.outputSize(sha256));
+    const sizes = new Map<string, number | null>(this.#stored);
+    const unknown = [...new Set(outputs.map(({ sha256 }) => sha256))].filter((hash) => !sizes.has(hash));
+    for (let at = 0; at < unknown.length; at += limits.build.headsAtOnce) {
+      const asked = unknown.slice(at, at + limits.build.headsAtOnce);
+      const found = await Promise.all(asked.map((hash) => this.#ports.outputSize(hash)));
+      for (const [index, hash] of asked.entries()) sizes.set(hash, found[index] ?? null);
+    }
     const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
     if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
     await this.#ports.keepOutputs(outputs);

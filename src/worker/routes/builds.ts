@@ -57,8 +57,10 @@ export function buildRoutes(app: Hono<AppEnv>): void {
         ? stub.checkpoint(caller, right, { kind: 'build' })
         : stub.getCheckpoint(caller, right, checkpointId),
     );
-    const treeHash = await buildSource(c, projectId, checkpoint.treeHash);
-    const lockHash = await recentLock(db, projectId, now - limits.build.lockTtl);
+    const [treeHash, lockHash] = await Promise.all([
+      buildSource(c, projectId, checkpoint.treeHash),
+      recentLock(db, projectId, now - limits.build.lockTtl),
+    ]);
     const key = buildKey({ treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),
@@ -87,13 +89,16 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     const row = await counted(c, user.userId, () => createBuild(db, build, message, actorOf(c, user.userId)));
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
-    try {
+    const start = async (): Promise<void> => {
       await unwrap(buildRun(c.env, build.id).create(row, project.name));
       await c.env.BUILD_QUEUE.send(message.body);
       await settleOutbox(db, message.id);
-      await room.tell((stub) =>
-        stub.record('build.queued', user.userId, { buildId: build.id, target, status: 'queued' }),
-      );
+    };
+    try {
+      await Promise.all([
+        room.tell((stub) => stub.record('build.queued', user.userId, { buildId: build.id, target, status: 'queued' })),
+        start(),
+      ]);
     } catch (error) {
       logEvent('build.left_to_sweep', { build: build.id, ...describeError(error) }, 'warn');
     }

@@ -2,8 +2,10 @@ import type { Hono } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { type Framed, framedSize, frames, readFrames } from '../../contract/frames.ts';
 import { limits } from '../../contract/limits.ts';
 import { configOf } from '../../core/config.ts';
+import { describeError, logEvent } from '../../core/log.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
 import { getBlob, getObject, getTree, headOutput, isWrongHash, putOutput } from '../../data/objects.ts';
 import { jobOf } from '../../durable-objects/build/job.ts';
@@ -21,18 +23,44 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
   return running;
 }
 
-/** Hashes that a snapshot names, by the snapshot's own: a runner asks for each of its files, and a manifest never changes. */
-const snapshots = new LRUCache<string, ReadonlySet<string>>({ max: limits.build.snapshotsRemembered });
+type Snapshot = ReadonlyMap<string, number>;
 
-async function isInSnapshot(c: AppContext, treeHash: string, hash: string): Promise<boolean> {
-  let hashes = snapshots.get(treeHash);
-  if (!hashes) {
-    const files = await getTree(c.env.ASSETS, treeHash);
-    if (!files) return false;
-    hashes = new Set(files.map((file) => file.hash));
-    snapshots.set(treeHash, hashes);
-  }
-  return hashes.has(hash);
+/** Hashes that a snapshot names, and their sizes, by its own hash: a runner asks for each of its files, and a manifest never changes. */
+const snapshots = new LRUCache<string, Snapshot>({ max: limits.build.snapshotsRemembered });
+
+async function snapshotOf(c: AppContext, treeHash: string): Promise<Snapshot> {
+  const known = snapshots.get(treeHash);
+  if (known) return known;
+  const files = await getTree(c.env.ASSETS, treeHash);
+  return files ? remember(treeHash, files) : new Map();
+}
+
+function remember(treeHash: string, files: readonly { hash: string; size: number }[]): Snapshot {
+  const snapshot = new Map(files.map(({ hash, size }) => [hash, size]));
+  snapshots.set(treeHash, snapshot);
+  return snapshot;
+}
+
+const { batch } = limits.build;
+const tooLargeTogether = (): KilnError =>
+  new KilnError('payload_too_large', {
+    detail: `Together: at most ${batch.parts} contents of ${batch.partBytes} bytes, ${batch.bytes} in all.`,
+  });
+
+async function blobBytes(c: AppContext, hash: string): Promise<Framed> {
+  const object = await getBlob(c.env.ASSETS, hash);
+  if (!object) throw new KilnError('unavailable');
+  return { hash, bytes: new Uint8Array(await object.arrayBuffer()) };
+}
+
+/** What the store refused, as the API says it. */
+function refusedOutput(error: unknown): KilnError {
+  if (error instanceof KilnError) return error;
+  if (isWrongHash(error))
+    return new KilnError('validation_failed', {
+      issues: [{ path: 'body', message: 'does not have the hash that names it' }],
+    });
+  return new KilnError('unavailable', { cause: error });
 }
 
 export function runnerRoutes(app: Hono<AppEnv>): void {
@@ -46,6 +74,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
     const { treeHash } = await runningBuild(c, job);
     const files = await getTree(c.env.ASSETS, treeHash);
     if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
+    remember(treeHash, files);
     return {
       status: 200,
       body: { treeHash, files: files.map(({ path, hash, size, mode }) => ({ path, hash, size, mode })) },
@@ -55,7 +84,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
     const { treeHash } = await runningBuild(c, job);
     // A hash opens nothing by itself: it must be one that the snapshot names.
-    if (!(await isInSnapshot(c, treeHash, params.hash))) throw new KilnError('not_found');
+    if (!(await snapshotOf(c, treeHash)).has(params.hash)) throw new KilnError('not_found');
     const object = await getBlob(c.env.ASSETS, params.hash);
     if (!object) throw new KilnError('unavailable');
     return {
@@ -67,6 +96,44 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
         },
       }),
     };
+  });
+
+  mount(app, endpoints.runnerBlobs, async (c, { job, body }) => {
+    const { treeHash } = await runningBuild(c, job);
+    const snapshot = await snapshotOf(c, treeHash);
+    let total = 0;
+    for (const hash of body.hashes) {
+      const size = snapshot.get(hash);
+      if (size === undefined) throw new KilnError('not_found');
+      total += size;
+      if (size > batch.partBytes || total > batch.bytes) throw tooLargeTogether();
+    }
+    const contents = await Promise.all(body.hashes.map((hash) => blobBytes(c, hash)));
+    return {
+      raw: new Response(frames(contents), {
+        headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
+      }),
+    };
+  });
+
+  mount(app, endpoints.runnerOutputs, async (c, { job }) => {
+    await runningBuild(c, job);
+    const contents = readFrames(await readBytes(c.req.raw, framedSize(batch.parts, batch.bytes)));
+    if (!contents?.length)
+      throw new KilnError('validation_failed', { issues: [{ path: 'body', message: 'has no frames' }] });
+    if (contents.length > batch.parts || contents.some(({ bytes }) => bytes.length > batch.partBytes))
+      throw tooLargeTogether();
+    try {
+      await Promise.all(contents.map(({ hash, bytes }) => putOutput(c.env.BUILDS, hash, bytes)));
+    } catch (error) {
+      throw refusedOutput(error);
+    }
+    const stored = contents.map(({ hash, bytes }) => ({ sha256: hash, size: bytes.length }));
+    // It only spares the object questions: one of the release before, which does not know this call, asks the store.
+    await unwrap(buildRun(c.env, job.sub).stored(job.attempt, stored)).catch((error: unknown) =>
+      logEvent('build.outputs_not_noted', { build: job.sub, ...describeError(error) }, 'warn'),
+    );
+    return { status: 201 };
   });
 
   mount(app, endpoints.runnerOutput, async (c, { job, params }) => {
@@ -83,12 +150,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
     try {
       await putOutput(c.env.BUILDS, params.hash, stream ?? (await readBytes(c.req.raw, limits.file.sizeMax)));
     } catch (error) {
-      if (error instanceof KilnError) throw error;
-      if (isWrongHash(error))
-        throw new KilnError('validation_failed', {
-          issues: [{ path: 'body', message: 'does not have the hash that the path names' }],
-        });
-      throw new KilnError('unavailable', { cause: error });
+      throw refusedOutput(error);
     }
     return { status: 201 };
   });

@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { frames, readFrames } from '../../../src/contract/frames.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import {
   type AssetJob,
   AssetOutcome,
   AssetStart,
   type AssetTicket,
+  BlobsRequest,
   EventBatch,
   type Job,
   JobStart,
@@ -276,6 +278,23 @@ export class FakePlatform {
       await this.blobGate;
       const blob = build.blobs.get(rest.slice('blobs/'.length));
       return blob === undefined ? { status: 404 } : { status: 200, body: blob };
+    }
+    if (request.method === 'POST' && rest === 'blobs') {
+      const { hashes } = BlobsRequest.parse(JSON.parse(body.toString('utf8')));
+      build.blobRequests += hashes.length;
+      await this.blobGate;
+      const found = hashes.flatMap((hash) => {
+        const bytes = build.blobs.get(hash);
+        return bytes === undefined ? [] : [{ hash, bytes }];
+      });
+      if (found.length < hashes.length) return { status: 404 };
+      return { status: 200, body: Buffer.from(frames(found)) };
+    }
+    if (request.method === 'POST' && rest === 'outputs') {
+      const contents = readFrames(body);
+      if (!contents?.every(({ hash, bytes }) => sha256(bytes) === hash)) return { status: 422 };
+      for (const { hash, bytes } of contents) build.stored.set(hash, Buffer.from(bytes));
+      return { status: 201 };
     }
     if (request.method === 'PUT' && rest.startsWith('outputs/')) {
       const hash = rest.slice('outputs/'.length);

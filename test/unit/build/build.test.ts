@@ -86,6 +86,25 @@ describe('A build', () => {
     expect(world.wakes).toHaveLength(1);
   });
 
+  it('does not ask the store for outputs that this attempt was seen to store, and for all others', async () => {
+    await world.create().claim();
+    world.core.stored(1, [{ sha256: hashA, size: 10 }]);
+    world.core.stored(2, [{ sha256: hashB, size: 20 }]);
+    const outputs = success(output('game.zip', 10, hashA), output('map.zip', 20, hashB));
+    expect(await codeOf(world.core.events(batch(1, 1, outputs)))).toBe('conflict');
+    world.stored.set(hashB, 20);
+    await world.core.events(batch(1, 1, outputs));
+    expect(world.core.state.status).toBe('success');
+  });
+
+  it('believes nothing that an earlier attempt has stored', async () => {
+    await world.create().claim();
+    world.core.stored(1, [{ sha256: hashA, size: 10 }]);
+    await world.core.release(1, true);
+    await world.claim();
+    expect(await codeOf(world.core.events(batch(1, 1, success(output('game.zip', 10, hashA)))))).toBe('conflict');
+  });
+
   it('never shows less progress than before within an attempt', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, progress(0.6)));
