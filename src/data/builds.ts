@@ -7,6 +7,7 @@ import {
   gt,
   inArray,
   isNotNull,
+  isNull,
   lt,
   lte,
   not,
@@ -184,6 +185,19 @@ export async function createCachedBuild(
 
 export async function buildById(db: Database, id: string): Promise<BuildRow | undefined> {
   return (await db.query('builds.byId', (orm) => orm.select().from(builds).where(eq(builds.id, id))))[0];
+}
+
+/** A build as the world may see it: undefined where there is none, or the account that owns its project is disabled. */
+export async function shownBuild(db: Database, id: string): Promise<BuildRow | undefined> {
+  const [found] = await db.query('builds.shown', (orm) =>
+    orm
+      .select({ build: builds })
+      .from(builds)
+      .innerJoin(projects, eq(projects.id, builds.projectId))
+      .innerJoin(users, and(eq(users.id, projects.ownerId), isNull(users.disabledAt)))
+      .where(eq(builds.id, id)),
+  );
+  return found?.build;
 }
 
 /** The dependency lock that the project's last build used, when that was recent enough to keep its versions. */

@@ -11,7 +11,7 @@ import { has, insertWhere } from './conditional.ts';
 import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
 import { takeProject } from './projects.ts';
-import { builds, projects, publications, slugs } from './schema/sqlite.ts';
+import { builds, projects, publications, slugs, users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
 export type PublicationRow = typeof publications.$inferSelect;
@@ -37,6 +37,18 @@ export async function publicationOf(db: Database, projectId: string): Promise<Pu
   )[0];
 }
 
+/** The slugs of all that somebody's projects show. */
+export async function publishedSlugsOf(db: Database, ownerId: string): Promise<string[]> {
+  const rows = await db.query('publications.ofOwner', (orm) =>
+    orm
+      .select({ slug: publications.slug })
+      .from(publications)
+      .innerJoin(projects, eq(projects.id, publications.projectId))
+      .where(eq(projects.ownerId, ownerId)),
+  );
+  return rows.map(({ slug }) => slug);
+}
+
 /** What has to be known of a slug to serve it. */
 export interface Published {
   readonly projectId: string;
@@ -46,7 +58,10 @@ export interface Published {
   readonly createdAt: number;
 }
 
-/** What is at a slug; undefined where nothing is, or its project is in the trash or on its way out. */
+/**
+ * What is at a slug; undefined where nothing is, or its project is in the trash or on its way out, or the account that
+ * owns the project is disabled.
+ */
 export async function publishedAt(db: Database, slug: string): Promise<Published | undefined> {
   return (
     await db.query('publications.at', (orm) =>
@@ -63,6 +78,7 @@ export async function publishedAt(db: Database, slug: string): Promise<Published
           projects,
           and(eq(projects.id, publications.projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)),
         )
+        .innerJoin(users, and(eq(users.id, projects.ownerId), isNull(users.disabledAt)))
         .where(eq(publications.slug, slug)),
     )
   )[0];

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { fetchContent } from '../../scripts/lib/content.ts';
 import { type KilnClient, watchBuild } from '../../src/client/index.ts';
@@ -89,5 +91,28 @@ describe('a build through queue and runner', () => {
         expect(zip).not.toMatch(/root:x|PATH=/);
       } else expect(done.status).toBe('failed');
     }
+  });
+
+  it('#11 is taken down with the account that owns its project, by the operator’s command, and comes back', async () => {
+    const mallory = await signUp(inject('origin'));
+    const { user } = await mallory.call('getMe');
+    const { project } = await mallory.call('createProject', { body: { name: 'Bait' } });
+    const source = { params: { id: project.id, path: 'src/main.js' }, body: { content: "document.title = 'bait';\n" } };
+    await mallory.call('putFile', source);
+    const { build: queued } = await mallory.call('createBuild', { body: { projectId: project.id } });
+    await watchBuild(mallory, queued.id, {}, AbortSignal.timeout(120_000));
+    const { publication } = await mallory.call('publishBuild', { params: { id: queued.id }, body: {} });
+    const { build: done } = await mallory.call('getBuild', { params: { id: queued.id } });
+    const addresses = [publication.url, done.playUrl ?? ''];
+    const stands = async () => await Promise.all(addresses.map(async (url) => (await fetchContent(url)).status));
+    expect(await stands()).toEqual([200, 200]);
+    const operate = async (command: string): Promise<string> => {
+      const args = ['scripts/accounts.ts', command, user.id, '--reason', 'bait', '--url', inject('origin')];
+      return (await promisify(execFile)(process.execPath, args)).stdout;
+    };
+    expect(await operate('disable')).toContain('is disabled');
+    expect(await stands()).toEqual([404, 404]);
+    expect(await operate('enable')).toContain('is active');
+    expect(await stands()).toEqual([200, 200]);
   });
 });

@@ -4,9 +4,11 @@ import type { AccountExport, SecurityEvent, SessionInfo } from '../../src/contra
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
+import type { Publication } from '../../src/contract/publications.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
+import { finishedBuild, page } from './built.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { openSocket } from './yjs-client.ts';
 
@@ -268,6 +270,40 @@ describe('#11 an account that the operator disables', () => {
     await expectJson(await login(), 200);
     await expect.poll(async () => (await byKey()).status, { timeout: limits.guard.trusted + 2000 }).toBe(200);
     expect(await expectProblem(await me(account), 401)).toBe('unauthenticated');
+  });
+
+  it('shows none of its games meanwhile, at their slugs and at the addresses of their builds; others keep theirs', async () => {
+    const [{ owner, editor, projectId }, other] = [await makeWorld(), await makeWorld()];
+    const script = { name: 'main.js', mimeType: 'text/javascript', content: "document.title = 'game';" };
+    const shownBy = async (as: Account, id: string): Promise<string[]> => {
+      const build = await finishedBuild(as, id, [page('<h1>game</h1>'), script]);
+      const made = await call('POST', `/api/builds/${build.id}/publish`, { as, json: {} });
+      const { publication } = await expectJson<{ publication: Publication }>(made, 200);
+      return [publication.slug, build.id];
+    };
+    // Whose project it is decides, and not who built or published.
+    const [theirs, guests, others] = [
+      await shownBy(owner, projectId),
+      await finishedBuild(editor, projectId, [page('<h1>by a guest</h1>')]).then(({ id }) => [id]),
+      await shownBy(other.owner, other.projectId),
+    ];
+    const stands = async (labels: readonly string[], path = '/') =>
+      await Promise.all(labels.map(async (label) => (await call('GET', path, { host: `${label}.play.test` })).status));
+    expect(await stands([...theirs, ...guests, ...others])).toEqual([200, 200, 200, 200, 200]);
+    expect(await stands(theirs, '/main.js')).toEqual([200, 200]);
+
+    await expectJson(await operator('disable', { account: owner.id, reason: 'spam' }), 200);
+    expect(await stands([...theirs, ...guests, ...others])).toEqual([404, 404, 404, 200, 200]);
+    expect(await stands(theirs, '/main.js')).toEqual([404, 404]);
+    // Whoever publishes for them meanwhile shows nothing, either.
+    const again = await finishedBuild(editor, projectId, [page('<h1>again</h1>')]);
+    await expectJson(await call('POST', `/api/builds/${again.id}/publish`, { as: editor, json: {} }), 200);
+    expect(await stands([theirs[0] ?? '', again.id])).toEqual([404, 404]);
+    // A disabled guest takes nobody's game along.
+    await expectJson(await operator('enable', { account: owner.id }), 200);
+    await expectJson(await operator('disable', { account: editor.id }), 200);
+    expect(await stands([...theirs, ...guests, again.id])).toEqual([200, 200, 200, 200]);
+    expect(await stands(theirs, '/main.js')).toEqual([404, 200]);
   });
 
   it('is named by its id, email or user name, and by nobody but the operator', async () => {

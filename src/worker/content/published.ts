@@ -8,14 +8,14 @@ import { type Published, publishedAt } from '../../data/publications.ts';
 const known = new LRUCache<string, Published>({ max: 5000, ttl: limits.publication.memory });
 
 /** A path that somebody goes to, rather than a page asks for. */
-const isPage = (path: string): boolean => /(?:^|\/)[^./]*$|\.html?$/i.test(path);
+export const isPagePath = (path: string): boolean => /(?:^|\/)[^./]*$|\.html?$/i.test(path);
 
 /**
  * What is published at a label; undefined where nothing is. Pages ask the database each time, so that a game that was
  * taken down, or replaced, is so at once and everywhere; the files of a page that was just shown do not.
  */
 export async function publishedUnder(db: Database, label: string, path: string): Promise<Published | undefined> {
-  const cached = isPage(path) ? undefined : known.get(label);
+  const cached = isPagePath(path) ? undefined : known.get(label);
   if (cached) return cached;
   const found = Slug.safeParse(label).success ? await publishedAt(db, label) : undefined;
   if (found) known.set(label, found);

@@ -6,7 +6,7 @@ import { limits } from '../../contract/limits.ts';
 import { previewPrefix } from '../../contract/publications.ts';
 import { etag } from '../../core/etag.ts';
 import { decodePath } from '../../core/paths.ts';
-import { buildById } from '../../data/builds.ts';
+import { shownBuild } from '../../data/builds.ts';
 import { type ByteRange, getOutput, getOutputs } from '../../data/objects.ts';
 import type { Published } from '../../data/publications.ts';
 import type { AppContext } from '../http/context.ts';
@@ -15,7 +15,7 @@ import { servePreview } from '../preview/serve.ts';
 import { admit } from './admission.ts';
 import { codingFor, encoded } from './encoded.ts';
 import { gameHeaders } from './game-headers.ts';
-import { publishedUnder } from './published.ts';
+import { isPagePath, publishedUnder } from './published.ts';
 
 type Site = ReadonlyMap<string, OutputFile>;
 
@@ -27,11 +27,16 @@ export function contentLabel(host: string, contentHost: string): string | null {
   return host.endsWith(suffix) ? host.slice(0, -suffix.length) : null;
 }
 
-async function siteOf(c: AppContext, buildId: string): Promise<Site> {
+/** `anew` asks the database also where the site is known: whether it may still be shown. */
+async function siteOf(c: AppContext, buildId: string, anew: boolean): Promise<Site> {
   const cached = sites.get(buildId);
+  if (cached && !anew) return cached;
+  const build = await shownBuild(c.var.db, buildId);
+  if (build?.status !== 'success' || build.target !== 'web') {
+    sites.delete(buildId);
+    throw new KilnError('not_found');
+  }
   if (cached) return cached;
-  const build = await buildById(c.var.db, buildId);
-  if (build?.status !== 'success' || build.target !== 'web') throw new KilnError('not_found');
   const outputs = await getOutputs(c.env.BUILDS, build.outputOf ?? build.id);
   if (!outputs) throw new KilnError('not_found');
   const site = new Map(outputs.filter((file) => file.role === 'site').map((file) => [file.name, file]));
@@ -73,7 +78,13 @@ function publishedHeaders({ access, crossOriginIsolated }: Published): Record<st
 export async function serveContent(c: AppContext, label: string): Promise<Response> {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') throw new KilnError('method_not_allowed');
   if (Id.safeParse(label).success)
-    return await serveSite(c, label, { headers: {}, variant: '', caching: cachingOfBuild });
+    return await serveSite(c, label, {
+      headers: {},
+      variant: '',
+      // As for a slug: what ends is gone at once, the files of a page that was just shown soon after.
+      anew: isPagePath(c.req.path),
+      caching: cachingOfBuild,
+    });
   if (label.startsWith(previewPrefix)) return await servePreview(c, label.slice(previewPrefix.length));
   const published = await publishedUnder(c.var.db, label, c.req.path);
   if (!published) throw new KilnError('not_found');
@@ -86,6 +97,8 @@ export async function serveContent(c: AppContext, label: string): Promise<Respon
   return await serveSite(c, published.buildId, {
     headers: publishedHeaders(published),
     variant: variantOf(published),
+    // The slug has been asked for already.
+    anew: false,
     caching: (file) => cachingOfSlug(file, published),
   });
 }
@@ -94,11 +107,13 @@ export async function serveContent(c: AppContext, label: string): Promise<Respon
 interface Manner {
   readonly headers: Readonly<Record<string, string>>;
   readonly variant: string;
+  /** Whether the database is asked also where the site is known. */
+  readonly anew: boolean;
   caching(file: OutputFile): string;
 }
 
 async function serveSite(c: AppContext, buildId: string, manner: Manner): Promise<Response> {
-  const site = await siteOf(c, buildId);
+  const site = await siteOf(c, buildId, manner.anew);
   const raw = c.req.path.slice(1);
   const path = raw === '' || raw.endsWith('/') ? `${raw}index.html` : raw;
   const file = site.get(decodePath(path));

@@ -3,8 +3,10 @@ import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { Id } from '../../contract/ids.ts';
 import { type AccountRow, accountBy, disableAccount, enableAccount, stateOf } from '../../data/accounts.ts';
+import { publishedSlugsOf } from '../../data/publications.ts';
 import { closeAccount } from '../auth/close-account.ts';
 import { tellGuard } from '../auth/end-sessions.ts';
+import { forgetPublished } from '../content/published.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
@@ -28,6 +30,7 @@ export function accountsRoutes(app: Hono<AppEnv>): void {
     const { id, username } = await named(c, body.account);
     const actor = byOperator(c);
     await disableAccount(c.var.db, id, actor, body.reason);
+    forgetPublished(...(await publishedSlugsOf(c.var.db, id)));
     const ended = await closeAccount(c.env, c.var.db, id, { reason: 'account-disabled', actor });
     return { status: 200, body: { account: { id, username, state: 'disabled', ...ended } } };
   });
