@@ -74,7 +74,7 @@ interface Runner {
 const ended = new Map<string, z.infer<typeof JobEnded>>();
 
 /** The runner as it is deployed, with two places. Its caches are those of `dir`. */
-async function startRunner(
+export async function startRunner(
   kiln: string,
   port: number,
   dir = mkdtempSync(join(tmpdir(), 'kiln-bench-runner-')),

@@ -10,7 +10,11 @@ export interface ContentAnswer {
  * Fetches from a build's own host. Browsers take `*.localhost` for this machine; Node asks a resolver
  * that may not, so the connection goes to the loopback address and the name into `Host`.
  */
-export function fetchContent(url: string, path = ''): Promise<ContentAnswer> {
+export function fetchContent(
+  url: string,
+  path = '',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<ContentAnswer> {
   const target = new URL(path, url);
   const local = target.hostname.endsWith('.localhost');
   return new Promise((resolve, reject) => {
@@ -20,7 +24,7 @@ export function fetchContent(url: string, path = ''): Promise<ContentAnswer> {
         port: target.port || 80,
         path: target.pathname + target.search,
         // The bytes as they are: who does not say this may get them in any coding.
-        headers: { host: target.host, 'accept-encoding': 'identity' },
+        headers: { host: target.host, 'accept-encoding': 'identity', ...headers },
       },
       (incoming) => {
         const parts: Buffer[] = [];

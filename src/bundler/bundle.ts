@@ -171,7 +171,11 @@ function missingPackages({ sources }: BundleOrder, names: readonly string[]): Bu
 }
 
 /** Bundles what is asked for. Throws for nothing that a project can contain. */
-export async function bundle(order: BundleOrder, compile: Compiler): Promise<BundleResult> {
+export async function bundle(
+  order: BundleOrder,
+  compile: Compiler,
+  outputBytes: number = limits.preview.outputBytes,
+): Promise<BundleResult> {
   const needed = new Set<string>();
   const missing = (): BundleResult => missingPackages(order, [...needed].sort());
   try {
@@ -182,7 +186,7 @@ export async function bundle(order: BundleOrder, compile: Compiler): Promise<Bun
         : await bundleWorker(order, want.path, compile, needed);
     if (needed.size > 0) return missing();
     const size = result.ok ? result.files.reduce((sum, { text }) => sum + text.length, 0) : 0;
-    if (size > limits.preview.outputBytes)
+    if (size > outputBytes)
       return { ok: false, reason: 'too_large', problems: [{ message: 'What is made of the sources is too large.' }] };
     return result;
   } catch (error) {

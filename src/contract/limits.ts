@@ -836,6 +836,27 @@ export const limits = {
     sourceBytes: 640 * KiB,
     /** Sources, each of which is a module perhaps. */
     sources: 150,
+    /** What is larger goes to a build runner, in one request that waits for the answer. */
+    runner: {
+      /** Texts that the Worker reads for it: subrequests stay below the 1,000 that every plan has. */
+      sources: 800,
+      /** Text of them together: the order, its copy on the way and what is made of it stay below half of an isolate's 128 MiB. */
+      sourceBytes: 8 * MiB,
+      /** The order as JSON: texts with every character escaped are rare, paths of 10,000 files are 1 MiB. */
+      orderBytes: 20 * MiB,
+      /** What is made of them. */
+      outputBytes: 16 * MiB,
+      /** A runner that has not answered by now is given up; a container may have to start first. */
+      patience: { process: 30 * second, container: 60 * second },
+      /** Wall clock in the runner: native, 800 modules take a second. */
+      timeout: 20 * second,
+      /** Of one user, beside what is counted of builds: every save is one, and one that was bundled before costs nothing. Scaled. */
+      rate: { limit: 60, window: minute },
+      /** Results are kept so long: whoever comes back to a project after a weekend waits once. */
+      keep: 3 * day,
+    },
+    /** Texts on their way at once; workerd holds six connections that wait for headers. */
+    reads: 6,
     /** Specifiers of packages that the sources of a game name. */
     packages: 500,
     /** Packages of a game as modules, minified: Babylon.js with all its parts is 9 MiB. Larger ones are not prepared. */

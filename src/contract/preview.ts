@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Id, Sha256, Timestamp } from './ids.ts';
-import type { Prebundle } from './prebundle.ts';
+import { limits } from './limits.ts';
+import { Prebundle } from './prebundle.ts';
 
 export const PreviewProblem = z
   .object({
@@ -29,6 +30,9 @@ export const Preview = z
         '`needs_build`, `too_large`: make a build, which can do that',
     }),
     problems: z.array(PreviewProblem),
+    bundledBy: z.enum(['edge', 'runner']).meta({
+      description: 'Where: at the edge, or by a build runner, which takes larger projects and a moment longer',
+    }),
     sourceHash: Sha256.meta({ description: 'Of what is shown: the same sources, the same preview' }),
     url: z.string().meta({ description: 'Signed: opens the newest state in the browser that follows it' }),
     expiresAt: Timestamp,
@@ -58,6 +62,38 @@ export interface BundledFile {
 export type BundleResult =
   | { readonly ok: true; readonly files: readonly BundledFile[] }
   | { readonly ok: false; readonly reason: PreviewReason; readonly problems: readonly PreviewProblem[] };
+
+/** What a build runner answers at `POST {runner}/previews`: believed no more than anything else that it says. */
+export const RunnerBundle: z.ZodType<BundleResult> = z.discriminatedUnion('ok', [
+  z.object({
+    ok: z.literal(true),
+    files: z
+      .array(
+        z.object({
+          path: z.string().min(1).max(limits.file.pathMax),
+          mimeType: z.enum(['text/javascript; charset=utf-8', 'text/css; charset=utf-8', 'text/html; charset=utf-8']),
+          text: z.string(),
+        }),
+      )
+      .max(limits.build.outputFiles),
+  }),
+  z.object({
+    ok: z.literal(false),
+    reason: PreviewReason,
+    problems: z.array(PreviewProblem).max(limits.preview.problems),
+  }),
+]);
+
+/** What a build runner is given. Only text is looked at, so the order needs no more of a shape. */
+export const RunnerOrder = z.object({
+  paths: z.array(z.string()).max(limits.project.filesMax * 2),
+  sources: z.record(z.string(), z.string()),
+  want: z.union([
+    z.object({ kind: z.literal('page'), title: z.string() }),
+    z.object({ kind: z.literal('worker'), path: z.string() }),
+  ]),
+  packages: Prebundle.pick({ entries: true, configs: true }).extend({ base: z.string() }).optional(),
+});
 
 export type BundleAnswer = BundleResult & {
   /** Milliseconds in the bundler. */

@@ -24,6 +24,8 @@ const purposes = {
   play: { typ: 'play+jwt', audience: 'kiln:play' },
   /** Shows a member the newest state of one project, until it expires or the sign-in behind it ends. */
   preview: { typ: 'preview+jwt', audience: 'kiln:preview' },
+  /** Has one order of a preview, named by the hash of its bytes, bundled by a build runner. */
+  bundle: { typ: 'bundle+jwt', audience: 'kiln:bundle' },
   /** Sends the parts of one upload. */
   upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
@@ -41,6 +43,7 @@ interface Claims {
   /** `since`: when that publication began, so that no later one is meant. */
   play: { sub: string; since: number };
   preview: { sub: string; by: string; sid: string };
+  bundle: { sub: string; order: string };
   upload: { sub: string };
   system: { sub: string };
   device: { sub: string; device: string };
@@ -58,6 +61,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   cdn: { sub: 'string' },
   play: { sub: 'string', since: 'number' },
   preview: { sub: 'string', by: 'string', sid: 'string' },
+  bundle: { sub: 'string', order: 'string' },
   upload: { sub: 'string' },
   system: { sub: 'string' },
   device: { sub: 'string', device: 'string' },

@@ -8,6 +8,9 @@ export interface ManifestEntry extends TreeEntry {
   readonly isText: boolean;
 }
 
+/** What runners made of previews, in BUILDS. Can be made again; swept by age, and with its project. */
+export const previewPrefix = 'preview/';
+
 /**
  * The only home of object keys. Everything is immutable and named by its hash or by a fresh id, so a
  * repeated put is harmless and a cache never stale.
@@ -20,6 +23,7 @@ const keys = {
   site: (buildId: string) => `build/${buildId}/outputs.json`,
   variant: (hash: string, name: string) => `variant/${hash}/${name}`,
   log: (buildId: string) => `log/${buildId}.ndjson`,
+  preview: (projectId: string, part: string) => `${previewPrefix}${projectId}/${part}`,
 };
 
 /** For rows that keep the key of an object. */
@@ -289,3 +293,36 @@ export async function getBuildLog(bucket: R2Bucket, buildId: string): Promise<st
 }
 
 export const deleteBuildLog = (bucket: R2Bucket, buildId: string): Promise<void> => bucket.delete(keys.log(buildId));
+
+/**
+ * What a runner made of the newest sources of a preview, as JSON: `part` of a project has one at a time, so that
+ * saving often does not fill the bucket. `made` says of what.
+ */
+export async function putPreview(
+  bucket: R2Bucket,
+  projectId: string,
+  part: string,
+  made: string,
+  text: string,
+): Promise<void> {
+  await bucket.put(keys.preview(projectId, part), text, { ...json, customMetadata: { made } });
+}
+
+/** The kept result, where it was made of the same; null otherwise. */
+export async function getPreview(
+  bucket: R2Bucket,
+  projectId: string,
+  part: string,
+  made: string,
+): Promise<string | null> {
+  const object = await bucket.get(keys.preview(projectId, part));
+  if (object?.customMetadata?.made === made) return await object.text();
+  await object?.body.cancel();
+  return null;
+}
+
+/** Removes the kept previews of a project, as many as one page of the bucket has. */
+export async function deletePreviews(bucket: R2Bucket, projectId: string): Promise<void> {
+  const { objects } = await listObjects(bucket, `${previewPrefix}${projectId}/`, null, 1000);
+  if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+}

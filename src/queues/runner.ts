@@ -4,6 +4,8 @@ import type { AssetTicket, Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
+import { signToken } from '../core/tokens.ts';
+import { sha256 } from '../core/tree.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
 import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
@@ -21,6 +23,23 @@ async function ask(
   if (runnerUrl) return await fetch(`${runnerUrl}${path}`, { ...init, signal });
   const container = await getRandom(env.BUILD_RUNNER, limits.build.runners);
   return await container.fetch(new Request(`http://runner${path}`, { ...init, signal }));
+}
+
+/**
+ * What a runner makes of the order of a preview: its answer, whatever that is; null when none answers, or there is
+ * none that could be asked.
+ */
+export async function askForPreview(env: Env, projectId: string, order: string): Promise<Response | null> {
+  const config = configOf(env);
+  const { patience } = limits.preview.runner;
+  // Runners that pull have no address.
+  if (config.buildDelivery === 'pull') return null;
+  const token = await signToken(config, 'bundle', { sub: projectId, order: sha256(order) }, patience.container);
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  return await ask(env, '/previews', { method: 'POST', headers, body: order }, patience).catch((error: unknown) => {
+    logEvent('preview.runner_away', { project: projectId, ...describeError(error) }, 'warn');
+    return null;
+  });
 }
 
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */

@@ -1,6 +1,6 @@
 import { allBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
-import { deleteOutputs } from '../data/objects.ts';
+import { deleteOutputs, deletePreviews } from '../data/objects.ts';
 import { eraseProjectRows, markDeleting } from '../data/projects.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun, projectRoom } from '../durable-objects/stubs.ts';
@@ -15,6 +15,7 @@ export async function eraseProject(env: Env, db: Database, projectId: string, no
     await unwrap(buildRun(env, build.id).erase(build.id));
     await deleteOutputs(env.BUILDS, build.id);
   }
+  await deletePreviews(env.BUILDS, projectId);
   await unwrap(projectRoom(env, projectId).erase());
   await eraseProjectRows(db, projectId);
 }

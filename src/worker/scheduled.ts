@@ -10,7 +10,7 @@ import { expireKeys } from '../data/idempotency.ts';
 import { sweepIntake } from '../data/intake.ts';
 import { expireInvites } from '../data/invites.ts';
 import { expireFlows } from '../data/oauth-flows.ts';
-import { importPrefix, listObjects } from '../data/objects.ts';
+import { importPrefix, listObjects, previewPrefix } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
@@ -109,6 +109,12 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       const left = objects.filter(({ uploaded }) => uploaded < now - limits.archive.uploadTtl).map(({ key }) => key);
       if (left.length) await env.EXPORTS.delete(left);
       return left.length;
+    },
+    previews: async () => {
+      const { objects } = await listObjects(env.BUILDS, previewPrefix, null, limits.gc.listPage);
+      const old = objects.filter(({ uploaded }) => uploaded < now - limits.preview.runner.keep).map(({ key }) => key);
+      if (old.length) await env.BUILDS.delete(old);
+      return old.length;
     },
     sessions: () => expireSessions(db, now, limits.outbox.sweep),
     intake: () => sweepIntake(env.ASSETS, now - limits.intake.abandoned, limits.outbox.sweep),

@@ -38,6 +38,7 @@ const purposes: readonly Purpose[] = [
   'cdn',
   'play',
   'preview',
+  'bundle',
   'upload',
   'system',
   'device',
@@ -54,6 +55,7 @@ const everyClaim = {
   attempt: 1,
   since: 1,
   by: 'user',
+  order: 'hash',
   device: 'device',
 };
 const sign = (purpose: Purpose, ttl = 60_000, by = config): Promise<string> => signToken(by, purpose, everyClaim, ttl);
@@ -66,6 +68,7 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
   play: { typ: 'play+jwt', aud: 'kiln:play' },
   preview: { typ: 'preview+jwt', aud: 'kiln:preview' },
+  bundle: { typ: 'bundle+jwt', aud: 'kiln:bundle' },
   upload: { typ: 'upload+jwt', aud: 'kiln:upload' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
   device: { typ: 'device+jwt', aud: 'kiln:device' },

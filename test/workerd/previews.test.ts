@@ -1,13 +1,13 @@
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { OutputFile } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Prebundle } from '../../src/contract/prebundle.ts';
-import type { Preview } from '../../src/contract/preview.ts';
+import type { BundleOrder, BundleResult, Preview } from '../../src/contract/preview.ts';
 import { configOf } from '../../src/core/config.ts';
-import { signToken } from '../../src/core/tokens.ts';
+import { signToken, verifyToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
@@ -49,6 +49,13 @@ async function visitor(url: string) {
     get: (path: string, headers: Record<string, string> = {}) =>
       call('GET', path.startsWith('/') ? path : pathname + path, { host, headers: { cookie, ...headers } }),
   };
+}
+
+/** More text than the edge bundles. */
+async function enlarge(of: World): Promise<void> {
+  const part = 'x'.repeat(Math.min(limits.file.textMax, limits.preview.sourceBytes) - 100);
+  for (let n = 0; n * part.length < limits.preview.sourceBytes; n += 1)
+    await put(`src/large-${n}.js`, `export const x = '${part}';`, of);
 }
 
 const scriptOf = (html: string): string => /src="\.\/([^"]+)"/.exec(html)?.[1] ?? 'no script';
@@ -124,11 +131,15 @@ describe('a preview', () => {
       reason: 'needs_packages',
       problems: [{ message: expect.stringContaining('"phaser"') }],
     });
-    const part = 'x'.repeat(Math.min(limits.file.textMax, limits.preview.sourceBytes) - 100);
-    for (let n = 0; n * part.length < limits.preview.sourceBytes; n += 1)
-      await put(`src/large-${n}.js`, `export const x = '${part}';`, other);
+    await enlarge(other);
     const large = await preview(other.viewer, other.projectId);
-    expect(large).toMatchObject({ ready: false, reason: 'too_large' });
+    // Nobody listens at RUNNER_URL.
+    expect(large).toMatchObject({
+      ready: false,
+      reason: 'too_large',
+      bundledBy: 'runner',
+      problems: [{ message: expect.stringContaining('none answers') }],
+    });
     expect(await (await (await visitor(large.url)).get('')).text()).toContain('A build can do that');
   });
 
@@ -258,5 +269,119 @@ describe('the gate of a preview', () => {
       204,
     );
     expect((await owner.get('')).status).toBe(404);
+  });
+});
+
+describe('a preview that is too large for the edge', () => {
+  /** A runner as the platform sees one: what it was sent, and what it says. */
+  function runner(answer: (order: BundleOrder) => Response | Promise<Response>) {
+    const asked: { order: BundleOrder; token: string | null; digest: string }[] = [];
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const request = new Request(input as RequestInfo, init as RequestInit);
+      if (!request.url.endsWith('/previews')) return await real(input as RequestInfo, init as RequestInit);
+      const body = await request.text();
+      const order = JSON.parse(body) as BundleOrder;
+      asked.push({ order, token: request.headers.get('authorization'), digest: sha256(body) });
+      return await answer(order);
+    });
+    return asked;
+  }
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  const page = (script: string): BundleResult => ({
+    ok: true,
+    files: [
+      {
+        path: 'index.html',
+        mimeType: 'text/html; charset=utf-8',
+        text: `<script src="./_kiln/a-ABCDEFGH.js"></script>`,
+      },
+      { path: '_kiln/a-ABCDEFGH.js', mimeType: 'text/javascript; charset=utf-8', text: script },
+    ],
+  });
+
+  it('is bundled by a runner at the same address, once for the same sources', async () => {
+    const large = await makeWorld(files);
+    expect(await preview(large.editor, large.projectId)).toMatchObject({ ready: true, bundledBy: 'edge' });
+    await enlarge(large);
+    const asked = runner(() => Response.json(page("document.title = 'by a runner';")));
+    const first = await preview(large.editor, large.projectId);
+    expect(first).toMatchObject({ ready: true, bundledBy: 'runner', problems: [] });
+    expect(asked).toHaveLength(1);
+    expect(asked[0]?.order.want).toEqual({ kind: 'page', title: 'Game' });
+    expect(asked[0]?.order.sources['src/main.ts']).toBe(files['src/main.ts']);
+    // Signed for these bytes and no others.
+    const token = asked[0]?.token?.replace('Bearer ', '') ?? '';
+    expect(await verifyToken(configOf(env), 'bundle', token)).toMatchObject({
+      sub: large.projectId,
+      order: asked[0]?.digest,
+    });
+    const { get } = await visitor(first.url);
+    expect(await (await get(scriptOf(await (await get('')).text()))).text()).toContain('by a runner');
+    expect((await preview(large.viewer, large.projectId)).sourceHash).toBe(first.sourceHash);
+    expect(asked).toHaveLength(1);
+
+    // Kept for isolates that know nothing of it.
+    const kept = await env.BUILDS.list({ prefix: `preview/${large.projectId}/` });
+    expect(kept.objects).toHaveLength(1);
+    // One for a project, however often it is saved.
+    await put('src/size.ts', 'export const size = 43;\n', large);
+    expect((await preview(large.editor, large.projectId)).ready).toBe(true);
+    expect(asked).toHaveLength(2);
+    expect((await env.BUILDS.list({ prefix: `preview/${large.projectId}/` })).objects).toHaveLength(1);
+    await call('DELETE', `/api/projects/${large.projectId}?permanent=true`, { as: large.owner });
+    expect((await env.BUILDS.list({ prefix: `preview/${large.projectId}/` })).objects).toEqual([]);
+  });
+
+  it.each<[string, () => Response]>([
+    ['is full', () => new Response(null, { status: 503 })],
+    ['dies on the way', () => new Response('{"ok":true,"files":[{"path":"index')],
+    [
+      'says what makes no sense',
+      () => Response.json({ ok: true, files: [{ path: 'x', mimeType: 'text/x', text: '' }] }),
+    ],
+    [
+      'is gone',
+      () => {
+        throw new TypeError('connection refused');
+      },
+    ],
+  ])('says so where the runner %s, and tries again when it is asked again', async (_, answer) => {
+    const large = await makeWorld(files);
+    await enlarge(large);
+    runner(answer);
+    expect(await preview(large.editor, large.projectId)).toMatchObject({
+      ready: false,
+      reason: 'too_large',
+      problems: [{ message: 'A project of this size needs a build runner, and none answers. Try again, or build it.' }],
+    });
+    vi.restoreAllMocks();
+    runner(() => Response.json(page('1')));
+    expect(await preview(large.editor, large.projectId)).toMatchObject({ ready: true, bundledBy: 'runner' });
+  });
+
+  it('is refused where a runner would not take it either, without asking', async () => {
+    const large = await makeWorld(files);
+    const asked = runner(() => Response.json(page('1')));
+    const operations = Array.from({ length: limits.preview.runner.sources }, (_, n) => ({
+      op: 'create' as const,
+      path: `src/m${n}.ts`,
+      content: '',
+    }));
+    for (let at = 0; at < operations.length; at += limits.batch.operationsMax)
+      await expectJson(
+        await call('POST', `/api/projects/${large.projectId}/files/batch`, {
+          as: large.owner,
+          json: { operations: operations.slice(at, at + limits.batch.operationsMax) },
+        }),
+        200,
+      );
+    expect(await preview(large.editor, large.projectId)).toMatchObject({
+      reason: 'too_large',
+      problems: [{ message: expect.stringContaining(`a preview takes ${limits.preview.runner.sources}`) }],
+    });
+    expect(asked).toEqual([]);
   });
 });

@@ -15,6 +15,7 @@ import { type JobEnd, Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
 import { optimizeAsset } from './optimize-asset.ts';
 import { connectPlatform, type Platform } from './platform.ts';
+import { Previews } from './previews.ts';
 import { QueuePuller } from './queue-pull.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { isolation } from './sandbox.ts';
@@ -67,7 +68,7 @@ const start = async (config: Config): Promise<void> => {
             return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
           },
         );
-  const server = createRunnerServer(config, jobs);
+  const server = createRunnerServer(config, jobs, new Previews(config, children));
   const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
 
   let stopping = false;

@@ -1,12 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type ErrorCode, errorSpec, KilnError } from '../../../src/contract/errors.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Config } from './config.ts';
 import type { JobPlaces } from './jobs.ts';
 import { describeError, log } from './log.ts';
+import type { Previews } from './previews.ts';
 import { runnerLimits } from './runner-limits.ts';
 
-/** `GET /health`, and `POST /jobs` where jobs come over HTTP. */
-export const createRunnerServer = (config: Pick<Config, 'capacity' | 'source'>, jobs: JobPlaces): Server => {
+/** `GET /health`, and, where jobs come over HTTP, `POST /jobs` and `POST /previews`. */
+export const createRunnerServer = (
+  config: Pick<Config, 'capacity' | 'source'>,
+  jobs: JobPlaces,
+  previews: Pick<Previews, 'bundle'>,
+): Server => {
   const route = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname } = new URL(request.url ?? '/', 'http://runner');
     if (pathname === '/health') {
@@ -14,9 +20,19 @@ export const createRunnerServer = (config: Pick<Config, 'capacity' | 'source'>, 
       answer(response, 200, { status: 'ok', running: jobs.running, capacity: config.capacity });
       return;
     }
-    if (pathname !== '/jobs' || config.source.kind !== 'http') throw new KilnError('not_found');
+    if (!['/jobs', '/previews'].includes(pathname) || config.source.kind !== 'http') throw new KilnError('not_found');
     if (request.method !== 'POST') throw new KilnError('method_not_allowed');
-    await jobs.accept(parseJson(await readBody(request)));
+    if (pathname === '/previews') {
+      const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+      if (token === undefined) throw new KilnError('unauthenticated');
+      const left = new AbortController();
+      response.once('close', () => left.abort());
+      const order = await readBody(request, limits.preview.runner.orderBytes);
+      const result = await previews.bundle(order, token, left.signal);
+      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(result);
+      return;
+    }
+    await jobs.accept(parseJson((await readBody(request, runnerLimits.jobBody)).toString('utf8')));
     answer(response, 202, { accepted: true });
   };
 
@@ -25,16 +41,15 @@ export const createRunnerServer = (config: Pick<Config, 'capacity' | 'source'>, 
   });
 };
 
-const readBody = async (request: IncomingMessage): Promise<string> => {
+const readBody = async (request: IncomingMessage, most: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > runnerLimits.jobBody)
-      throw new KilnError('payload_too_large', { detail: `A job may be ${runnerLimits.jobBody} bytes.` });
+    if (size > most) throw new KilnError('payload_too_large', { detail: `At most ${most} bytes.` });
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };
 
 const parseJson = (body: string): unknown => {

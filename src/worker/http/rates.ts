@@ -75,6 +75,10 @@ export function countUse(c: AppContext, subject: string, endpoint: Endpoint): vo
   use(c, subject, name, limits.rates.perUser[name]);
 }
 
+/** Counts a preview that a runner bundles. The count is of all isolates, some seconds late. Throws `rate_limited`. */
+export const countRunnerPreview = (c: AppContext, userId: string): void =>
+  use(c, userId, 'runnerPreview', limits.preview.runner.rate);
+
 /** Counts a request of somebody who has not said who they are. The count is of this isolate alone. Throws `rate_limited`. */
 export const countAnonymous = (c: AppContext): void =>
   use(c, `address:${clientNetwork(c)}`, 'anonymous', limits.rates.perAddress.anonymous);

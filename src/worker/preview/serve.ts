@@ -48,7 +48,7 @@ export async function servePreview(c: AppContext, projectId: string): Promise<Re
   );
   const isPage = path === 'index.html';
   const key = `${projectId} ${claims.by}`;
-  const state = (isPage ? undefined : shown.get(key)) ?? (await newestState(c, room));
+  const state = (isPage ? undefined : shown.get(key)) ?? (await newestState(c, room, claims.by));
   shown.set(key, state);
 
   if (path.startsWith(packagesFolder)) return await servePackage(c, state, path.slice(packagesFolder.length));

@@ -1,15 +1,19 @@
 import { LRUCache } from 'lru-cache';
+import pMap from 'p-map';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { kindOf } from '../../contract/loaders.ts';
-import type { BundleAnswer, BundleOrder, BundleResult } from '../../contract/preview.ts';
+import { type BundleAnswer, type BundleOrder, type BundleResult, RunnerBundle } from '../../contract/preview.ts';
 import { lockFiles, stillMeant } from '../../core/game/packages.ts';
-import { describeError, logEvent } from '../../core/log.ts';
+import { describeError, type LogFields, logEvent } from '../../core/log.ts';
+import { sha256 } from '../../core/tree.ts';
 import { noAnswer, within } from '../../core/within.ts';
-import { getBlob, type ManifestEntry } from '../../data/objects.ts';
+import { getBlob, getPreview, type ManifestEntry, putPreview } from '../../data/objects.ts';
+import { askForPreview } from '../../queues/runner.ts';
 import { keep, kept } from '../assets/edge-cache.ts';
 import type { AppContext } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
+import { countRunnerPreview } from '../http/rates.ts';
 import { lockFileOf, packagesFolder } from './packages.ts';
 import { type State, texts } from './state.ts';
 
@@ -54,32 +58,49 @@ export async function textOf(c: AppContext, room: GatedRoom, { hash, path }: Man
   return read.text;
 }
 
-const tooLarge = (message: string): BundleResult => ({ ok: false, reason: 'too_large', problems: [{ message }] });
+const unplayable = (reason: 'too_large' | 'needs_build', message: string): BundleResult => ({
+  ok: false,
+  reason,
+  problems: [{ message }],
+});
 
-async function orderOf(c: AppContext, state: State, want: BundleOrder['want']): Promise<BundleOrder | BundleResult> {
-  const wanted = [...state.entries.values()].filter(isSource);
-  const size = wanted.reduce((sum, entry) => sum + entry.size, 0);
-  const { sources: most, sourceBytes } = limits.preview;
-  if (wanted.length > most) return tooLarge(`The project has ${wanted.length} sources; a preview takes ${most}.`);
-  if (size > sourceBytes)
-    return tooLarge(`The sources have ${Math.ceil(size / 1024)} KiB; a preview takes ${sourceBytes / 1024}.`);
-  const sources: Record<string, string> = {};
-  await Promise.all(
-    wanted.map(async (entry) => {
-      sources[entry.path] = await textOf(c, state.room, entry);
-    }),
-  );
-  const { packages } = state;
-  if (!packages) return { paths: [...state.entries.keys()], sources, want };
-  const lockFile = lockFileOf(state.entries);
-  const meant = stillMeant(packages.list, { manifest: sources['package.json'], lockFile });
-  const base = `${packagesFolder}${packages.key}`;
-  return { paths: [...state.entries.keys()], sources, want, packages: { base, ...meant } };
+/** What a bundle is made of, and who takes it: the edge as long as it fits there. */
+function planOf(state: State): { readonly sources: readonly ManifestEntry[]; readonly by: 'edge' | 'runner' } {
+  const sources = [...state.entries.values()].filter(isSource);
+  const fits = sources.length <= limits.preview.sources && sizeOf(sources) <= limits.preview.sourceBytes;
+  return { sources, by: fits ? 'edge' : 'runner' };
 }
 
-async function make(c: AppContext, state: State, want: BundleOrder['want']): Promise<BundleResult> {
+const sizeOf = (sources: readonly ManifestEntry[]): number => sources.reduce((sum, { size }) => sum + size, 0);
+
+/** Where a state is bundled. */
+export const bundledBy = (state: State): 'edge' | 'runner' => planOf(state).by;
+
+async function orderOf(c: AppContext, state: State, want: BundleOrder['want']): Promise<BundleOrder> {
+  const sources: Record<string, string> = {};
+  await pMap(
+    planOf(state).sources,
+    async (entry) => {
+      sources[entry.path] = await textOf(c, state.room, entry);
+    },
+    { concurrency: limits.preview.reads },
+  );
+  const order = { paths: [...state.entries.keys()], sources, want };
+  const { packages } = state;
+  if (!packages) return order;
+  const lockFile = lockFileOf(state.entries);
+  const meant = stillMeant(packages.list, { manifest: sources['package.json'], lockFile });
+  return { ...order, packages: { base: `${packagesFolder}${packages.key}`, ...meant } };
+}
+
+/** A result, and whether it is worth keeping: that nobody answered says nothing of the sources. */
+interface Made {
+  readonly result: BundleResult;
+  readonly lasting: boolean;
+}
+
+async function makeAtEdge(c: AppContext, state: State, want: BundleOrder['want']): Promise<Made> {
   const order = await orderOf(c, state, want);
-  if ('ok' in order) return order;
   const started = Date.now();
   const asked = c.env.BUNDLER.fetch('https://bundler/', { method: 'POST', body: JSON.stringify(order) });
   // An isolate that ran out of memory takes its orders with it; the next one has its own.
@@ -93,16 +114,73 @@ async function make(c: AppContext, state: State, want: BundleOrder['want']): Pro
     throw new KilnError('unavailable', { detail: 'The bundler is busy.', retryAfter: 1 });
   }
   const { ms, heap, ...result } = (await answer.json()) as BundleAnswer;
+  logBundled(state, order, result as BundleResult, { by: 'edge', ms: Date.now() - started, bundlerMs: ms, heap });
+  return { result: result as BundleResult, lasting: true };
+}
+
+function logBundled(state: State, order: BundleOrder, result: BundleResult, fields: LogFields): void {
   logEvent('preview.bundled', {
     project: state.projectId,
     sources: Object.keys(order.sources).length,
     outcome: result.ok ? 'ok' : result.reason,
     packages: Object.keys(order.packages?.entries ?? {}).length,
-    ms: Date.now() - started,
-    bundlerMs: ms,
-    heap,
+    ...fields,
   });
-  return result as BundleResult;
+}
+
+const partOf = (want: BundleOrder['want']): string => (want.kind === 'page' ? 'page' : `worker/${sha256(want.path)}`);
+
+/** Too large for the edge: the same bundle, by a runner, which has a compiler and memory of its own. */
+async function makeByRunner(c: AppContext, state: State, want: BundleOrder['want']): Promise<Made> {
+  const { sources: most, sourceBytes, outputBytes } = limits.preview.runner;
+  const { sources } = planOf(state);
+  const refused = (message: string): Made => ({ result: unplayable('too_large', message), lasting: true });
+  if (sources.length > most) return refused(`The project has ${sources.length} sources; a preview takes ${most}.`);
+  const size = sizeOf(sources);
+  if (size > sourceBytes)
+    return refused(`The sources have ${Math.ceil(size / 1024)} KiB; a preview takes ${sourceBytes / 1024}.`);
+
+  const name = nameOf(state, want);
+  const { projectId } = state;
+  const known = await getPreview(c.env.BUILDS, projectId, partOf(want), name);
+  if (known !== null) return { result: JSON.parse(known) as BundleResult, lasting: true };
+  countRunnerPreview(c, state.userId);
+  const order = await orderOf(c, state, want);
+  const started = Date.now();
+  const silent: Made = {
+    result: unplayable(
+      'too_large',
+      'A project of this size needs a build runner, and none answers. Try again, or build it.',
+    ),
+    lasting: false,
+  };
+  const answer = await askForPreview(c.env, projectId, JSON.stringify(order));
+  if (answer?.status === 413) {
+    await answer.body?.cancel();
+    return refused(
+      `What is made of the sources is more than ${outputBytes / 1024 / 1024} MiB, or takes too much memory.`,
+    );
+  }
+  if (!answer?.ok) {
+    const status = answer?.status;
+    await answer?.body?.cancel();
+    if (status !== undefined) logEvent('preview.runner_refused', { project: projectId, status }, 'warn');
+    return silent;
+  }
+  // A runner that dies on the way leaves half an answer.
+  const parsed = RunnerBundle.safeParse(await answer.json().catch(() => null));
+  if (!parsed.success) {
+    logEvent('preview.runner_refused', { project: projectId, status: answer.status }, 'warn');
+    return silent;
+  }
+  const result = parsed.data;
+  logBundled(state, order, result, { by: 'runner', ms: Date.now() - started });
+  c.executionCtx.waitUntil(
+    putPreview(c.env.BUILDS, projectId, partOf(want), name, JSON.stringify(result)).catch((error: unknown) =>
+      logEvent('preview.not_kept', { project: projectId, ...describeError(error) }, 'warn'),
+    ),
+  );
+  return { result, lasting: true };
 }
 
 /** What is made of a state: from this isolate, from the cache of the data centre, or now. */
@@ -114,17 +192,21 @@ export async function siteOf(c: AppContext, state: State, want: BundleOrder['wan
   if (under) return await under;
   const work = (async () => {
     const cached = await kept(c, name);
-    if (cached) return (await new Response(cached).json()) as BundleResult;
-    const result = await make(c, state, want);
+    if (cached) {
+      const result = (await new Response(cached).json()) as BundleResult;
+      sites.set(name, result);
+      return result;
+    }
+    const { result, lasting } = await (bundledBy(state) === 'edge' ? makeAtEdge : makeByRunner)(c, state, want);
+    if (!lasting) return result;
+    sites.set(name, result);
     const bytes = new TextEncoder().encode(JSON.stringify(result));
     keep(c, name, bytes.length, async () => bytes);
     return result;
   })();
   making.set(name, work);
   try {
-    const result = await work;
-    sites.set(name, result);
-    return result;
+    return await work;
   } finally {
     making.delete(name);
   }

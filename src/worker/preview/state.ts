@@ -11,6 +11,8 @@ import { type Packages, packagesOf } from './packages.ts';
 /** What there is to preview of a project at one moment. */
 export interface State {
   readonly projectId: string;
+  /** Whoever asked. */
+  readonly userId: string;
   /** As whoever asked may use it. */
   readonly room: GatedRoom;
   /** Hash of the files with the assets, and of the packages that are ready. */
@@ -31,7 +33,7 @@ export const texts = new LRUCache<string, string>({
 });
 
 /** The newest state, live edits included. Passes the gate of the room. */
-export async function newestState(c: AppContext, room: GatedRoom): Promise<State> {
+export async function newestState(c: AppContext, room: GatedRoom, userId: string): Promise<State> {
   const { projectId } = room;
   const known = trees.get(projectId);
   const [told, assets, packages] = await Promise.all([
@@ -47,6 +49,7 @@ export async function newestState(c: AppContext, room: GatedRoom): Promise<State
   const treeHash = entries ? hashTree(entries) : told.treeHash;
   return {
     projectId,
+    userId,
     room,
     sourceHash: packages ? sha256(`${treeHash} ${packages.key}`) : treeHash,
     entries: new Map((entries ?? files).map((entry) => [entry.path, entry])),

@@ -6,13 +6,13 @@ import { signToken } from '../../core/tokens.ts';
 import { iso } from '../../data/time.ts';
 import type { AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
-import { pageOf } from '../preview/site.ts';
+import { bundledBy, pageOf } from '../preview/site.ts';
 import { newestState } from '../preview/state.ts';
 
 export function previewRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.previewProject, async (c, { room, user }) => {
     const { config, started } = c.var;
-    const state = await newestState(c, room);
+    const state = await newestState(c, room, user.userId);
     const site = await pageOf(c, state);
     const claims = { sub: room.projectId, by: user.userId, sid: user.sessionId };
     const key = await signToken(config, 'preview', claims, limits.preview.linkTtl);
@@ -24,6 +24,7 @@ export function previewRoutes(app: Hono<AppEnv>): void {
           ready: site.ok,
           reason: site.ok ? null : site.reason,
           problems: site.ok ? [] : [...site.problems],
+          bundledBy: bundledBy(state),
           sourceHash: state.sourceHash,
           url: previewUrl(config, room.projectId, key),
           expiresAt: iso(started + limits.preview.linkTtl),

@@ -228,6 +228,17 @@ export class FakePlatform {
     return optimization;
   }
 
+  /** A token for one order of a preview. */
+  async signOrder(order: string, claims: { aud?: string } = {}): Promise<string> {
+    return await new SignJWT({ order: sha256(order) })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'bundle+jwt', kid: 'test' })
+      .setIssuer('kiln')
+      .setSubject(newId())
+      .setAudience(claims.aud ?? 'kiln:bundle')
+      .setExpirationTime('1m')
+      .sign(this.#keys.privateKey);
+  }
+
   /** A token as the platform makes it; `claims` replace its own. */
   async sign(
     job: Pick<Job, 'attempt' | 'projectId' | 'buildId' | 'timeout'>,

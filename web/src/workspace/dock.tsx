@@ -38,7 +38,7 @@ const headings = {
   errors: 'This does not bundle',
   needs_packages: 'Packages come with the first build',
   needs_build: 'This is for a build',
-  too_large: 'This is for a build',
+  too_large: 'Too large for the preview',
 } as const satisfies Record<PreviewReason, string>;
 
 /** Why the preview is not what was written last, over the game that still runs. */
@@ -49,6 +49,7 @@ const Trouble = () => {
   if (trouble === undefined) return null;
   const mistakes = trouble.reason === 'errors';
   const packages = trouble.reason === 'needs_packages';
+  const large = trouble.reason === 'too_large';
   return (
     <div class="trouble" role="status" data-testid="preview-trouble">
       <strong>{headings[trouble.reason ?? 'errors']}</strong>
@@ -69,6 +70,17 @@ const Trouble = () => {
           </li>
         ))}
       </ul>
+      {large && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="preview-again"
+          aria-busy={preview.busy.value}
+          onClick={() => preview.changed()}
+        >
+          <Icon name="reload" size={13} /> Try again
+        </button>
+      )}{' '}
       {!mistakes && (
         <button
           type="button"
@@ -150,6 +162,15 @@ const Play = () => {
     <section class="play" aria-label="Play">
       <div class="panel-head">
         <h2>{live ? 'Preview' : 'Play'}</h2>
+        {live && preview.playing.value?.bundledBy === 'runner' && (
+          <span
+            class="faint"
+            data-testid="preview-runner"
+            title="This project is too large to be bundled at the edge. A build runner does it, which takes a moment longer."
+          >
+            {preview.busy.value ? 'a runner is bundling…' : 'bundled by a runner'}
+          </span>
+        )}
         <div class="panel-tools">
           {workspace.canBuild.value && (
             <button

@@ -1,13 +1,14 @@
 /**
- * The isolated part of the runner: one process, one build, or one asset to be made smaller. It gets a folder with the project's files and
+ * The isolated part of the runner: one process, one build, one asset to be made smaller, or one preview. It gets a folder with the project's files and
  * leaves one with the outputs; it has no token, no URL and no environment of its own, and is killed as a
  * group when its time is over. Nothing of the project is executed here either: no plugin, no script, no
  * configuration file that is code.
  */
 import { transform } from 'esbuild';
 import { buildProject } from './build-project.ts';
+import { bundlePreview } from './bundle-preview.ts';
 import { optimizeAsset } from './optimize-asset.ts';
-import type { ChildMessage, ChildRequest, OptimizeRequest } from './protocol.ts';
+import type { ChildMessage, ChildRequest, OptimizeRequest, PreviewRequest } from './protocol.ts';
 
 const send = (message: ChildMessage): Promise<void> =>
   new Promise((resolve) => {
@@ -18,12 +19,14 @@ const send = (message: ChildMessage): Promise<void> =>
 // Without a parent nobody reads the result.
 process.once('disconnect', () => process.exit());
 
-process.once('message', (request: ChildRequest | OptimizeRequest) => {
+process.once('message', (request: ChildRequest | OptimizeRequest | PreviewRequest) => {
   void (async () => {
     await send(
       'optimize' in request
         ? await optimizeAsset(request)
-        : await buildProject(request, (message) => void send(message)),
+        : 'preview' in request
+          ? await bundlePreview(request)
+          : await buildProject(request, (message) => void send(message)),
     );
     process.exit();
   })();

@@ -40,6 +40,14 @@ export interface OptimizeRequest {
   readonly compressMeshes: boolean;
 }
 
+/** What the parent may ask of its child instead: to bundle one preview. */
+export interface PreviewRequest {
+  readonly preview: true;
+  /** Absolute paths inside the child's own work folder: the order, and where the result goes. */
+  readonly input: string;
+  readonly output: string;
+}
+
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =
   | { readonly type: 'ready' }
