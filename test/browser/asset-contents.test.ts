@@ -70,20 +70,46 @@ describe('#50 an SVG document in Chromium', () => {
   });
 });
 
+const colours = { 'red.png': [200, 10, 20], 'green.png': [10, 200, 20], 'blue.png': [10, 20, 200] } as const;
+
+/** What a game with these files and a packed sheet says in its title, which is JSON. */
+async function played(files: Readonly<Record<string, string>>): Promise<unknown> {
+  const { project } = await ada.call('createProject', { body: { name: 'Sheet' } });
+  const assetIds: string[] = [];
+  for (const [index, [name, colour]] of Object.entries(colours).entries()) {
+    const file = new File([png(8 + index, 20 - index, colour)], name);
+    assetIds.push((await uploadAsset(ada, { projectId: project.id, file })).id);
+  }
+  const packed = await ada.call('packAssets', { params: { id: project.id }, body: { assetIds, name: 'sheet' } });
+  expect(packed).toMatchObject({ image: { name: 'sheet.png' }, atlas: { name: 'sheet.json' } });
+  for (const [path, text] of Object.entries({
+    'index.html': '<!doctype html><body><script type="module" src="src/main.js"></script></body>',
+    ...files,
+  }))
+    await ada.call('putFile', { params: { id: project.id, path }, body: new Blob([text]) });
+  const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
+  await watchBuild(ada, build.id, {}, new AbortController().signal);
+  const done = (await ada.call('getBuild', { params: { id: build.id } })).build;
+  expect(done).toMatchObject({ status: 'success', errorMessage: null });
+  const page = await browser.newPage();
+  await page.goto(done.playUrl ?? '');
+  await expect.poll(() => page.title()).toMatch(/^[{e]/);
+  const title = await page.title();
+  await page.close();
+  return title.startsWith('e') ? title : JSON.parse(title);
+}
+
+/** Width, height, and the last pixel of each. */
+const whole = {
+  'red.png': [8, 20, 200, 10, 20, 255],
+  'green.png': [9, 19, 10, 200, 20, 255],
+  'blue.png': [10, 18, 10, 20, 200, 255],
+};
+
 describe('a sheet of pictures', () => {
   it('is loaded by Phaser, each picture by its name and with its own pixels', async () => {
-    const { project } = await ada.call('createProject', { body: { name: 'Sheet' } });
-    const colours = { 'red.png': [200, 10, 20], 'green.png': [10, 200, 20], 'blue.png': [10, 20, 200] } as const;
-    const assetIds: string[] = [];
-    for (const [index, [name, colour]] of Object.entries(colours).entries()) {
-      const file = new File([png(8 + index, 20 - index, colour)], name);
-      assetIds.push((await uploadAsset(ada, { projectId: project.id, file })).id);
-    }
-    const packed = await ada.call('packAssets', { params: { id: project.id }, body: { assetIds, name: 'sheet' } });
-    expect(packed).toMatchObject({ image: { name: 'sheet.png' }, atlas: { name: 'sheet.json' } });
-    const files = {
+    const seen = await played({
       'package.json': JSON.stringify({ dependencies: { phaser: '^3.80.0' } }),
-      'index.html': '<!doctype html><body><script type="module" src="src/main.js"></script></body>',
       'src/main.js': `import Phaser from 'phaser';
 new Phaser.Game({
   type: Phaser.CANVAS, width: 64, height: 64, banner: false, audio: { noAudio: true },
@@ -104,21 +130,29 @@ new Phaser.Game({
     },
   },
 });`,
-    };
-    for (const [path, text] of Object.entries(files))
-      await ada.call('putFile', { params: { id: project.id, path }, body: new Blob([text]) });
-    const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
-    await watchBuild(ada, build.id, {}, new AbortController().signal);
-    const done = (await ada.call('getBuild', { params: { id: build.id } })).build;
-    expect(done).toMatchObject({ status: 'success', errorMessage: null });
-    const page = await browser.newPage();
-    await page.goto(done.playUrl ?? '');
-    await expect.poll(() => page.title()).toMatch(/^[{e]/);
-    expect(JSON.parse(await page.title())).toEqual({
-      'red.png': [8, 20, 200, 10, 20, 255],
-      'green.png': [9, 19, 10, 200, 20, 255],
-      'blue.png': [10, 18, 10, 20, 200, 255],
     });
-    await page.close();
+    expect(seen).toEqual(whole);
+  });
+
+  it('is loaded and drawn by PixiJS, each picture by its name and with its own pixels', async () => {
+    const seen = await played({
+      'package.json': JSON.stringify({ dependencies: { 'pixi.js': '8.22.0' } }),
+      'src/main.js': `import { Assets, Sprite, WebGLRenderer } from 'pixi.js';
+try {
+  const renderer = new WebGLRenderer();
+  await renderer.init({ width: 64, height: 64 });
+  const sheet = await Assets.load('assets/sheet.json');
+  const seen = {};
+  for (const [name, texture] of Object.entries(sheet.textures)) {
+    if (texture.rotate !== 0 || texture.trim) throw new Error(name + ' is turned or trimmed');
+    const { pixels, width, height } = renderer.extract.pixels(Sprite.from(name));
+    seen[name] = [width, height, ...pixels.slice((width * height - 1) * 4)];
+  }
+  document.title = JSON.stringify(seen);
+} catch (error) {
+  document.title = 'error ' + error;
+}`,
+    });
+    expect(seen).toEqual(whole);
   });
 });

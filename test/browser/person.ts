@@ -39,8 +39,8 @@ export async function visitor(browser: Browser, name: string): Promise<Person> {
 const password = 'correct horse battery';
 
 /** The same person as a client of the API, for what is not about the screen. */
-export async function clientOf({ email }: Person): Promise<KilnClient> {
-  const client = createClient({ baseUrl: inject('origin') });
+export async function clientOf({ email }: Person, baseUrl = inject('origin')): Promise<KilnClient> {
+  const client = createClient({ baseUrl });
   await client.login({ email, password });
   return client;
 }
