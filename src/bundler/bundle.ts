@@ -3,6 +3,7 @@ import { limits } from '../contract/limits.ts';
 import type { BundledFile, BundleOrder, BundleResult, PreviewProblem } from '../contract/preview.ts';
 import { browserTarget, gameDefines } from '../core/game/defines.ts';
 import { findEntry } from '../core/game/entry.ts';
+import { explain } from '../core/game/explain.ts';
 import { readJson } from '../core/game/json.ts';
 import { declaredRange } from '../core/game/packages.ts';
 import { gamePage } from '../core/game/page.ts';
@@ -20,11 +21,16 @@ const styleType = 'text/css; charset=utf-8';
 const failed = (problems: readonly PreviewProblem[]): BundleResult => ({ ok: false, reason: 'errors', problems });
 
 /** A message of esbuild; its files are those of the project, for it has seen no others. */
-function problemOf({ text, location }: Message): PreviewProblem {
+function problemOf({ text, notes, location }: Message, { paths }: BundleOrder): PreviewProblem {
   const file = location?.file.replace(/^(?:project|inline):/, '').replace(/\?\w+$/, '');
-  return location && file !== undefined && !/^\d*$/.test(file)
-    ? { message: text, file, line: location.line, column: location.column }
-    : { message: text };
+  const isNamed = file !== undefined && !/^\d*$/.test(file);
+  const around = { from: isNamed ? file : null, paths, packages: new Set<string>() };
+  const said = [text, ...notes.map((note) => note.text)].join(' ');
+  const explained = explain(said, around);
+  const told = explained === said ? text : explained;
+  return location && isNamed
+    ? { message: told, file, line: location.line, column: location.column }
+    : { message: told };
 }
 
 const isFailure = (error: unknown): error is Error & { errors: Message[] } =>
@@ -195,6 +201,6 @@ export async function bundle(
     if (!isFailure(error)) throw error;
     if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) return computed;
     // A package that is not there may be why something else fails; a build has it.
-    return needed.size > 0 ? missing() : failed(error.errors.map(problemOf));
+    return needed.size > 0 ? missing() : failed(error.errors.map((problem) => problemOf(problem, order)));
   }
 }

@@ -95,6 +95,7 @@ export const BuildLogLine = z
     file: z.string().optional(),
     line: z.int().optional(),
     column: z.int().optional(),
+    source: z.string().optional().meta({ description: 'The line of the file that is meant, as it was built' }),
   })
   .meta({ id: 'BuildLogLine' });
 export type BuildLogLine = z.infer<typeof BuildLogLine>;

@@ -166,6 +166,8 @@ const LogEvent = z.object({
   file: z.string().max(limits.file.pathMax).optional(),
   line: z.int().min(1).optional(),
   column: z.int().min(0).optional(),
+  /** The line of the file that is meant. */
+  source: z.string().max(limits.build.sourceLineBytes).optional(),
 });
 
 const ProgressEvent = z.object({

@@ -479,6 +479,8 @@ export const limits = {
     headsAtOnce: 6,
     /** A program with Electron inside: its own zip has some 120 MiB for Linux, 140 for Windows, and the game comes on top. */
     programBytes: 250 * MiB,
+    /** A line of a file that is shown with what is wrong in it: longer ones are not read, and come from tools. */
+    sourceLineBytes: 300,
     defineMax: 100,
     /** A comment line on an idle log stream keeps proxies from closing it. */
     streamPing: 15 * second,

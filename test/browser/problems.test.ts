@@ -55,4 +55,35 @@ describe('what a build says of a file', () => {
     expect(await editor.locator('.cm-lint-marker-error').count()).toBe(0);
     expect(complaints).toEqual([]);
   });
+
+  it('is in plain words, with the line that is meant and what to do, in the log and at the line', async () => {
+    const grace = await person(browser, 'grace');
+    const { page, complaints } = grace;
+    const client = await clientOf(grace);
+    const id = await makeProject(client, 'Mistakes', {
+      'src/main.js': "import { speed } from './playr';\nimport hero from './hero.png';\nimport 'fs';\nspeed(hero);\n",
+      'src/player.js': 'export const speed = (x) => x;\n',
+      'art/hero.png.txt': 'no picture',
+    });
+    page.setDefaultTimeout(20_000);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('file-src/main.js').click();
+    await page.getByTestId('build').click();
+    await expect.poll(() => page.getByTestId('build-status').getAttribute('data-status')).toBe('failed');
+    const log = page.getByTestId('build-log');
+    await log.getByText('Did you mean "./player"?').waitFor();
+    await log.getByText("import { speed } from './playr';").waitFor();
+    await log.getByText('is a part of Node.js, which a browser does not have').waitFor();
+    const editor = page.getByTestId('editor');
+    await expect.poll(() => editor.locator('.cm-lint-marker-error').count()).toBe(3);
+    await editor.locator('.cm-lint-marker-error').first().hover();
+    await editor.locator('.cm-tooltip-lint').getByText('Did you mean "./player"?').waitFor();
+    await picture(page, 'plain-words-1280');
+    await page.mouse.move(0, 0);
+    await page.setViewportSize({ width: 800, height: 800 });
+    await picture(page, 'plain-words-800');
+    expect(await log.evaluate((list) => list.scrollWidth - list.clientWidth)).toBe(0);
+    expect(complaints).toEqual([]);
+  });
 });

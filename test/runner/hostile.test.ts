@@ -309,7 +309,7 @@ describe('[68] projects that bring things to execute', () => {
       'src/main.ts': "import s from 'mine'; console.info(s);",
       'node_modules/mine/index.js': `export default '${secret}'`,
     });
-    expect((await build.failure()).message).toContain('Could not resolve "mine"');
+    expect((await build.failure()).message).toContain('There is no package "mine" here');
     expectSilence(build);
   });
 });

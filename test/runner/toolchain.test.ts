@@ -82,17 +82,17 @@ void import('./one'); void import('./two');`,
     [
       'a file that is not there',
       { 'src/main.ts': "\nimport hero from './hero.png';\nconsole.info(hero);" },
-      /^src\/main\.ts:2:17: Could not resolve "\.\/hero\.png"/,
+      /^src\/main\.ts:2:17: There is no file "\.\/hero\.png"\./,
     ],
     [
       'a name that is written in another case',
       { 'src/main.ts': "import { a } from './Player';\nconsole.info(a);", 'src/player.ts': 'export const a = 1;' },
-      /^src\/main\.ts:1:18: Could not resolve "\.\/Player"\. Did you mean "\.\/player"/,
+      /^src\/main\.ts:1:18: There is no file "\.\/Player"\. Did you mean "\.\/player"/,
     ],
     [
       'an export that is not there',
       { 'src/main.ts': "import { speed } from './a';\nconsole.info(speed);", 'src/a.ts': 'export const sped = 1;' },
-      /^src\/main\.ts:1:9: No matching export in "src\/a\.ts" for import "speed"/,
+      /^src\/main\.ts:1:9: "src\/a\.ts" exports no "speed"\./,
     ],
     [
       'a module of Node',

@@ -262,14 +262,17 @@ void import('./lazy.ts');
 });
 
 describe('what is wrong with the sources', () => {
-  it('is told with file, line and column', async () => {
+  const oneTooMany = (what: string): string =>
+    `Nothing goes on with "${what}" here. Something before it is missing, or it is one too many.`;
+
+  it('is told with file, line and column, the line itself, and what to do', async () => {
     const build = await run({
       'src/main.ts': "import { b } from './b.ts';\nconsole.info(b);\n",
       'src/b.ts': 'export const b = 1;\nconst x = = 2;\n',
     });
     const failure = await build.failure();
     expect(failure).toMatchObject({ kind: 'user', code: 'build_failed' });
-    expect(failure.message).toBe('src/b.ts:2:10: Unexpected "="');
+    expect(failure.message).toBe(`src/b.ts:2:10: ${oneTooMany('=')}`);
     expect(build.logs).toContainEqual(
       expect.objectContaining({
         level: 'error',
@@ -277,19 +280,20 @@ describe('what is wrong with the sources', () => {
         file: 'src/b.ts',
         line: 2,
         column: 10,
-        message: 'Unexpected "="',
+        message: oneTooMany('='),
+        source: 'const x = = 2;',
       }),
     );
   });
 
   it('is placed in the page for inline scripts', async () => {
     const build = await run({ 'index.html': '<!doctype html>\n<p>\n<script type="module">\nconst a = ;\n</script>' });
-    expect((await build.failure()).message).toBe('index.html:4:10: Unexpected ";"');
+    expect((await build.failure()).message).toBe(`index.html:4:10: ${oneTooMany(';')}`);
   });
 
   it('names a package that is not declared', async () => {
     const build = await run({ 'src/main.ts': "import Phaser from 'phaser';\nPhaser;" });
-    expect((await build.failure()).message).toContain('Could not resolve "phaser"');
+    expect((await build.failure()).message).toContain('There is no package "phaser" here');
     expect((await build.failure()).message).toContain('dependencies of package.json');
   });
 

@@ -16,6 +16,7 @@ export const ChildMessageSchema: z.ZodType<ChildMessage> = z.discriminatedUnion(
     file: z.string().optional(),
     line: z.int().optional(),
     column: z.int().optional(),
+    source: z.string().optional(),
   }),
   z.object({ type: z.literal('progress'), step: BuildStep, done: z.number().min(0).max(1) }),
   z.object({ type: z.literal('timing'), phase: z.enum(childPhases), ms: z.number().min(0) }),

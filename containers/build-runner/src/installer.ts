@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { access, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Arborist from '@npmcli/arborist';
+import { explain } from '../../../src/core/game/explain.ts';
 import { BuildFailure } from './failure.ts';
 import { type InstallAnswer, type InstallRequest, treeFiles } from './install-protocol.ts';
 import { describeError } from './log.ts';
@@ -112,6 +113,9 @@ const exists = (path: string): Promise<boolean> =>
 const networkCodes =
   /^(?:E5\d\d|E429|E408|ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|UND_ERR\w*|ENOSPC|EMFILE|EIO|ENOMEM|EACCES|EPERM)$/;
 
+/** What is wrong with packages is in no file of the project but package.json. */
+const nowhere = { from: null, paths: [], packages: new Set<string>() };
+
 const answerOf = (error: unknown, staging: string): InstallAnswer => {
   if (error instanceof BuildFailure) return { type: 'error', kind: error.kind, message: error.message };
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -122,7 +126,7 @@ const answerOf = (error: unknown, staging: string): InstallAnswer => {
   const about = error instanceof Error && 'package' in error ? ` (${String(error.package)})` : '';
   const text = code.startsWith('EALLOW')
     ? `A package asks for another one that is not on the registry${about}. Git, URL and file dependencies are refused.`
-    : `${code}: ${error instanceof Error ? error.message.replaceAll(staging, '.') : ''}`;
+    : explain(`${code}: ${error instanceof Error ? error.message.replaceAll(staging, '.') : ''}`, nowhere);
   return { type: 'error', kind: 'user', message: text.slice(0, 1500) };
 };
 

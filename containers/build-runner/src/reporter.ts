@@ -12,6 +12,8 @@ export interface LogLine {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
+  /** The line of the file that is meant. */
+  readonly source?: string | undefined;
 }
 
 export interface ReporterOptions {
@@ -76,6 +78,7 @@ export class Reporter {
       ...(file === undefined || file.length > limits.file.pathMax ? {} : { file }),
       ...(last || line.line === undefined || line.line < 1 ? {} : { line: line.line }),
       ...(last || line.column === undefined || line.column < 0 ? {} : { column: line.column }),
+      ...(last || line.source === undefined ? {} : { source: this.clean(line.source, limits.build.sourceLineBytes) }),
     });
   }
 

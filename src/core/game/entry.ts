@@ -57,6 +57,7 @@ export function findEntry({ paths, texts, option }: EntrySources): Entry | { rea
   const path = conventions.find((candidate) => paths.has(candidate));
   if (path !== undefined) return { kind: isHtml(path) ? 'html' : 'script', path };
   return {
-    problem: 'The project has no index.html, no src/index.html, and none of src/{main,game,index}.{ts,tsx,js,jsx}.',
+    problem:
+      'The project has no index.html, no src/index.html, and none of src/{main,game,index}.{ts,tsx,js,jsx}. Make one of them, or name another in kiln.json: {"entry": "…"}.',
   };
 }

@@ -403,8 +403,10 @@ export class BuildCore {
     }
     if (event.type !== 'log' || state.logFull) return;
     const message = cutBytes(plainText(event.message), limits.build.logLineBytes);
-    const isFull =
-      state.logLines >= limits.build.logLines || (state.logBytes ?? 0) + bytesOf(message) > limits.build.logBytes;
+    const source =
+      event.source === undefined ? undefined : cutBytes(plainText(event.source), limits.build.sourceLineBytes);
+    const bytes = bytesOf(message) + bytesOf(source ?? '');
+    const isFull = state.logLines >= limits.build.logLines || (state.logBytes ?? 0) + bytes > limits.build.logBytes;
     const at = new Date(event.at).toISOString();
     if (isFull) {
       this.#append({ at, level: 'warn', step: event.step, message: 'The log is full; further lines are not kept.' });
@@ -419,6 +421,7 @@ export class BuildCore {
       ...(event.file !== undefined && { file: event.file }),
       ...(event.line !== undefined && { line: event.line }),
       ...(event.column !== undefined && { column: event.column }),
+      ...(source !== undefined && { source }),
     });
   }
 
@@ -427,7 +430,11 @@ export class BuildCore {
     const { state } = this;
     const seq = state.logLines + 1;
     this.#sql.run('INSERT INTO log (seq, json) VALUES (?, ?)', seq, JSON.stringify({ seq, ...line }));
-    this.#state = { ...state, logLines: seq, logBytes: (state.logBytes ?? 0) + bytesOf(line.message) };
+    this.#state = {
+      ...state,
+      logLines: seq,
+      logBytes: (state.logBytes ?? 0) + bytesOf(line.message) + bytesOf(line.source ?? ''),
+    };
   }
 
   async #succeed(attempt: number, outcome: Extract<RunnerEvent, { type: 'success' }>): Promise<void> {

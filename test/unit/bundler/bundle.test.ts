@@ -159,11 +159,23 @@ describe('A preview', () => {
     expect(await bundle(order({ 'src/main.ts': 'const a = 1;\nconst b = ;\n' }), build)).toEqual({
       ok: false,
       reason: 'errors',
-      problems: [{ message: 'Unexpected ";"', file: 'src/main.ts', line: 2, column: 10 }],
+      problems: [
+        {
+          message: expect.stringContaining('Nothing goes on with ";" here.'),
+          file: 'src/main.ts',
+          line: 2,
+          column: 10,
+        },
+      ],
     });
     const lost = await bundle(order({ 'src/main.ts': "import './gone';\n" }), build);
     expect(problems(lost)).toEqual([
-      { message: 'Could not resolve "./gone"', file: 'src/main.ts', line: 1, column: 7 },
+      {
+        message: 'There is no file "./gone". Look at the name; it is searched for from src/main.ts.',
+        file: 'src/main.ts',
+        line: 1,
+        column: 7,
+      },
     ]);
     expect(problems(await bundle(order({ 'README.md': '' }), build))[0]?.message).toMatch(
       /has no index.html|not a file of this project/,

@@ -23,13 +23,13 @@ export const problemMarks = (): Extension => [
   }),
 ];
 
-/** Where in the text a line of the log points: its word, or the rest of the line when it names no column. */
+/** Where in the text a line of the log points: its word or quoted text, or the rest of the line when it names no column. */
 function spanOf(doc: Text, { line: number = 1, column }: BuildLogLine): { from: number; to: number } {
   const line = doc.line(number);
   if (column === undefined) return { from: line.from + (/^\s*/.exec(line.text)?.[0].length ?? 0), to: line.to };
   // Columns of the log count from 0.
   const from = Math.min(line.from + column, line.to);
-  const word = /^[\w$]+/.exec(line.text.slice(from - line.from))?.[0].length ?? 1;
+  const word = /^(?:[\w$]+|"[^"]*"|'[^']*')/.exec(line.text.slice(from - line.from))?.[0].length ?? 1;
   return { from, to: Math.min(from + word, line.to) };
 }
 

@@ -291,6 +291,7 @@ const LogLine = ({ line }: { line: BuildLogLine }) => {
             <span class="log-place">{place}</span>
           ))}
         {line.message}
+        {line.source !== undefined && <code class="log-source">{line.source.trim()}</code>}
       </span>
     </li>
   );

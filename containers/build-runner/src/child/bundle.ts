@@ -9,7 +9,9 @@ import {
   type Plugin,
 } from 'esbuild';
 import type { BuildOptions } from '../../../../src/contract/builds.ts';
+import { limits } from '../../../../src/contract/limits.ts';
 import { browserTarget, gameDefines } from '../../../../src/core/game/defines.ts';
+import { explain, packagesOf } from '../../../../src/core/game/explain.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
 import { isBare } from '../../../../src/core/game/packages.ts';
 import { outsideMessage } from '../../../../src/core/game/paths.ts';
@@ -17,7 +19,7 @@ import { emitSettings } from '../../../../src/core/game/tsconfig.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
 import { assertConfined, computedOutside, confine, leadsOutside, packageEntry, withoutNamespace } from './confine.ts';
-import { withHint } from './hints.ts';
+import { readJson } from './entry.ts';
 import { type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
 import { readTsconfig } from './tsconfig.ts';
@@ -65,9 +67,16 @@ export interface BundleRequest {
   readonly onProgress: (done: number) => void;
 }
 
+/** What messages are told from. */
+interface Told extends BundleRequest {
+  /** Names of the packages that package.json asks for. */
+  readonly packages: ReadonlySet<string>;
+}
+
 /** Bundles the entries for browsers. What is wrong with the sources is logged line by line and thrown as `build_failed`. */
-export const bundle = async (request: BundleRequest): Promise<Bundle> => {
-  const { project, options, entries } = request;
+export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
+  const { project, options, entries } = asked;
+  const request: Told = { ...asked, packages: packagesOf(await readJson(project, 'package.json')) };
   const tsconfigRaw = emitSettings(await readTsconfig(project), true);
   const inline = new Map(
     entries.flatMap((entry) =>
@@ -265,10 +274,10 @@ const isEsbuildFailure = (error: unknown): error is EsbuildFailure =>
 
 /** A message of esbuild as the owner of the project may see it. Anything about a place outside becomes the one neutral sentence. */
 const present = (
-  request: BundleRequest,
+  request: Told,
   message: Message,
-): { text: string; file?: string; line?: number; column?: number } => {
-  const { project, entries } = request;
+): { text: string; file?: string; line?: number; column?: number; source?: string } => {
+  const { project, entries, packages } = request;
   const where = message.location === null ? null : withoutNamespace(message.location.file);
   if (where !== null && (where.startsWith('/') || where.startsWith('../')))
     return { text: outsideMessage('An import') };
@@ -286,15 +295,22 @@ const present = (
     return present(request, { ...message, text: `Could not resolve "${spec}"` });
   }
   const inlined = entries.find((entry) => entry.inline !== undefined && inlineName(entry) === where);
-  const hinted = withHint(text, project, inlined?.path ?? where);
+  const hinted = explain(text, { from: inlined?.path ?? where, paths: project.files, packages });
   if (message.location === null || where === null || where === '') return { text: hinted };
   const line = message.location.line + (inlined?.inline === undefined ? 0 : inlined.inline.firstLine - 1);
   return {
     text: hinted,
     file: inlined?.path ?? where,
     ...(line > 0 ? { line, column: message.location.column } : {}),
+    ...sourceOf(request, inlined?.path ?? where, message.location),
   };
 };
+
+/** The line that is meant, of a file of the project; not of a minified one, which is no line that anybody wrote. */
+const sourceOf = ({ project }: Told, file: string, { lineText }: Location): { source?: string } =>
+  project.files.has(file) && lineText.trim() !== '' && Buffer.byteLength(lineText) <= limits.build.sourceLineBytes
+    ? { source: lineText }
+    : {};
 
 const quotedAt = ({ lineText, column, length }: Location): string =>
   // esbuild counts columns in bytes.
@@ -302,12 +318,12 @@ const quotedAt = ({ lineText, column, length }: Location): string =>
     .subarray(column, column + length)
     .toString('utf8');
 
-const logMessage = (request: BundleRequest, level: 'warn' | 'error', message: Message): void => {
+const logMessage = (request: Told, level: 'warn' | 'error', message: Message): void => {
   const { text, ...place } = present(request, message);
   request.log({ level, step: 'bundle', message: text, ...place });
 };
 
-const summary = (request: BundleRequest, errors: readonly Message[]): string => {
+const summary = (request: Told, errors: readonly Message[]): string => {
   const [first] = errors;
   if (first === undefined) return 'The project does not build.';
   const { text, file, line, column } = present(request, first);

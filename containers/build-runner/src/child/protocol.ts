@@ -59,6 +59,8 @@ export type ChildMessage =
       readonly file?: string | undefined;
       readonly line?: number | undefined;
       readonly column?: number | undefined;
+      /** The line of the file that is meant. */
+      readonly source?: string | undefined;
     }
   /** `done` is the part of the step that is done, 0–1. */
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
