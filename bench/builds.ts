@@ -284,9 +284,16 @@ class BuildsBench {
   readonly #kiln: ServerProcess;
   readonly #rounds: number;
   readonly #peer: string | undefined;
+  /** Where a second runner may listen. */
+  readonly #secondPort: number;
   #runner: Runner;
 
-  constructor(kiln: ServerProcess, runner: Runner, options: { rounds: number; peer: string | undefined }) {
+  constructor(
+    kiln: ServerProcess,
+    runner: Runner,
+    options: { rounds: number; peer: string | undefined; secondPort: number },
+  ) {
+    this.#secondPort = options.secondPort;
     this.#kiln = kiln;
     this.#runner = runner;
     this.#rounds = options.rounds;
@@ -357,7 +364,8 @@ class BuildsBench {
   }
 
   async fifty(): Promise<void> {
-    const fifty = this.#row('50 builds of 5 people, 2 places', 'all finish, in turn');
+    const fifty = this.#row('50 builds of 5 people, 2 runners', 'all finish, in turn');
+    const second = await startRunner(this.#kiln.origin, this.#secondPort);
     const people = await Promise.all(
       Array.from({ length: 5 }, (_, n) => Project.make(this.#kiln.origin, game(20, 60_000 + 100 * n))),
     );
@@ -380,6 +388,7 @@ class BuildsBench {
         fifty.note = `${builds.length} ended, at most ${apart} turns apart`;
       }),
     );
+    await second.stop();
   }
 
   async phaser(): Promise<void> {
@@ -437,10 +446,11 @@ export async function runBuilds(args: readonly string[]): Promise<boolean> {
   });
   const only = z.array(z.enum(groups)).parse(values.only.split(','));
   print(describeMachine());
-  const port = await freePort();
-  const kiln = await startMiniflare('kiln', { assets: false, vars: { RUNNER_URL: `http://127.0.0.1:${port}` } });
+  const [port, secondPort] = [await freePort(), await freePort()];
+  const vars = { RUNNER_URL: `http://127.0.0.1:${port},http://127.0.0.1:${secondPort}` };
+  const kiln = await startMiniflare('kiln', { assets: false, vars });
   const runner = await startRunner(kiln.origin, port);
-  const bench = new BuildsBench(kiln, runner, { rounds: Number(values.rounds), peer: values.peer });
+  const bench = new BuildsBench(kiln, runner, { rounds: Number(values.rounds), peer: values.peer, secondPort });
   for (const group of only) await bench[group]();
   const { rows, good } = bench;
   print(

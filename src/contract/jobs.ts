@@ -9,7 +9,7 @@ import { limits } from './limits.ts';
  * URL, never at one that a job names:
  *
  *     POST {runner}/jobs                                    Job → 202, or 503 when full
- *     GET  {runner}/health                                  → 200 {status, running, capacity}
+ *     GET  {runner}/health                                  → 200 {status, running, free, capacity}
  *     POST {platform}/api/runner/builds/{id}/start          JobStart → StartedJob, for who pulled a JobTicket
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest
  *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest

@@ -434,6 +434,8 @@ export const limits = {
     handOver: { process: 10 * second, container: 60 * second },
     /** The runner's answer to a readiness check. */
     runnerHealth: 2 * second,
+    /** … and to the question for free places, before a build is claimed for it: others wait meanwhile. */
+    runnerRoom: 1 * second,
     /** Builds looked at for one wake-up: more than others may claim at the same moment … */
     candidates: 20,
     /** … the oldest ones of each user: one or two may wait for their back-off. */

@@ -46,8 +46,17 @@ const Environment = z
       ),
     /** Host (with port) below which every build has a host of its own. Another registrable domain than the app's in production. */
     CONTENT_HOST: z.string().regex(/^[a-z0-9.-]+(?::\d+)?$/),
-    /** The runner's base URL; absent where the container binding is used. */
-    RUNNER_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Base URLs of runners, comma-separated; absent where the container binding is used. */
+    RUNNER_URL: z
+      .string()
+      .default('')
+      .transform((text) =>
+        text
+          .split(',')
+          .map((url) => url.trim())
+          .filter(Boolean),
+      )
+      .pipe(z.array(z.url({ protocol: /^https?$/ }))),
     /** `push`: jobs are posted to a runner. `pull`: they go into the queue BUILD_PULL_QUEUE, from which runners fetch them. */
     BUILD_DELIVERY: z.enum(['push', 'pull']).default('push'),
     /** Ed25519 private keys as JWKs; the first signs, all verify. Secret. */
@@ -112,7 +121,8 @@ export interface Config {
   readonly appOrigin: string;
   readonly contentHost: string;
   readonly contentScheme: 'http' | 'https';
-  readonly runnerUrl: string | null;
+  /** Runners that jobs are posted to, at their base URLs; none where containers build. */
+  readonly runnerUrls: readonly string[];
   readonly buildDelivery: 'push' | 'pull';
   readonly authKeys: readonly z.infer<typeof PrivateJwk>[];
   readonly allowedOrigins: ReadonlySet<string>;
@@ -172,7 +182,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     appOrigin: data.APP_ORIGIN,
     contentHost: data.CONTENT_HOST,
     contentScheme: data.APP_ORIGIN.startsWith('https:') ? 'https' : 'http',
-    runnerUrl: data.RUNNER_URL ?? null,
+    runnerUrls: data.RUNNER_URL,
     buildDelivery: data.BUILD_DELIVERY,
     authKeys: data.AUTH_KEYS,
     allowedOrigins: new Set([

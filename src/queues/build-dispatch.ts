@@ -7,6 +7,8 @@ import type { HandOver } from './runner.ts';
 export interface DispatchDeps {
   /** Queued builds, fairest first. */
   candidates(): Promise<readonly { id: string; running: number }[]>;
+  /** Whether a runner has a free place, or may have. */
+  hasRoom(): Promise<boolean>;
   /** Starts an attempt; null when somebody else did, or it is no longer queued. */
   claim(buildId: string): Promise<Claim | null>;
   handOver(claim: Claim): Promise<HandOver>;
@@ -20,8 +22,11 @@ export interface DispatchDeps {
  * message by the alarm of its build; so nothing here must be retried, and every message is acked.
  */
 export async function dispatch(deps: DispatchDeps): Promise<'started' | 'busy' | 'idle'> {
-  for (const { id, running } of await deps.candidates()) {
-    if (running >= limits.build.runningPerUser) continue;
+  const candidates = (await deps.candidates()).filter(({ running }) => running < limits.build.runningPerUser);
+  if (candidates.length === 0) return 'idle';
+  // With every place taken, a claim would only be given back: the next build that ends wakes us.
+  if (!(await deps.hasRoom())) return 'busy';
+  for (const { id } of candidates) {
     let claim: Claim | null;
     try {
       claim = await deps.claim(id);

@@ -9,7 +9,7 @@ import { buildRun } from '../durable-objects/stubs.ts';
 import { dispatch } from './build-dispatch.ts';
 import { buildObject } from './build-object.ts';
 import { buryOptimization, dispatchOptimization } from './optimizations.ts';
-import { handOver } from './runner.ts';
+import { handOver, runnersWithRoom } from './runner.ts';
 
 /** A wake-up, or a ticket for a runner that pulls (`JobTicket`). */
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
@@ -18,14 +18,19 @@ const AssetMessage = z.object({ v: z.literal(1), optimizationId: z.uuid() });
 const Message = z.union([BuildMessage, AssetMessage]);
 
 async function startBuild(env: Env): Promise<string> {
+  let runners: readonly string[] | null = null;
   return await withDatabase(env, (db) =>
     dispatch({
+      hasRoom: async () => {
+        runners = await runnersWithRoom(env);
+        return runners === null || runners.length > 0;
+      },
       candidates: () => nextBuilds(db, Date.now(), limits.build.candidates),
       claim: async (id) => {
         const run = await buildObject(env, db, id);
         return run && (await unwrap(run.claim()));
       },
-      handOver: (claim) => handOver(env, claim),
+      handOver: (claim) => handOver(env, claim, runners),
       release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
       log: logEvent,
     }),

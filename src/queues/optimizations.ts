@@ -17,7 +17,7 @@ import {
 } from '../data/optimizations.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom } from '../durable-objects/stubs.ts';
-import { type HandOver, pushJob } from './runner.ts';
+import { type HandOver, pushJob, runnersWithRoom } from './runner.ts';
 
 const { timeout, lease, offered, retryDelay, queuedTimeout } = limits.optimize;
 
@@ -62,7 +62,7 @@ async function handOver(env: Env, { id, projectId, attempt }: OptimizationRow): 
   const wait = isPulled ? queuedTimeout : 0;
   const token = await signToken(configOf(env), 'optimize', { sub: id, projectId, attempt }, wait + timeout + lease);
   const ticket: AssetTicket = { v: 1, optimizationId: id, attempt, token };
-  if (!isPulled) return await pushJob(env, ticket);
+  if (!isPulled) return await pushJob(env, ticket, await runnersWithRoom(env));
   try {
     await env.BUILD_PULL_QUEUE.send(ticket);
     return 'taken';

@@ -1,4 +1,5 @@
 import { getRandom } from '@cloudflare/containers';
+import { z } from 'zod';
 import { KilnError } from '../contract/errors.ts';
 import type { AssetTicket, Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
@@ -11,18 +12,47 @@ import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 
+/** Asks the runner at this address; null: a container. */
 async function ask(
   env: Env,
+  url: string | null,
   path: string,
   init: RequestInit,
-  timeout: typeof limits.build.handOver | number,
+  patience: typeof limits.build.handOver | typeof limits.preview.runner.patience,
 ): Promise<Response> {
-  const { runnerUrl } = configOf(env);
-  const ms = typeof timeout === 'number' ? timeout : runnerUrl ? timeout.process : timeout.container;
-  const signal = AbortSignal.timeout(ms);
-  if (runnerUrl) return await fetch(`${runnerUrl}${path}`, { ...init, signal });
+  const signal = AbortSignal.timeout(url === null ? patience.container : patience.process);
+  if (url !== null) return await fetch(`${url}${path}`, { ...init, signal });
   const container = await getRandom(env.BUILD_RUNNER, limits.build.runners);
   return await container.fetch(new Request(`http://runner${path}`, { ...init, signal }));
+}
+
+const FreePlaces = z.object({ free: z.int().min(0) });
+
+/** How many jobs the runner at this address would take now; null when it does not say. */
+async function freePlaces(url: string): Promise<number | null> {
+  try {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(limits.build.runnerRoom) });
+    const answer = FreePlaces.safeParse(await response.json());
+    return answer.success ? answer.data.free : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Addresses of runners with a free place, the freest first. All of them when none says how it is: handing over finds
+ * out, and what comes of that is known. Null where nobody can be asked: containers start on demand, and runners that pull are not known.
+ */
+export async function runnersWithRoom(env: Env): Promise<readonly string[] | null> {
+  const { runnerUrls, buildDelivery } = configOf(env);
+  if (runnerUrls.length === 0 || buildDelivery === 'pull') return null;
+  const answers = await Promise.all(runnerUrls.map(async (url) => ({ url, free: await freePlaces(url) })));
+  if (answers.every(({ free }) => free === null)) return runnerUrls;
+  return answers
+    .map(({ url, free }) => ({ url, free: free ?? 0 }))
+    .filter(({ free }) => free > 0)
+    .sort((a, b) => b.free - a.free)
+    .map(({ url }) => url);
 }
 
 /**
@@ -36,18 +66,22 @@ export async function askForPreview(env: Env, projectId: string, order: string):
   if (config.buildDelivery === 'pull') return null;
   const token = await signToken(config, 'bundle', { sub: projectId, order: sha256(order) }, patience.container);
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-  return await ask(env, '/previews', { method: 'POST', headers, body: order }, patience).catch((error: unknown) => {
-    logEvent('preview.runner_away', { project: projectId, ...describeError(error) }, 'warn');
-    return null;
-  });
+  for (const url of config.runnerUrls.length > 0 ? config.runnerUrls : [null]) {
+    try {
+      return await ask(env, url, '/previews', { method: 'POST', headers, body: order }, patience);
+    } catch (error) {
+      logEvent('preview.runner_away', { project: projectId, ...describeError(error) }, 'warn');
+    }
+  }
+  return null;
 }
 
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */
 export type HandOver = 'taken' | 'busy' | 'lost';
 
 /** Gives a claimed attempt to a runner, or into the queue that runners pull from. */
-export const handOver = (env: Env, claim: Claim): Promise<HandOver> =>
-  configOf(env).buildDelivery === 'pull' ? offer(env, claim) : push(env, claim);
+export const handOver = (env: Env, claim: Claim, runners: readonly string[] | null): Promise<HandOver> =>
+  configOf(env).buildDelivery === 'pull' ? offer(env, claim) : push(env, claim, runners);
 
 async function offer(env: Env, claim: Claim): Promise<HandOver> {
   const { buildId, attempt } = claim;
@@ -63,23 +97,28 @@ async function offer(env: Env, claim: Claim): Promise<HandOver> {
   return 'taken';
 }
 
-async function push(env: Env, claim: Claim): Promise<HandOver> {
+async function push(env: Env, claim: Claim, runners: readonly string[] | null): Promise<HandOver> {
   try {
-    return await pushJob(env, { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) });
+    return await pushJob(env, { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) }, runners);
   } catch {
     return 'lost';
   }
 }
 
-/** Posts a job to a runner. */
-export async function pushJob(env: Env, job: Job | AssetTicket): Promise<HandOver> {
+/** Posts a job to the first of these runners that takes it, or to a container. */
+export async function pushJob(env: Env, job: Job | AssetTicket, runners: readonly string[] | null): Promise<HandOver> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(job) };
+  for (const url of runners ?? [null]) {
+    const answer = await answerOf(ask(env, url, '/jobs', init, limits.build.handOver));
+    // Only one that said no has not got it: after silence the next one might be the second.
+    if (answer !== 'busy') return answer;
+  }
+  return 'busy';
+}
+
+async function answerOf(asked: Promise<Response>): Promise<HandOver> {
   try {
-    const response = await ask(
-      env,
-      '/jobs',
-      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(job) },
-      limits.build.handOver,
-    );
+    const response = await asked;
     await response.body?.cancel();
     if (response.status === 202) return 'taken';
     return response.status === 503 ? 'busy' : 'lost';
@@ -88,13 +127,19 @@ export async function pushJob(env: Env, job: Job | AssetTicket): Promise<HandOve
   }
 }
 
-/** What is wrong with the runner; undefined when it is well. Containers start on demand and are not woken for this, and runners that pull are not known. */
+/** What is wrong with the runners; undefined when one is well. Containers start on demand and are not woken for this, and runners that pull are not known. */
 export async function runnerHealth(env: Env): Promise<string | undefined> {
-  const { runnerUrl, buildDelivery } = configOf(env);
-  if (!runnerUrl || buildDelivery === 'pull') return undefined;
-  const response = await ask(env, '/health', {}, limits.build.runnerHealth).catch((cause: unknown) => {
-    throw new KilnError('unavailable', { cause });
-  });
-  await response.body?.cancel();
-  return response.ok ? undefined : `answers ${response.status}`;
+  const { runnerUrls, buildDelivery } = configOf(env);
+  if (runnerUrls.length === 0 || buildDelivery === 'pull') return undefined;
+  const answers = await Promise.allSettled(
+    runnerUrls.map(async (url) => {
+      const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(limits.build.runnerHealth) });
+      await response.body?.cancel();
+      return response;
+    }),
+  );
+  const heard = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  if (heard.some(({ ok }) => ok)) return undefined;
+  if (heard[0]) return `answers ${heard[0].status}`;
+  throw new KilnError('unavailable', { cause: answers });
 }

@@ -35,7 +35,7 @@ describe('parseConfig', () => {
       appOrigin: 'https://kiln.example',
       contentHost: 'kiln-content.example',
       contentScheme: 'https',
-      runnerUrl: null,
+      runnerUrls: [],
     });
     expect([...config.allowedOrigins]).toEqual(['https://kiln.example', 'https://a.example', 'https://b.example']);
   });
@@ -44,8 +44,17 @@ describe('parseConfig', () => {
     expect(parseConfig(development)).toMatchObject({
       environment: 'development',
       contentScheme: 'http',
-      runnerUrl: 'http://127.0.0.1:8788',
+      runnerUrls: ['http://127.0.0.1:8788'],
     });
+  });
+
+  it('takes several runners', () => {
+    const RUNNER_URL = 'https://one.example, https://two.example:8788,';
+    expect(parseConfig({ ...production, RUNNER_URL }).runnerUrls).toEqual([
+      'https://one.example',
+      'https://two.example:8788',
+    ]);
+    expect(refusal({ ...production, RUNNER_URL: 'https://one.example two' })).toContain('RUNNER_URL');
   });
 
   it('sends jobs to runners unless they are to be pulled', () => {

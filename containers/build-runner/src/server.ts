@@ -17,7 +17,7 @@ export const createRunnerServer = (
     const { pathname } = new URL(request.url ?? '/', 'http://runner');
     if (pathname === '/health') {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw new KilnError('method_not_allowed');
-      answer(response, 200, { status: 'ok', running: jobs.running, capacity: config.capacity });
+      answer(response, 200, { status: 'ok', running: jobs.running, free: jobs.free, capacity: config.capacity });
       return;
     }
     if (!['/jobs', '/previews'].includes(pathname) || config.source.kind !== 'http') throw new KilnError('not_found');

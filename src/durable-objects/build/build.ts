@@ -530,11 +530,11 @@ export class BuildCore {
       code: this.state.errorCode,
       ms: now - this.state.createdAt,
     });
-    await Promise.all([this.#project(true), this.#keepLog()]);
+    // A place is free: whoever waits may start, as soon as the row does not count as running any more.
+    const wakeNext = (): Promise<void> => this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
+    await Promise.all([this.#project(true).then(wakeNext), this.#keepLog()]);
     await this.#refund();
     await this.#announce();
-    // A place is free: whoever waits may start.
-    await this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
   }
 
   /** The log of an ended build is an object of its own; where it could not be written, these rows go on answering. */

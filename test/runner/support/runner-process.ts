@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { FakeBuild } from './fake-platform.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url).href);
 const node = join(root, 'node_modules/.bin/node');
 const script = join(root, 'containers/build-runner/src/main.ts');
 

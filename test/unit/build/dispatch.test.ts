@@ -20,13 +20,14 @@ const claimOf = (id: string): Claim => ({
 /** Dependencies that write down what is done with them. */
 function fake(
   candidates: readonly { id: string; running: number }[],
-  { taken = [], answer = 'taken' }: { taken?: readonly string[]; answer?: HandOver } = {},
+  { taken = [], answer = 'taken', room = true }: { taken?: readonly string[]; answer?: HandOver; room?: boolean } = {},
 ): { deps: DispatchDeps; done: string[] } {
   const done: string[] = [];
   return {
     done,
     deps: {
       candidates: async () => candidates,
+      hasRoom: async () => room,
       claim: async (id) => {
         done.push(`claim ${id}`);
         return taken.includes(id) ? null : claimOf(id);
@@ -87,6 +88,12 @@ describe('dispatch', () => {
     );
     expect(await dispatch(deps)).toBe('busy');
     expect(done).toEqual(['claim a', 'hand over a', 'release a 3 busy']);
+  });
+
+  it('claims nothing while every place is taken', async () => {
+    const { deps, done } = fake([{ id: 'a', running: 0 }], { room: false });
+    expect(await dispatch(deps)).toBe('busy');
+    expect(done).toEqual([]);
   });
 
   it('fences the attempt off when nobody knows whether the runner has it', async () => {

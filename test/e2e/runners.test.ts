@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { System } from '../../scripts/lib/system.ts';
+import type { KilnClient } from '../../src/client/index.ts';
+import type { Build } from '../../src/contract/builds.ts';
+import { RunnerProcess } from '../runner/support/runner-process.ts';
+import { signUp, until } from '../support/people.ts';
+import { freePort } from '../support/ports.ts';
+
+const state = mkdtempSync(join(tmpdir(), 'kiln-runners-'));
+let system: System;
+let second: RunnerProcess;
+
+beforeAll(async () => {
+  const [runnerPort, secondPort] = [await freePort(), await freePort()];
+  const vars = { RUNNER_URL: `http://127.0.0.1:${runnerPort},http://127.0.0.1:${secondPort}` };
+  system = new System({ port: await freePort(), runnerPort, state, vars, runner: { RUNNER_CAPACITY: '1' } });
+  await system.start();
+  second = await RunnerProcess.start({ platformUrl: system.origin, capacity: 1, env: { PORT: String(secondPort) } });
+});
+
+afterAll(async () => {
+  await second?.dispose();
+  await system?.kill();
+  rmSync(state, { recursive: true, force: true });
+});
+
+interface Person {
+  readonly client: KilnClient;
+  readonly projectId: string;
+}
+
+async function person(): Promise<Person> {
+  const client = await signUp(system.origin);
+  const { project } = await client.call('createProject', { body: { name: 'Game' } });
+  const content = 'declare const NUMBER: number;\ndocument.title = String(NUMBER);\n';
+  await client.call('putFile', { params: { id: project.id, path: 'src/main.ts' }, body: { content } });
+  return { client, projectId: project.id };
+}
+
+/** Builds of one person that differ by a constant, once they have ended. */
+async function builds({ client, projectId }: Person, numbers: readonly number[]): Promise<Build[]> {
+  const asked = await Promise.all(
+    numbers.map((n) => client.call('createBuild', { body: { projectId, options: { define: { NUMBER: String(n) } } } })),
+  );
+  const show = async (): Promise<Build[]> =>
+    await Promise.all(
+      asked.map(async ({ build: { id } }) => (await client.call('getBuild', { params: { id } })).build),
+    );
+  await until(async () => (await show()).every(({ status }) => status !== 'queued' && status !== 'building'));
+  return await show();
+}
+
+const jobsOfSecond = (): string[] =>
+  second.lines.map((line) => JSON.parse(line)).flatMap(({ event, buildId }) => (event === 'job' ? [buildId] : []));
+
+it('two runners at two addresses share the builds of two people, and none is lost or built twice', async () => {
+  const people = await Promise.all([person(), person()]);
+  const done = (await Promise.all(people.map((who) => builds(who, [1, 2, 3, 4])))).flat();
+  expect(done.map(({ status, attempt }) => ({ status, attempt }))).toEqual(
+    done.map(() => ({ status: 'success', attempt: 1 })),
+  );
+  const there = new Set(jobsOfSecond());
+  const shared = done.filter(({ id }) => there.has(id));
+  expect(shared.length).toBeGreaterThan(0);
+  expect(shared.length).toBeLessThan(done.length);
+});
+
+it('of two runners one is away, and the other one builds', async () => {
+  const who = await person();
+  await second.dispose();
+  const done = await builds(who, [1, 2]);
+  expect(done.map(({ status, attempt }) => ({ status, attempt }))).toEqual(
+    done.map(() => ({ status: 'success', attempt: 1 })),
+  );
+});
