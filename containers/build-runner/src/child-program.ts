@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
 /** Packages that are not made part of the program. */
-const outside = /^(?:esbuild|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+const outside = /^(?:esbuild|zod|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
 
 /** As CommonJS where the package has that, because the program is. */
 const locate = (name: string): string => {
@@ -31,6 +31,9 @@ export const makeChildProgram = async (dir: string): Promise<string> => {
     target: 'node24',
     // ES modules first: the UMD builds of some packages hide their imports from a bundler.
     mainFields: ['module', 'main'],
+    // V8 reads every character at each start. Names stay, for stacks.
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'silent',
     plugins: [
       {

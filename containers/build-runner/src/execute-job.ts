@@ -260,8 +260,11 @@ const fetchSource = async (
       async (contents) => {
         const hashes = contents.flatMap(([file]) => file?.hash ?? []);
         const found = await deps.platform.blobs(hashes, signal);
-        for (const file of contents.flat())
-          await place(file, async (consume) => consume(Readable.from([found.get(file.hash)])));
+        // One of each content first: its copies are then taken from the cache.
+        for (const files of [contents.flatMap(([file]) => file ?? []), contents.flatMap(([, ...copies]) => copies)])
+          await Promise.all(
+            files.map((file) => place(file, async (consume) => consume(Readable.from([found.get(file.hash)])))),
+          );
       },
       { concurrency: runnerLimits.batches, signal },
     ),

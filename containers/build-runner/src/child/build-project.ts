@@ -9,7 +9,6 @@ import { type Bundle, type BundleEntry, bundle, nowhere } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
 import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
-import { prebundle } from './prebundle.ts';
 import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
@@ -57,7 +56,12 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
   progress('bundle')(1);
 
   // Beside what follows: it is for previews, and no build waits longer for it than it must.
-  const packages = prebundle({ project, specifiers: site.packages, mapped: site.mapped, request, log });
+  const packages =
+    site.packages.size === 0
+      ? null
+      : import('./prebundle.ts').then(({ prebundle }) =>
+          prebundle({ project, specifiers: site.packages, mapped: site.mapped, request, log }),
+        );
   const files = !options.optimizeAssets
     ? site.files
     : await timed('assets', send, async () => {
@@ -84,7 +88,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
     const isOffline = options.offline === true && target === 'web';
     const offline = isOffline ? await (await import('./offline.ts')).addOffline(packaging) : packaging.site;
     await (await packagerOf(target))({ ...packaging, site: offline });
-    if (site.packages.size > 0) await timed('prebundle', send, () => packages);
+    if (packages) await timed('prebundle', send, () => packages);
     await timed('sbom', send, () => writeSbom(project, request.projectName, site.inputs, request.outDir));
   });
   progress('package')(1);

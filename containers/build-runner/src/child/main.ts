@@ -6,8 +6,6 @@
  */
 import { transform } from 'esbuild';
 import { buildProject } from './build-project.ts';
-import { bundlePreview } from './bundle-preview.ts';
-import { optimizeAsset } from './optimize-asset.ts';
 import type { ChildMessage, ChildRequest, OptimizeRequest, PreviewRequest } from './protocol.ts';
 
 const send = (message: ChildMessage): Promise<void> =>
@@ -19,15 +17,16 @@ const send = (message: ChildMessage): Promise<void> =>
 // Without a parent nobody reads the result.
 process.once('disconnect', () => process.exit());
 
+/** What only this needs is not loaded for a build, which is what a process that waits is mostly for. */
+const work = async (request: ChildRequest | OptimizeRequest | PreviewRequest): Promise<ChildMessage> => {
+  if ('optimize' in request) return await (await import('./optimize-asset.ts')).optimizeAsset(request);
+  if ('preview' in request) return await (await import('./bundle-preview.ts')).bundlePreview(request);
+  return await buildProject(request, (message) => void send(message));
+};
+
 process.once('message', (request: ChildRequest | OptimizeRequest | PreviewRequest) => {
   void (async () => {
-    await send(
-      'optimize' in request
-        ? await optimizeAsset(request)
-        : 'preview' in request
-          ? await bundlePreview(request)
-          : await buildProject(request, (message) => void send(message)),
-    );
+    await send(await work(request));
     process.exit();
   })();
 });
