@@ -9,6 +9,8 @@ import { limits } from './limits.ts';
  * URL, never at one that a job names:
  *
  *     POST {runner}/jobs                                    Job → 202, or 503 when full
+ *     POST {runner}/previews                                RunnerOrder → RunnerBundle (preview.ts), or 503 when full;
+ *                                                           its token is of purpose `bundle`
  *     GET  {runner}/health                                  → 200 {status, running, free, capacity}
  *     POST {platform}/api/runner/builds/{id}/start          JobStart → StartedJob, for who pulled a JobTicket
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest

@@ -15,9 +15,10 @@ export type PreviewProblem = z.infer<typeof PreviewProblem>;
 
 /**
  * Why there is nothing to play. `needs_packages`: the next build prepares them, and then there is. `needs_build` and
- * `too_large` are for a build, which has what a preview has not.
+ * `too_large` are for a build, which has what a preview has not. `no_runner`: a project of this size needs one, and none
+ * answered; the same question may be answered the next time.
  */
-export const PreviewReason = z.enum(['errors', 'needs_packages', 'needs_build', 'too_large']);
+export const PreviewReason = z.enum(['errors', 'needs_packages', 'needs_build', 'too_large', 'no_runner']);
 export type PreviewReason = z.infer<typeof PreviewReason>;
 
 export const Preview = z
@@ -27,7 +28,8 @@ export const Preview = z
     reason: PreviewReason.nullable().meta({
       description:
         'Why it is not ready. `errors`: see `problems`. `needs_packages`: build once, then the preview has them. ' +
-        '`needs_build`, `too_large`: make a build, which can do that',
+        '`needs_build`, `too_large`: make a build, which can do that. `no_runner`: it is too large for the edge, and no ' +
+        'build runner answered; ask again',
     }),
     problems: z.array(PreviewProblem),
     bundledBy: z.enum(['edge', 'runner']).meta({

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { KilnClient } from '../../src/client/index.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { launchBrowser } from './chromium.ts';
 import { clientOf, person, picture } from './person.ts';
 
@@ -132,6 +133,44 @@ document.querySelector('#said').textContent = '${text}';
     await picture(page, 'preview-packages-played');
     await client.call('putFile', { params: { id, path: 'src/main.js' }, body: { content: main('saved again') } });
     await expect.poll(() => shown(page).innerText()).toBe('saved again');
+    expect(ada.complaints).toEqual([]);
+  });
+
+  it('plays what a runner bundles, and says so', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const names = Array.from({ length: limits.preview.sources }, (_, n) => `m${n}`);
+    const id = await makeProject(client, {
+      'index.html':
+        '<!doctype html><title>Game</title><body style="color:#fff;background:#123"><p id="said"></p><script type="module" src="/src/main.ts"></script></body>',
+      'src/main.ts': `${names.map((name) => `import { ${name} } from './${name}.ts';`).join('\n')}
+(document.querySelector('#said') as HTMLElement).textContent = String(${names.join(' + ')});
+`,
+      ...Object.fromEntries(names.map((name) => [`src/${name}.ts`, `export const ${name}: number = 1;\n`])),
+    });
+    const { page } = ada;
+    await page.goto(`${inject('origin')}/p/${id}`);
+    await page.getByTestId('preview').click();
+    await expect.poll(() => shown(page).innerText()).toBe(String(names.length));
+    await page.getByTestId('preview-runner').getByText('bundled by a runner').waitFor();
+    await picture(page, 'preview-runner');
+    const path = 'src/m0.ts';
+    await client.call('putFile', { params: { id, path }, body: { content: 'export const m0: number = 2;\n' } });
+    await expect.poll(() => shown(page).innerText()).toBe(String(names.length + 1));
+    // Beyond what a runner takes, a build is left.
+    const more = Array.from({ length: limits.preview.runner.sources }, (_, n) => ({
+      op: 'create' as const,
+      path: `src/more/m${n}.ts`,
+      content: '',
+    }));
+    await client.call('batchFiles', { params: { id }, body: { operations: more } });
+    await page.getByTestId('preview-trouble').getByText('Too large for the preview').waitFor();
+    await picture(page, 'preview-too-large');
+    await page.setViewportSize({ width: 800, height: 700 });
+    if (!(await page.getByTestId('preview').isVisible())) await page.getByTestId('toggle-dock').click();
+    await page.getByTestId('preview-build').waitFor();
+    await picture(page, 'preview-too-large-800');
+    expect(await page.getByTestId('preview-build').isEnabled()).toBe(true);
     expect(ada.complaints).toEqual([]);
   });
 

@@ -76,7 +76,7 @@ describe('a preview of 600 modules', () => {
     await system.removeRunner();
     expect(await lost).toMatchObject({
       ready: false,
-      reason: 'too_large',
+      reason: 'no_runner',
       problems: [{ message: expect.stringContaining('none answers') }],
     });
     expect((await ask()).ready).toBe(false);

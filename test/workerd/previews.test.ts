@@ -136,11 +136,11 @@ describe('a preview', () => {
     // Nobody listens at RUNNER_URL.
     expect(large).toMatchObject({
       ready: false,
-      reason: 'too_large',
+      reason: 'no_runner',
       bundledBy: 'runner',
       problems: [{ message: expect.stringContaining('none answers') }],
     });
-    expect(await (await (await visitor(large.url)).get('')).text()).toContain('A build can do that');
+    expect(await (await (await visitor(large.url)).get('')).text()).toContain('Load it again in a moment');
   });
 
   it('has the packages that the last build prepared, and asks for a build when the project asks for others', async () => {
@@ -356,12 +356,33 @@ describe('a preview that is too large for the edge', () => {
     runner(answer);
     expect(await preview(large.editor, large.projectId)).toMatchObject({
       ready: false,
-      reason: 'too_large',
+      reason: 'no_runner',
       problems: [{ message: 'A project of this size needs a build runner, and none answers. Try again, or build it.' }],
     });
     vi.restoreAllMocks();
     runner(() => Response.json(page('1')));
     expect(await preview(large.editor, large.projectId)).toMatchObject({ ready: true, bundledBy: 'runner' });
+  });
+
+  it('has a rate of its own, which what was bundled before does not count against', async () => {
+    const large = await makeWorld(files);
+    await enlarge(large);
+    const asked = runner(() => Response.json(page('1')));
+    const policy = vi.spyOn(limits.preview.runner as { rate: { limit: number; window: number } }, 'rate', 'get');
+    policy.mockReturnValue({ limit: 2 / configOf(env).rateScale, window: 60_000 });
+    const path = `/api/projects/${large.projectId}/preview`;
+    for (let n = 0; n < 2; n += 1) {
+      await put('src/size.ts', `export const size = ${n};\n`, large);
+      for (const _ of [1, 2]) expect((await preview(large.owner, large.projectId)).ready).toBe(true);
+    }
+    expect(asked).toHaveLength(2);
+    await put('src/size.ts', 'export const size = 3;\n', large);
+    const refused = await call('POST', path, { as: large.owner });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await expectProblem(refused, 429)).toBe('rate_limited');
+    expect(asked).toHaveLength(2);
+    // Somebody else's are their own.
+    expect((await preview(large.editor, large.projectId)).ready).toBe(true);
   });
 
   it('is refused where a runner would not take it either, without asking', async () => {

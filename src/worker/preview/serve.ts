@@ -151,7 +151,9 @@ function explain(c: AppContext, { reason, problems }: Extract<BundleResult, { ok
       ? 'The preview comes back with the next change.'
       : reason === 'needs_packages'
         ? 'After the next build the preview has them.'
-        : 'A build can do that: make one to play this.';
+        : reason === 'no_runner'
+          ? 'Load it again in a moment, or make a build.'
+          : 'A build can do that: make one to play this.';
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>No preview</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;background:#14100e;color:#efe6df;margin:0;padding:28px}h1{font-size:18px}li{font-family:ui-monospace,monospace;font-size:13px;margin:6px 0}p{color:#b3a49a}</style>
 <h1>There is no preview of this</h1><ul>${lines.join('')}</ul><p>${advice}</p></html>`;

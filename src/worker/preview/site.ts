@@ -58,7 +58,7 @@ export async function textOf(c: AppContext, room: GatedRoom, { hash, path }: Man
   return read.text;
 }
 
-const unplayable = (reason: 'too_large' | 'needs_build', message: string): BundleResult => ({
+const unplayable = (reason: 'too_large' | 'no_runner', message: string): BundleResult => ({
   ok: false,
   reason,
   problems: [{ message }],
@@ -149,7 +149,7 @@ async function makeByRunner(c: AppContext, state: State, want: BundleOrder['want
   const started = Date.now();
   const silent: Made = {
     result: unplayable(
-      'too_large',
+      'no_runner',
       'A project of this size needs a build runner, and none answers. Try again, or build it.',
     ),
     lasting: false,

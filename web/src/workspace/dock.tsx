@@ -39,6 +39,7 @@ const headings = {
   needs_packages: 'Packages come with the first build',
   needs_build: 'This is for a build',
   too_large: 'Too large for the preview',
+  no_runner: 'No build runner answers',
 } as const satisfies Record<PreviewReason, string>;
 
 /** Why the preview is not what was written last, over the game that still runs. */
@@ -49,7 +50,7 @@ const Trouble = () => {
   if (trouble === undefined) return null;
   const mistakes = trouble.reason === 'errors';
   const packages = trouble.reason === 'needs_packages';
-  const large = trouble.reason === 'too_large';
+  const mayAgain = trouble.reason === 'no_runner';
   return (
     <div class="trouble" role="status" data-testid="preview-trouble">
       <strong>{headings[trouble.reason ?? 'errors']}</strong>
@@ -70,7 +71,7 @@ const Trouble = () => {
           </li>
         ))}
       </ul>
-      {large && (
+      {mayAgain && (
         <button
           type="button"
           class="button small"
@@ -164,7 +165,7 @@ const Play = () => {
         <h2>{live ? 'Preview' : 'Play'}</h2>
         {live && preview.playing.value?.bundledBy === 'runner' && (
           <span
-            class="faint"
+            class="faint panel-note"
             data-testid="preview-runner"
             title="This project is too large to be bundled at the edge. A build runner does it, which takes a moment longer."
           >
