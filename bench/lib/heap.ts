@@ -9,6 +9,8 @@ interface HeapUsage {
 
 /** Milliseconds between samples. */
 const interval = 200;
+/** Milliseconds for the answer to the last one. */
+const patience = 1000;
 
 /**
  * Watches the memory of the Worker's isolate from now until `stop`, which tells the highest sample. Garbage
@@ -51,7 +53,8 @@ export async function watchHeap(inspector: string): Promise<() => Promise<{ peak
   })();
   return async () => {
     watching = false;
-    await loop;
+    // An isolate that has nothing to do may leave the last question open.
+    await Promise.race([loop, new Promise((resolve) => setTimeout(resolve, patience))]);
     socket.close();
     return { peak, samples };
   };

@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCodes, errorSpec, errors, type Issue } from '../contract/errors.ts';
+import { type ErrorCode, errorCodes, errorSpec, errors, type Issue, type QuotaState } from '../contract/errors.ts';
 import { Problem } from '../contract/problem.ts';
 
 /** What the API refused, from a problem document or from the close code of a socket. */
@@ -9,6 +9,8 @@ export class KilnApiError extends Error {
   readonly title: string;
   readonly detail: string | undefined;
   readonly issues: readonly Issue[];
+  /** What a limit leaves that the refusal is about. */
+  readonly quota: QuotaState | undefined;
   /** Undefined where there was no HTTP answer, as for a closed socket. */
   readonly requestId: string | undefined;
   /** Seconds until a retry makes sense. */
@@ -21,6 +23,7 @@ export class KilnApiError extends Error {
       title?: string | undefined;
       detail?: string | undefined;
       issues?: readonly Issue[] | undefined;
+      quota?: QuotaState | undefined;
       requestId?: string | undefined;
       retryAfter?: number | undefined;
       cause?: unknown;
@@ -34,6 +37,7 @@ export class KilnApiError extends Error {
     this.title = title;
     this.detail = options.detail;
     this.issues = options.issues ?? [];
+    this.quota = options.quota;
     this.requestId = options.requestId;
     this.retryAfter = options.retryAfter;
   }
@@ -71,8 +75,8 @@ export const errorFromResponse = async (response: Response): Promise<KilnApiErro
       requestId: headerId,
       retryAfter,
     });
-  const { code, status, title, detail, issues, requestId } = problem.data;
-  return new KilnApiError(code, { status, title, detail, issues, requestId, retryAfter });
+  const { code, status, title, detail, issues, quota, requestId } = problem.data;
+  return new KilnApiError(code, { status, title, detail, issues, quota, requestId, retryAfter });
 };
 
 const codeByClose = new Map<number, ErrorCode>();

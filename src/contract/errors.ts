@@ -419,11 +419,19 @@ export interface Issue {
   readonly message: string;
 }
 
+/** What a limit leaves, where a refusal is about one that is used up. */
+export interface QuotaState {
+  readonly used: number;
+  readonly limit: number;
+  readonly left: number;
+}
+
 /** The only error that crosses a layer of Kiln. Everything else that is thrown is a bug and answers `internal`. */
 export class KilnError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly issues: readonly Issue[] | undefined;
+  readonly quota: QuotaState | undefined;
   /** Seconds until a retry makes sense. */
   readonly retryAfter: number | undefined;
   /** Headers that the answer must have. */
@@ -434,6 +442,7 @@ export class KilnError extends Error {
     options: {
       detail?: string | undefined;
       issues?: readonly Issue[] | undefined;
+      quota?: QuotaState | undefined;
       retryAfter?: number | undefined;
       headers?: Readonly<Record<string, string>> | undefined;
       cause?: unknown;
@@ -444,6 +453,7 @@ export class KilnError extends Error {
     this.code = code;
     this.detail = options.detail;
     this.issues = options.issues;
+    this.quota = options.quota;
     this.retryAfter = options.retryAfter;
     this.headers = options.headers ?? {};
   }

@@ -11,6 +11,9 @@ export const Problem = z
     detail: z.string().optional(),
     requestId: z.string(),
     issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    quota: z.object({ used: z.int(), limit: z.int(), left: z.int() }).optional().meta({
+      description: 'With `quota_exceeded` of assets: bytes, of whichever is fuller, the project or all of its owner',
+    }),
   })
   .meta({ id: 'Problem' });
 

@@ -67,8 +67,12 @@ export async function assetQuota(db: Database, projectId: string, upload = ''): 
 export const leftOf = ({ project, owner }: AssetQuota): number =>
   Math.max(0, Math.min(project.limit - project.used, owner.limit - owner.used));
 
+const fuller = ({ project, owner }: AssetQuota) =>
+  project.limit - project.used <= owner.limit - owner.used ? project : owner;
+
 export const overQuota = ({ project, owner }: AssetQuota): KilnError =>
   new KilnError('quota_exceeded', {
+    quota: { ...fuller({ project, owner }), left: leftOf({ project, owner }) },
     detail: `The assets of this project take ${project.used} of ${project.limit} bytes, those of all projects of its owner ${owner.used} of ${owner.limit}; ${leftOf({ project, owner })} are left.`,
   });
 

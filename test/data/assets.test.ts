@@ -175,6 +175,7 @@ onBothEngines('Assets', (store) => {
     await expect(addAssetVersion(db, one, 'more.png', content(101), by(owner))).rejects.toMatchObject({
       code: 'quota_exceeded',
       message: expect.stringContaining('100 are left'),
+      quota: { used: projectBytes - 100, limit: projectBytes, left: 100 },
     });
     await addAssetVersion(db, two, 'big.png', content(userBytes - projectBytes - 900), by(owner));
     const race = await Promise.allSettled(

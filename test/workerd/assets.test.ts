@@ -567,7 +567,11 @@ describe('hostile uploads', () => {
     expect(race.map(({ status }) => status).sort()).toEqual([201, 413, 413, 413, 413, 413]);
     const refused = race.find(({ status }) => status === 413);
     const problem = await expectJson<{ code: string; detail: string }>(refused as Response, 413);
-    expect(problem.code).toBe('quota_exceeded');
+    const { projectBytes } = limits.asset;
+    expect(problem).toMatchObject({
+      code: 'quota_exceeded',
+      quota: { used: projectBytes - 300, limit: projectBytes, left: 300 },
+    });
     expect(problem.detail).toContain('300 are left');
     expect(await expectProblem(await upload('big.png', large(2 * MiB), { projectId }), 413)).toBe('quota_exceeded');
     expect(await list('', projectId)).toHaveLength(3);

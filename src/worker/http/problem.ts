@@ -35,6 +35,7 @@ export function problemResponse(error: unknown, requestId: string, appOrigin: st
     ...(known.detail !== undefined && { detail: known.detail }),
     requestId,
     ...(known.issues && { issues: known.issues.map(({ path, message }) => ({ path, message })) }),
+    ...(known.quota && { quota: { used: known.quota.used, limit: known.quota.limit, left: known.quota.left } }),
   };
   const headers = new Headers({
     ...known.headers,
