@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startAbuse } from './lib/abuse.ts';
 import { describeMachine, read, type Usage, usage } from './lib/machine.ts';
 import { calmest, figure, percent, print, ratio, type Summary, summarise, table } from './lib/print.ts';
 import { startProfile } from './lib/profile.ts';
@@ -15,6 +16,7 @@ export const roomsUsage = `rooms — clients that type in one document, and how 
   --cursors 0       cursor moves a second and client
   --witness 10      one client in so many applies what it gets to a Y.Doc
   --rounds 1        repeat; shown is the least disturbed round, ratios are medians over all
+  --abuse N         each round twice, the second time beside N sockets of one more account that flood, send too much, noise, or read nothing
   --find MS         instead: the highest rate of edits with p95 below MS and nothing lost
   --without-assets  Kiln and floor without static assets: Miniflare emulates them by Workers in front of each request
   --profile DIR     CPU profile of Kiln's isolate into DIR (slows it a little)
@@ -30,6 +32,8 @@ interface Options {
   readonly duration: number;
   readonly warmup: number;
   readonly witness: number;
+  /** Sockets of somebody hostile on each document. */
+  readonly abuse: number;
 }
 
 interface Result {
@@ -111,6 +115,7 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
     return { document, tally, clients };
   });
   const clients = rooms.flatMap((room) => room.clients);
+  const abuse = options.abuse > 0 ? rooms.map(({ document }) => startAbuse(document, -1, options.abuse)) : [];
   const count = (of: 'edits' | 'frames' | 'bytes'): number => rooms.reduce((sum, { tally }) => sum + tally[of], 0);
 
   const start = performance.now();
@@ -126,6 +131,8 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
   const first = { reading: read(server.pid), edits: count('edits'), frames: count('frames'), bytes: count('bytes') };
   await typing;
   const last = { reading: read(server.pid), edits: count('edits'), frames: count('frames'), bytes: count('bytes') };
+  for (const { stop } of abuse)
+    print(`  closed, by code: ${[...(await stop())].map(([code, times]) => `${code} ${times}×`).join(', ')}`);
   if (stopProfile && profile) print(await stopProfile(join(profile, 'rooms.cpuprofile')));
 
   const missing = (): number => rooms.reduce((sum, { tally }) => sum + tally.expected - tally.delivered, 0);
@@ -222,6 +229,7 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       warmup: { type: 'string', default: '2' },
       witness: { type: 'string', default: '10' },
       rounds: { type: 'string', default: '1' },
+      abuse: { type: 'string', default: '0' },
       find: { type: 'string' },
       'without-assets': { type: 'boolean', default: false },
       profile: { type: 'string' },
@@ -236,7 +244,9 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
     duration: Number(values.duration),
     warmup: Number(values.warmup),
     witness: Number(values.witness),
+    abuse: 0,
   };
+  const abuse = Number(values.abuse);
   const names = values.server.split(',').map((name): ServerName => {
     const known = serverNames.find((server) => server === name);
     if (!known) throw new Error(`no server ${name}`);
@@ -253,6 +263,7 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       name,
       await startRoomServer(name, {
         clients: options.clients,
+        guests: abuse > 0 ? 1 : 0,
         assets: !values['without-assets'],
         inspect: values.profile !== undefined,
         verbose: values.verbose,
@@ -261,6 +272,7 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
     );
 
   const results = new Map<ServerName, Result[]>(names.map((name) => [name, []]));
+  const abused = new Map<ServerName, Result[]>(names.map((name) => [name, []]));
   let good = true;
   if (values.find !== undefined) {
     for (const [name, server] of servers) {
@@ -272,13 +284,28 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
   } else {
     for (let round = 0; round < Number(values.rounds); round += 1)
       for (const [name, server] of servers) {
-        const result = await measure(server, options, values.profile);
-        for (const fault of result.faults) print(`FAILED ${name}: ${fault}`);
-        if (result.faults.length) good = false;
-        results.get(name)?.push(result);
+        for (const [sockets, list] of abuse > 0
+          ? ([
+              [0, results],
+              [abuse, abused],
+            ] as const)
+          : ([[0, results]] as const)) {
+          const result = await measure(server, { ...options, abuse: sockets }, values.profile);
+          for (const fault of result.faults) print(`FAILED ${name}: ${fault}`);
+          if (result.faults.length) good = false;
+          list.get(name)?.push(result);
+        }
       }
   }
   report(results);
+  if (abuse > 0) {
+    print(`\nbeside ${abuse} hostile sockets on each document:`);
+    report(abused);
+    for (const name of names)
+      print(
+        `${name}: p95 of honest clients with against without them ${ratio(abused.get(name) ?? [], results.get(name) ?? [], ({ latency }) => latency.p95)}`,
+      );
+  }
   return good;
 }
 

@@ -100,8 +100,8 @@ export class Tally {
 export class RoomClient {
   readonly #socket: WebSocket;
   readonly #dialect: Dialect;
-  readonly #doc = new Y.Doc();
-  readonly #text = this.#doc.getText('content');
+  readonly #doc: Y.Doc;
+  readonly #text: Y.Text;
   readonly #index: number;
   readonly #tally: Tally;
   readonly #witness: boolean;
@@ -111,8 +111,13 @@ export class RoomClient {
   #clock = 0;
   /** Why the server ended the connection, if it did. */
   ended: string | null = null;
+  /** When the socket was open, when the document had come, and when it was decoded. `performance.now()`. */
+  readonly times = { opened: 0, arrived: 0, applied: 0 };
 
-  constructor(url: string, dialect: Dialect, index: number, tally: Tally, witness: boolean) {
+  /** `before`: one that has gone, whose document this one goes on with. */
+  constructor(url: string, dialect: Dialect, index: number, tally: Tally, witness: boolean, before?: RoomClient) {
+    this.#doc = before ? before.#doc : new Y.Doc();
+    this.#text = this.#doc.getText('content');
     this.#dialect = dialect;
     this.#index = index;
     this.#tally = tally;
@@ -122,6 +127,7 @@ export class RoomClient {
     });
     this.#socket = new WebSocket(url, { perMessageDeflate: false });
     this.#socket.on('open', () => {
+      this.times.opened = performance.now();
       if (dialect.hello) this.#send(dialect.hello);
       this.#send(
         encoding.encode((encoder) => {
@@ -134,7 +140,7 @@ export class RoomClient {
     this.#socket.on('error', (error) => this.#end(error.message));
     this.#socket.on('close', (code, reason) => this.#end(`closed ${code} ${String(reason)}`));
     this.#doc.on('update', (bytes: Uint8Array, origin: unknown) => {
-      if (origin === this) return;
+      if (origin === this || this.#closing) return;
       this.#send(
         encoding.encode((encoder) => {
           encoding.writeVarUint(encoder, type.sync);
@@ -224,7 +230,9 @@ export class RoomClient {
       const decoder = decoding.createDecoder(frame.subarray(at + 1));
       const reply = encoding.createEncoder();
       encoding.writeVarUint(reply, type.sync);
+      const arrived = performance.now();
       sync.readSyncMessage(decoder, reply, this.#doc, this);
+      if (step === step2) Object.assign(this.times, { arrived, applied: performance.now() });
       if (step === step1) this.#send(encoding.toUint8Array(reply));
       if (step === update) this.#scan(frame, at + 2);
     }

@@ -38,6 +38,8 @@ export type ServerName = (typeof serverNames)[number];
 export interface RoomServerOptions {
   /** Clients in one document. */
   readonly clients: number;
+  /** Accounts of people who are members and none of the clients: -1 is the first of them. */
+  readonly guests?: number;
   readonly assets: boolean;
   readonly inspect: boolean;
   readonly verbose: boolean;
@@ -60,7 +62,8 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
   let server = await start();
   const accounts: KilnClient[] = [];
   const ids: string[] = [];
-  for (let number = 0; number * socketsPerAccount < options.clients; number += 1) {
+  const members = Math.ceil(options.clients / socketsPerAccount);
+  for (let number = 0; number < members + (options.guests ?? 0); number += 1) {
     const client = createClient({ baseUrl: server.origin });
     const username = `bench-${randomUUID().slice(0, 18)}`;
     const { user } = await client.register({
@@ -94,7 +97,7 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
       return {
         dialect: plain,
         url: async (client) => {
-          const account = accounts[client % accounts.length] ?? owner;
+          const account = accounts.at(client < 0 ? client : client % members) ?? owner;
           const { ticket } = await account.call('createTicket', { params });
           return `${server.origin.replace('http', 'ws')}/api/projects/${project.id}/docs/${path}?ticket=${ticket}`;
         },

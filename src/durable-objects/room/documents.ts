@@ -30,7 +30,7 @@ export interface DocumentPorts {
   /** Text of a file that has no history yet. */
   textOf(file: StoredFile): Promise<string>;
   /** A history is there, and is text: passages may hang on it. Inside a transaction. */
-  bind(file: StoredFile, doc: Y.Doc, text: string): void;
+  bind(file: StoredFile, doc: Y.Doc, textOf: () => string): void;
   /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
   release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
@@ -363,7 +363,7 @@ export class Documents {
 
   #bind(file: StoredFile, doc: Y.Doc): void {
     this.#store.transaction(() => {
-      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, textOf(doc, file.path));
+      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, () => textOf(doc, file.path));
     });
   }
 

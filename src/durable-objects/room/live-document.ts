@@ -9,8 +9,8 @@ import type { DocumentLog } from './document-log.ts';
 import { deliver } from './flow.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
-import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
-import { isEmptyUpdate, refuseBroken } from './updates.ts';
+import { messageType, stateFrame, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
 export interface DocumentEvents {
@@ -97,6 +97,8 @@ export class LiveDocument {
   #unlaid = 0;
   /** Bytes of its history in the log. */
   #stored = 0;
+  /** All of it as one update, from when somebody needed that until it changes: who comes after a restart comes with many. */
+  #state: Uint8Array | null = null;
   #destroyed = false;
 
   constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
@@ -249,9 +251,14 @@ export class LiveDocument {
     for (const peer of this.peers) this.#deliver(peer, frame);
   }
 
+  #wholeState(): Uint8Array {
+    this.#state ??= Y.encodeStateAsUpdate(this.doc);
+    return this.#state;
+  }
+
   /** Folds the log. The caller is inside a transaction. */
   compact(): void {
-    const snapshot = Y.encodeStateAsUpdate(this.doc);
+    const snapshot = this.#wholeState();
     this.#full = snapshot.length > limits.room.documentBytes;
     this.#stored = snapshot.length;
     this.#log.compact(this.file, snapshot);
@@ -283,7 +290,7 @@ export class LiveDocument {
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
       this.commit();
-      this.#deliver(peer, syncStep2Frame(this.doc, payload));
+      this.#deliver(peer, isEmptyVector(payload) ? stateFrame(this.#wholeState()) : syncStep2Frame(this.doc, payload));
       return;
     }
     if (type === syncType.step2) peer.flow.answered();
@@ -470,6 +477,7 @@ export class LiveDocument {
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    this.#state = null;
     if (origin === fromLog || this.#destroyed) return;
     this.#pending.push(update);
     if (origin === fromWindow) return;

@@ -21,3 +21,6 @@ export function refuseBroken(update: Uint8Array): void {
 
 /** No structs and no deletions: two zero bytes (Yjs update format v1). */
 export const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
+
+/** The state vector of a document that nothing was written into: no clients. */
+export const isEmptyVector = (vector: Uint8Array): boolean => vector.length === 1 && vector[0] === 0;
