@@ -1,5 +1,6 @@
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
+import { dailyCron } from '../core/crons.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
@@ -26,11 +27,8 @@ import { eraseAccount } from './erase-account.ts';
 import { eraseProject } from './erase-project.ts';
 import { sweepMail } from './mail/deliver.ts';
 
-/** The cron that starts backup and collection; every other one sweeps. Equals the one in wrangler.toml. */
-export const daily = '17 3 * * *';
-
 export async function scheduled({ cron, scheduledTime }: ScheduledController, env: Env): Promise<void> {
-  if (cron === daily) await unwrap(maintenance(env).daily());
+  if (cron === dailyCron) await unwrap(maintenance(env).daily());
   else await sweep(env, scheduledTime);
 }
 

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
 import { BackupName } from '../../src/contract/maintenance.ts';
+import { dailyCron } from '../../src/core/crons.ts';
 import { gunzip, gzip } from '../../src/core/gzip.ts';
 import { tables } from '../../src/data/dump.ts';
 import { backupKeys, copiedFrom, hashOf, isManifest, refs } from '../../src/data/objects.ts';
 import { referencesOf, referringTables } from '../../src/data/references.ts';
 import { backupName } from '../../src/durable-objects/maintenance/backup.ts';
-import { daily } from '../../src/worker/scheduled.ts';
 
 describe('Maintenance', () => {
   it('runs at the hour that wrangler.toml names', () => {
-    expect(readFileSync('wrangler.toml', 'utf8')).toContain(`"${daily}"`);
+    expect(readFileSync('wrangler.toml', 'utf8')).toContain(`"${dailyCron}"`);
   });
 
   it('has limits that fit together', () => {

@@ -54,6 +54,25 @@ function opened(make: () => Database): { open: () => Database; closeAll: () => P
   };
 }
 
+/**
+ * Miniflare forgets a statement that this process no longer refers to, even while a call with it is on its way, which then fails.
+ * This database refers to all of its statements, for as long as it is open.
+ */
+function holding(database: D1Database): D1Database {
+  const held: D1PreparedStatement[] = [];
+  const hold = (statement: D1PreparedStatement): D1PreparedStatement => {
+    held.push(statement);
+    return statement;
+  };
+  const prepare = (sql: string): Pick<D1PreparedStatement, 'bind'> => {
+    const statement = hold(database.prepare(sql));
+    return { bind: (...values) => hold(statement.bind(...values)) };
+  };
+  return new Proxy(database, {
+    get: (target, name) => (name === 'prepare' ? prepare : Reflect.get(target, name, target)),
+  });
+}
+
 /** Real D1: the one that `wrangler dev` runs. */
 async function openD1(): Promise<Store> {
   Object.assign(process.env, quietWrangler);
@@ -63,7 +82,8 @@ async function openD1(): Promise<Store> {
     persist: { path: folder },
   });
   const { DB } = proxy.env;
-  const { open, closeAll } = opened(() => new Database(d1Engine(DB)));
+  const engine = d1Engine(holding(DB));
+  const { open, closeAll } = opened(() => new Database(engine));
   // As `wrangler d1 migrations apply` makes it.
   await DB.prepare(
     'CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)',
