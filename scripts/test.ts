@@ -16,6 +16,8 @@ interface Lane {
   layers: readonly Layer[];
   /** Test files at once; layers of whole systems take turns, whatever this says. */
   workers: number;
+  /** Which part of its files: another lane has the rest. */
+  shard?: `${number}/${number}`;
 }
 
 /** Lanes of a round run side by side. The first round keeps two cores busy; in the second most tests wait: for a restart, a page, a runner. */
@@ -23,8 +25,9 @@ const rounds: readonly (readonly Lane[])[] = [
   [{ layers: ['unit', 'data', 'workerd'], workers: 2 }],
   [
     { layers: ['browser'], workers: 1 },
-    { layers: ['runner', 'e2e'], workers: 1 },
-    { layers: ['faults'], workers: 1 },
+    { layers: ['e2e'], workers: 1 },
+    { layers: ['runner', 'faults'], workers: 1, shard: '1/2' },
+    { layers: ['runner', 'faults'], workers: 1, shard: '2/2' },
   ],
 ];
 
@@ -99,7 +102,7 @@ interface Outcome {
 
 /** Runs a lane. Only one lane of a round writes as it goes; the others write when they are done. */
 async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
-  const report = join(scratch, `${lane.layers.join('-')}.json`);
+  const report = join(scratch, `${lane.layers.join('-')}-${lane.shard?.replace('/', '-of-') ?? 'all'}.json`);
   const child = spawn(
     process.execPath,
     [
@@ -109,6 +112,7 @@ async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
       '--reporter=json',
       `--outputFile.json=${report}`,
       `--maxWorkers=${lane.workers}`,
+      ...(lane.shard === undefined ? [] : [`--shard=${lane.shard}`]),
       ...lane.layers.flatMap((name) => ['--project', name]),
     ],
     { cwd: root, stdio: ['ignore', live ? 'inherit' : 'pipe', live ? 'inherit' : 'pipe'] },
@@ -139,7 +143,9 @@ for (const round of rounds) {
     .filter((lane) => lane.layers.length > 0);
   if (lanes.length === 0) continue;
   const begin = Date.now();
-  process.stdout.write(`▸ Tests: ${lanes.map((lane) => lane.layers.join(', ')).join('; beside them: ')}\n`);
+  process.stdout.write(
+    `▸ Tests: ${lanes.map(({ layers: names, shard }) => [...names, ...(shard ? [`part ${shard}`] : [])].join(', ')).join('; beside them: ')}\n`,
+  );
   outcomes.push(...(await Promise.all(lanes.map((lane, index) => runLane(lane, index === 0)))));
   process.stdout.write(`  ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
 }

@@ -9,7 +9,7 @@ import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
-import { signUp, until } from '../support/people.ts';
+import { allEnded, signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-crowd-'));
@@ -91,8 +91,7 @@ describe('two places for', () => {
     // At most one wake-up each was on its way for the two places.
     const before = ended.filter(({ startedAt }) => startedAt !== null && startedAt < (theirs.startedAt ?? ''));
     expect(before.length).toBeLessThanOrEqual(limits.build.runningPerUser);
-    await until(async () => (await Promise.all(fifty.map((id) => show(many, id)))).every(hasEnded));
-    const all = await Promise.all(fifty.map((id) => show(many, id)));
+    const all = await allEnded(fifty, (id) => show(many, id));
     expect(all.map(({ status }) => status)).toEqual(fifty.map(() => 'success'));
     // In the order in which they were asked for, but for neighbours that two places start at once.
     const order = all.map(({ startedAt }, index) => ({ startedAt: Date.parse(startedAt ?? ''), index }));
@@ -111,12 +110,8 @@ describe('two places for', () => {
       ),
     );
     gate.resolve();
-    const all = async () =>
-      await Promise.all(asked.map(async (one) => ({ ...one, build: await show(one.who, one.id) })));
-    await until(async () =>
-      (await all()).every(({ build: { status } }) => status !== 'queued' && status !== 'building'),
-    );
-    const done = await all();
+    const builds = await allEnded(asked, ({ who, id }) => show(who, id));
+    const done = builds.map((build, index) => ({ person: asked[index]?.person ?? -1, build }));
     expect(done.map(({ build: { status } }) => status)).toEqual(done.map(() => 'success'));
     done.sort((a, b) => Date.parse(a.build.startedAt ?? '') - Date.parse(b.build.startedAt ?? ''));
     const started = people.map(() => 0);

@@ -6,7 +6,7 @@ import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { RunnerProcess } from '../runner/support/runner-process.ts';
-import { signUp, until } from '../support/people.ts';
+import { allEnded, signUp } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-runners-'));
@@ -45,12 +45,7 @@ async function builds({ client, projectId }: Person, numbers: readonly number[])
   const asked = await Promise.all(
     numbers.map((n) => client.call('createBuild', { body: { projectId, options: { define: { NUMBER: String(n) } } } })),
   );
-  const show = async (): Promise<Build[]> =>
-    await Promise.all(
-      asked.map(async ({ build: { id } }) => (await client.call('getBuild', { params: { id } })).build),
-    );
-  await until(async () => (await show()).every(({ status }) => status !== 'queued' && status !== 'building'));
-  return await show();
+  return await allEnded(asked, async ({ build: { id } }) => (await client.call('getBuild', { params: { id } })).build);
 }
 
 const jobsOfSecond = (): string[] =>

@@ -6,7 +6,7 @@ import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
-import { signUp, until } from '../support/people.ts';
+import { allEnded, signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-builds-'));
@@ -67,13 +67,11 @@ it('fault 5: kill -9 of the whole system with fifty builds queued and two runnin
     return ada.call('createBuild', { body: { projectId: project.id, options } });
   });
   const ids = (await Promise.all(asked)).map(({ build }) => build.id);
-  const all = (): Promise<Build[]> => Promise.all(ids.map(show));
-  await until(async () => (await all()).some(({ step }) => step !== null));
+  await until(async () => (await Promise.all(ids.map(show))).some(({ step }) => step !== null));
   // The local queue is in memory, and forgets all of them.
   await system.kill();
   await system.start();
-  await until(async () => (await all()).every(({ status }) => status !== 'queued' && status !== 'building'));
-  const done = await all();
+  const done = await allEnded(ids, show);
   expect(done.map(({ status }) => status)).toEqual(ids.map(() => 'success'));
   // Only the two that ran may have lost an attempt.
   const again = done.filter(({ attempt }) => attempt > 1);
