@@ -74,7 +74,8 @@ const write = async (asked: PrebundleRequest, specifiers: readonly string[]): Pr
   }
   const list = await listOf(asked, specifiers, entries);
   await writeFile(join(folder, prebundleIndex), `${JSON.stringify(list)}\n`);
-  return `${specifiers.length} imports of packages are ready for previews, ${Math.ceil(bytes / 1024)} KiB.`;
+  const ready = specifiers.length === 1 ? '1 import of a package is' : `${specifiers.length} imports of packages are`;
+  return `${ready} ready for previews, ${Math.ceil(bytes / 1024)} KiB.`;
 };
 
 const describe = ({ script, style, isModule, exports }: BundledEntry): PrebundleEntry => ({
