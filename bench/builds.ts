@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inRoot, root } from '../scripts/lib/paths.ts';
 import { runCommand, sleep, stopGroup } from '../scripts/lib/processes.ts';
 import { createClient, type KilnClient, watchBuild } from '../src/client/index.ts';

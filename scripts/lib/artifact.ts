@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, verify, type webcrypto } from 'node:crypto';
 import { BlobReader, Uint8ArrayWriter, ZipReader } from '@zip.js/zip.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Sha256 } from '../../src/contract/ids.ts';
 import { DsseEnvelope } from '../../src/contract/jobs.ts';
 

@@ -17,7 +17,7 @@ import { userInfo } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { killGroup, portIsFree, runCommand, sleep, startGroup } from './processes.ts';
 
 /** A server that has not answered by then never will. Milliseconds. */

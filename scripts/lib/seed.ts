@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id } from '../../src/contract/ids.ts';
 import { textOf } from '../../src/core/content.ts';
 import { validPath } from '../../src/core/paths.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ArchivedComment } from './comments.ts';
 import { Sha256 } from './ids.ts';
 import { limits } from './limits.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nextCursor, pageQuery, queryBoolean } from './common.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256, Timestamp } from './ids.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nextCursor, pageQuery } from './common.ts';
 import { Id, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { limits } from './limits.ts';
 
 /** `?limit=` and `?cursor=` of every list. A cursor is opaque and only good for the list that gave it. */

@@ -1,5 +1,5 @@
 import { uuidv7 } from 'uuidv7';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A fresh UUIDv7 (RFC 9562 §5.7): sortable by time of creation, 74 random bits. */
 export const newId = (): string => uuidv7();

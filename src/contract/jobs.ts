@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BuildOptions, BuildTarget } from './builds.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256 } from './ids.ts';

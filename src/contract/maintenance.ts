@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id, Timestamp } from './ids.ts';
 
 /** Backups are named by when they began, so names sort by time: `20261023T031700Z-5f0c2d7e`. */

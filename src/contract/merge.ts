@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Checkpoint } from './checkpoints.ts';
 import { Id, Sha256 } from './ids.ts';
 import { limits } from './limits.ts';

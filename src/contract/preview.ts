@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id, Sha256, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
 import { Prebundle } from './prebundle.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
 /** RFC 9457 problem document: the body of every answer of 400 and above. */

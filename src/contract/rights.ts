@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Everything that a role may allow. Who holds which right is said in `src/core/permissions.ts`. */
 export const Right = z.enum([

@@ -1,5 +1,5 @@
 import { generateNKeysBetween } from 'fractional-indexing';
-import { z } from 'zod';
+import * as z from 'zod';
 import { limits } from './limits.ts';
 
 /**

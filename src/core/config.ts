@@ -1,5 +1,5 @@
 import { getDomain } from 'tldts';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Keys that `npm run dev` generates carry this mark, so that production refuses them. */
 export const developmentKeyPrefix = 'dev-';

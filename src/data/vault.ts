@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BackupName } from '../contract/maintenance.ts';
 import { gunzip, gzip } from '../core/gzip.ts';
 import { sha256 } from '../core/tree.ts';

@@ -1,5 +1,5 @@
 import { getRandom } from '@cloudflare/containers';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KilnError } from '../contract/errors.ts';
 import type { AssetTicket, Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { newId } from '../../src/contract/ids.ts';
 
 // The bounds are those of the API: https://developers.cloudflare.com/queues/configuration/pull-consumers/

@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import { z } from 'zod';
+import * as z from 'zod';
 import { App } from './app.tsx';
 import { restoreSession } from './state/session.ts';
 import './styles/base.css';

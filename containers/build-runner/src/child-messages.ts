@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../../../src/contract/errors.ts';
 import { BuildStep } from '../../../src/contract/jobs.ts';
 import { type ChildMessage, childPhases } from './child/protocol.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LRUCache } from 'lru-cache';
 import pMap from 'p-map';
-import { z } from 'zod';
+import * as z from 'zod';
 import { newId } from '../../../src/contract/ids.ts';
 import { DiskLru } from './disk-lru.ts';
 import { BuildFailure } from './failure.ts';

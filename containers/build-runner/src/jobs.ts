@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KilnError } from '../../../src/contract/errors.ts';
 import type { AssetTicket, JobTicket } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';

@@ -1,5 +1,5 @@
 import npa from 'npm-package-arg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { BuildFailure } from './failure.ts';
 
 /**

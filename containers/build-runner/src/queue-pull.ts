@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KilnError } from '../../../src/contract/errors.ts';
 import type { QueueSource } from './config.ts';
 import type { JobEnd, JobPlaces } from './jobs.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ArtifactList, BuildEnvelope, BuildList, BuildLogs, BuildStatus, BuildTarget, CreateBuild } from '../builds.ts';
 import { pageQuery } from '../common.ts';
 import { endpoint } from '../endpoint.ts';

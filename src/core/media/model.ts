@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AssetMetadata } from '../../contract/assets.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Reader, Unreadable } from './source.ts';

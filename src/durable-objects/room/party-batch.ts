@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Peer } from './peer.ts';

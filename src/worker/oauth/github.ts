@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Config } from '../../core/config.ts';
 import { type Adapter, answerOf, type RequestOptions } from './adapter.ts';
 
