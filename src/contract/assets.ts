@@ -135,20 +135,31 @@ export type AssetVersion = z.infer<typeof AssetVersion>;
 
 export const AssetVersionList = z.object({ versions: z.array(AssetVersion) });
 
-const pixels = z.int().min(1).max(limits.variant.side).optional();
+/** Formats in which pictures are written. */
+export const PictureFormat = z.enum(['webp', 'avif', 'png', 'jpeg']);
+
+const pixels = z.int().min(1).max(limits.variant.side);
+/** How a picture is written anew. */
+export const PictureOrder = z.strictObject({
+  format: PictureFormat,
+  quality: z.int().min(1).max(100).meta({ description: 'Of formats that lose something' }),
+  maxWidth: pixels.nullable().meta({ description: 'Pixels; nothing is made larger' }),
+  maxHeight: pixels.nullable(),
+});
+export type PictureOrder = z.infer<typeof PictureOrder>;
+
 export const OptimizeAsset = z.strictObject({
-  format: z
-    .enum(['webp', 'avif', 'png', 'jpeg'])
-    .optional()
-    .meta({ description: 'Another one changes the extension of the name, too; its own unless said' }),
+  format: PictureFormat.optional().meta({
+    description: 'Another one changes the extension of the name, too; its own unless said',
+  }),
   quality: z
     .int()
     .min(1)
     .max(100)
     .default(limits.variant.quality)
     .meta({ description: 'Of formats that lose something' }),
-  maxWidth: pixels.meta({ description: 'Pixels; a larger picture is made smaller, in its proportions' }),
-  maxHeight: pixels.meta({ description: 'Pixels' }),
+  maxWidth: pixels.optional().meta({ description: 'Pixels; a larger picture is made smaller, in its proportions' }),
+  maxHeight: pixels.optional().meta({ description: 'Pixels' }),
   compressMeshes: z.boolean().optional().meta({
     description: 'Of a model: also by EXT_meshopt_compression, which the loader of the game has to decode',
   }),
@@ -167,12 +178,19 @@ export const Optimization = z
     assetId: Id,
     version: z.int().meta({ description: 'Of the asset, that is made smaller' }),
     status: z.enum(['queued', 'running', 'done', 'failed']),
-    savedBytes: z.int().meta({ description: 'Once it is done; 0: nothing was gained, and there is no new version' }),
+    savedBytes: z.int().meta({
+      description:
+        'Once it is done; 0: nothing was gained, and there is no new version; negative where another format is larger',
+    }),
     errorCode: z.enum(errorCodes).nullable().meta({ description: 'Why it failed' }),
     createdAt: Timestamp,
     endedAt: Timestamp.nullable(),
   })
-  .meta({ id: 'Optimization', description: 'A drawing or model that a runner makes smaller' });
+  .meta({
+    id: 'Optimization',
+    description:
+      'An asset that a runner makes smaller: a drawing, a model, or a picture where Cloudflare Images is not bound',
+  });
 export type Optimization = z.infer<typeof Optimization>;
 export const OptimizeQueued = z.object({
   asset: Asset,
@@ -229,7 +247,7 @@ export const VariantQuery = z.object({
       `must be one of ${limits.variant.widths.join(', ')}`,
     )
     .optional(),
-  format: z.enum(['webp', 'avif', 'png', 'jpeg']).optional(),
+  format: PictureFormat.optional(),
 });
 export type VariantQuery = z.infer<typeof VariantQuery>;
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { PictureOrder } from './assets.ts';
 import { BuildOptions, BuildTarget } from './builds.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256 } from './ids.ts';
@@ -65,7 +66,7 @@ export type StartedJob = z.infer<typeof StartedJob>;
  *
  *     POST {platform}/api/runner/optimizations/{id}/start   AssetStart → AssetJob
  *     GET  {platform}/api/runner/optimizations/{id}/source  → its bytes
- *     PUT  {platform}/api/runner/optimizations/{id}/result  smaller bytes of the same type
+ *     PUT  {platform}/api/runner/optimizations/{id}/result  smaller bytes of the same type, or the picture that was asked for
  *     POST {platform}/api/runner/optimizations/{id}/end     AssetOutcome, where there is no result
  */
 export const AssetTicket = z.object({
@@ -82,18 +83,22 @@ export const AssetStart = z.object({
   execution: Id,
 });
 
-/** What a runner can make smaller. */
+/** What only a runner can make smaller. */
 export const OptimizedType = z.enum(['image/svg+xml', 'model/gltf-binary', 'model/gltf+json']);
 export type OptimizedType = z.infer<typeof OptimizedType>;
 
-export const AssetJob = z.object({
-  mimeType: OptimizedType,
+const ofAsset = z.object({
   size: z.int().min(0),
   hash: Sha256,
-  compressMeshes: z.boolean(),
   /** Milliseconds that the attempt may take. */
   timeout: z.int().positive(),
 });
+
+export const AssetJob = z.union([
+  ofAsset.extend({ mimeType: OptimizedType, compressMeshes: z.boolean() }),
+  /** A picture, where Cloudflare Images is not bound. */
+  ofAsset.extend({ picture: PictureOrder }),
+]);
 export type AssetJob = z.infer<typeof AssetJob>;
 
 export const AssetOutcome = z.discriminatedUnion('type', [

@@ -38,6 +38,7 @@ const rowFor = ({ asset }: AssetAt, userId: string): OptimizationRow => ({
   version: asset.version,
   userId,
   compressMeshes: true,
+  picture: { format: 'webp', quality: 80, maxWidth: 64, maxHeight: null },
   status: 'queued',
   attempt: 0,
   starts: 0,
@@ -90,7 +91,7 @@ onBothEngines('Optimizations', (store) => {
     );
     const [won] = racing.filter((one) => one !== undefined);
     expect(racing.filter((one) => one !== undefined)).toHaveLength(1);
-    expect(won).toMatchObject({ status: 'running', starts: 1, dueAt: now + lease });
+    expect(won).toMatchObject({ status: 'running', starts: 1, dueAt: now + lease, picture: row.picture });
     expect(await beginOptimization(db, row.id, 2, won?.execution ?? '', now)).toMatchObject({ starts: 1 });
     expect(await optimizedAsset(db, row)).toMatchObject({ asset: { id: at.asset.id } });
 

@@ -5,8 +5,8 @@ import { EXTMeshoptCompression } from '@gltf-transform/extensions';
 import { MeshoptDecoder } from 'meshoptimizer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
-import type { AssetJob, AssetOutcome } from '../../src/contract/jobs.ts';
-import { FakePlatform } from './support/fake-platform.ts';
+import type { AssetOutcome } from '../../src/contract/jobs.ts';
+import { type AssetTask, FakePlatform } from './support/fake-platform.ts';
 import { RunnerProcess } from './support/runner-process.ts';
 
 let platform: FakePlatform;
@@ -31,10 +31,7 @@ afterAll(async () => {
   bait?.close();
 });
 
-const run = async (
-  bytes: string | Uint8Array,
-  job: Pick<AssetJob, 'mimeType'> & Partial<AssetJob>,
-): Promise<Buffer | AssetOutcome> => {
+const run = async (bytes: string | Uint8Array, job: AssetTask): Promise<Buffer | AssetOutcome> => {
   const optimization = await platform.optimization(bytes, job);
   const answer = await runner.post(optimization.ticket);
   if (answer.status !== 202) throw new Error(`the runner answered ${answer.status}: ${await answer.text()}`);

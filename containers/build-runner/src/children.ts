@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import type { ChildMessage, ChildRequest, OptimizeRequest, PreviewRequest } from './child/protocol.ts';
+import type {
+  AnyRequest,
+  ChildMessage,
+  ChildRequest,
+  OptimizeRequest,
+  PictureRequest,
+  PreviewRequest,
+} from './child/protocol.ts';
 import { ChildMessageSchema } from './child-messages.ts';
 import { makeChildProgram } from './child-program.ts';
 import { BuildFailure } from './failure.ts';
@@ -34,6 +41,8 @@ export interface Child {
   build(request: ChildRequest, onMessage: (message: ChildMessage) => void): Promise<void>;
   /** Makes an asset smaller instead. */
   optimize(request: OptimizeRequest): Promise<void>;
+  /** Writes a picture anew. */
+  picture(request: PictureRequest): Promise<void>;
   /** Bundles a preview. Rejects as `build` does. */
   preview(request: PreviewRequest): Promise<void>;
   /** Kills it with everything it started and removes its folder. Safe at any time and more than once. */
@@ -176,10 +185,7 @@ const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promis
 
 const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir, onDispose: () => void): Child => {
   let disposed: Promise<void> | undefined;
-  const ask = async (
-    request: ChildRequest | OptimizeRequest | PreviewRequest,
-    onMessage: (message: ChildMessage) => void,
-  ): Promise<void> => {
+  const ask = async (request: AnyRequest, onMessage: (message: ChildMessage) => void): Promise<void> => {
     const outcome = Promise.withResolvers<void>();
     let told = false;
     child.on('message', (value) => {
@@ -212,6 +218,7 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
 
     build: ask,
     optimize: (request) => ask(request, () => undefined),
+    picture: (request) => ask(request, () => undefined),
     preview: (request) => ask(request, () => undefined),
 
     dispose: () => {

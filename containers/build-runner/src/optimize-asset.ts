@@ -64,11 +64,16 @@ const attempt = async (
     const input = join(child.work.project, 'asset');
     const output = join(child.work.out, 'asset');
     await platform.source(signal, (body) => store(body, input, job));
-    await child.optimize({ optimize: job.mimeType, input, output, compressMeshes: job.compressMeshes });
+    const isPicture = 'picture' in job;
+    if (isPicture) await child.picture({ picture: job.picture, input, output });
+    else await child.optimize({ optimize: job.mimeType, input, output, compressMeshes: job.compressMeshes });
     signal.throwIfAborted();
     const made = await lstat(output).catch(() => null);
+    // Another format may take more bytes, and a picture of another size is wanted whatever it takes.
+    if (isPicture && made !== null && made.size > limits.optimize.bytes)
+      throw new BuildFailure('limit', 'payload_too_large', 'What is made of the picture is too large.');
     // What a child leaves is believed no further than that it is a file.
-    if (made === null || !made.isFile() || made.size >= job.size || made.size > limits.optimize.bytes) {
+    if (made === null || !made.isFile() || (!isPicture && made.size >= job.size) || made.size > limits.optimize.bytes) {
       await platform.end({ type: 'unchanged' }, signal);
       return 'unchanged';
     }

@@ -230,7 +230,7 @@ export const assetEndpoints = {
     summary: 'Make a picture, drawing or model smaller',
     access: asset('project.write'),
     description:
-      'PNG, JPEG and WebP while you wait. SVG, GLB and glTF by a build runner: 202, and how it goes is at the same address. What it was stays as the version before. Where nothing is gained there is no new version; the same request again changes nothing and answers at once. Animations, and what is too large, are refused.',
+      'PNG, JPEG and WebP while you wait where Cloudflare Images is bound. SVG, GLB and glTF, and pictures elsewhere, by a build runner: 202, and how it goes is at the same address. What it was stays as the version before. Where nothing is gained there is no new version; the same request again changes nothing and answers at once. Animations, and what is too large, are refused.',
     body: OptimizeAsset,
     responses: {
       200: { description: 'The asset as it is now', json: OptimizeResult },

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import type { PictureOrder } from '../../contract/assets.ts';
 import type { Kit } from './kit.ts';
 
 /** Why a session was ended before its time. */
@@ -340,6 +341,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       version: integer('version').notNull(),
       userId: text('user_id').notNull(),
       compressMeshes: integer('compress_meshes', { mode: 'boolean' }).notNull(),
+      /** How a picture is written anew; null of what is none. */
+      picture: text('picture', { mode: 'json' }).$type<PictureOrder>(),
       status: text('status').$type<'queued' | 'running' | 'done' | 'failed'>().notNull(),
       /** Counts offers to runners. */
       attempt: integer('attempt').notNull(),

@@ -1,9 +1,10 @@
-import type { AssetMetadata, OptimizeAsset } from '../../contract/assets.ts';
+import type { AssetMetadata, OptimizeAsset, PictureOrder } from '../../contract/assets.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { type AssetJob, type AssetOutcome, OptimizedType } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
-import { assetKind } from '../../core/asset-types.ts';
+import { assetKind, assetName, renamedTo } from '../../core/asset-types.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
 import { type AssetAt, addAssetVersion } from '../../data/assets.ts';
@@ -22,6 +23,8 @@ import { giveUp, settleOptimization, tellOptimized, wakeFor } from '../../queues
 import { readBytes } from '../http/body.ts';
 import type { AppContext } from '../http/context.ts';
 import { metadataOf } from './metadata.ts';
+import { pictureVersion } from './optimize.ts';
+import { mimeTypeOf } from './pictures.ts';
 
 /** Which attempt a runner's token opens. */
 interface Ticket {
@@ -50,26 +53,49 @@ function refuseFields({ format, maxWidth, maxHeight, compressMeshes }: OptimizeA
   if (issues.length > 0) throw new KilnError('validation_failed', { issues });
 }
 
+/** What is to be done with an asset. */
+type Task = Pick<OptimizationRow, 'compressMeshes' | 'picture'>;
+
+const isSame = (a: Task, b: Task): boolean =>
+  a.compressMeshes === b.compressMeshes && canonicalJson(a.picture) === canonicalJson(b.picture);
+
 /**
  * Has a runner make a drawing or model smaller; null: it is as small as it gets. One that is asked for already is not
  * asked for again. Throws what an earlier try of the same version ended with, where another would end so too.
  */
 export async function askToOptimize(
   c: AppContext,
-  { asset, version }: AssetAt,
+  at: AssetAt,
   type: OptimizedType,
   userId: string,
   wanted: OptimizeAsset,
 ): Promise<OptimizationRow | null> {
   refuseFields(wanted, type);
   const compressMeshes = wanted.compressMeshes ?? false;
-  const { optimized } = version.metadata as AssetMetadata;
+  const { optimized } = at.version.metadata as AssetMetadata;
   if (optimized && optimized.compressMeshes === compressMeshes && optimized.format === formats[type]) return null;
-  const { bytes, offered } = limits.optimize;
-  if (version.size > bytes)
+  const { bytes } = limits.optimize;
+  if (at.version.size > bytes)
     throw new KilnError('payload_too_large', { detail: `At most ${bytes} bytes are made smaller.` });
+  return await ask(c, at, userId, { compressMeshes, picture: null });
+}
+
+/** The same for a picture, where nobody else can. */
+export const askForSmallerPicture = (
+  c: AppContext,
+  at: AssetAt,
+  userId: string,
+  picture: PictureOrder,
+): Promise<OptimizationRow | null> => ask(c, at, userId, { compressMeshes: false, picture });
+
+async function ask(
+  c: AppContext,
+  { asset, version }: AssetAt,
+  userId: string,
+  task: Task,
+): Promise<OptimizationRow | null> {
   const earlier = await latestOptimization(c.var.db, asset.id);
-  if (earlier?.version === version.version && earlier.compressMeshes === compressMeshes) {
+  if (earlier?.version === version.version && isSame(earlier, task)) {
     if (earlier.status === 'done') return null;
     if (earlier.errorCode === 'asset_broken' || earlier.errorCode === 'payload_too_large')
       throw new KilnError(earlier.errorCode);
@@ -80,7 +106,7 @@ export async function askToOptimize(
     assetId: asset.id,
     version: version.version,
     userId,
-    compressMeshes,
+    ...task,
     status: 'queued',
     attempt: 0,
     starts: 0,
@@ -89,7 +115,7 @@ export async function askToOptimize(
     errorCode: null,
     createdAt: c.var.started,
     endedAt: null,
-    dueAt: c.var.started + offered,
+    dueAt: c.var.started + limits.optimize.offered,
   };
   if (!(await createOptimization(c.var.db, row))) {
     const open = await latestOptimization(c.var.db, asset.id);
@@ -100,7 +126,7 @@ export async function askToOptimize(
     project: asset.projectId,
     asset: asset.id,
     optimization: row.id,
-    type,
+    type: version.mimeType,
     bytes: version.size,
   });
   await wakeFor(c.env, row.id).catch((error: unknown) =>
@@ -128,48 +154,65 @@ export async function startOptimizing(c: AppContext, job: Ticket, execution: str
   if (!(await beginOptimization(db, job.sub, job.attempt, execution, started))) throw over();
   const { row, at } = await runningJob(c, job);
   const { mimeType, size, hash } = at.version;
-  return {
-    mimeType: OptimizedType.parse(mimeType),
-    size,
-    hash,
-    compressMeshes: row.compressMeshes,
-    timeout: limits.optimize.timeout,
-  };
+  const { picture, compressMeshes } = row;
+  const source = { size, hash, timeout: limits.optimize.timeout };
+  return picture ? { ...source, picture } : { ...source, mimeType: OptimizedType.parse(mimeType), compressMeshes };
 }
 
 /** Errors of a result that end its attempt: another runner would bring the same. */
 const final: ReadonlySet<ErrorCode> = new Set(['quota_exceeded', 'conflict', 'path_conflict', 'not_found']);
 
-/** Makes the next version of what a runner hands in. What it is its bytes say, as of any upload. */
+const invalid = (message: string): KilnError =>
+  new KilnError('validation_failed', { issues: [{ path: 'body', message }] });
+
+/** What a result makes of the asset, judged as an upload is: what it is its bytes say. Null: nothing is gained. */
+async function nextVersion(bucket: R2Bucket, row: OptimizationRow, at: AssetAt, bytes: Uint8Array) {
+  const { asset, version } = at;
+  const { picture, compressMeshes } = row;
+  const expected = picture ? mimeTypeOf(picture.format) : version.mimeType;
+  if (bytes.length === 0) throw invalid('is empty');
+  if (!picture && bytes.length >= version.size) throw invalid('is not smaller than the asset');
+  const name = picture ? renamedTo(asset.name, expected) : asset.name;
+  const kind = await assetKind(name, bytes.subarray(0, limits.asset.headBytes), {});
+  if (kind.mimeType !== expected) throw new KilnError('type_mismatch');
+  const hash = sha256(bytes);
+  const objectKey = blobKey(hash);
+  const read = await metadataOf(bucket, { objectKey, size: bytes.length, head: bytes }, kind);
+  if (picture) {
+    if (!fits(read, picture)) throw invalid('is not as large as was asked for');
+    return pictureVersion(at, picture, bytes, read);
+  }
+  const savedBytes = version.size - bytes.length;
+  const format = formats[OptimizedType.parse(expected)];
+  const optimized = { format, quality: null, maxWidth: null, maxHeight: null, compressMeshes, savedBytes };
+  const content = { ...kind, objectKey, hash, size: bytes.length, metadata: { ...read, optimized } };
+  return { name, savedBytes, content };
+}
+
+const fits = ({ width, height }: AssetMetadata, { maxWidth, maxHeight }: PictureOrder): boolean =>
+  (width ?? Infinity) <= (maxWidth ?? limits.variant.side) &&
+  (height ?? Infinity) <= (maxHeight ?? limits.variant.side);
+
+/** Makes the next version of what a runner hands in. */
 export async function takeResult(c: AppContext, job: Ticket): Promise<void> {
   const { db, started, requestId } = c.var;
   const { row, at } = await runningJob(c, job);
-  const { asset, version } = at;
   const bytes = await readBytes(c.req.raw, limits.optimize.bytes);
-  if (bytes.length === 0 || bytes.length >= version.size)
-    throw new KilnError('validation_failed', { issues: [{ path: 'body', message: 'is not smaller than the asset' }] });
-  const kind = await assetKind(asset.name, bytes.subarray(0, limits.asset.headBytes), {});
-  if (kind.mimeType !== version.mimeType) throw new KilnError('type_mismatch');
-  const hash = sha256(bytes);
-  const objectKey = blobKey(hash);
-  await putBlob(c.env.ASSETS, hash, bytes);
-  const read = await metadataOf(c.env.ASSETS, { objectKey, size: bytes.length, head: bytes }, kind);
-  const savedBytes = version.size - bytes.length;
-  const optimized = {
-    format: formats[OptimizedType.parse(kind.mimeType)],
-    quality: null,
-    maxWidth: null,
-    maxHeight: null,
-    compressMeshes: row.compressMeshes,
-    savedBytes,
-  };
+  const next = await nextVersion(c.env.ASSETS, row, at, bytes);
+  if (!next) {
+    await settleOptimization(c.env, db, row, null, started);
+    return;
+  }
+  await putBlob(c.env.ASSETS, next.content.hash, bytes);
+  const { asset } = at;
+  const { savedBytes } = next;
   let made: AssetAt;
   try {
     made = await addAssetVersion(
       db,
       asset.projectId,
-      asset.name,
-      { ...kind, objectKey, hash, size: bytes.length, metadata: { ...read, optimized } },
+      assetName(next.name),
+      next.content,
       { actorId: row.userId, now: started, requestId },
       { replaces: asset, optimization: { id: row.id, attempt: row.attempt, savedBytes } },
     );

@@ -12,12 +12,15 @@ import { type AppContext, actorOf } from '../http/context.ts';
 import { metadataOf } from './metadata.ts';
 import { remake } from './pictures.ts';
 
-const pictureOf = ({ version: { mimeType, size, metadata, objectKey } }: AssetAt) => ({
+const pictureOf = ({ version: { mimeType, size, metadata, objectKey, hash } }: AssetAt) => ({
   mimeType,
   size,
   metadata: metadata as AssetMetadata,
   objectKey,
+  hash,
 });
+
+const asPng = { format: 'png', quality: 100, maxWidth: null, maxHeight: null } as const;
 
 /** Puts pixels where they belong. Whatever the PNG is made of, the sheet has four channels of eight bits. */
 function draw(sheet: Sheet, pixels: Uint8Array, tile: Placed, png: Uint8Array): void {
@@ -84,7 +87,7 @@ export async function pack(c: AppContext, projectId: string, userId: string, wan
   for (const tile of sheet.tiles) {
     const source = sources.get(tile.name);
     if (!source) throw new Error('every tile has its source');
-    draw(sheet, pixels, tile, await remake(c.env, pictureOf(source), { format: 'image/png', quality: 100 }));
+    draw(sheet, pixels, tile, await remake(c.env, pictureOf(source), asPng));
   }
   const png = encode({ width: sheet.width, height: sheet.height, data: pixels, channels: 4, depth: 8 });
   const image = await store(c, projectId, userId, imageName, png, { type: 'image', mimeType: 'image/png' });

@@ -6,14 +6,14 @@ import type { Deliverable } from '../../data/delivery.ts';
 import { getObject, variantKey } from '../../data/objects.ts';
 import type { AppContext } from '../http/context.ts';
 import { keep, kept } from './edge-cache.ts';
-import { type PictureFormat, remake } from './pictures.ts';
+import { formatOf, mimeTypeOf, type PictureType, remake } from './pictures.ts';
 
 /** Raised when variants come out differently. */
 const edition = 'v1';
 
 export interface Variant {
   readonly name: string;
-  readonly mimeType: PictureFormat;
+  readonly mimeType: PictureType;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly cached: boolean;
 }
@@ -30,7 +30,7 @@ export function variantAsked(url: URL): VariantQuery | null {
 }
 
 /** Format that shows as much as the original does. */
-const likeItself = (mimeType: string): PictureFormat =>
+const likeItself = (mimeType: string): PictureType =>
   mimeType === 'image/jpeg' || mimeType === 'image/webp' ? mimeType : 'image/png';
 
 /**
@@ -38,7 +38,7 @@ const likeItself = (mimeType: string): PictureFormat =>
  * asks has passed the gate of the asset.
  */
 export async function variantOf(c: AppContext, asset: Deliverable, { w, format }: VariantQuery): Promise<Variant> {
-  const mimeType: PictureFormat = format === undefined ? likeItself(asset.mimeType) : `image/${format}`;
+  const mimeType: PictureType = format === undefined ? likeItself(asset.mimeType) : mimeTypeOf(format);
   const name = `${edition}-${w ?? 'full'}-${mimeType.slice(6)}`;
   const shape = { name, mimeType };
   const near = await kept(c, `variant/${asset.hash}/${name}`);
@@ -48,7 +48,12 @@ export async function variantOf(c: AppContext, asset: Deliverable, { w, format }
   let bytes = stored && new Uint8Array(await stored.arrayBuffer());
   if (!bytes) {
     const start = Date.now();
-    bytes = await remake(c.env, asset, { width: w, format: mimeType, quality: limits.variant.quality });
+    bytes = await remake(c.env, asset, {
+      format: formatOf(mimeType),
+      quality: limits.variant.quality,
+      maxWidth: w ?? null,
+      maxHeight: null,
+    });
     await c.env.ASSETS.put(key, bytes, { httpMetadata: { contentType: mimeType } });
     logEvent('asset.variant', {
       requestId: c.var.requestId,

@@ -24,9 +24,10 @@ import { blobKey, ensureBlob, getObject } from '../../data/objects.ts';
 import { latestOptimization, toOptimization } from '../../data/optimizations.ts';
 import { iso } from '../../data/time.ts';
 import { metadataOf } from '../assets/metadata.ts';
-import { optimize } from '../assets/optimize.ts';
-import { askToOptimize } from '../assets/optimize-later.ts';
+import { optimize, planOf } from '../assets/optimize.ts';
+import { askForSmallerPicture, askToOptimize } from '../assets/optimize-later.ts';
 import { pack } from '../assets/pack.ts';
+import { imagesOf } from '../assets/pictures.ts';
 import { type ReceivedFile, receiveForm } from '../assets/receive.ts';
 import { showAsset, showAssets, showVersions } from '../assets/show.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -223,16 +224,19 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     const before = await versionOf(c.var.db, asset);
     if (!before) throw new KilnError('not_found');
     const optimizedType = OptimizedType.safeParse(before.version.mimeType);
-    if (optimizedType.success) {
-      const row = await askToOptimize(c, before, optimizedType.data, user.userId, body);
-      const asset = await showAsset(c, before);
-      return row
-        ? { status: 202, body: { asset, savedBytes: 0, optimization: toOptimization(row) } }
-        : { status: 200, body: { asset, savedBytes: 0 } };
+    const order = optimizedType.success ? null : planOf(before, body);
+    if (order && imagesOf(c.env)) {
+      const { at, savedBytes, changed } = await optimize(c, before, user.userId, order);
+      if (changed) await tell(room, 'asset.uploaded', at.asset);
+      return { status: 200, body: { asset: await showAsset(c, at), savedBytes } };
     }
-    const { at, savedBytes, changed } = await optimize(c, before, user.userId, body);
-    if (changed) await tell(room, 'asset.uploaded', at.asset);
-    return { status: 200, body: { asset: await showAsset(c, at), savedBytes } };
+    const row = optimizedType.success
+      ? await askToOptimize(c, before, optimizedType.data, user.userId, body)
+      : order && (await askForSmallerPicture(c, before, user.userId, order));
+    const shown = await showAsset(c, before);
+    return row
+      ? { status: 202, body: { asset: shown, savedBytes: 0, optimization: toOptimization(row) } }
+      : { status: 200, body: { asset: shown, savedBytes: 0 } };
   });
 
   mount(app, endpoints.getOptimization, async (c, { asset }) => {

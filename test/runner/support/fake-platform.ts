@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import type { PictureOrder } from '../../../src/contract/assets.ts';
 import { frames, readFrames } from '../../../src/contract/frames.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import {
-  type AssetJob,
+  AssetJob,
   AssetOutcome,
   AssetStart,
   type AssetTicket,
@@ -15,6 +16,7 @@ import {
   type Job,
   JobStart,
   type JobTicket,
+  type OptimizedType,
   type OutputFile,
   ProvenanceRequest,
   type RunnerEvent,
@@ -103,6 +105,13 @@ export class FakeBuild {
   }
 }
 
+/** What of an asset's job a test says; the rest is as it should be. */
+export type AssetTask = ({ readonly mimeType: OptimizedType } | { readonly picture: PictureOrder }) & {
+  readonly compressMeshes?: boolean;
+  readonly hash?: string;
+  readonly timeout?: number;
+};
+
 /** One asset that is to be made smaller, as the platform sees it. */
 export class FakeOptimization {
   readonly ticket: AssetTicket;
@@ -112,11 +121,11 @@ export class FakeOptimization {
   readonly #bytes: Buffer;
   executions: string[] = [];
 
-  constructor(ticket: AssetTicket, bytes: Buffer, job: Pick<AssetJob, 'mimeType'> & Partial<AssetJob>) {
+  constructor(ticket: AssetTicket, bytes: Buffer, job: AssetTask) {
     this.ticket = ticket;
     this.#bytes = bytes;
     const { timeout } = limits.optimize;
-    this.job = { size: bytes.length, hash: sha256(bytes), compressMeshes: false, timeout, ...job };
+    this.job = AssetJob.parse({ size: bytes.length, hash: sha256(bytes), compressMeshes: false, timeout, ...job });
   }
 
   async answer(
@@ -209,10 +218,7 @@ export class FakePlatform {
   }
 
   /** An asset that waits to be made smaller. */
-  async optimization(
-    bytes: string | Uint8Array,
-    job: Pick<AssetJob, 'mimeType'> & Partial<AssetJob>,
-  ): Promise<FakeOptimization> {
+  async optimization(bytes: string | Uint8Array, job: AssetTask): Promise<FakeOptimization> {
     const optimizationId = newId();
     const claims = { exp: Math.floor(Date.now() / 1000) + 120 };
     const token = await this.sign(

@@ -1,12 +1,12 @@
 /**
- * The isolated part of the runner: one process, one build, one asset to be made smaller, or one preview. It gets a folder with the project's files and
+ * The isolated part of the runner: one process, one build, one asset to be made smaller, one picture, or one preview. It gets a folder with the project's files and
  * leaves one with the outputs; it has no token, no URL and no environment of its own, and is killed as a
  * group when its time is over. Nothing of the project is executed here either: no plugin, no script, no
  * configuration file that is code.
  */
 import { transform } from 'esbuild';
 import { buildProject } from './build-project.ts';
-import type { ChildMessage, ChildRequest, OptimizeRequest, PreviewRequest } from './protocol.ts';
+import type { AnyRequest, ChildMessage } from './protocol.ts';
 
 const send = (message: ChildMessage): Promise<void> =>
   new Promise((resolve) => {
@@ -18,13 +18,14 @@ const send = (message: ChildMessage): Promise<void> =>
 process.once('disconnect', () => process.exit());
 
 /** What only this needs is not loaded for a build, which is what a process that waits is mostly for. */
-const work = async (request: ChildRequest | OptimizeRequest | PreviewRequest): Promise<ChildMessage> => {
+const work = async (request: AnyRequest): Promise<ChildMessage> => {
   if ('optimize' in request) return await (await import('./optimize-asset.ts')).optimizeAsset(request);
+  if ('picture' in request) return await (await import('./remake-picture.ts')).remakePicture(request);
   if ('preview' in request) return await (await import('./bundle-preview.ts')).bundlePreview(request);
   return await buildProject(request, (message) => void send(message));
 };
 
-process.once('message', (request: ChildRequest | OptimizeRequest | PreviewRequest) => {
+process.once('message', (request: AnyRequest) => {
   void (async () => {
     await send(await work(request));
     process.exit();

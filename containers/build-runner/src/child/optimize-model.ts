@@ -157,7 +157,7 @@ const shrink = async (document: Document, options: OptimizeOptions): Promise<voi
   );
   for (const texture of document.getRoot().listTextures()) {
     const image = texture.getImage();
-    const smaller = image !== null && texture.getMimeType() === 'image/png' ? await optimizePng(image, options) : null;
+    const smaller = image !== null && texture.getMimeType() === 'image/png' ? await optimizePng(image) : null;
     if (smaller !== null) texture.setImage(new Uint8Array(smaller));
   }
   if (!options.compressMeshes) return;

@@ -1,6 +1,5 @@
 import sharp from 'sharp';
 import { runnerLimits } from '../runner-limits.ts';
-import type { Optimizer } from './optimize.ts';
 
 /** One picture at a time: a cache of decoded ones would only hold memory. */
 sharp.cache(false);
@@ -8,7 +7,7 @@ sharp.cache(false);
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Encodes the same pixels better. What carries more than pixels of 8 bits (animation, colour profile) is left alone. */
-export const optimizePng: Optimizer = async (bytes) => {
+export const optimizePng = async (bytes: Uint8Array): Promise<Uint8Array | null> => {
   const chunks = chunkNames(bytes);
   const input = { limitInputPixels: runnerLimits.optimizedPixels, failOn: 'warning' as const };
   const { depth, format, isPalette } = await sharp(bytes, input).metadata();

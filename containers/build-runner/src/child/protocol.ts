@@ -1,3 +1,4 @@
+import type { PictureOrder } from '../../../../src/contract/assets.ts';
 import type { BuildOptions, BuildTarget } from '../../../../src/contract/builds.ts';
 import type { ErrorCode } from '../../../../src/contract/errors.ts';
 import type { BuildStep, OptimizedType } from '../../../../src/contract/jobs.ts';
@@ -40,6 +41,14 @@ export interface OptimizeRequest {
   readonly compressMeshes: boolean;
 }
 
+/** What the parent may ask of its child instead: to write one picture anew. */
+export interface PictureRequest {
+  readonly picture: PictureOrder;
+  /** Absolute paths inside the child's own work folder. */
+  readonly input: string;
+  readonly output: string;
+}
+
 /** What the parent may ask of its child instead: to bundle one preview. */
 export interface PreviewRequest {
   readonly preview: true;
@@ -47,6 +56,8 @@ export interface PreviewRequest {
   readonly input: string;
   readonly output: string;
 }
+
+export type AnyRequest = ChildRequest | OptimizeRequest | PictureRequest | PreviewRequest;
 
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =

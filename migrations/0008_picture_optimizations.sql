@@ -1,0 +1,1 @@
+ALTER TABLE `optimizations` ADD `picture` text;

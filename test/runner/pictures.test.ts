@@ -1,0 +1,117 @@
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PictureOrder } from '../../src/contract/assets.ts';
+import type { AssetOutcome } from '../../src/contract/jobs.ts';
+import { png, textBytes } from '../support/media.ts';
+import { FakePlatform } from './support/fake-platform.ts';
+import { RunnerProcess } from './support/runner-process.ts';
+
+let platform: FakePlatform;
+let runner: RunnerProcess;
+
+beforeAll(async () => {
+  platform = await FakePlatform.start();
+  runner = await RunnerProcess.start({ platformUrl: platform.url });
+});
+
+afterAll(async () => {
+  await runner?.dispose();
+  await platform?.stop();
+});
+
+const order = (wanted: Partial<PictureOrder> = {}): PictureOrder => ({
+  format: 'png',
+  quality: 80,
+  maxWidth: null,
+  maxHeight: null,
+  ...wanted,
+});
+
+/** A picture of many colours, so that encoders have something to do. */
+const photo = async (width: number, height: number): Promise<Buffer> => {
+  const pixels = Buffer.from(Array.from({ length: width * height * 3 }, (_, n) => (n * 7 + ((n * n) >> 9)) & 255));
+  return await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 100 })
+    .toBuffer();
+};
+
+/** A picture that claims to be larger than it is. */
+const claiming = (width: number, height: number): Uint8Array => {
+  const bytes = png(4, 4);
+  new DataView(bytes.buffer).setUint32(16, width);
+  new DataView(bytes.buffer).setUint32(20, height);
+  return bytes;
+};
+
+const broken = { type: 'failure', kind: 'user', code: 'asset_broken' } as const;
+
+async function optimized(bytes: Uint8Array, picture: PictureOrder): Promise<Buffer | AssetOutcome> {
+  const optimization = await platform.optimization(bytes, { picture });
+  expect((await runner.post(optimization.ticket)).status).toBe(202);
+  return await optimization.outcome.promise;
+}
+
+const facts = async (made: Buffer | AssetOutcome) => {
+  if (!Buffer.isBuffer(made)) throw new Error(JSON.stringify(made));
+  const { format, width, height, pages } = await sharp(made).metadata();
+  return { format, width, height, pages };
+};
+
+describe('a picture as a job', () => {
+  it('becomes what was asked for: format, box, proportions, and never larger', async () => {
+    const source = await photo(400, 200);
+    expect(
+      await facts(await optimized(source, order({ format: 'webp', maxWidth: 100, maxHeight: 100 }))),
+    ).toMatchObject({
+      format: 'webp',
+      width: 100,
+      height: 50,
+    });
+    expect(await facts(await optimized(source, order({ format: 'avif', maxWidth: 4000 })))).toMatchObject({
+      format: 'heif',
+      width: 400,
+      height: 200,
+    });
+    const jpeg = await optimized(source, order({ format: 'jpeg', quality: 50 }));
+    expect(await facts(jpeg)).toMatchObject({ format: 'jpeg', width: 400 });
+    expect((jpeg as Buffer).length).toBeLessThan(source.length);
+  });
+
+  it('keeps its pixels as a PNG, is upright, and has no black where it was clear', async () => {
+    const fat = png(200, 100, [9, 90, 200], [{ type: 'tEXt', data: new Uint8Array(50_000).fill(65) }]);
+    const packed = (await optimized(fat, order())) as Buffer;
+    expect(packed.length).toBeLessThan(2000);
+    expect((await sharp(packed).removeAlpha().raw().toBuffer()).subarray(0, 3)).toEqual(Buffer.from([9, 90, 200]));
+    const turned = await sharp(await photo(60, 20))
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    expect(await facts(await optimized(turned, order({ format: 'webp' })))).toMatchObject({ width: 20, height: 60 });
+    const clear = await sharp({ create: { width: 8, height: 8, channels: 4, background: '#0000' } })
+      .png()
+      .toBuffer();
+    const onWhite = (await optimized(clear, order({ format: 'jpeg' }))) as Buffer;
+    expect([...(await sharp(onWhite).raw().toBuffer()).subarray(0, 3)]).toEqual([255, 255, 255]);
+    const moving = await sharp(Buffer.alloc(3 * 8 * 16, 40), {
+      raw: { width: 8, height: 16, channels: 3, pageHeight: 8 },
+    })
+      .gif()
+      .toBuffer();
+    const first = await facts(await optimized(moving, order({ format: 'webp' })));
+    expect(first).toMatchObject({ format: 'webp', width: 8, height: 8 });
+    expect(first.pages ?? 1).toBe(1);
+  });
+
+  it('#48 #66 that is a bomb, broken, or something else ends by its type, and takes nobody with it', async () => {
+    expect(await optimized(claiming(65_000, 65_000), order())).toMatchObject({ type: 'failure' });
+    expect(await optimized(claiming(12_001, 10), order())).toMatchObject({ type: 'failure' });
+    expect(await optimized(png(40, 40).slice(0, 60), order({ format: 'webp' }))).toEqual(broken);
+    expect(await optimized(textBytes('no picture at all'), order())).toEqual(broken);
+    // A decoder for it is there, and is not let at it.
+    const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
+    expect(await optimized(textBytes(drawing), order())).toEqual(broken);
+    const tiff = await sharp(png(9, 9)).tiff().toBuffer();
+    expect(await optimized(tiff, order())).toEqual(broken);
+    expect(await runner.health()).toMatchObject({ status: 'ok' });
+  });
+});

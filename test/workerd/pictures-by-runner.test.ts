@@ -1,0 +1,149 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Asset, Optimization } from '../../src/contract/assets.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { AssetJob } from '../../src/contract/jobs.ts';
+import { limits } from '../../src/contract/limits.ts';
+import { configOf } from '../../src/core/config.ts';
+import { signToken } from '../../src/core/tokens.ts';
+import { sha256 } from '../../src/core/tree.ts';
+import { openDatabase } from '../../src/data/open.ts';
+import { offerOptimization } from '../../src/data/optimizations.ts';
+import worker from '../../src/worker/index.ts';
+import { png, textBytes } from '../support/media.ts';
+import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld({});
+});
+
+/** The Worker of an account without Cloudflare Images. */
+async function fetchWithout(path: string, init: RequestInit = {}, host = 'kiln.test'): Promise<Response> {
+  const { IMAGES: _, ...rest } = env;
+  const context = createExecutionContext();
+  const request = new Request(`http://${host}${path}`, init);
+  const answer = await worker.fetch(request as Request<unknown, IncomingRequestCfProperties>, rest as Env, context);
+  const bytes = await answer.arrayBuffer();
+  await waitOnExecutionContext(context);
+  return new Response([204, 304].includes(answer.status) ? null : bytes, answer);
+}
+
+async function stored(name: string, data: Uint8Array<ArrayBuffer>): Promise<Asset> {
+  const body = new FormData();
+  body.set('projectId', world.projectId);
+  body.set('file', new File([data], name));
+  const answer = await call('POST', '/api/assets/upload', { as: world.editor, body });
+  return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
+}
+
+/** A picture that is stored badly: its text is most of it. */
+const fat = (width: number, height: number): Uint8Array<ArrayBuffer> =>
+  png(width, height, [9, 90, 200], [{ type: 'tEXt', data: new Uint8Array(5000).fill(65) }]);
+
+const ask = (id: string, json: Record<string, unknown> = {}): Promise<Response> =>
+  fetchWithout(`/api/assets/${id}/optimize`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${world.editor.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(json),
+  });
+
+const queued = async (id: string, json: Record<string, unknown> = {}): Promise<Optimization> =>
+  (await expectJson<{ optimization: Optimization }>(await ask(id, json), 202)).optimization;
+
+const state = async (id: string) =>
+  await expectJson<{ asset: Asset; optimization: Optimization | null }>(
+    await call('GET', `/api/assets/${id}/optimize`, { as: world.viewer }),
+    200,
+  );
+
+/** A runner that has begun. */
+async function begun(id: string) {
+  const row = await offerOptimization(openDatabase(env), id, Date.now(), limits.optimize.offered);
+  const claims = { sub: id, projectId: world.projectId, attempt: row?.attempt ?? 0 };
+  const headers = { authorization: `Bearer ${await signToken(configOf(env), 'optimize', claims, 60_000)}` };
+  const path = `/api/runner/optimizations/${id}`;
+  const answer = await call('POST', `${path}/start`, { headers, json: { execution: newId() } });
+  return {
+    job: AssetJob.parse(await expectJson(answer, 200)),
+    result: (body: BodyInit) => call('PUT', `${path}/result`, { headers, body }),
+  };
+}
+
+describe('a picture that is made smaller where Cloudflare Images is not bound', () => {
+  it('is a job for a runner, whose result is the next version; the same request again changes nothing', async () => {
+    const asset = await stored('hero.png', fat(40, 20));
+    const json = { maxWidth: 10, quality: 70 };
+    const { id, status } = await queued(asset.id, json);
+    expect(status).toBe('queued');
+    expect((await queued(asset.id, json)).id).toBe(id);
+    const { job, result } = await begun(id);
+    const picture = { format: 'png', quality: 70, maxWidth: 10, maxHeight: null };
+    expect(job).toMatchObject({ picture, size: asset.size, hash: asset.hash });
+    const small = png(10, 5);
+    await expectJson(await result(small), 200);
+    const now = await state(asset.id);
+    expect(now.asset).toMatchObject({ version: 2, name: 'hero.png', hash: sha256(small), size: small.length });
+    expect(now.asset.metadata).toMatchObject({
+      width: 10,
+      height: 5,
+      optimized: { ...picture, savedBytes: asset.size - small.length },
+    });
+    expect(now.optimization).toMatchObject({ status: 'done', savedBytes: asset.size - small.length });
+    expect(await expectJson(await ask(asset.id, json), 200)).toMatchObject({ savedBytes: 0, asset: { version: 2 } });
+    const original = await call('GET', `/api/assets/${asset.id}/download?version=1`, { as: world.viewer });
+    expect(sha256(new Uint8Array(await original.arrayBuffer()))).toBe(asset.hash);
+  });
+
+  it('takes the extension of its new format, also where that is larger', async () => {
+    const tiny = png(3, 3);
+    const asset = await stored('tiny.png', tiny);
+    const { id } = await queued(asset.id, { format: 'jpeg' });
+    const { result } = await begun(id);
+    expect(await expectProblem(await result(png(3, 3)), 422)).toBe('type_mismatch');
+    expect(await expectProblem(await result(textBytes('<html></html>')), 422)).toBe('type_mismatch');
+    const jpeg = Uint8Array.from(atob(jpegOfOnePixel), (char) => char.charCodeAt(0));
+    await expectJson(await result(jpeg), 200);
+    const now = await state(asset.id);
+    expect(now.asset).toMatchObject({ name: 'tiny.jpg', mimeType: 'image/jpeg', version: 2 });
+    expect(now.optimization?.savedBytes).toBe(asset.size - jpeg.length);
+  });
+
+  it('stays as it is where nothing is gained, and is not tried again', async () => {
+    const asset = await stored('small.png', png(6, 6));
+    const { id } = await queued(asset.id);
+    const { result } = await begun(id);
+    await expectJson(await result(fat(6, 6)), 200);
+    expect(await state(asset.id)).toMatchObject({
+      optimization: { id, status: 'done', savedBytes: 0 },
+      asset: { version: 1 },
+    });
+    expect(await expectJson(await ask(asset.id), 200)).toMatchObject({ savedBytes: 0 });
+    // In another way it may be worth it.
+    expect((await queued(asset.id, { format: 'webp' })).id).not.toBe(id);
+  });
+
+  it('#71 is no larger than was asked for, whatever a runner brings', async () => {
+    const asset = await stored('box.png', fat(50, 50));
+    const { result } = await begun((await queued(asset.id, { maxWidth: 20, maxHeight: 20 })).id);
+    expect(await expectProblem(await result(png(21, 5)), 422)).toBe('validation_failed');
+    expect(await expectProblem(await result(png(5, 21)), 422)).toBe('validation_failed');
+    expect(await expectProblem(await result(''), 422)).toBe('validation_failed');
+    await expectJson(await result(png(20, 20)), 200);
+  });
+
+  it('#48 is refused as by Cloudflare Images, before any runner hears of it', async () => {
+    const bomb = png(1, 1);
+    new DataView(bomb.buffer).setUint32(16, 65_000);
+    expect(await expectProblem(await ask((await stored('bomb.png', bomb)).id), 413)).toBe('payload_too_large');
+    const moving = png(9, 9, [0, 0, 0], [{ type: 'acTL', data: new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0]) }]);
+    expect(await expectProblem(await ask((await stored('a.apng', moving)).id), 415)).toBe('unsupported_media_type');
+    const { id } = await stored('fields.png', png(5, 5));
+    expect(await expectProblem(await ask(id, { compressMeshes: true }), 422)).toBe('validation_failed');
+    expect((await state(id)).optimization).toBeNull();
+  });
+});
+
+const jpegOfOnePixel =
+  '/9j/2wBDACgcHiMeGSgjISMtKygwPGRBPDc3PHtYXUlkkYCZlo+AjIqgtObDoKrarYqMyP/L2u71////m8H////6/+b9//j/2wBDASstLTw1PHZBQXb4pYyl+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj/wAARCAABAAEDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAP/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFAEBAAAAAAAAAAAAAAAAAAAABP/EABQRAQAAAAAAAAAAAAAAAAAAAAD/2gAMAwEAAhEDEQA/AJgHgP/Z';
