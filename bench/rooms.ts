@@ -5,7 +5,13 @@ import { describeMachine, read, type Usage, usage } from './lib/machine.ts';
 import { calmest, figure, percent, print, ratio, type Summary, summarise, table } from './lib/print.ts';
 import { startProfile } from './lib/profile.ts';
 import { markersIn, RoomClient, Tally } from './lib/room-client.ts';
-import { type RoomServer, type ServerName, serverNames, startRoomServer } from './lib/room-servers.ts';
+import {
+  type BenchDocument,
+  type RoomServer,
+  type ServerName,
+  serverNames,
+  startRoomServer,
+} from './lib/room-servers.ts';
 
 export const roomsUsage = `rooms — clients that type in one document, and how long until everybody else has it
   --clients 50      in each of --documents 1 (a project each)
@@ -18,6 +24,7 @@ export const roomsUsage = `rooms — clients that type in one document, and how 
   --rounds 1        repeat; shown is the least disturbed round, ratios are medians over all
   --abuse N         each round twice, the second time beside N sockets of one more account that flood, send too much, noise, or read nothing
   --find MS         instead: the highest rate of edits with p95 below MS and nothing lost
+  --frames N        Kiln takes so many frames of a socket in a second, instead of its limit; for --find, where each client types faster than that
   --without-assets  Kiln and floor without static assets: Miniflare emulates them by Workers in front of each request
   --profile DIR     CPU profile of Kiln's isolate into DIR (slows it a little)
   --verbose         the Worker's log on standard error`;
@@ -59,6 +66,8 @@ const patience = 8000;
 const beat = 3;
 /** A generator that sends less than this part of what it should is the bottleneck itself. */
 const keptUp = 0.95;
+/** A server rests when it uses less than so many cores for one look, in milliseconds; it is waited for so many of them. */
+const resting = { cores: 0.05, look: 500, looks: 40 } as const;
 /** Steps of `--find` after the doubling ends: each halves the gap. */
 const bisections = 3;
 
@@ -98,7 +107,7 @@ async function inBatches<T>(count: number, make: (index: number) => Promise<T>):
 
 /** One measurement: fresh documents, all clients in, type, wait for the last delivery, compare what is stored. */
 async function measure(server: RoomServer, options: Options, profile?: string): Promise<Result> {
-  const rooms = await inBatches(options.documents, async () => {
+  const rooms = await inBatches(options.documents, async (): Promise<MeasuredRoom> => {
     const document = await server.newDocument();
     const tally = new Tally(options.clients);
     const clients = await inBatches(options.clients, async (index) => {
@@ -142,7 +151,7 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
   const ended = clients.flatMap((client) => client.ended ?? []);
   if (ended.length) faults.push(`${ended.length} clients were cut off: ${ended[0]}`);
   if (missing() > 0) faults.push(`${missing()} deliveries did not come`);
-  if (server.remembers) faults.push(...(await compare(rooms, options)));
+  if (server.remembers) faults.push(...(await compare(rooms)));
   await Promise.all(clients.map((client) => client.close()));
 
   const used = usage(first.reading, last.reading);
@@ -161,25 +170,46 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
   };
 }
 
-/** Every edit must be in what a late joiner is given, and in what the server says it has stored. */
-async function compare(
-  rooms: readonly { document: Awaited<ReturnType<RoomServer['newDocument']>>; tally: Tally }[],
-  options: Options,
-): Promise<string[]> {
+interface MeasuredRoom {
+  readonly document: BenchDocument;
+  readonly tally: Tally;
+  readonly clients: readonly RoomClient[];
+}
+
+/**
+ * What a late joiner is given, and what the server says it has stored, must have every edit that its author has not deleted and none that
+ * it has; the joiner must also know of as many as each author made, deleted ones included.
+ */
+async function compare(rooms: readonly MeasuredRoom[]): Promise<string[]> {
   const faults: string[] = [];
-  for (const { document, tally } of rooms) {
+  for (const { document, tally, clients } of rooms) {
     const joiner = new RoomClient(await document.url(0), document.dialect, 0, new Tally(1), true);
     await joiner.ready;
     const joined = markersIn(joiner.content);
+    const behind = clients.filter((client) => joiner.clockOf(client) !== client.clock).length;
     await joiner.close();
     const stored = document.stored ? markersIn(await document.stored()) : joined;
-    let lost = 0;
-    for (let sender = 0; sender < options.clients; sender += 1)
-      for (let number = 0; number < (tally.sent[sender] ?? 0); number += 1)
-        if (!joined.has(`${sender}:${number}`) || !stored.has(`${sender}:${number}`)) lost += 1;
+    const expected = tally.sent.flatMap((sent, sender) => {
+      const oldest = tally.oldest[sender] ?? 0;
+      return Array.from({ length: sent - oldest }, (_, index) => `${sender}:${oldest + index}`);
+    });
+    const lost = expected.filter((edit) => !joined.has(edit) || !stored.has(edit)).length;
     if (lost) faults.push(`${lost} of ${tally.edits} edits are not in the document`);
+    if (joined.size > expected.length || stored.size > expected.length)
+      faults.push(`of ${expected.length} edits that are left, ${joined.size} and ${stored.size} are there`);
+    if (behind) faults.push(`a joiner knows less of ${behind} clients than they made`);
   }
   return faults;
+}
+
+/** Waits until the server has done what an earlier rate left to it, which was too much perhaps. */
+async function rested(server: RoomServer): Promise<void> {
+  for (let look = 0; look < resting.looks; look += 1) {
+    const before = read(server.pid);
+    await sleep(resting.look);
+    const { serverCpu, seconds } = usage(before, read(server.pid));
+    if (serverCpu === null || serverCpu / seconds < resting.cores) return;
+  }
 }
 
 /** The highest rate that a server keeps: doubling until it does not, then halving the gap. */
@@ -191,6 +221,7 @@ async function find(
   let best: Result | null = null;
   let tries = 0;
   const keeps = async (rate: number): Promise<boolean> => {
+    await rested(server);
     const result = await measure(server, { ...options, rate });
     tries += 1;
     const kept = result.faults.length === 0 && result.latency.p95 < slo && result.perSecond > result.wanted * keptUp;
@@ -231,6 +262,7 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       rounds: { type: 'string', default: '1' },
       abuse: { type: 'string', default: '0' },
       find: { type: 'string' },
+      frames: { type: 'string' },
       'without-assets': { type: 'boolean', default: false },
       profile: { type: 'string' },
       verbose: { type: 'boolean', default: false },
@@ -267,6 +299,7 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
         assets: !values['without-assets'],
         inspect: values.profile !== undefined,
         verbose: values.verbose,
+        frames: values.frames === undefined ? undefined : Number(values.frames),
         against: values.against === undefined ? undefined : resolve(values.against),
       }),
     );
