@@ -3,7 +3,8 @@ export type Loader = 'js' | 'jsx' | 'ts' | 'tsx' | 'json' | 'css' | 'local-css' 
 
 const extensionOf = (path: string): string => (/[^/](\.[^./]*)$/.exec(path)?.[1] ?? '').toLowerCase();
 
-const byExtension: Readonly<Record<string, Loader>> = {
+/** How files are read, by the end of their name in small letters. */
+export const byExtension: Readonly<Record<string, Loader>> = {
   '.js': 'js',
   '.mjs': 'js',
   '.cjs': 'js',

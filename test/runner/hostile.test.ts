@@ -35,7 +35,7 @@ beforeEach(async () => {
   const levels = [runner.dir, join(runner.dir, 'work'), join(runner.dir, 'work', String(runner.process.pid))];
   for (const level of levels) {
     await mkdir(level, { recursive: true });
-    for (const name of ['secret.txt', 'secret.ts', 'secret.css', 'x.map', 'secret.json'])
+    for (const name of ['secret.txt', 'secret.ts', 'secret.css', 'x.map', 'secret.json', 'broken.ts'])
       await writeFile(join(level, name), contents(name));
     await writeFile(join(level, 'package.json'), `{ "name": "${secret}" }`);
     await writeFile(join(level, 'tsconfig.json'), `{ "compilerOptions": { "jsxImportSource": "${secret}" } }`);
@@ -50,6 +50,7 @@ afterEach(() => {
 
 const contents = (name: string): string => {
   if (name.endsWith('.txt')) return secret;
+  if (name === 'broken.ts') return `const const ${secret};`;
   if (name.endsWith('.css')) return `p::before { content: "${secret}" }`;
   if (name.endsWith('.ts')) return `export default '${secret}';`;
   return JSON.stringify({
@@ -170,6 +171,53 @@ describe('[66] sources that reach outside', () => {
       },
     ],
     ['a jsx pragma', { 'src/main.tsx': '/** @jsxImportSource /etc */ export const a = <a />;' }],
+    // Yarn's virtual folders: esbuild drops as many folders as the number says when it opens a file.
+    ['a virtual folder', { 'src/main.ts': "import s from './__virtual__/a/3/secret'; console.info(s);" }],
+    ['an older virtual folder', { 'src/main.ts': "import s from './$$virtual/a/3/secret.ts'; console.info(s);" }],
+    ['JSON in a virtual folder', { 'src/main.ts': "import s from './__virtual__/a/3/secret.json'; console.info(s);" }],
+    ['text in a virtual folder', { 'src/main.ts': "import s from './__virtual__/a/3/secret.txt'; console.info(s);" }],
+    [
+      'a virtual folder, as text',
+      { 'src/main.ts': "import s from './__virtual__/a/3/secret.ts' with { type: 'text' }; console.info(s);" },
+    ],
+    ['what is wrong in a virtual folder', { 'src/main.ts': "import './__virtual__/a/3/broken.ts';" }],
+    ['a glob of a virtual folder', { 'src/main.ts': 'void import(`./__virtual__/a/3/${location.hash}.ts`);' }],
+    [
+      'CSS of a virtual folder',
+      { 'src/main.ts': "import './a.css';", 'src/a.css': '@import "./__virtual__/a/3/secret.css";' },
+    ],
+    [
+      'tsconfig paths to a virtual folder',
+      {
+        'src/main.ts': "import s from '@/secret'; console.info(s);",
+        'tsconfig.json': '{"compilerOptions":{"paths":{"@/*":["./src/__virtual__/a/3/*"]}}}',
+      },
+    ],
+    [
+      'package.json imports of a virtual folder',
+      {
+        'src/main.ts': "import s from '#s'; console.info(s);",
+        'package.json': '{"name":"x","imports":{"#s":"./src/__virtual__/a/3/secret.ts"}}',
+      },
+    ],
+    ['a virtual entry', { 'kiln.json': '{"entry":"src/__virtual__/a/3/secret.ts"}', 'src/main.ts': '1' }],
+    [
+      'a map of Yarn',
+      {
+        'src/main.ts': "import s from 'x/secret'; console.info(s);",
+        '.pnp.data.json': JSON.stringify({
+          packageRegistryData: [
+            [null, [[null, { packageLocation: './', packageDependencies: [['x', 'npm:1.0.0']], linkType: 'SOFT' }]]],
+            ['x', [['npm:1.0.0', { packageLocation: '../../', packageDependencies: [], linkType: 'HARD' }]]],
+          ],
+          dependencyTreeRoots: [{ name: 'y', reference: 'workspace:.' }],
+          ignorePatternData: null,
+          enableTopLevelFallback: true,
+          fallbackPool: [],
+          fallbackExclusionList: [],
+        }),
+      },
+    ],
     [
       'an inline script',
       { 'index.html': "<script type=module>import s from '../../secret.txt'; console.info(s)</script>" },
@@ -186,6 +234,38 @@ describe('[66] sources that reach outside', () => {
     [
       'a source map comment in CSS',
       { 'src/main.ts': "import './a.css';", 'src/a.css': 'p { color: red }\n/*# sourceMappingURL=../../../x.map */' },
+    ],
+    [
+      'a source map comment in an inline script',
+      { 'index.html': '<script type=module>console.info(1);\n//# sourceMappingURL=../../x.map\n</script>' },
+    ],
+    [
+      'a source map comment in an inline style',
+      {
+        'index.html':
+          '<script type=module>1</script><style>@import "./a.css";\n/*# sourceMappingURL=../../x.map */</style>',
+        'a.css': 'p { color: red }',
+      },
+    ],
+    [
+      'a source map comment that is virtual',
+      { 'src/main.ts': 'console.info(1);\n//# sourceMappingURL=__virtual__/a/3/x.map' },
+    ],
+    [
+      'source map comments of many files',
+      {
+        'src/main.ts': Array.from({ length: 70 }, (_, n) => `import './m${n}.ts';`).join('\n'),
+        ...Object.fromEntries(
+          Array.from({ length: 70 }, (_, n) => [
+            `src/m${n}.ts`,
+            `console.info(${n});\n//# sourceMappingURL=../../../x.map`,
+          ]),
+        ),
+      },
+    ],
+    [
+      'a source map comment of a large file',
+      { 'src/main.ts': `console.info(1);\n// ${'x'.repeat(300_000)}\n//# sourceMappingURL=../../../x.map` },
     ],
     [
       'a page that names files',

@@ -8,6 +8,7 @@ import { findEntry } from '../../containers/build-runner/src/child/entry.ts';
 import { readPage } from '../../containers/build-runner/src/child/html.ts';
 import type { Project } from '../../containers/build-runner/src/child/project.ts';
 import { BuildFailure } from '../../containers/build-runner/src/failure.ts';
+import { isMarked } from '../../containers/build-runner/src/marks.ts';
 import { bundle as preview } from '../../src/bundler/bundle.ts';
 import { BuildOptions } from '../../src/contract/builds.ts';
 import { ProjectProblem } from '../../src/core/game/paths.ts';
@@ -185,7 +186,13 @@ async function byRunner(name: string, files: Readonly<Record<string, string>>): 
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-  const project: Project = { root: folder, files: new Set(Object.keys(files)), modulesDir: null };
+  const marked = Object.entries(files).flatMap(([path, text]) => (isMarked(path, Buffer.from(text)) ? [path] : []));
+  const project: Project = {
+    root: folder,
+    files: new Set(Object.keys(files)),
+    marked: new Set(marked),
+    modulesDir: null,
+  };
   const options = BuildOptions.parse({ minify: false });
   const log = () => undefined;
   try {

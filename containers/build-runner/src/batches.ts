@@ -1,4 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../../../src/contract/limits.ts';
+import { runnerLimits } from './runner-limits.ts';
 
 const { parts, bytes } = limits.build.batch;
 
@@ -16,4 +18,16 @@ export const inBatches = <T>(contents: readonly T[], sizeOf: (content: T) => num
     }
   }
   return batches;
+};
+
+/** Does synchronous work on one item after the other, and lets others have the thread in between. */
+export const inTurns = async <T>(items: readonly T[], signal: AbortSignal, work: (item: T) => void): Promise<void> => {
+  let since = performance.now();
+  for (const item of items) {
+    work(item);
+    if (performance.now() - since < runnerLimits.turn) continue;
+    await turn();
+    signal.throwIfAborted();
+    since = performance.now();
+  }
 };

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { createHash, hash as hashOf } from 'node:crypto';
+import { constants, readFileSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../../../src/contract/ids.ts';
@@ -12,10 +12,12 @@ const isMissing = (error: unknown): boolean => error instanceof Error && 'code' 
 export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<void>) => Promise<void>;
 
 /**
- * File contents by SHA-256 on local disk, kept between jobs. Bytes are hashed on their way in and
- * appear under their name by one rename, so what is there is whole and right, whenever the process died.
- * Jobs get copies (reflinks where the file system can), never links: a job must not be able to change
- * what the next one reads.
+ * File contents by SHA-256 on local disk, kept between jobs. Jobs get copies (reflinks where the file system can), never
+ * links: a job must not be able to change what the next one reads.
+ *
+ * Large contents are hashed on their way in and appear under their name by one rename, so what is there is whole and right,
+ * whenever the process died. Small ones are written under their name at once and hashed when they are read: that costs less than
+ * the rename, and a build reads hundreds of them.
  */
 export class BlobCache {
   readonly #dir: string;
@@ -41,12 +43,27 @@ export class BlobCache {
     return cache;
   }
 
-  /** Whether the content is here. It may be gone when it is wanted. */
-  has(hash: string): boolean {
-    return this.#index.touch(hash);
+  /** A small content; undefined when it is not here. Synchronous, as a thread for each costs more than the disk's own cache takes. */
+  read(hash: string): Buffer | undefined {
+    if (!this.#index.touch(hash)) return undefined;
+    try {
+      const bytes = readFileSync(this.#pathOf(hash));
+      if (hashOf('sha256', bytes) === hash) return bytes;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    this.#index.forget(hash);
+    return undefined;
   }
 
-  /** Puts the content `hash` at `target`, fetching it first when it is not here. True when it was here. */
+  /** Takes in a small content, of which the caller has verified the hash. */
+  keep(hash: string, bytes: Uint8Array): void {
+    const path = this.#pathOf(hash);
+    writeFileSync(path, bytes);
+    this.#index.add(hash, path, bytes.byteLength);
+  }
+
+  /** Puts a large content at `target`, fetching it first when it is not here. True when it was here. */
   async place(blob: { hash: string; size: number }, target: string, fetch: FetchBlob): Promise<boolean> {
     if (this.#index.touch(blob.hash)) {
       try {

@@ -131,7 +131,12 @@ export class ChildPool {
       script: this.#program,
       cwd: root,
       network: false,
-      env: { HOME: work.tmp, TMPDIR: work.tmp, GOMEMLIMIT: String(runnerLimits.child.goSoftBytes) },
+      env: {
+        HOME: work.tmp,
+        TMPDIR: work.tmp,
+        GOMEMLIMIT: String(runnerLimits.child.goSoftBytes),
+        GOGC: String(runnerLimits.child.goGrowthPercent),
+      },
       nodeFlags: [
         // The second fence behind the resolver: the JavaScript of the child cannot open other files. esbuild itself is native and not held by it.
         '--permission',

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import pMap from 'p-map';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
-import { inBatches } from './batches.ts';
+import { inBatches, inTurns } from './batches.ts';
 import type { BlobCache, FetchBlob } from './blob-cache.ts';
 import type { ChildPhase } from './child/protocol.ts';
 import type { ChildPool, WorkDir } from './children.ts';
@@ -16,6 +16,7 @@ import type { Dependencies, Installed } from './dependencies.ts';
 import { BuildFailure, Stopped } from './failure.ts';
 import { describeError, log } from './log.ts';
 import { filesToBuild, type ManifestFile } from './manifest.ts';
+import { isCode, isMarked } from './marks.ts';
 import type { Platform } from './platform.ts';
 import { overallProgress } from './progress.ts';
 import { Reporter } from './reporter.ts';
@@ -156,8 +157,8 @@ const attempt = async (
     signal.throwIfAborted();
     const { work } = child;
     const source = await timed('source', () => fetchSource(job, deps, work, reporter, phases, signal));
-    const files = source.map(({ path }) => path);
-    const hashes = new Set(source.map(({ hash }) => hash));
+    const files = source.files.map(({ path }) => path);
+    const hashes = new Set(source.files.map(({ hash }) => hash));
     const assetCache = {
       known: join(work.root, 'assets-known'),
       found: join(work.root, 'assets-found'),
@@ -180,6 +181,7 @@ const attempt = async (
       projectDir: work.project,
       outDir: work.out,
       files,
+      marked: source.marked,
       modulesDir: installed?.modulesDir ?? null,
       lock: installed === null ? null : createHash('sha256').update(installed.lock).digest('hex'),
       compiler,
@@ -228,7 +230,7 @@ const fetchSource = async (
   reporter: Reporter,
   phases: Phases,
   signal: AbortSignal,
-): Promise<{ path: string; hash: string }[]> => {
+): Promise<{ files: ManifestFile[]; marked: string[] }> => {
   const manifest = await inPhase(phases, 'manifest', () => deps.platform.manifest(signal));
   const { files, skipped } = filesToBuild(manifest);
   if (skipped > 0)
@@ -236,35 +238,56 @@ const fetchSource = async (
   for (const folder of new Set(files.map((file) => dirname(file.path))))
     await mkdir(join(work.project, folder), { recursive: true });
   const total = files.reduce((sum, file) => sum + file.size, 0);
+  const marked: string[] = [];
   let done = 0;
   let fetched = 0;
-  const place = async (file: ManifestFile, fetch: FetchBlob): Promise<void> => {
-    const wasHere = await deps.blobs.place(file, join(work.project, file.path), fetch);
-    if (!wasHere) fetched += 1;
-    done += file.size;
+  const count = (size: number): void => {
+    done += size;
     reporter.progress('source', overallProgress('source', total === 0 ? 1 : done / total));
   };
-  const isFetchedAlone = (file: ManifestFile): boolean => file.size > batch.partBytes || deps.blobs.has(file.hash);
-  const alone = files.filter(isFetchedAlone);
-  const together = Map.groupBy(
-    files.filter((file) => !isFetchedAlone(file)),
-    ({ hash }) => hash,
-  );
+  const write = ({ path, size }: ManifestFile, bytes: Uint8Array): void => {
+    writeFileSync(join(work.project, path), bytes, { flag: 'wx' });
+    if (isMarked(path, bytes)) marked.push(path);
+    count(size);
+  };
+  const placeLarge = async (file: ManifestFile): Promise<void> => {
+    const fetch: FetchBlob = (consume) => deps.platform.blob(file.hash, signal, consume);
+    if (!(await deps.blobs.place(file, join(work.project, file.path), fetch))) fetched += 1;
+    // Not read here, so that it counts as one that has to be.
+    if (isCode(file.path)) marked.push(file.path);
+    count(file.size);
+  };
+
+  const isSmall = ({ size }: ManifestFile): boolean => size <= batch.partBytes;
+  const missing: ManifestFile[] = [];
+  await inTurns(files.filter(isSmall), signal, (file) => {
+    const bytes = deps.blobs.read(file.hash);
+    if (bytes === undefined) missing.push(file);
+    else write(file, bytes);
+  });
+  const byHash = [...Map.groupBy(missing, ({ hash }) => hash).values()];
   await Promise.all([
-    pMap(alone, (file) => place(file, (consume) => deps.platform.blob(file.hash, signal, consume)), {
-      concurrency: runnerLimits.transfers,
-      signal,
-    }),
     pMap(
-      inBatches([...together.values()], ([file]) => file?.size ?? 0),
+      files.filter((file) => !isSmall(file)),
+      placeLarge,
+      { concurrency: runnerLimits.transfers, signal },
+    ),
+    pMap(
+      inBatches(byHash, ([file]) => file?.size ?? 0),
       async (contents) => {
-        const hashes = contents.flatMap(([file]) => file?.hash ?? []);
-        const found = await deps.platform.blobs(hashes, signal);
-        // One of each content first: its copies are then taken from the cache.
-        for (const files of [contents.flatMap(([file]) => file ?? []), contents.flatMap(([, ...copies]) => copies)])
-          await Promise.all(
-            files.map((file) => place(file, async (consume) => consume(Readable.from([found.get(file.hash)])))),
-          );
+        const found = await deps.platform.blobs(
+          contents.flatMap(([file]) => file?.hash ?? []),
+          signal,
+        );
+        await inTurns(contents, signal, (copies) => {
+          for (const [index, file] of copies.entries()) {
+            const bytes = found.get(file.hash);
+            if (bytes === undefined) throw new Error('a blob that was asked for is there');
+            if (index === 0) deps.blobs.keep(file.hash, bytes);
+            write(file, bytes);
+          }
+          fetched += 1;
+        });
       },
       { concurrency: runnerLimits.batches, signal },
     ),
@@ -274,7 +297,7 @@ const fetchSource = async (
     step: 'source',
     message: `${files.length} files, ${fetched} fetched. Attempt ${job.attempt}.`,
   });
-  return files;
+  return { files, marked };
 };
 
 const { batch } = limits.build;

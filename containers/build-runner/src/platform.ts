@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import pRetry, { AbortError } from 'p-retry';
 import { type Framed, framedSize, frames, readFrames } from '../../../src/contract/frames.ts';
@@ -79,7 +79,7 @@ const readAll = async (response: Response, cap: number): Promise<Uint8Array> => 
   return Buffer.concat(chunks);
 };
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: Uint8Array): string => hashOf('sha256', bytes);
 
 /** Calls the platform below one address, with the token of one job. */
 export const callerOf = (root: URL, token: string) => {

@@ -43,6 +43,8 @@ export const runnerLimits = {
   uploads: 8,
   /** Requests at once that carry many small contents each. */
   batches: 4,
+  /** Synchronous work on small files holds the thread no longer than this: less than a frame, and the other jobs' answers wait for it. */
+  turn: 8,
   /** Blobs kept on disk between jobs. */
   blobCacheBytes: 4 * GiB,
   /** Installed dependency trees kept on disk between jobs. */
@@ -57,6 +59,8 @@ export const runnerLimits = {
     dataBytes: 3 * GiB,
     /** Where Go starts to collect in earnest, below the hard limit. */
     goSoftBytes: 2 * GiB,
+    /** Go's heap may grow by so many percent before it is collected: at its own 100, a third of what a bundle takes is collecting. */
+    goGrowthPercent: 400,
     /** CPU seconds of each process: every core busy for the whole attempt would be cut by the clock first. */
     cpuSeconds: (2 * limits.build.timeout) / second,
     openFiles: 4096,
@@ -73,6 +77,8 @@ export const runnerLimits = {
   optimizedPixels: 8192 * 8192,
   /** Optimised assets kept on disk between jobs. */
   assetCacheBytes: 2 * GiB,
+  /** More files than this that are read before esbuild sees them, and it asks for all: their names would be a long expression. */
+  markedFiles: 64,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
   /** Problems of one kind that are worth reading. */

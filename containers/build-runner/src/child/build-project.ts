@@ -36,7 +36,12 @@ export const buildProject = async (
 
 const build = async (request: ChildRequest, send: (message: ChildMessage) => void): Promise<void> => {
   const { options, target } = request;
-  const project: Project = { root: request.projectDir, files: new Set(request.files), modulesDir: request.modulesDir };
+  const project: Project = {
+    root: request.projectDir,
+    files: new Set(request.files),
+    marked: new Set(request.marked),
+    modulesDir: request.modulesDir,
+  };
   const log: Log = (line) => send({ type: 'log', ...line });
   const progress = (step: 'bundle' | 'assets' | 'package') => (done: number) => send({ type: 'progress', step, done });
 

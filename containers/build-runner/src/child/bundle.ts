@@ -18,8 +18,17 @@ import { outsideMessage } from '../../../../src/core/game/paths.ts';
 import { emitSettings } from '../../../../src/core/game/tsconfig.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
-import { assertConfined, computedOutside, confine, leadsOutside, packageEntry, withoutNamespace } from './confine.ts';
+import {
+  assertConfined,
+  computedOutside,
+  confine,
+  isInside,
+  leadsOutside,
+  packageEntry,
+  withoutNamespace,
+} from './confine.ts';
 import { readJson } from './entry.ts';
+import { nativeLoaders } from './native-files.ts';
 import { type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
 import { readTsconfig } from './tsconfig.ts';
@@ -119,6 +128,7 @@ export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
       logLimit: runnerLimits.diagnostics,
       tsconfigRaw,
       define: defines(options),
+      loader: nativeLoaders,
       plugins: [plugin(chain)],
     } satisfies EsbuildOptions;
     const { metafile, outputFiles, warnings } = await build({
@@ -278,8 +288,9 @@ const present = (
   message: Message,
 ): { text: string; file?: string; line?: number; column?: number; source?: string } => {
   const { project, entries, packages } = request;
-  const where = message.location === null ? null : withoutNamespace(message.location.file);
-  if (where !== null && (where.startsWith('/') || where.startsWith('../')))
+  const file = message.location?.file ?? null;
+  const where = file === null ? null : withoutNamespace(file);
+  if (where !== null && where !== '' && !isInside(project, where, where !== file))
     return { text: outsideMessage('An import') };
   const text = [
     message.text,

@@ -5,10 +5,11 @@
  *
  * 1. `onResolve` refuses by text alone what leaves the project, before anybody looks at the disk, so that a
  *    build cannot even learn whether something is there.
- * 2. `onLoad` admits every single module, however it was resolved, and hands esbuild the bytes. So esbuild
- *    opens nothing by itself but package.json files on its way through `node_modules`.
- * 3. After the build `assertConfined` reads the metafile: inputs and glob patterns that point outside fail
- *    the build even when they matched nothing.
+ * 2. `onLoad` admits every module, however it was resolved, and hands esbuild the bytes. What esbuild opens by itself is package.json
+ *    files on its way through `node_modules`, and modules whose absolute path says that they are files of the snapshot of a kind
+ *    that needs nothing of ours: see `native-files.ts`.
+ * 3. After the build `assertConfined` reads the metafile: inputs that are no files of the project and glob patterns that point
+ *    outside fail the build even when they matched nothing. Messages about such places are not told (`bundle.ts`).
  *
  * The same plugin gives imports the meaning that they have in Vite: `?url`, `?raw`, `?inline`, `?worker`,
  * root-absolute paths, asset imports, `new URL('./x', import.meta.url)`.
@@ -23,6 +24,7 @@ import { isBare } from '../../../../src/core/game/packages.ts';
 import { outsideMessage } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
 import { findUrlReferences, rewriteUrlReferences } from './import-meta-url.ts';
+import { askedFor } from './native-files.ts';
 import { admit, findPublic, outside, type Project, resolveInProject, toRelative } from './project.ts';
 
 /** Builds a worker (or a stylesheet to be inlined) on its own; the text of its one output. */
@@ -109,7 +111,8 @@ export const confine = (options: ConfineOptions): Plugin => ({
       args.pluginData === ours || args.kind === 'entry-point' ? undefined : resolveMapped(build, options, args),
     );
 
-    build.onLoad({ filter: /.*/, namespace: 'file' }, (args) => loadFile(options, args.path));
+    for (const filter of askedFor(project))
+      build.onLoad({ filter, namespace: 'file' }, (args) => loadFile(options, args.path));
 
     const onVirtual = (namespace: Namespace, load: (path: string) => Promise<OnLoadResult> | OnLoadResult): void => {
       build.onLoad({ filter: /.*/, namespace }, (args) => load(args.path));
@@ -151,7 +154,7 @@ export const confine = (options: ConfineOptions): Plugin => ({
     onVirtual('inline', (path) => {
       const inline = options.inline.get(path);
       if (inline === undefined) throw outside(path);
-      return { contents: inline.code, loader: inline.loader, resolveDir: inline.resolveDir };
+      return { contents: withoutMap(inline.code), loader: inline.loader, resolveDir: inline.resolveDir };
     });
   },
 });
@@ -297,11 +300,13 @@ const loadFile = async (options: ConfineOptions, path: string): Promise<OnLoadRe
     options.sourcemap && (isScript || kind.loader.endsWith('css')) && bytes.includes('sourceMappingURL=');
   if (!mayHaveMap && !(isScript && bytes.includes('import.meta.url'))) return { contents: bytes, loader: kind.loader };
   let text = bytes.toString('utf8');
-  // esbuild would open whatever file such a comment names.
-  if (mayHaveMap) text = text.replace(sourceMapComment, '$1');
+  if (mayHaveMap) text = withoutMap(text);
   if (!isScript) return { contents: text, loader: kind.loader };
   return await withUrls(options, file, text, kind.loader);
 };
+
+/** esbuild would open whatever file such a comment names. */
+const withoutMap = (text: string): string => text.replace(sourceMapComment, '$1');
 
 const sourceMapComment = /(\/[/*][#@]\s*)sourceMappingURL=/g;
 
@@ -336,11 +341,20 @@ const withUrls = async (
   return { contents: references.length === 0 ? text : rewriteUrlReferences(text, references), loader, warnings };
 };
 
+/** Whether a path as esbuild writes it names a file of the project or of its packages; `isVirtual`: or is a name of our own. */
+export const isInside = (project: Project, path: string, isVirtual: boolean): boolean =>
+  isVirtual || path.startsWith('node_modules/')
+    ? !path.startsWith('/') && !path.split('/').includes('..')
+    : project.files.has(path) || esbuildsOwn.test(path);
+
+/** Of which no file exists. */
+const esbuildsOwn = /^<(?:runtime|define:[^/]*)>$/;
+
 /** The third fence: see the head of this file. */
 export const assertConfined = (project: Project, metafile: Metafile): void => {
   for (const [input, { imports }] of Object.entries(metafile.inputs)) {
     const path = withoutNamespace(input);
-    if (path.startsWith('/') || path.startsWith('../')) throw outside('An import');
+    if (!isInside(project, path, path !== input)) throw outside('An import');
     for (const { path: target, external, kind } of imports) {
       if (external !== true || cssKinds.has(kind) || !/^\.{0,2}\//.test(target)) continue;
       // A glob: esbuild turns `./levels/${name}.ts` into `./levels/**/*.ts`, and names it as external.
@@ -354,4 +368,5 @@ export const assertConfined = (project: Project, metafile: Metafile): void => {
 /** `inline:src/index.html` → `src/index.html`. */
 export const withoutNamespace = (path: string): string => path.replace(namespacePrefix, '');
 
-const namespacePrefix = new RegExp(`^(?:${namespaces.join('|')}):`);
+/** Ours, and what esbuild says of a file for which an empty module stands. */
+const namespacePrefix = new RegExp(`^(?:${namespaces.join('|')}|\\(disabled\\)):`);

@@ -9,6 +9,8 @@ export interface Project {
   readonly root: string;
   /** Project-relative POSIX paths. */
   readonly files: ReadonlySet<string>;
+  /** Those that are read here before esbuild sees them (`isMarked`). */
+  readonly marked: ReadonlySet<string>;
   /** Real path of the installed packages, or null. */
   readonly modulesDir: string | null;
 }

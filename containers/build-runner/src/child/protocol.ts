@@ -12,6 +12,8 @@ export interface ChildRequest {
   readonly outDir: string;
   /** Project-relative paths of the files of the snapshot; nothing else in `projectDir` belongs to it. */
   readonly files: readonly string[];
+  /** Those that the child reads by itself (`isMarked`). */
+  readonly marked: readonly string[];
   /** Real path of the installed `node_modules`, to which `projectDir/node_modules` is a link; null without dependencies. */
   readonly modulesDir: string | null;
   /** SHA-256 of the lock of the installed packages; null without dependencies. */
