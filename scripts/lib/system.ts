@@ -17,6 +17,8 @@ export interface SystemOptions {
   readonly db?: DatabaseChoice;
   /** More variables of the Worker, in place of what wrangler.toml and .dev.vars say. */
   readonly vars?: Readonly<Record<string, string>>;
+  /** Configuration of the Worker in place of wrangler.toml. */
+  readonly config?: string;
   /** More Workers beside Kiln's, by the paths of their configurations: they may consume its queues. */
   readonly workers?: readonly string[];
   /** More variables of the runner. */
@@ -200,7 +202,7 @@ export class System {
   }
 
   #startWorker(): void {
-    const { port, runnerPort, state, workers = [] } = this.options;
+    const { port, runnerPort, state, config = 'wrangler.toml', workers = [] } = this.options;
     const url = this.databaseUrl;
     const log = openSync(this.#log('worker'), 'a');
     const variables = {
@@ -225,7 +227,7 @@ export class System {
         join(state, 'wrangler'),
         '--show-interactive-dev-session=false',
         ...(url === null ? [] : ['--env', 'postgres']),
-        ...['wrangler.toml', bundlerConfig, ...workers].flatMap((config) => ['--config', config]),
+        ...[config, bundlerConfig, ...workers].flatMap((path) => ['--config', path]),
         ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ],
       {

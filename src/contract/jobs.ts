@@ -12,6 +12,8 @@ import { limits } from './limits.ts';
  *     POST {runner}/jobs                                    Job → 202, or 503 when full
  *     POST {runner}/previews                                RunnerOrder → RunnerBundle (preview.ts), or 503 when full;
  *                                                           its token is of purpose `bundle`
+ *     POST {runner}/pictures                                a picture → the picture of a PictureOrder, or 503 when too many wait;
+ *                                                           its token is of purpose `picture`
  *     GET  {runner}/health                                  → 200 {status, running, free, capacity}
  *     POST {platform}/api/runner/builds/{id}/start          JobStart → StartedJob, for who pulled a JobTicket
  *     GET  {platform}/api/runner/builds/{id}/manifest       → JobManifest

@@ -727,6 +727,19 @@ export const limits = {
     sourceBytes: 64 * MiB,
     /** Out of 100; where nobody sees the difference at these sizes. */
     quality: 80,
+    /** While one cannot be made, its original up to here is shown in its place: a list of them is slow then, and has pictures. */
+    standInBytes: 2 * MiB,
+    /** One that nobody could decode is not tried again for so long by the same isolate. */
+    refused: 10 * minute,
+    /** Where Cloudflare Images is not bound a build runner makes them, in one request that waits for the answer. */
+    runner: {
+      /** A runner that has not answered by now is given up; a container may have to start first. */
+      patience: { process: 15 * second, container: 60 * second },
+      /** Wall clock of one picture, with its way to the runner; a thumbnail of a photograph takes half a second. */
+      timeout: 20 * second,
+      /** Pictures in line, beside those being made: a page of a list asks for fifty at once. */
+      waiting: 100,
+    },
   },
 
   /** Many pictures in one. */

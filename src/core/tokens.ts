@@ -26,6 +26,8 @@ const purposes = {
   preview: { typ: 'preview+jwt', audience: 'kiln:preview' },
   /** Has one order of a preview, named by the hash of its bytes, bundled by a build runner. */
   bundle: { typ: 'bundle+jwt', audience: 'kiln:bundle' },
+  /** Has one picture, named by its hash, written anew by a build runner, as `PictureOrder` says in JSON. */
+  picture: { typ: 'picture+jwt', audience: 'kiln:picture' },
   /** Sends the parts of one upload. */
   upload: { typ: 'upload+jwt', audience: 'kiln:upload' },
   /** Lets whoever holds the signing keys, the operator, start backups, restores and collections. */
@@ -44,6 +46,7 @@ interface Claims {
   play: { sub: string; since: number };
   preview: { sub: string; by: string; sid: string };
   bundle: { sub: string; order: string };
+  picture: { sub: string; size: number; order: string };
   upload: { sub: string };
   system: { sub: string };
   device: { sub: string; device: string };
@@ -62,6 +65,7 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   play: { sub: 'string', since: 'number' },
   preview: { sub: 'string', by: 'string', sid: 'string' },
   bundle: { sub: 'string', order: 'string' },
+  picture: { sub: 'string', size: 'number', order: 'string' },
   upload: { sub: 'string' },
   system: { sub: 'string' },
   device: { sub: 'string', device: 'string' },

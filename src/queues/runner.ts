@@ -1,5 +1,6 @@
 import { getRandom } from '@cloudflare/containers';
 import * as z from 'zod';
+import type { PictureOrder } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
 import type { AssetTicket, Job } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
@@ -12,13 +13,16 @@ import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 
+/** Milliseconds until a runner that says nothing is given up. */
+type Patience = { readonly process: number; readonly container: number };
+
 /** Asks the runner at this address; null: a container. */
 async function ask(
   env: Env,
   url: string | null,
   path: string,
   init: RequestInit,
-  patience: typeof limits.build.handOver | typeof limits.preview.runner.patience,
+  patience: Patience,
 ): Promise<Response> {
   const signal = AbortSignal.timeout(url === null ? patience.container : patience.process);
   if (url !== null) return await fetch(`${url}${path}`, { ...init, signal });
@@ -74,6 +78,47 @@ export async function askForPreview(env: Env, projectId: string, order: string):
     }
   }
   return null;
+}
+
+/**
+ * What a runner answers to a picture that is to be written anew: the first one that is not full; null when none answers, or there
+ * is none that could be asked. `open` reads the picture, anew for each that is asked.
+ */
+export async function askForPicture(
+  env: Env,
+  { hash, size }: { readonly hash: string; readonly size: number },
+  order: PictureOrder,
+  open: () => Promise<ReadableStream<Uint8Array>>,
+): Promise<Response | null> {
+  const config = configOf(env);
+  const { patience } = limits.variant.runner;
+  // Runners that pull have no address.
+  if (config.buildDelivery === 'pull') return null;
+  const claims = { sub: hash, size, order: JSON.stringify(order) };
+  const token = await signToken(config, 'picture', claims, patience.container);
+  const headers = { 'content-type': 'application/octet-stream', authorization: `Bearer ${token}` };
+  let answer: Response | null = null;
+  for (const url of inTurn(config.runnerUrls, hash)) {
+    const source = await open();
+    const sized = new FixedLengthStream(size);
+    // A runner that does not read it to its end says so in its answer.
+    source.pipeTo(sized.writable).catch(() => undefined);
+    try {
+      answer = await ask(env, url, '/pictures', { method: 'POST', headers, body: sized.readable }, patience);
+      if (answer.status !== 503) return answer;
+      await answer.body?.cancel();
+    } catch (error) {
+      logEvent('picture.runner_away', { hash, ...describeError(error) }, 'warn');
+    }
+  }
+  return answer;
+}
+
+/** All of them, each first for its share of the hashes: who asks for the same meets at the same one. Null: a container. */
+function inTurn(urls: readonly string[], hash: string): readonly (string | null)[] {
+  if (urls.length === 0) return [null];
+  const first = Number.parseInt(hash.slice(0, 8), 16) % urls.length;
+  return [...urls.slice(first), ...urls.slice(0, first)];
 }
 
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */

@@ -78,6 +78,12 @@ const inMemory = (bytes: Uint8Array, tag: string): ByteSource => ({
   open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
 });
 
+/** Null: the picture itself stands for one that nobody can make of it now. It is one that browsers show, or nothing would be made of it. */
+function standIn({ size }: Deliverable, error: unknown): null {
+  if (error instanceof KilnError && error.code === 'unavailable' && size <= limits.variant.standInBytes) return null;
+  throw error;
+}
+
 /**
  * A version of an asset, at the address that `asset.url` names: `/cdn/{assetId}/{version}/{name}` on a host of
  * the content, or with `w` and `format` a picture made of it. The gate comes before any cache. Nothing that is served here runs: types come from the bytes, and
@@ -98,12 +104,20 @@ export async function serveAsset(c: AppContext): Promise<Response> {
       : `private, max-age=${limits.asset.linkTtl / 1000}, immutable`,
     'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     'access-control-allow-origin': '*',
-    'access-control-expose-headers': `etag, content-range, ${cacheHeader}`,
+    'access-control-expose-headers': `etag, content-range, ${cacheHeader}, x-kiln-picture`,
     'cross-origin-resource-policy': 'cross-origin',
     'referrer-policy': 'no-referrer',
   });
   if (asked) {
-    const { name, mimeType, bytes, cached } = await variantOf(c, asset, asked);
+    const made = await variantOf(c, asset, asked).catch((error: unknown) => standIn(asset, error));
+    if (made === null) {
+      // For this once: the next who asks may get the picture that was meant.
+      headers.set('cache-control', 'no-store');
+      headers.set('content-disposition', 'inline');
+      headers.set('x-kiln-picture', 'original');
+      return await serveBytes(c.req.raw, stored(c, asset, headers), headers);
+    }
+    const { name, mimeType, bytes, cached } = made;
     headers.set('content-type', mimeType);
     headers.set('content-disposition', 'inline');
     headers.set(cacheHeader, cached ? 'hit' : 'miss');

@@ -2,8 +2,9 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureOrder } from '../../src/contract/assets.ts';
 import type { AssetOutcome } from '../../src/contract/jobs.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { png, textBytes } from '../support/media.ts';
-import { FakePlatform } from './support/fake-platform.ts';
+import { FakePlatform, sha256 } from './support/fake-platform.ts';
 import { RunnerProcess } from './support/runner-process.ts';
 
 let platform: FakePlatform;
@@ -113,5 +114,82 @@ describe('a picture as a job', () => {
     const tiff = await sharp(png(9, 9)).tiff().toBuffer();
     expect(await optimized(tiff, order())).toEqual(broken);
     expect(await runner.health()).toMatchObject({ status: 'ok' });
+  });
+});
+
+const send = (token: string, body: BodyInit, init: RequestInit = {}): Promise<Response> =>
+  fetch(`${runner.url}/pictures`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body,
+    duplex: 'half',
+    ...init,
+  } as RequestInit);
+
+const asked = async (bytes: Uint8Array<ArrayBuffer>, picture: PictureOrder): Promise<Response> =>
+  await send(await platform.signPicture(bytes, picture), bytes);
+
+const bytesOf = (buffer: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(buffer);
+
+/** What was made so far. */
+const made = (hash: string): number =>
+  runner.lines.filter((line) => line.includes('"event":"picture"') && line.includes(hash)).length;
+
+describe('a picture that somebody waits for', () => {
+  it('is made in one request, once for all who ask for it meanwhile', async () => {
+    const source = bytesOf(await photo(300, 150));
+    const wanted = order({ format: 'webp', maxWidth: 64 });
+    const answers = await Promise.all([1, 2, 3, 4].map(() => asked(source, wanted)));
+    const results = await Promise.all(answers.map(async (answer) => Buffer.from(await answer.arrayBuffer())));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(await facts(results[0] ?? Buffer.alloc(0))).toMatchObject({ format: 'webp', width: 64, height: 32 });
+    for (const result of results) expect(result).toEqual(results[0]);
+    await expect.poll(() => made(sha256(source))).toBe(1);
+    // Nothing is kept.
+    expect((await asked(source, wanted)).status).toBe(200);
+    await expect.poll(() => made(sha256(source))).toBe(2);
+  });
+
+  it('is made for nobody but the platform, and of these bytes only', async () => {
+    const source = bytesOf(await photo(30, 30));
+    const token = await platform.signPicture(source, order());
+    expect((await send('no token', source)).status).toBe(401);
+    expect((await send(await platform.signPicture(source, order(), { aud: 'kiln:bundle' }), source)).status).toBe(401);
+    expect((await send(await platform.signOrder('{}'), source)).status).toBe(401);
+    expect((await send(await platform.signPicture(source, order(), { hash: 'x' }), source)).status).toBe(401);
+    expect((await fetch(`${runner.url}/pictures`, { method: 'POST', body: source })).status).toBe(401);
+    expect((await fetch(`${runner.url}/pictures`)).status).toBe(405);
+    for (const other of [png(30, 30), bytesOf(Buffer.concat([source, source])), source.slice(1), new Uint8Array()])
+      expect((await send(token, other)).status).toBe(503);
+    expect((await send(token, source)).status).toBe(200);
+  });
+
+  it('#48 that is a bomb, broken, or something else says so', async () => {
+    expect((await asked(bytesOf(Buffer.from(claiming(12_001, 10))), order())).status).toBe(413);
+    expect((await asked(png(40, 40).slice(0, 60), order({ format: 'webp' }))).status).toBe(422);
+    expect((await asked(textBytes('<svg xmlns="http://www.w3.org/2000/svg"/>'), order())).status).toBe(422);
+    expect((await asked(png(4, 4), order())).status).toBe(200);
+  });
+
+  it('waits its turn in a line that ends, and leaves it with whoever asked', async () => {
+    const gone = new AbortController();
+    const source = png(5, 5);
+    const { waiting } = limits.variant.runner;
+    const places = (await runner.health()).capacity;
+    // Bodies that never come keep all places, and all of the line.
+    const never = () => new ReadableStream({ start: (controller) => controller.enqueue(source.slice(0, 20)) });
+    const tokens = await Promise.all(
+      Array.from({ length: places + waiting + 1 }, (_, n) => platform.signPicture(source, order({ maxWidth: n + 1 }))),
+    );
+    const answers = tokens.map((token) =>
+      send(token, never(), { signal: gone.signal }).then(
+        ({ status }) => status,
+        () => null,
+      ),
+    );
+    expect(await Promise.race(answers)).toBe(503);
+    gone.abort();
+    expect((await Promise.all(answers)).filter((status) => status !== null)).toEqual([503]);
+    expect((await asked(source, order())).status).toBe(200);
   });
 });

@@ -56,6 +56,7 @@ const everyClaim = {
   since: 1,
   by: 'user',
   order: 'hash',
+  size: 1,
   device: 'device',
 };
 const sign = (purpose: Purpose, ttl = 60_000, by = config): Promise<string> => signToken(by, purpose, everyClaim, ttl);
@@ -69,6 +70,7 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   play: { typ: 'play+jwt', aud: 'kiln:play' },
   preview: { typ: 'preview+jwt', aud: 'kiln:preview' },
   bundle: { typ: 'bundle+jwt', aud: 'kiln:bundle' },
+  picture: { typ: 'picture+jwt', aud: 'kiln:picture' },
   upload: { typ: 'upload+jwt', aud: 'kiln:upload' },
   system: { typ: 'system+jwt', aud: 'kiln:system' },
   device: { typ: 'device+jwt', aud: 'kiln:device' },

@@ -1,13 +1,14 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
-import type { Asset, Optimization } from '../../src/contract/assets.ts';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Asset, type Optimization, PictureOrder } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { AssetJob } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
-import { signToken } from '../../src/core/tokens.ts';
+import { signToken, verifyToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { variantKey } from '../../src/data/objects.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { offerOptimization } from '../../src/data/optimizations.ts';
 import worker from '../../src/worker/index.ts';
@@ -20,8 +21,9 @@ beforeAll(async () => {
 });
 
 /** The Worker of an account without Cloudflare Images. */
-async function fetchWithout(path: string, init: RequestInit = {}, host = 'kiln.test'): Promise<Response> {
-  const { IMAGES: _, ...rest } = env;
+async function fetchWithout(path: string, init: RequestInit = {}, host = 'kiln.test', vars = {}): Promise<Response> {
+  const { IMAGES: _, ...others } = env;
+  const rest = { ...others, ...vars };
   const context = createExecutionContext();
   const request = new Request(`http://${host}${path}`, init);
   const answer = await worker.fetch(request as Request<unknown, IncomingRequestCfProperties>, rest as Env, context);
@@ -145,5 +147,130 @@ describe('a picture that is made smaller where Cloudflare Images is not bound', 
   });
 });
 
+describe('another size of a picture where Cloudflare Images is not bound', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  /** What the runner is asked, and what it answers. */
+  const runner = (answer: (body: Uint8Array) => Response | Error) => {
+    const asked: { path: string; order: PictureOrder; hash: string; size: number }[] = [];
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const request = new Request(input, init);
+      const token = request.headers.get('authorization')?.slice('Bearer '.length) ?? '';
+      const claims = await verifyToken(configOf(env), 'picture', token);
+      if (!claims) throw new Error('no token of this purpose');
+      const body = new Uint8Array(await request.arrayBuffer());
+      asked.push({
+        path: new URL(request.url).pathname,
+        order: PictureOrder.parse(JSON.parse(claims.order)),
+        hash: claims.sub,
+        size: claims.size,
+      });
+      expect(sha256(body)).toBe(claims.sub);
+      const made = answer(body);
+      if (made instanceof Error) throw made;
+      return made;
+    });
+    return asked;
+  };
+
+  const show = (asset: Asset, query: string, vars = {}): Promise<Response> => {
+    const { host, pathname, search } = new URL(asset.url);
+    return fetchWithout(`${pathname}${search}&${query}`, {}, host, vars);
+  };
+
+  const webp = Uint8Array.from(atob(webpOfOnePixel), (char) => char.charCodeAt(0));
+
+  it('is asked of a runner once, stored as Cloudflare Images’ would be, and kept', async () => {
+    const asset = await stored('once.png', png(21, 21));
+    const asked = runner(() => new Response(webp));
+    const first = await show(asset, 'w=64&format=webp');
+    expect([first.status, first.headers.get('content-type')]).toEqual([200, 'image/webp']);
+    expect(new Uint8Array(await first.arrayBuffer())).toEqual(webp);
+    const order = { format: 'webp', quality: limits.variant.quality, maxWidth: 64, maxHeight: null };
+    expect(asked).toEqual([{ path: '/pictures', order, hash: asset.hash, size: asset.size }]);
+    const { objects } = await env.ASSETS.list({ prefix: `variant/${asset.hash}` });
+    expect(objects.map(({ key }) => key)).toEqual([variantKey(asset.hash, 'v1-64-webp')]);
+    for (let time = 0; time < 3; time += 1) await show(asset, 'w=64&format=webp');
+    // The same in a deployment that has Images since.
+    const { host, pathname, search } = new URL(asset.url);
+    const bound = await call('GET', `${pathname}${search}&w=64&format=webp`, { host });
+    expect(new Uint8Array(await bound.arrayBuffer())).toEqual(webp);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('#54 is asked for behind the gate, and in no other sizes than there are', async () => {
+    const asset = await stored('gate.png', png(22, 22));
+    const asked = runner(() => new Response(webp));
+    for (const query of ['w=65', 'w=64&format=gif', 'format=', 'w=1e3', 'w=-64'])
+      expect(await expectProblem(await show(asset, query), 422), query).toBe('validation_failed');
+    const { host, pathname } = new URL(asset.url);
+    const bare = await fetchWithout(`${pathname}?w=64&format=webp`, {}, host);
+    expect(await expectProblem(bare, 404)).toBe('not_found');
+    const drawing = await stored('drawing.svg', textBytes('<svg xmlns="http://www.w3.org/2000/svg"/>'));
+    expect(await expectProblem(await show(drawing, 'w=64'), 415)).toBe('unsupported_media_type');
+    expect(asked).toEqual([]);
+  });
+
+  let cases = 0;
+  it.each([
+    ['nobody answers', () => new Error('connection refused')],
+    ['the runner is full', () => new Response('{}', { status: 503 })],
+    ['the runner is older', () => new Response('{}', { status: 404 })],
+    ['what comes is another format', () => new Response(png(3, 3))],
+    ['what comes is a page', () => new Response('<script>alert(1)</script>')],
+    ['nothing comes', () => new Response('')],
+  ])('#71 is the picture itself for this once while %s', async (_, answer) => {
+    cases += 1;
+    const data = png(23, 23, [cases, 2, 3]);
+    const asset = await stored('meanwhile.png', data);
+    runner(answer);
+    const shown = await show(asset, 'w=64&format=webp');
+    expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'image/png']);
+    expect(shown.headers.get('cache-control')).toBe('no-store');
+    expect(shown.headers.get('x-kiln-picture')).toBe('original');
+    expect(new Uint8Array(await shown.arrayBuffer())).toEqual(data);
+    expect((await env.ASSETS.list({ prefix: `variant/${asset.hash}` })).objects).toEqual([]);
+    vi.restoreAllMocks();
+    runner(() => new Response(webp));
+    expect((await show(asset, 'w=64&format=webp')).headers.get('content-type')).toBe('image/webp');
+  });
+
+  it('is the picture itself where runners pull, and have no address', async () => {
+    const asset = await stored('pulled.png', png(24, 24));
+    const asked = runner(() => new Response(webp));
+    const shown = await show(asset, 'w=64&format=webp', { BUILD_DELIVERY: 'pull' });
+    expect(shown.headers.get('x-kiln-picture')).toBe('original');
+    expect(asked).toEqual([]);
+  });
+
+  it('says when to come back where the picture is too large to stand in for it', async () => {
+    const text = [{ type: 'tEXt', data: new Uint8Array(limits.variant.standInBytes).fill(65) }];
+    const asset = await stored('heavy.png', png(25, 25, [0, 0, 0], text));
+    runner(() => new Error('connection refused'));
+    const answer = await show(asset, 'w=64');
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(await expectProblem(answer, 503)).toBe('unavailable');
+  });
+
+  it('#48 that nobody can decode is not tried with each look at it', async () => {
+    const asset = await stored('cut.png', png(40, 40).slice(0, 55));
+    const asked = runner(() => new Response('{}', { status: 422 }));
+    for (const query of ['w=64', 'w=64', 'w=128', 'format=webp'])
+      expect(await expectProblem(await show(asset, query), 415)).toBe('unsupported_media_type');
+    expect(asked).toHaveLength(1);
+    vi.restoreAllMocks();
+    const slow = await stored('slow.png', png(41, 41));
+    const again = runner(() => new Response('{}', { status: 413 }));
+    for (const query of ['format=avif', 'format=avif', 'w=64'])
+      expect(await expectProblem(await show(slow, query), 413)).toBe('payload_too_large');
+    expect(again).toHaveLength(2);
+  });
+});
+
 const jpegOfOnePixel =
   '/9j/2wBDACgcHiMeGSgjISMtKygwPGRBPDc3PHtYXUlkkYCZlo+AjIqgtObDoKrarYqMyP/L2u71////m8H////6/+b9//j/2wBDASstLTw1PHZBQXb4pYyl+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj4+Pj/wAARCAABAAEDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAP/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFAEBAAAAAAAAAAAAAAAAAAAABP/EABQRAQAAAAAAAAAAAAAAAAAAAAD/2gAMAwEAAhEDEQA/AJgHgP/Z';
+
+const webpOfOnePixel = 'UklGRjQAAABXRUJQVlA4ICgAAACwAQCdASoBAAEABUB8JaACdLoABGaAAP7Qyv7gzPq7aV/4DdfFsvgA';

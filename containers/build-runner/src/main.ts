@@ -14,6 +14,7 @@ import { executeJob } from './execute-job.ts';
 import { type JobEnd, Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
 import { optimizeAsset } from './optimize-asset.ts';
+import { Pictures } from './pictures.ts';
 import { connectPlatform, type Platform } from './platform.ts';
 import { Previews } from './previews.ts';
 import { QueuePuller } from './queue-pull.ts';
@@ -68,7 +69,7 @@ const start = async (config: Config): Promise<void> => {
             return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
           },
         );
-  const server = createRunnerServer(config, jobs, new Previews(config, children));
+  const server = createRunnerServer(config, jobs, new Previews(config, children), new Pictures(config, children));
   const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
 
   let stopping = false;

@@ -63,7 +63,7 @@ const attempt = async (
     signal.throwIfAborted();
     const input = join(child.work.project, 'asset');
     const output = join(child.work.out, 'asset');
-    await platform.source(signal, (body) => store(body, input, job));
+    await platform.source(signal, (body) => storeVerified(body, input, job));
     const isPicture = 'picture' in job;
     if (isPicture) await child.picture({ picture: job.picture, input, output });
     else await child.optimize({ optimize: job.mimeType, input, output, compressMeshes: job.compressMeshes });
@@ -85,8 +85,8 @@ const attempt = async (
   }
 };
 
-/** Writes the asset where the child finds it; throws where it is not the one that the job names. */
-const store = async (
+/** Writes bytes where a child finds them; throws where they are not the ones that were promised. */
+export const storeVerified = async (
   body: AsyncIterable<Uint8Array>,
   path: string,
   { size, hash }: { readonly size: number; readonly hash: string },
@@ -97,11 +97,11 @@ const store = async (
     transform(chunk: Buffer, _, done) {
       seen += chunk.length;
       digest.update(chunk);
-      done(seen > size ? new Error('the asset is longer than it should be') : null, chunk);
+      done(seen > size ? new Error('there are more bytes than were promised') : null, chunk);
     },
   });
   await pipeline(Readable.from(body), check, createWriteStream(path));
-  if (seen !== size || digest.digest('hex') !== hash) throw new Error('the asset is not the one that was promised');
+  if (seen !== size || digest.digest('hex') !== hash) throw new Error('the bytes are not those that were promised');
 };
 
 /** What is to be told of an error; null when nobody wants to hear it. A stop explains whatever it made fail. */

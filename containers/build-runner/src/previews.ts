@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import { KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { ChildPool } from './children.ts';
 import type { Config } from './config.ts';
 import { BuildFailure } from './failure.ts';
 import { log } from './log.ts';
+import { PlatformKeys } from './platform-keys.ts';
 
 /** Previews that are too large for the edge: each one request, which waits for what is made of it. */
 export class Previews {
-  readonly #keys: ReturnType<typeof createRemoteJWKSet>;
+  readonly #keys: PlatformKeys;
   readonly #capacity: number;
   readonly #children: ChildPool;
   #running = 0;
 
   constructor(config: Pick<Config, 'platformUrl' | 'capacity'>, children: ChildPool) {
-    this.#keys = createRemoteJWKSet(new URL('.well-known/jwks.json', config.platformUrl));
+    this.#keys = new PlatformKeys(config.platformUrl);
     this.#capacity = config.capacity;
     this.#children = children;
   }
@@ -76,31 +76,11 @@ export class Previews {
     }
   }
 
-  /** The platform must have signed for exactly these bytes: the runner works for nobody else. The project that it is for. */
+  /** The platform must have signed for exactly these bytes. The project that it is for. */
   async #verify(order: Buffer, token: string): Promise<string> {
-    try {
-      const { payload } = await jwtVerify(token, this.#keys, {
-        algorithms: ['EdDSA', 'Ed25519'],
-        typ: 'bundle+jwt',
-        audience: 'kiln:bundle',
-        requiredClaims: ['exp', 'iss', 'sub'],
-        clockTolerance: limits.auth.clockLeeway / 1000,
-      });
-      if (payload.order !== createHash('sha256').update(order).digest('hex'))
-        throw new KilnError('forbidden', { detail: 'The token is for another order.' });
-      return String(payload.sub);
-    } catch (error) {
-      if (error instanceof KilnError) throw error;
-      const isWrongToken =
-        error instanceof joseErrors.JOSEError &&
-        !(error instanceof joseErrors.JWKSTimeout) &&
-        error.code !== 'ERR_JOSE_GENERIC';
-      if (isWrongToken) throw new KilnError('unauthenticated', { detail: 'The token is not valid.' });
-      throw new KilnError('unavailable', {
-        detail: 'The platform keys could not be fetched.',
-        retryAfter: 1,
-        cause: error,
-      });
-    }
+    const claims = await this.#keys.read(token, 'bundle');
+    if (claims.order !== createHash('sha256').update(order).digest('hex'))
+      throw new KilnError('forbidden', { detail: 'The token is for another order.' });
+    return claims.sub;
   }
 }

@@ -4,14 +4,16 @@ import { limits } from '../../../src/contract/limits.ts';
 import type { Config } from './config.ts';
 import type { JobPlaces } from './jobs.ts';
 import { describeError, log } from './log.ts';
+import type { Pictures } from './pictures.ts';
 import type { Previews } from './previews.ts';
 import { runnerLimits } from './runner-limits.ts';
 
-/** `GET /health`, and, where jobs come over HTTP, `POST /jobs` and `POST /previews`. */
+/** `GET /health`, and, where jobs come over HTTP, `POST /jobs`, `POST /previews` and `POST /pictures`. */
 export const createRunnerServer = (
   config: Pick<Config, 'capacity' | 'source'>,
   jobs: JobPlaces,
   previews: Pick<Previews, 'bundle'>,
+  pictures: Pick<Pictures, 'make'>,
 ): Server => {
   const route = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname } = new URL(request.url ?? '/', 'http://runner');
@@ -20,16 +22,19 @@ export const createRunnerServer = (
       answer(response, 200, { status: 'ok', running: jobs.running, free: jobs.free, capacity: config.capacity });
       return;
     }
-    if (!['/jobs', '/previews'].includes(pathname) || config.source.kind !== 'http') throw new KilnError('not_found');
+    if (!['/jobs', '/previews', '/pictures'].includes(pathname) || config.source.kind !== 'http')
+      throw new KilnError('not_found');
     if (request.method !== 'POST') throw new KilnError('method_not_allowed');
-    if (pathname === '/previews') {
+    if (pathname !== '/jobs') {
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
       if (token === undefined) throw new KilnError('unauthenticated');
       const left = new AbortController();
       response.once('close', () => left.abort());
-      const order = await readBody(request, limits.preview.runner.orderBytes);
-      const result = await previews.bundle(order, token, left.signal);
-      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(result);
+      const [type, made] =
+        pathname === '/pictures'
+          ? ['application/octet-stream', await pictures.make(request, token, left.signal)]
+          : ['application/json', await previews.bundle(await orderOf(request), token, left.signal)];
+      response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(made);
       return;
     }
     await jobs.accept(parseJson((await readBody(request, runnerLimits.jobBody)).toString('utf8')));
@@ -40,6 +45,8 @@ export const createRunnerServer = (
     route(request, response).catch((error: unknown) => refuse(response, error));
   });
 };
+
+const orderOf = (request: IncomingMessage): Promise<Buffer> => readBody(request, limits.preview.runner.orderBytes);
 
 const readBody = async (request: IncomingMessage, most: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];

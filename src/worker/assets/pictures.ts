@@ -1,8 +1,12 @@
 import type { PictureOrder } from '../../contract/assets.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
+import { assetKind } from '../../core/asset-types.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { type Picture, tooMuch } from '../../core/pictures.ts';
 import { getObject } from '../../data/objects.ts';
+import { askForPicture } from '../../queues/runner.ts';
+import { readBytes } from '../http/body.ts';
 
 type Format = PictureOrder['format'];
 export type PictureType = `image/${Format}`;
@@ -26,19 +30,50 @@ export const imagesOf = (env: { readonly IMAGES?: ImagesBinding }): ImagesBindin
 export async function remake(env: Env, picture: StoredPicture, order: PictureOrder): Promise<Uint8Array<ArrayBuffer>> {
   const refusal = tooMuch(picture);
   if (refusal) throw refusal;
+  const open = async (): Promise<ReadableStream<Uint8Array>> => {
+    const object = await getObject(env.ASSETS, picture.objectKey);
+    if (!object) throw new KilnError('unavailable');
+    return object.body;
+  };
   const images = imagesOf(env);
-  if (!images) throw away();
-  const object = await getObject(env.ASSETS, picture.objectKey);
-  if (!object) throw new KilnError('unavailable');
+  if (!images) return await byRunner(env, picture, order, open);
+  const body = await open();
   try {
-    return await byImages(images, object.body, order);
+    return await byImages(images, body, order);
   } catch (error) {
     logEvent('picture.failed', { type: picture.mimeType, bytes: picture.size, ...describeError(error) }, 'warn');
-    throw (await works(images))
-      ? new KilnError('unsupported_media_type', { detail: 'The picture cannot be decoded.' })
-      : away();
+    throw (await works(images)) ? broken() : away();
   }
 }
+
+/** What a runner brings is looked at before it is anything. */
+async function byRunner(
+  env: Env,
+  picture: StoredPicture,
+  order: PictureOrder,
+  open: () => Promise<ReadableStream<Uint8Array>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const answer = await askForPicture(env, picture, order, open);
+  if (!answer) throw away();
+  if (answer.status === 413)
+    throw new KilnError('payload_too_large', { detail: 'The picture takes too much to decode.' });
+  if (answer.status === 422) throw broken();
+  try {
+    if (answer.status !== 200) throw new Error(`the runner answers ${answer.status}`);
+    const bytes = await readBytes(answer, limits.optimize.bytes);
+    const head = bytes.subarray(0, limits.asset.headBytes);
+    const { mimeType } = await assetKind(`picture.${order.format}`, head, {});
+    if (mimeType !== mimeTypeOf(order.format)) throw new KilnError('type_mismatch');
+    return bytes;
+  } catch (error) {
+    logEvent('picture.runner_refused', { hash: picture.hash, status: answer.status, ...describeError(error) }, 'warn');
+    throw away();
+  } finally {
+    await answer.body?.cancel().catch(() => undefined);
+  }
+}
+
+const broken = (): KilnError => new KilnError('unsupported_media_type', { detail: 'The picture cannot be decoded.' });
 
 async function byImages(
   images: ImagesBinding,

@@ -1,4 +1,5 @@
-import { VariantQuery } from '../../contract/assets.ts';
+import { LRUCache } from 'lru-cache';
+import { type PictureOrder, VariantQuery } from '../../contract/assets.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { logEvent } from '../../core/log.ts';
@@ -43,26 +44,46 @@ export async function variantOf(c: AppContext, asset: Deliverable, { w, format }
   const shape = { name, mimeType };
   const near = await kept(c, `variant/${asset.hash}/${name}`);
   if (near) return { ...shape, bytes: new Uint8Array(await new Response(near).arrayBuffer()), cached: true };
+  const refusal = refused.get(asset.hash) ?? refused.get(`${asset.hash} ${name}`);
+  if (refusal) throw new KilnError(refusal.code, { detail: refusal.detail });
   const key = variantKey(asset.hash, name);
   const stored = await getObject(c.env.ASSETS, key);
-  let bytes = stored && new Uint8Array(await stored.arrayBuffer());
-  if (!bytes) {
-    const start = Date.now();
-    bytes = await remake(c.env, asset, {
-      format: formatOf(mimeType),
-      quality: limits.variant.quality,
-      maxWidth: w ?? null,
-      maxHeight: null,
-    });
-    await c.env.ASSETS.put(key, bytes, { httpMetadata: { contentType: mimeType } });
-    logEvent('asset.variant', {
-      requestId: c.var.requestId,
-      variant: name,
-      bytes: bytes.length,
-      ms: Date.now() - start,
-    });
-  }
-  const made = bytes;
+  const making = stored ? null : make(c, asset, name, key, { format: formatOf(mimeType), width: w ?? null });
+  // Whoever leaves has had it made: it is there when somebody comes back.
+  if (making) c.executionCtx.waitUntil(making.catch(() => undefined));
+  const made = stored ? new Uint8Array(await stored.arrayBuffer()) : await making;
+  if (!made) throw new Error('it is stored, or made');
   keep(c, `variant/${asset.hash}/${name}`, made.length, async () => made);
   return { ...shape, bytes: made, cached: stored !== null };
+}
+
+/** Pictures that could not be decoded, so that they are not tried again with each look at them. */
+const refused = new LRUCache<string, KilnError>({ max: 1000, ttl: limits.variant.refused });
+
+async function make(
+  c: AppContext,
+  asset: Deliverable,
+  name: string,
+  key: string,
+  { format, width }: { readonly format: PictureOrder['format']; readonly width: number | null },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const start = Date.now();
+  const order = { format, quality: limits.variant.quality, maxWidth: width, maxHeight: null };
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = await remake(c.env, asset, order);
+  } catch (error) {
+    // What takes too long in one size may be made in another.
+    if (error instanceof KilnError && error.code !== 'unavailable')
+      refused.set(error.code === 'payload_too_large' ? `${asset.hash} ${name}` : asset.hash, error);
+    throw error;
+  }
+  await c.env.ASSETS.put(key, bytes, { httpMetadata: { contentType: mimeTypeOf(format) } });
+  logEvent('asset.variant', {
+    requestId: c.var.requestId,
+    variant: name,
+    bytes: bytes.length,
+    ms: Date.now() - start,
+  });
+  return bytes;
 }

@@ -8,9 +8,9 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export const mediaType = (request: Request): string =>
   (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 
-/** What a request says that its body is long; undefined when it does not. Throws `malformed_request`. */
-export function declaredLength(request: Request): number | undefined {
-  const length = request.headers.get('content-length');
+/** What a message says that its body is long; undefined when it does not. Throws `malformed_request`. */
+export function declaredLength(message: Pick<Request, 'headers'>): number | undefined {
+  const length = message.headers.get('content-length');
   if (length === null) return undefined;
   if (!/^\d{1,15}$/.test(length)) throw new KilnError('malformed_request', { detail: 'Content-Length is no number.' });
   return Number(length);
@@ -20,9 +20,9 @@ export function declaredLength(request: Request): number | undefined {
  * The body as it comes. Throws `request_timeout` when it comes too slowly, for which only the time counts that it is
  * awaited, and `malformed_request` when it breaks off.
  */
-export async function* bodyOf({ body }: Pick<Request, 'body'>): AsyncGenerator<Uint8Array, void, void> {
+export async function* bodyOf({ body }: Pick<Request, 'body'>): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   if (!body) return;
-  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  const reader = (body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
   const { window, bytes } = limits.http.bodyPace;
   let left: number = window;
   let got = 0;
@@ -84,12 +84,12 @@ export async function smallOrStream(
 }
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be over the cap, whatever `Content-Length` claims. */
-export async function readBytes(request: Request, cap: number): Promise<Uint8Array> {
+export async function readBytes(message: Request | Response, cap: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = (): KilnError => new KilnError('payload_too_large', { detail: `At most ${cap} bytes.` });
-  if ((declaredLength(request) ?? 0) > cap) throw tooLarge();
-  const parts: Uint8Array[] = [];
+  if ((declaredLength(message) ?? 0) > cap) throw tooLarge();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const part of bodyOf(request)) {
+  for await (const part of bodyOf(message)) {
     size += part.length;
     if (size > cap) throw tooLarge();
     parts.push(part);

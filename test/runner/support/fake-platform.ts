@@ -245,6 +245,21 @@ export class FakePlatform {
       .sign(this.#keys.privateKey);
   }
 
+  /** A token for one picture that is to be written anew. */
+  async signPicture(
+    bytes: Uint8Array,
+    order: PictureOrder,
+    { aud = 'kiln:picture', hash = sha256(bytes) }: { aud?: string; hash?: string } = {},
+  ): Promise<string> {
+    return await new SignJWT({ size: bytes.length, order: JSON.stringify(order) })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'picture+jwt', kid: 'test' })
+      .setIssuer('kiln')
+      .setSubject(hash)
+      .setAudience(aud)
+      .setExpirationTime('1m')
+      .sign(this.#keys.privateKey);
+  }
+
   /** A token as the platform makes it; `claims` replace its own. */
   async sign(
     job: Pick<Job, 'attempt' | 'projectId' | 'buildId' | 'timeout'>,
