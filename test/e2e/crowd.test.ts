@@ -26,7 +26,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1');
   await once(registry, 'listening');
   const runner = { NPM_REGISTRY: `http://127.0.0.1:${(registry.address() as AddressInfo).port}`, RUNNER_CAPACITY: '2' };
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, runner });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, runner, previews: false });
   await system.start();
 });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
     S3_ACCESS_KEY_ID: 'local',
     S3_SECRET_ACCESS_KEY: 'local-secret',
   };
-  system = new System({ port, runnerPort: await freePort(), state, vars });
+  system = new System({ port, runnerPort: await freePort(), state, vars, previews: false });
   await system.start();
 });
 afterAll(async () => {

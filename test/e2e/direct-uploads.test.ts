@@ -27,7 +27,7 @@ beforeAll(async () => {
     S3_ACCESS_KEY_ID: 'local',
     S3_SECRET_ACCESS_KEY: 'local-secret',
   };
-  system = new System({ port, runnerPort: await freePort(), state, vars });
+  system = new System({ port, runnerPort: await freePort(), state, vars, previews: false });
   await system.start();
   ada = await signUp(system.origin, 'ada');
   projectId = (await ada.call('createProject', { body: { name: 'Direct' } })).project.id;

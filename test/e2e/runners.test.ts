@@ -16,7 +16,14 @@ let second: RunnerProcess;
 beforeAll(async () => {
   const [runnerPort, secondPort] = [await freePort(), await freePort()];
   const vars = { RUNNER_URL: `http://127.0.0.1:${runnerPort},http://127.0.0.1:${secondPort}` };
-  system = new System({ port: await freePort(), runnerPort, state, vars, runner: { RUNNER_CAPACITY: '1' } });
+  system = new System({
+    port: await freePort(),
+    runnerPort,
+    state,
+    previews: false,
+    vars,
+    runner: { RUNNER_CAPACITY: '1' },
+  });
   await system.start();
   second = await RunnerProcess.start({ platformUrl: system.origin, capacity: 1, env: { PORT: String(secondPort) } });
 });

@@ -14,7 +14,7 @@ let system: System;
 let ada: KilnClient;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
   await system.start();
   ada = await signUp(system.origin);
 });

@@ -17,7 +17,7 @@ let projectId: string;
 const path = 'kept.txt';
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, db: 'postgres' });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, db: 'postgres', previews: false });
   await system.start();
   [ada, stranger] = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'stranger')];
   projectId = (await ada.call('createProject', { body: { name: 'Kept' } })).project.id;

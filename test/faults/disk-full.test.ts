@@ -68,7 +68,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
     mount(volume);
     // `wrangler dev` ends when it cannot write its log, and it is not what is tested.
     symlinkSync(logs, join(volume, 'logs'));
-    system = new System({ port: await freePort(), runnerPort: await freePort(), state: volume });
+    system = new System({ port: await freePort(), runnerPort: await freePort(), state: volume, previews: false });
     await system.start();
     ada = await signUp(system.origin, 'ada');
     projectId = (await ada.call('createProject', { body: { name: 'Kept' } })).project.id;
@@ -148,7 +148,13 @@ describe.skipIf(!mounted)('fault 11: the disk of PostgreSQL is full', () => {
   beforeAll(async () => {
     mkdirSync(disk);
     mount(disk);
-    system = new System({ port: await freePort(), runnerPort: await freePort(), state, db: 'postgres' });
+    system = new System({
+      port: await freePort(),
+      runnerPort: await freePort(),
+      state,
+      db: 'postgres',
+      previews: false,
+    });
     await system.start();
     ada = await signUp(system.origin, 'ada');
   });

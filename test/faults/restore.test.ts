@@ -24,7 +24,7 @@ let moved: { id: string; tree: string; text: string; said: unknown };
 const account = { email: `ada-${newId()}@kiln.test`, password: 'correct horse battery' };
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
   await system.start();
   operator = new Operator(system.address, system.origin);
 });
@@ -161,7 +161,7 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
 async function moveTo(to: string, from: string, db: DatabaseChoice): Promise<Progress> {
   await system.kill();
   takeExports(from, to);
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state: to, db });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state: to, db, previews: false });
   await system.start();
   operator = new Operator(system.address, system.origin);
   return await finish(operator, 'restore', { from: 'latest' }, powerCut);

@@ -17,7 +17,7 @@ let grace: KilnClient;
 let projectId: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
   await system.start();
   [ada, grace] = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'grace')];
   projectId = (await ada.call('createProject', { body: { name: 'Shared' } })).project.id;

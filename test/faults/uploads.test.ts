@@ -20,7 +20,7 @@ let ada: KilnClient;
 let projectId: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
   await system.start();
   ada = await signUp(system.origin, 'ada');
   projectId = (await ada.call('createProject', { body: { name: 'Faults' } })).project.id;

@@ -27,7 +27,7 @@ let editors: KilnClient[];
 let id: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
   await system.start();
   owner = await signUp(system.origin, 'owner');
   editors = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'grace')];
