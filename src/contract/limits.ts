@@ -328,12 +328,16 @@ export const limits = {
     revisionsKept: 50,
     /** Text that nobody edits any more is copied to R2 after so long. */
     blobIdle: 60 * second,
-    /** … and at once where one batch brings so many: whoever brings a project keeps, builds or forks it next. */
+    /** … and soon where one batch brings so many: whoever brings a project exports, compares or forks it next … */
     blobsEager: 50,
+    /** … but not at once: a build that follows takes them from the room, and 500 puts take as long as that build does. */
+    blobsEagerAfter: 2 * second,
     /** Puts at a time; workerd holds six connections that wait for headers. */
     blobsParallel: 6,
     /** Puts noted in one write. Those that a crash forgets are done again. */
     blobsMarked: 25,
+    /** UTF-16 units of the manifest of a snapshot that waits in the room: a row of its storage has 2 MB. Larger ones are stored at once. */
+    heldTreeChars: 600_000,
     /** Texts that a room hands to the room of a copy; more are stored first. An RPC carries 32 MiB. */
     handOverBytes: 16 * MiB,
     /** The D1 index of the tree follows within so long. */

@@ -218,8 +218,8 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   getCheckpoint(caller: Caller, right: Right, id: string) {
-    return this.#guarded(caller, right, ({ history }, { project }) => ({
-      checkpoint: history.checkpoints.get(id),
+    return this.#guarded(caller, right, async ({ history }, { project }) => ({
+      checkpoint: await history.stored(id),
       project,
     }));
   }
@@ -304,6 +304,16 @@ export class ProjectRoom extends DurableObject<Env> {
       const { hash: treeHash } = room.tree();
       return { ...restored, treeHash };
     });
+  }
+
+  /** The manifest of a snapshot that the room has not stored yet; null for every other one. Whose it is the platform has seen to. */
+  heldTree(hash: string) {
+    return answer(() => this.#open().heldTree(hash));
+  }
+
+  /** Those of these contents that the room has at hand, not more than travel together. As `heldTree`. */
+  texts(hashes: readonly string[]) {
+    return answer(() => this.#open().texts(hashes));
   }
 
   /** Which of these blobs the room still needs. */

@@ -21,7 +21,7 @@ import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
 import { buildObject } from '../../src/queues/build-object.ts';
 import worker from '../../src/worker/index.ts';
-import { call, database, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -548,6 +548,36 @@ describe('#71 #72 the token of a runner', () => {
     expect(await expectProblem(await runner.blobs([...hashes, foreign]), 404)).toBe('not_found');
     expect(await expectProblem(await runner.blobs([]), 422)).toBe('validation_failed');
     expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).blobs(hashes), 409)).toBe('conflict');
+  });
+
+  it('hands out what the room alone has, and the same once it is in the store and the room has let go of it', async () => {
+    const content = `held ${newId()}`;
+    const path = `/api/projects/${world.projectId}/files/held.txt`;
+    await expectJson(await call('PUT', path, { as: world.owner, json: { content } }), 201);
+    const build = await newBuild();
+    const { treeHash, attempt } = await claim(build.id);
+    expect(await env.ASSETS.head(`tree/${treeHash}`)).toBeNull();
+    const runner = await runnerOf(build.id, attempt);
+    const hash = sha256(content);
+    const fetched = async () => {
+      const { files } = await expectJson<{ files: { hash: string }[] }>(await runner.manifest(), 200);
+      const together = await runner.blobs(files.map((file) => file.hash));
+      return {
+        files,
+        alone: await (await runner.blob(hash)).text(),
+        together: readFrames(new Uint8Array(await together.arrayBuffer()))?.map((one) => [one.hash, sha256(one.bytes)]),
+      };
+    };
+    const held = await fetched();
+    expect(held.alone).toBe(content);
+    expect(held.together).toEqual(held.files.map((file) => [file.hash, file.hash]));
+    const checkpoint = `/api/projects/${world.projectId}/checkpoints/${build.checkpointId}`;
+    await expectJson(await call('GET', checkpoint, { as: world.owner }), 200);
+    expect(await env.ASSETS.head(`tree/${treeHash}`)).not.toBeNull();
+    await runInDurableObject(roomStub(world.projectId), (_room, state) => {
+      state.storage.sql.exec('DELETE FROM contents');
+    });
+    expect(await fetched()).toEqual(held);
   });
 
   it('opens no file together with others that is too large for that', async () => {

@@ -230,7 +230,10 @@ describe('fault 7: a store that never answers', () => {
 
   it('the object store, when a room needs a text from there: who asks meanwhile waits together, and the room goes on', async () => {
     await expectJson(await call('PUT', file('cold.txt'), { as: world.editor, json: { content: 'cold' } }), 201);
-    await expectJson(await call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } }), 202);
+    await expectJson(
+      await call('POST', `/api/projects/${world.projectId}/checkpoints`, { as: world.owner, json: {} }),
+      201,
+    );
     await runInDurableObject(roomStub(world.projectId), (_room, state) => {
       state.storage.sql.exec('DELETE FROM contents');
     });
@@ -244,21 +247,24 @@ describe('fault 7: a store that never answers', () => {
     expect((await expectJson<{ file: { content: string } }>(await read(), 200)).file.content).toBe('cold');
   });
 
-  it('the object store, at a snapshot: no build of a tree that is not stored', async () => {
+  it('the object store, at a snapshot: the build goes on with what the room has, and no checkpoint names what nobody can read', async () => {
     const content = `snapshot ${newId()}`;
     await expectJson(await call('PUT', file('snapshot.txt'), { as: world.editor, json: { content } }), 201);
-    const builds = (): Promise<{ builds: { id: string }[] }> =>
-      call('GET', `/api/projects/${world.projectId}/builds`, { as: world.owner }).then((answer) =>
-        expectJson(answer, 200),
-      );
-    const before = await builds();
     silence(env.ASSETS, 'put');
-    const build = (): Promise<Response> =>
-      call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } });
-    await expectAway(await build());
+    const answer = await call('POST', '/api/builds', { as: world.owner, json: { projectId: world.projectId } });
+    const { build } = await expectJson<{ build: { checkpointId: string } }>(answer, 202);
+    const checkpoints = `/api/projects/${world.projectId}/checkpoints`;
+    const read = (): Promise<Response> => call('GET', `${checkpoints}/${build.checkpointId}`, { as: world.owner });
+    await expectAway(await read());
+    await expectAway(await call('POST', checkpoints, { as: world.owner, json: { name: 'Never' } }));
     vi.restoreAllMocks();
-    expect(await builds()).toEqual(before);
-    await expectJson(await build(), 202);
+    const { checkpoint } = await expectJson<{ checkpoint: { files: { path: string }[] } }>(await read(), 200);
+    expect(checkpoint.files.map(({ path }) => path)).toContain('snapshot.txt');
+    const kept = await expectJson<{ checkpoints: { name: string | null }[] }>(
+      await call('GET', checkpoints, { as: world.owner }),
+      200,
+    );
+    expect(kept.checkpoints.map(({ name }) => name)).not.toContain('Never');
   });
 
   it('the queue: the build is there, and its message is left to the sweep', async () => {

@@ -44,6 +44,7 @@ export interface RoomBackup {
 const left = new Set([
   'schema_version',
   'contents',
+  'pending_trees',
   'document_log',
   'document_snapshots',
   'dirty',

@@ -7,7 +7,7 @@ import { decodeCursor, page } from '../../data/cursor.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { RoomStore } from './store.ts';
 
-/** A tree that is stored whole: every blob and the manifest. */
+/** A tree that is stored whole, every blob and the manifest, or held by the room until it is. */
 export interface StoredTree {
   readonly treeHash: string;
   readonly seq: number;
@@ -214,6 +214,11 @@ export class Checkpoints {
   }
 
   // ── What all this keeps ─────────────────────────────────────────────────────────────────────────
+
+  /** Whether the tree is named, or was a moment ago: then it is stored, or held. */
+  keeps(treeHash: string): boolean {
+    return this.#store.sql.all('SELECT 1 FROM kept_trees WHERE hash = ?', treeHash).length > 0;
+  }
 
   /** Trees that nothing names any more. */
   unused(limit: number): string[] {

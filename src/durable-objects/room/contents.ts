@@ -52,6 +52,8 @@ export class Contents {
 
   /** Throws `unavailable` when a tree that is kept cannot be read. */
   async tree(hash: string): Promise<readonly ManifestEntry[]> {
+    const held = this.heldTree(hash);
+    if (held) return held;
     const entries = await this.#blobs.getTree(hash);
     if (!entries) throw new KilnError('unavailable', { detail: 'A stored state of the project could not be read.' });
     return entries;
@@ -70,6 +72,56 @@ export class Contents {
     await this.storeTexts();
     await this.#blobs.putTree(snapshot.treeHash, snapshot.entries);
     return snapshot;
+  }
+
+  /**
+   * As `snapshot`, without waiting for the store: manifest and texts stay here until they are there. To be named in
+   * the same transaction, so that it is either stored or held whenever somebody names it.
+   */
+  hold(isStored: (treeHash: string) => boolean): StoredTree | null {
+    const { files, events } = this.#store;
+    const { tree } = files;
+    const treeHash = tree.hash();
+    const entries = tree.list().map(({ path, hash, size, mode, isText }) => ({ path, hash, size, mode, isText }));
+    if (!isStored(treeHash)) {
+      const text = JSON.stringify(entries);
+      if (text.length > limits.room.heldTreeChars) return null;
+      const now = this.#store.now();
+      files.holdTree(treeHash, text, now);
+      this.#store.schedule(now + limits.room.blobIdle);
+    }
+    return { treeHash, seq: events.seq, fileCount: tree.count, totalSize: tree.size, entries };
+  }
+
+  /** The manifest of a tree that is not in the blob store yet; null for every other one. */
+  heldTree(hash: string): ManifestEntry[] | null {
+    const held = this.#store.files.heldTree(hash);
+    return held === null ? null : (JSON.parse(held) as ManifestEntry[]);
+  }
+
+  /** Those of these contents that are here, up to `limits.build.batch.bytes` of them. */
+  texts(hashes: readonly string[]): HotText[] {
+    const texts: HotText[] = [];
+    let size = 0;
+    for (const hash of hashes) {
+      const data = this.#store.files.bytes(hash);
+      size += data?.length ?? 0;
+      if (size > limits.build.batch.bytes) break;
+      if (data) texts.push({ hash, data });
+    }
+    return texts;
+  }
+
+  /** Stores every tree that was held at `before`: after this whoever reads the blob store finds it. */
+  async settle(before = Number.MAX_SAFE_INTEGER): Promise<void> {
+    const { files } = this.#store;
+    for (const hash of files.heldTrees(before)) {
+      const entries = this.heldTree(hash);
+      if (!entries) continue;
+      await this.#keeping(files.pendingOf(entries.map((entry) => entry.hash)));
+      await this.#blobs.putTree(hash, entries);
+      files.releaseTree(hash);
+    }
   }
 
   /**
@@ -118,6 +170,7 @@ export class Contents {
     const before = this.#store.now() - limits.room.blobIdle;
     const idle = this.#store.files.pendingContents(before, 200);
     if (idle.length) await this.#put(idle);
+    await this.settle(before);
     if (this.#snapshots === 0) this.#store.files.sweepContents(before);
   }
 

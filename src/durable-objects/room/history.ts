@@ -58,6 +58,13 @@ export class History {
     return await this.#contents.snapshot();
   }
 
+  /** A checkpoint for whoever reads its tree from the blob store. */
+  async stored(id: string): Promise<Checkpoint> {
+    const checkpoint = this.checkpoints.get(id);
+    if (this.#contents.heldTree(checkpoint.treeHash)) await this.#contents.settle();
+    return checkpoint;
+  }
+
   /** The tree of this moment for another room. */
   async copy(): ReturnType<Contents['copy']> {
     this.#ports.flush();
@@ -75,7 +82,21 @@ export class History {
 
   /** What is made on its own repeats nothing: a tree that is the newest checkpoint already is that checkpoint. */
   async checkpoint(order: NewCheckpoint): Promise<Checkpoint> {
-    const tree = await this.snapshot();
+    // A build asks the room for what the blob store has not got, so it need not wait for it.
+    const held = order.kind === 'build' ? this.#held(order) : null;
+    return held ?? this.#named(await this.snapshot(), order);
+  }
+
+  /** A checkpoint whose tree stays here until somebody reads it, or it is time. Null for one that is too large for that. */
+  #held(order: NewCheckpoint): Checkpoint | null {
+    this.#ports.flush();
+    return this.#store.transaction(() => {
+      const tree = this.#contents.hold((hash) => this.checkpoints.keeps(hash));
+      return tree && this.#named(tree, order);
+    });
+  }
+
+  #named(tree: StoredTree, order: NewCheckpoint): Checkpoint {
     const newest = order.kind === 'auto' || order.kind === 'build' ? this.checkpoints.newest() : null;
     if (newest?.treeHash === tree.treeHash) {
       this.checkpoints.touch(newest.id, tree.seq);

@@ -101,6 +101,8 @@ export class Room {
   readonly #store: RoomStore;
   readonly #files: TreeStore;
   readonly #contents: Contents;
+  /** When the texts of a large batch go to the blob store; null: when they are idle. */
+  #textsDue: number | null = null;
   readonly #documents: Documents;
   readonly #leases: BlobLeases;
   readonly #search: ProjectSearch;
@@ -412,6 +414,7 @@ export class Room {
     );
     // Texts of this tree that are in the room alone go into the blob store, where the backup finds them.
     await this.#contents.storeTexts();
+    await this.#contents.settle();
     for (const { hash, data } of captured.documents) await vault.putDocument(hash, data);
     await vault.putRoom(captured.result.hash, captured.state);
     captured.remember();
@@ -428,8 +431,20 @@ export class Room {
     const { seq } = this.#store.events;
     if (seq > state.seq) return { outcome: 'newer', seq };
     this.closeAll('unavailable');
+    // Builds of what was here before read it from the store.
+    await this.#contents.settle();
     await restoreState(this.#store.sql, vault, state);
     return { outcome: 'restored', seq: state.seq };
+  }
+
+  /** The manifest of a snapshot that is not in the blob store yet, for a runner; null for every other one. */
+  heldTree(hash: string): ManifestEntry[] | null {
+    return this.#contents.heldTree(hash);
+  }
+
+  /** Those of these contents that are here, for a runner. */
+  texts(hashes: readonly string[]): HotText[] {
+    return this.#contents.texts(hashes);
   }
 
   /** Which of these objects the room still needs. Asked by the collector before it touches them. */
@@ -556,6 +571,7 @@ export class Room {
     // A store that is away must not hold up what needs another one.
     const failures: unknown[] = [];
     const attempt = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => void failures.push(error));
+    await attempt(this.#storeDue(now));
     await attempt(this.#contents.tidy());
     const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
@@ -609,11 +625,17 @@ export class Room {
     }
   }
 
-  /** Begins to store what a snapshot would wait for. What does not get there, the alarm stores. */
+  /** Stores what a snapshot would wait for, once what follows a large batch is over. A room that forgets it stores them when they are idle. */
   #storeSoon(): void {
-    this.#contents.storeTexts().catch((error: unknown) => {
-      this.#ports.log('room.texts_wait', { message: String(error) }, 'warn');
-    });
+    this.#textsDue ??= this.#ports.now() + limits.room.blobsEagerAfter;
+    this.#ports.schedule(this.#textsDue);
+  }
+
+  async #storeDue(now: number): Promise<void> {
+    if (this.#textsDue === null) return;
+    if (this.#textsDue > now) return this.#ports.schedule(this.#textsDue);
+    this.#textsDue = null;
+    await this.#contents.storeTexts();
   }
 
   /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */

@@ -48,6 +48,10 @@ const steps: readonly string[][] = [
     'CREATE TABLE replies (id TEXT PRIMARY KEY, comment TEXT NOT NULL, author TEXT NOT NULL, body TEXT NOT NULL, mentions TEXT NOT NULL, at INTEGER NOT NULL, edited_at INTEGER, size INTEGER NOT NULL) WITHOUT ROWID',
     'CREATE INDEX replies_comment ON replies (comment, id)',
   ],
+  [
+    // Snapshots that are not in R2 yet: their manifests. The texts that they name are in `contents` until they are.
+    'CREATE TABLE pending_trees (hash TEXT PRIMARY KEY, entries TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -232,9 +232,52 @@ export class TreeStore {
     );
   }
 
-  /** Drops contents that no file names. Not while a snapshot is being stored: it names the tree of a moment ago. */
+  /** Those of these contents that are here and not in R2 yet. */
+  pendingOf(hashes: readonly string[]): string[] {
+    return this.#sql
+      .all<{ hash: string }>(
+        'SELECT hash FROM contents WHERE stored = 0 AND hash IN (SELECT value FROM json_each(?))',
+        JSON.stringify(hashes),
+      )
+      .map((row) => row.hash);
+  }
+
+  /** Drops contents that neither a file nor a held tree names. Not while a snapshot is being stored: it names the tree of a moment ago. */
   sweepContents(before: number): void {
-    this.#sql.run('DELETE FROM contents WHERE at <= ? AND hash NOT IN (SELECT hash FROM files)', before);
+    this.#sql.run(
+      `DELETE FROM contents WHERE at <= ? AND hash NOT IN (SELECT hash FROM files)
+       AND hash NOT IN (SELECT entry.value ->> '$.hash' FROM pending_trees, json_each(pending_trees.entries) AS entry)`,
+      before,
+    );
+  }
+
+  /** Keeps a manifest that is not in R2 yet, with the texts that it names. */
+  holdTree(hash: string, entries: string, at: number): void {
+    this.#sql.run(
+      'INSERT INTO pending_trees (hash, entries, at) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING',
+      hash,
+      entries,
+      at,
+    );
+  }
+
+  /** The manifest of a tree that is not in R2 yet, as JSON; null for every other one. */
+  heldTree(hash: string): string | null {
+    return (
+      this.#sql.all<{ entries: string }>('SELECT entries FROM pending_trees WHERE hash = ?', hash)[0]?.entries ?? null
+    );
+  }
+
+  /** Trees that have been held since `before` or longer. */
+  heldTrees(before: number): string[] {
+    return this.#sql
+      .all<{ hash: string }>('SELECT hash FROM pending_trees WHERE at <= ? ORDER BY at', before)
+      .map((row) => row.hash);
+  }
+
+  /** The tree is in R2. */
+  releaseTree(hash: string): void {
+    this.#sql.run('DELETE FROM pending_trees WHERE hash = ?', hash);
   }
 
   /** Changes that the relational index has not seen, oldest first. */
@@ -252,12 +295,14 @@ export class TreeStore {
 
   /** When index and blob store are to follow; null when they have. */
   nextDue(): number | null {
-    const [row] = this.#sql.all<{ index_at: number | null; content_at: number | null }>(
-      'SELECT (SELECT min(at) FROM index_pending) AS index_at, (SELECT min(at) FROM contents WHERE stored = 0) AS content_at',
+    const [row] = this.#sql.all<{ index_at: number | null; content_at: number | null; tree_at: number | null }>(
+      `SELECT (SELECT min(at) FROM index_pending) AS index_at, (SELECT min(at) FROM contents WHERE stored = 0) AS content_at,
+       (SELECT min(at) FROM pending_trees) AS tree_at`,
     );
     const due = [
       ...(row?.index_at == null ? [] : [row.index_at + limits.room.indexDelay]),
       ...(row?.content_at == null ? [] : [row.content_at + limits.room.blobIdle]),
+      ...(row?.tree_at == null ? [] : [row.tree_at + limits.room.blobIdle]),
     ];
     return due.length ? Math.min(...due) : null;
   }

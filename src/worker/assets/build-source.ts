@@ -3,7 +3,8 @@ import { KilnError } from '../../contract/errors.ts';
 import { ancestors, foldPath } from '../../core/paths.ts';
 import { hashTree, sorted } from '../../core/tree.ts';
 import { type AssetAt, allAssets } from '../../data/assets.ts';
-import { getTree, type ManifestEntry, putTree } from '../../data/objects.ts';
+import { type ManifestEntry, putTree } from '../../data/objects.ts';
+import { snapshotFiles } from '../build-files.ts';
 import type { AppContext } from '../http/context.ts';
 import { asEntry } from './as-entry.ts';
 
@@ -26,7 +27,7 @@ export function withAssets(files: readonly ManifestEntry[], assets: readonly Ass
 export async function buildSource(c: AppContext, projectId: string, treeHash: string): Promise<string> {
   const assets = await allAssets(c.var.db, projectId);
   if (assets.length === 0) return treeHash;
-  const files = await getTree(c.env.ASSETS, treeHash);
+  const files = await snapshotFiles(c.env, projectId, treeHash);
   if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
   const entries = withAssets(files, assets);
   if (!entries) return treeHash;

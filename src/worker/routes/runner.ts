@@ -2,16 +2,17 @@ import type { Hono } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
-import { type Framed, framedSize, frames, readFrames } from '../../contract/frames.ts';
+import { framedSize, frames, readFrames } from '../../contract/frames.ts';
 import { limits } from '../../contract/limits.ts';
 import { configOf } from '../../core/config.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
-import { getBlob, getObject, getTree, headOutput, isWrongHash, putOutput } from '../../data/objects.ts';
+import { getBlob, getObject, headOutput, isWrongHash, type ManifestEntry, putOutput } from '../../data/objects.ts';
 import { jobOf } from '../../durable-objects/build/job.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
+import { snapshotContents, snapshotFiles } from '../build-files.ts';
 import { readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
@@ -23,20 +24,20 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
   return running;
 }
 
-type Snapshot = ReadonlyMap<string, number>;
+type Snapshot = ReadonlyMap<string, Pick<ManifestEntry, 'hash' | 'size' | 'isText'>>;
 
-/** Hashes that a snapshot names, and their sizes, by its own hash: a runner asks for each of its files, and a manifest never changes. */
+/** What a snapshot names, by hash, by its own hash: a runner asks for each of its files, and a manifest never changes. */
 const snapshots = new LRUCache<string, Snapshot>({ max: limits.build.snapshotsRemembered });
 
-async function snapshotOf(c: AppContext, treeHash: string): Promise<Snapshot> {
+async function snapshotOf(c: AppContext, { projectId, treeHash }: BuildFacts): Promise<Snapshot> {
   const known = snapshots.get(treeHash);
   if (known) return known;
-  const files = await getTree(c.env.ASSETS, treeHash);
+  const files = await snapshotFiles(c.env, projectId, treeHash);
   return files ? remember(treeHash, files) : new Map();
 }
 
-function remember(treeHash: string, files: readonly { hash: string; size: number }[]): Snapshot {
-  const snapshot = new Map(files.map(({ hash, size }) => [hash, size]));
+function remember(treeHash: string, files: readonly ManifestEntry[]): Snapshot {
+  const snapshot = new Map(files.map(({ hash, size, isText }) => [hash, { hash, size, isText }]));
   snapshots.set(treeHash, snapshot);
   return snapshot;
 }
@@ -46,12 +47,6 @@ const tooLargeTogether = (): KilnError =>
   new KilnError('payload_too_large', {
     detail: `Together: at most ${batch.parts} contents of ${batch.partBytes} bytes, ${batch.bytes} in all.`,
   });
-
-async function blobBytes(c: AppContext, hash: string): Promise<Framed> {
-  const object = await getBlob(c.env.ASSETS, hash);
-  if (!object) throw new KilnError('unavailable');
-  return { hash, bytes: new Uint8Array(await object.arrayBuffer()) };
-}
 
 /** What the store refused, as the API says it. */
 function refusedOutput(error: unknown): KilnError {
@@ -64,7 +59,7 @@ function refusedOutput(error: unknown): KilnError {
 }
 
 /** Bytes for a runner, which knows what they are: nobody in between keeps them. */
-const bytesOf = ({ body, size }: R2ObjectBody): Response =>
+const bytesOf = ({ body, size }: { readonly body: ReadableStream | Uint8Array; readonly size: number }): Response =>
   new Response(body, {
     headers: {
       'content-type': 'application/octet-stream',
@@ -81,8 +76,8 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.runnerManifest, async (c, { job }) => {
-    const { treeHash } = await runningBuild(c, job);
-    const files = await getTree(c.env.ASSETS, treeHash);
+    const { projectId, treeHash } = await runningBuild(c, job);
+    const files = await snapshotFiles(c.env, projectId, treeHash);
     if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
     remember(treeHash, files);
     return {
@@ -92,27 +87,32 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
-    const { treeHash } = await runningBuild(c, job);
+    const facts = await runningBuild(c, job);
     // A hash opens nothing by itself: it must be one that the snapshot names.
-    if (!(await snapshotOf(c, treeHash)).has(params.hash)) throw new KilnError('not_found');
+    const file = (await snapshotOf(c, facts)).get(params.hash);
+    if (!file) throw new KilnError('not_found');
     const object = await getBlob(c.env.ASSETS, params.hash);
-    if (!object) throw new KilnError('unavailable');
-    return { raw: bytesOf(object) };
+    if (object) return { raw: bytesOf(object) };
+    const [content] = await snapshotContents(c.env, facts.projectId, [file]);
+    if (!content) throw new KilnError('unavailable');
+    return { raw: bytesOf({ body: content.bytes, size: content.bytes.length }) };
   });
 
   mount(app, endpoints.runnerBlobs, async (c, { job, body }) => {
-    const { treeHash } = await runningBuild(c, job);
-    const snapshot = await snapshotOf(c, treeHash);
+    const facts = await runningBuild(c, job);
+    const snapshot = await snapshotOf(c, facts);
     let total = 0;
-    for (const hash of body.hashes) {
-      const size = snapshot.get(hash);
-      if (size === undefined) throw new KilnError('not_found');
-      total += size;
-      if (size > batch.partBytes || total > batch.bytes) throw tooLargeTogether();
-    }
-    const contents = await Promise.all(body.hashes.map((hash) => blobBytes(c, hash)));
+    const files = body.hashes.map((hash) => {
+      const file = snapshot.get(hash);
+      if (!file) throw new KilnError('not_found');
+      total += file.size;
+      if (file.size > batch.partBytes || total > batch.bytes) throw tooLargeTogether();
+      return file;
+    });
+    const contents = await snapshotContents(c.env, facts.projectId, files);
+    if (contents.includes(null)) throw new KilnError('unavailable');
     return {
-      raw: new Response(frames(contents), {
+      raw: new Response(frames(contents.filter((content) => content !== null)), {
         headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
       }),
     };
