@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { inRoot, root } from '../../scripts/lib/paths.ts';
 import { killGroup, runCommand, stopGroup } from '../../scripts/lib/processes.ts';
 import { createClient, type KilnClient } from '../../src/client/api.ts';
+import { commitWindowFor } from '../../src/durable-objects/room/live-document.ts';
 import { onEnd } from './cleanup.ts';
 import { bundleKiln, freePort, startMiniflare } from './miniflare.ts';
 import { print } from './print.ts';
@@ -32,7 +33,15 @@ export interface RoomServer {
   restart?(): Promise<void>;
 }
 
-export const serverNames = ['kiln', 'before', 'relay', 'y-websocket', 'y-websocket-leveldb', 'hocuspocus'] as const;
+export const serverNames = [
+  'kiln',
+  'before',
+  'relay',
+  'gather',
+  'y-websocket',
+  'y-websocket-leveldb',
+  'hocuspocus',
+] as const;
 export type ServerName = (typeof serverNames)[number];
 
 export interface RoomServerOptions {
@@ -124,14 +133,14 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
   };
 }
 
-async function relay({ assets }: RoomServerOptions): Promise<RoomServer> {
+async function relay({ assets, clients }: RoomServerOptions, path: 'relay' | 'gather'): Promise<RoomServer> {
   const server = await startMiniflare('floor', { assets });
   return {
     pid: server.pid,
     inspector: null,
     remembers: false,
     newDocument: () => {
-      const url = `${server.origin.replace('http', 'ws')}/relay/${randomUUID()}`;
+      const url = `${server.origin.replace('http', 'ws')}/${path}/${commitWindowFor(clients)}/${randomUUID()}`;
       return Promise.resolve({ dialect: plain, url: () => Promise.resolve(url) });
     },
   };
@@ -199,7 +208,7 @@ export function startRoomServer(name: ServerName, options: RoomServerOptions): P
     if (options.against === undefined) throw new Error('before: which revision? See --against');
     return kiln({ ...options, inspect: false }, options.against);
   }
-  if (name === 'relay') return relay(options);
+  if (name === 'relay' || name === 'gather') return relay(options, name);
   if (name === 'hocuspocus') return peer('hocuspocus.mjs');
   return peer('y-websocket.mjs', name === 'y-websocket-leveldb' ? { YPERSISTENCE: '$STATE/leveldb' } : {});
 }
