@@ -77,6 +77,21 @@ describe('a document', () => {
     b.close();
   });
 
+  it('[R9] counts for who edited last, also where the object dies before it is flushed', async () => {
+    const path = await freshFile();
+    const [a, b] = await Promise.all([join(world.owner, path), join(world.editor, path)]);
+    a.text.insert(0, 'first ');
+    await until(() => b.text.toString() === 'first ');
+    b.text.insert(b.text.length, 'last');
+    await until(() => a.text.toString() === 'first last');
+    await evictDurableObject(roomStub(world.projectId), { webSockets: 'close' });
+    const { file } = await expectJson<{ file: { content: string; updatedBy: string } }>(
+      await call('GET', `/api/projects/${world.projectId}/files/${path}`, { as: world.owner }),
+      200,
+    );
+    expect(file).toMatchObject({ content: 'first last', updatedBy: world.editor.id });
+  });
+
   it('[R8] takes a REST write as a merge, on the version that If-Match names', async () => {
     const path = await freshFile('one\ntwo\nthree\n');
     const a = await join(world.owner, path);

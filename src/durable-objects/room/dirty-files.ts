@@ -1,16 +1,19 @@
 import type { Sql } from '../sql.ts';
+import type { DocumentLog } from './document-log.ts';
 
 /**
  * Files whose documents are ahead of the tree. A row says that one is, from its first edit on, and survives a crash; who edited it last
- * is kept in memory, so that typing writes the log and nothing else. After a crash it counts for whoever made the first of those edits. [R9]
+ * is kept in memory, so that typing writes the log and nothing else. After a crash the log says it. [R9]
  */
 export class DirtyFiles {
   readonly #sql: Sql;
+  readonly #log: DocumentLog;
   /** Those whose row is known to be there, by who edited them last. */
   readonly #editors = new Map<number, string | null>();
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, log: DocumentLog) {
     this.#sql = sql;
+    this.#log = log;
   }
 
   /** An edit goes into the log; inside its transaction. When a row had to be written: milliseconds since the epoch of the first edit. */
@@ -30,8 +33,10 @@ export class DirtyFiles {
   /** Who edited it last; undefined when it is as the tree has it. */
   editorOf(file: number): string | null | undefined {
     const row = this.#sql.all<{ by: string | null }>('SELECT by FROM dirty WHERE file = ?', file)[0];
-    const editor = this.#editors.get(file);
-    return row && (editor === undefined ? row.by : editor);
+    if (!row) return;
+    const editor = this.#editors.has(file) ? this.#editors.get(file) : this.#log.authorOf(file);
+    // A log of a release that did not note authors says nothing; the row has that of the first edit.
+    return editor === undefined ? row.by : editor;
   }
 
   files(): number[] {

@@ -11,7 +11,12 @@ interface LogState {
   seq: number;
   rows: number;
   bytes: number;
+  /** Who made the newest update, as in the rows; null when none says that. */
+  author: string | null;
 }
+
+/** In a row: nobody made it. Null there stands for whoever made the one before. */
+const nobody = '';
 
 const chunks = (data: Uint8Array): Uint8Array[] => {
   const parts: Uint8Array[] = [];
@@ -38,11 +43,22 @@ export class DocumentLog {
 
   /** The snapshot and every update after it, oldest first. Empty for a document that was never opened. */
   load(file: number): Uint8Array[] {
-    type Row = { seq: number; data: ArrayBuffer | Uint8Array };
-    const snapshot = this.#sql.all<Row>('SELECT seq, data FROM document_snapshots WHERE file = ? ORDER BY part', file);
-    const rows = this.#sql.all<Row>('SELECT seq, data FROM document_log WHERE file = ? ORDER BY seq, part', file);
+    type Row = { seq: number; data: ArrayBuffer | Uint8Array; author: string | null };
+    const snapshot = this.#sql.all<Row>(
+      'SELECT seq, data, author FROM document_snapshots WHERE file = ? ORDER BY part',
+      file,
+    );
+    const rows = this.#sql.all<Row>(
+      'SELECT seq, data, author FROM document_log WHERE file = ? ORDER BY seq, part',
+      file,
+    );
     const updates: Uint8Array[] = snapshot.length ? [concat(snapshot.map((row) => bytesOf(row.data)))] : [];
-    const state: LogState = { seq: snapshot[0]?.seq ?? 0, rows: rows.length, bytes: 0 };
+    const state: LogState = {
+      seq: snapshot[0]?.seq ?? 0,
+      rows: rows.length,
+      bytes: 0,
+      author: rows.findLast(({ author }) => author !== null)?.author ?? snapshot[0]?.author ?? null,
+    };
     let parts: Uint8Array[] = [];
     for (const [index, row] of rows.entries()) {
       const data = bytesOf(row.data);
@@ -58,17 +74,32 @@ export class DocumentLog {
     return updates;
   }
 
-  /** Appends one update and returns its number. The caller sends it to nobody before. [R1] */
-  append(file: number, update: Uint8Array): number {
+  /** Appends one update, made by somebody or null, and returns its number. The caller sends it to nobody before. [R1] */
+  append(file: number, update: Uint8Array, by: string | null): number {
     const state = this.#state(file);
     const seq = state.seq + 1;
+    const author = by ?? nobody;
     for (const [part, data] of chunks(update).entries()) {
-      this.#sql.run('INSERT INTO document_log (file, seq, part, data) VALUES (?, ?, ?, ?)', file, seq, part, data);
+      this.#sql.run(
+        'INSERT INTO document_log (file, seq, part, data, author) VALUES (?, ?, ?, ?, ?)',
+        file,
+        seq,
+        part,
+        data,
+        part > 0 || author === state.author ? null : author,
+      );
       state.rows += 1;
     }
     state.seq = seq;
+    state.author = author;
     state.bytes += update.length;
     return seq;
+  }
+
+  /** Who made the newest update, null for nobody; undefined where no row says that. */
+  authorOf(file: number): string | null | undefined {
+    const { author } = this.#state(file);
+    return author === null ? undefined : author || null;
   }
 
   /** Whether anything came after the snapshot. */
@@ -87,11 +118,12 @@ export class DocumentLog {
     this.#sql.run('DELETE FROM document_snapshots WHERE file = ?', file);
     for (const [part, data] of chunks(snapshot).entries())
       this.#sql.run(
-        'INSERT INTO document_snapshots (file, part, seq, data) VALUES (?, ?, ?, ?)',
+        'INSERT INTO document_snapshots (file, part, seq, data, author) VALUES (?, ?, ?, ?, ?)',
         file,
         part,
         state.seq,
         data,
+        part > 0 ? null : state.author,
       );
     this.#sql.run('DELETE FROM document_log WHERE file = ?', file);
     state.rows = 0;

@@ -143,7 +143,7 @@ export class Documents {
     this.#store.transaction(() => {
       dirty.clear(file);
       if (!before) return;
-      if (mended && !live) this.#append(file, Y.encodeStateAsUpdate(doc, since));
+      if (mended && !live) this.#append(file, Y.encodeStateAsUpdate(doc, since), null);
       const { path } = before;
       this.#check(file, path, doc, by);
       const { hash, size } = files.keepText(textOf(doc, path), at);
@@ -187,7 +187,7 @@ export class Documents {
   /** What was staged becomes part of the history; those who have it open get it afterwards. Inside a transaction. [R1] */
   settle({ id, path, hash }: StoredFile, staged: StagedDocument, by: string): void {
     const { log, dirty } = this.#store;
-    this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since));
+    this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since), by);
     if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc));
     dirty.clear(id);
     this.#check(id, path, staged.doc, by);
@@ -293,8 +293,8 @@ export class Documents {
   }
 
   /** A change made outside of any open document: into the log, and to those who have it open. Inside a transaction. */
-  #append(file: number, update: Uint8Array): void {
-    this.#store.log.append(file, update);
+  #append(file: number, update: Uint8Array, by: string | null): void {
+    this.#store.log.append(file, update, by);
     const frame = updateFrame(update);
     this.#store.afterwards(() => {
       const live = this.#live.get(file);

@@ -116,7 +116,7 @@ export class LiveDocument {
     }, fromLog);
     if (history.length === 0) {
       beginning.begin(this.doc);
-      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc)));
+      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc), null));
     } else if (beginning.reform) this.reform(beginning.reform);
     this.#stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
@@ -135,7 +135,7 @@ export class LiveDocument {
     if (!changed) return;
     this.#bound = null;
     this.#events.transaction(() => {
-      this.#log.append(this.file, Y.encodeStateAsUpdate(this.doc, before));
+      this.#log.append(this.file, Y.encodeStateAsUpdate(this.doc, before), null);
       this.#events.committing(this, new Set());
     });
   }
@@ -222,7 +222,7 @@ export class LiveDocument {
     this.#pendingUsers = new Set();
     try {
       const seq = this.#events.transaction(() => {
-        const number = this.#log.append(this.file, update);
+        const number = this.#log.append(this.file, update, [...users].at(-1) ?? null);
         if (isWhole && this.#log.needsCompaction(this.file)) this.compact();
         this.#events.committing(this, users);
         return number;

@@ -52,6 +52,11 @@ const steps: readonly string[][] = [
     // Snapshots that are not in R2 yet: their manifests. The texts that they name are in `contents` until they are.
     'CREATE TABLE pending_trees (hash TEXT PRIMARY KEY, entries TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  [
+    // Who made an update: null for whoever made the one before, empty for nobody. A snapshot has the author of the newest update in it.
+    'ALTER TABLE document_log ADD COLUMN author TEXT',
+    'ALTER TABLE document_snapshots ADD COLUMN author TEXT',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -38,7 +38,7 @@ export class RoomStore {
     this.files = new TreeStore(ports.sql);
     this.events = new EventLog(ports.sql);
     this.log = new DocumentLog(ports.sql);
-    this.dirty = new DirtyFiles(ports.sql);
+    this.dirty = new DirtyFiles(ports.sql, this.log);
     this.activity = new ActivityOutbox(ports.sql, ports.activity);
   }
 

@@ -868,6 +868,48 @@ describe('[R9] Flush and recovery', () => {
     expect(world.logged).toContain('room.recovered');
   });
 
+  it.each(['the log', 'a snapshot', 'the log after a snapshot'])(
+    '[R9] what is flushed after a crash counts for who edited last, as %s says',
+    async (kept) => {
+      await write('a', '');
+      const [first, second] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+      const edit = async (client: TestClient) => {
+        client.type(0, 'x');
+        await vi.advanceTimersByTimeAsync(commitWindow);
+      };
+      await edit(first);
+      await edit(second);
+      if (kept !== 'the log') for (let row = logRows(); row < limits.room.logRows; row += 1) await edit(second);
+      if (kept === 'the log after a snapshot') await edit(second);
+      expect(logRows()).toBe({ 'the log': 3, 'a snapshot': 0 }[kept] ?? 1);
+      expect(world.sql.all('SELECT by FROM dirty')).toEqual([{ by: ids.owner }]);
+      expect(world.crash().list().files[0]?.updatedBy).toBe(ids.editor);
+    },
+  );
+
+  it('[R9] nobody, after a crash, counts for an edit that nobody made', async () => {
+    await write('a.txt', '{"nodes":{}}');
+    const client = await world.client(ids.editor, 'a.txt');
+    client.type(0, ' ');
+    await world.leave(client.peer);
+    await world.room.batch([{ op: 'move', from: 'a.txt', to: 'a.scene.json' }], ids.owner);
+    const again = world.socket(ids.viewer, { kind: 'document', file: world.room.documentTarget('a.scene.json') });
+    await world.room.join(again);
+    expect(world.sql.all('SELECT by FROM dirty')).toEqual([{ by: null }]);
+    expect(world.crash().list().files[0]).toMatchObject({ path: 'a.scene.json', updatedBy: null });
+  });
+
+  it('[R9] a log without authors, of an earlier release, has the author of the first edit', async () => {
+    await write('a', '');
+    const [first, second] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
+    first.type(0, 'x');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    second.type(0, 'x');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    world.sql.run('UPDATE document_log SET author = NULL');
+    expect(world.crash().list().files[0]?.updatedBy).toBe(ids.owner);
+  });
+
   it('[R9] a flush that would break a quota does not lock the project: edits are durable already', async () => {
     const big = sha256('big');
     world.room.adopt(

@@ -38,7 +38,9 @@ async function gone(client: TestClient, at = world): Promise<void> {
 async function reads(work: () => Promise<unknown>, at = world): Promise<number> {
   const all = vi.spyOn(at.sql, 'all');
   await work();
-  const count = all.mock.calls.filter(([query]) => query.startsWith('SELECT seq, data FROM document_snapshots')).length;
+  const count = all.mock.calls.filter(([query]) =>
+    query.startsWith('SELECT seq, data, author FROM document_snapshots'),
+  ).length;
   all.mockRestore();
   return count;
 }
