@@ -4,6 +4,7 @@ import { AwsClient } from 'aws4fetch';
 import { Client } from 'undici';
 import { createClient, uploadAsset } from '../src/client/index.ts';
 import { newId } from '../src/contract/ids.ts';
+import { limits } from '../src/contract/limits.ts';
 import { png } from '../test/support/media.ts';
 import { watchHeap } from './lib/heap.ts';
 import { describeMachine, read, usage } from './lib/machine.ts';
@@ -122,7 +123,13 @@ async function startKiln(inspect: boolean) {
     if ((await drain(await client.raw('downloadAsset', { params: { id } }))) !== size)
       throw new Error('the download is not whole');
   };
-  return { server, client, projectId: project.id, upload, download };
+  const uploadForm = async (data: Uint8Array<ArrayBuffer>): Promise<void> => {
+    const body = new FormData();
+    body.set('projectId', project.id);
+    body.set('file', new File([data], 'form.bin'));
+    await client.call('uploadAsset', { body });
+  };
+  return { server, client, projectId: project.id, upload, uploadForm, download };
 }
 
 const hashOf = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
@@ -188,7 +195,9 @@ async function transfers(size: number, rounds: number, only: string | undefined)
 async function memory(sizes: readonly number[]): Promise<void> {
   const rows: string[][] = [];
   for (const size of sizes)
-    for (const way of ['up', 'down'] as const) {
+    for (const way of ['up', 'form', 'down'] as const) {
+      // A form is one request, which has its limit.
+      if (way === 'form' && size * MiB > limits.asset.uploadBytes) continue;
       const kiln = await startKiln(true);
       const { inspector, pid } = kiln.server;
       if (inspector === null) throw new Error('no inspector');
@@ -204,6 +213,7 @@ async function memory(sizes: readonly number[]): Promise<void> {
         processes = Math.max(processes, read(pid).serverMemory ?? 0);
       }, 250);
       if (way === 'up') await kiln.upload(data, hash);
+      else if (way === 'form') await kiln.uploadForm(data);
       else await kiln.download(id, data.length);
       clearInterval(sampling);
       const { peak, samples } = await heap();

@@ -40,41 +40,76 @@ export async function storeStream(
   if (contentLength !== undefined && contentLength > cap) throw tooLarge();
   const hash = createHash('sha256');
   let size = 0;
-  const counted = async function* (): AsyncGenerator<Uint8Array> {
-    let last: Uint8Array | null = null;
-    for await (const chunk of stream) {
+  const chunks = watched(stream, {
+    chunk(chunk) {
       size += chunk.length;
       if (size > cap) throw tooLarge();
       if (contentLength !== undefined && size > contentLength) throw otherLength();
       hash.update(chunk);
-      // One behind: with its last byte an object is complete, and visible, whatever comes after it.
-      if (last) yield last;
-      last = chunk;
-    }
-    if (contentLength !== undefined && size < contentLength) throw otherLength();
-    if (last) yield last;
-  };
-  if (contentLength === undefined) await putParts(bucket, key, counted());
-  else await putWhole(bucket, key, counted(), contentLength);
+    },
+    end() {
+      if (contentLength !== undefined && size < contentLength) throw otherLength();
+    },
+  });
+  if (contentLength === undefined) await putParts(bucket, key, chunks);
+  else await putWhole((body) => bucket.put(key, body), chunks, contentLength);
   return { size, sha256: hash.digest('hex') };
 }
 
+/**
+ * Stores a part of an upload as it comes, with no more of it in memory than is on its way. Throws `payload_too_large` and `malformed_request`
+ * where it is not as long as it has to be, and what the stream or the bucket throws; then a part that was there by its number is still there.
+ */
+export async function storePart(
+  upload: R2MultipartUpload,
+  number: number,
+  stream: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<R2UploadedPart> {
+  let size = 0;
+  const chunks = watched(stream, {
+    chunk(chunk) {
+      size += chunk.length;
+      if (size > length) throw new KilnError('payload_too_large', { detail: `At most ${length} bytes.` });
+    },
+    end() {
+      if (size < length) throw new KilnError('malformed_request', { detail: `This part has ${length} bytes.` });
+    },
+  });
+  return await putWhole((body) => upload.uploadPart(number, body), chunks, length);
+}
+
+/** Chunks that are looked at as they come. With its last byte an object is complete, and visible, whatever comes after it: so the last one waits for the end. */
+async function* watched(
+  stream: AsyncIterable<Uint8Array>,
+  see: { chunk(chunk: Uint8Array): void; end(): void },
+): AsyncGenerator<Uint8Array> {
+  let last: Uint8Array | null = null;
+  for await (const chunk of stream) {
+    see.chunk(chunk);
+    if (last) yield last;
+    last = chunk;
+  }
+  see.end();
+  if (last) yield last;
+}
+
 /** R2 takes a stream whose length it knows. */
-async function putWhole(
-  bucket: R2Bucket,
-  key: string,
+async function putWhole<T>(
+  put: (body: ReadableStream) => Promise<T>,
   chunks: AsyncGenerator<Uint8Array>,
   length: number,
-): Promise<void> {
+): Promise<T> {
   const { readable, writable } = new FixedLengthStream(length);
   const writer = writable.getWriter();
   const pump = async (): Promise<void> => {
     for await (const chunk of chunks) await writer.write(chunk);
     await writer.close();
   };
-  const work = [bucket.put(key, readable), pump()];
+  const work = [put(readable), pump()] as const;
   try {
-    await Promise.all(work);
+    const [stored] = await Promise.all(work);
+    return stored;
   } catch (error) {
     // The one that failed ends the other, of which nobody wants to hear.
     for (const half of work) half.catch(() => undefined);

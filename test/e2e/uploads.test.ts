@@ -38,7 +38,7 @@ const chunked = (data: Uint8Array): Buffer =>
 
 /** Writes a PUT as no library would, and gives what comes back until the connection ends. */
 async function rawPut(
-  path: string,
+  address: string,
   header: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<string> {
@@ -56,7 +56,7 @@ async function rawPut(
     socket.on('error', () => resolve());
   });
   socket.write(
-    `PUT ${fileUrl(path)} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\n` +
+    `PUT ${address} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\n` +
       `Content-Type: application/octet-stream\r\nConnection: close\r\n${header}\r\n\r\n`,
   );
   for await (const part of parts) {
@@ -74,7 +74,10 @@ describe('#45 a body on the wire', () => {
   it('in chunks of no declared length is a file, up to the limit', async () => {
     const data = randomBytes(11 * MiB);
     const parts = Array.from({ length: 11 }, (_, index) => chunked(data.subarray(index * MiB, (index + 1) * MiB)));
-    const answer = await rawPut('chunked.bin', 'Transfer-Encoding: chunked', [...parts, Buffer.from('0\r\n\r\n')]);
+    const answer = await rawPut(fileUrl('chunked.bin'), 'Transfer-Encoding: chunked', [
+      ...parts,
+      Buffer.from('0\r\n\r\n'),
+    ]);
     expect(statusOf(answer)).toBe('201');
     expect(answer).toContain(sha256(data));
     const read = await client.raw('getFile', { params: { id: projectId, path: 'chunked.bin' }, query: { raw: true } });
@@ -84,7 +87,10 @@ describe('#45 a body on the wire', () => {
   it('in chunks beyond the limit is 413, and no file', async () => {
     const part = chunked(randomBytes(MiB));
     const parts = Array.from({ length: limits.file.sizeMax / MiB + 1 }, () => part);
-    const answer = await rawPut('huge.bin', 'Transfer-Encoding: chunked', [...parts, Buffer.from('0\r\n\r\n')]);
+    const answer = await rawPut(fileUrl('huge.bin'), 'Transfer-Encoding: chunked', [
+      ...parts,
+      Buffer.from('0\r\n\r\n'),
+    ]);
     // Where the connection ends before its answer is read, that it did is the answer.
     expect(['413', 'none']).toContain(statusOf(answer));
     expect(await paths()).not.toContain('huge.bin');
@@ -94,7 +100,9 @@ describe('#45 a body on the wire', () => {
     const part = randomBytes(MiB);
     const parts = Array.from({ length: limits.file.sizeMax / MiB }, () => part);
     const header = `Content-Length: ${limits.file.sizeMax + 1}`;
-    expect(['413', 'none']).toContain(statusOf(await rawPut('said.bin', header, [...parts, Buffer.from('1')])));
+    expect(['413', 'none']).toContain(
+      statusOf(await rawPut(fileUrl('said.bin'), header, [...parts, Buffer.from('1')])),
+    );
     expect(await paths()).not.toContain('said.bin');
   });
 
@@ -105,7 +113,7 @@ describe('#45 a body on the wire', () => {
         await new Promise((resolve) => setTimeout(resolve, 1000));
       }
     };
-    expect(statusOf(await rawPut('drip.bin', 'Transfer-Encoding: chunked', drip()))).toBe('408');
+    expect(statusOf(await rawPut(fileUrl('drip.bin'), 'Transfer-Encoding: chunked', drip()))).toBe('408');
     expect(await paths()).not.toContain('drip.bin');
   });
 
@@ -118,13 +126,13 @@ describe('#45 a body on the wire', () => {
   ])('that ends early, %s, is no file', async (name, header, parts) => {
     const path = `${name.replaceAll(/\W+/g, '-')}.bin`;
     // Nobody reads the answer of one who has gone; here it is that of the development server.
-    expect(statusOf(await rawPut(path, header, parts))).not.toMatch(/^2/);
+    expect(statusOf(await rawPut(fileUrl(path), header, parts))).not.toMatch(/^2/);
     expect(await paths()).not.toContain(path);
   });
 
   it('that goes on after its length is a file of that length, and what follows is no part of it', async () => {
     const data = randomBytes(2 * MiB);
-    const answer = await rawPut('more.bin', `Content-Length: ${MiB + 100}`, [data]);
+    const answer = await rawPut(fileUrl('more.bin'), `Content-Length: ${MiB + 100}`, [data]);
     expect(['201', 'none']).toContain(statusOf(answer));
     const { files } = await client.call('listFiles', { params: { id: projectId } });
     expect(files.find(({ path }) => path === 'more.bin')).toMatchObject({
@@ -135,9 +143,65 @@ describe('#45 a body on the wire', () => {
 
   it('with a length that is no number, or with two, is no file', async () => {
     for (const header of ['Content-Length: ten', 'Content-Length: 5\r\nContent-Length: 6', 'Content-Length: -1']) {
-      expect(['400', 'none']).toContain(statusOf(await rawPut('odd.bin', header, [randomBytes(6)])));
+      expect(['400', 'none']).toContain(statusOf(await rawPut(fileUrl('odd.bin'), header, [randomBytes(6)])));
       expect(await paths()).not.toContain('odd.bin');
     }
+  });
+});
+
+describe('#45 a part of an upload on the wire', () => {
+  it('is all of its bytes or nothing: what is cut off, too short or too long leaves the one that was there', async () => {
+    const { partSize } = limits.upload;
+    const data = randomBytes(partSize + 3 * MiB);
+    const body = { projectId, name: 'wire.bin', size: data.length, hash: sha256(data) };
+    const begun = await client.call('createUpload', { body });
+    if (!('upload' in begun)) throw new Error('nobody has these bytes');
+    const { id, parts } = begun.upload;
+    const addresses = parts.map(({ url }) => url.slice(new URL(url).origin.length));
+    const [first = '', second = ''] = addresses;
+    const etags = async () => (await client.call('getUpload', { params: { id } })).upload.parts.map(({ etag }) => etag);
+    const inChunks = [chunked(data.subarray(0, MiB)), chunked(data.subarray(MiB, partSize)), Buffer.from('0\r\n\r\n')];
+    expect(statusOf(await rawPut(first, 'Transfer-Encoding: chunked', inChunks))).toBe('200');
+    const rest = data.subarray(partSize);
+    expect(statusOf(await rawPut(second, `Content-Length: ${rest.length}`, [rest]))).toBe('200');
+    const whole = await etags();
+    const other = randomBytes(4 * MiB);
+    for (const [header, sent] of [
+      [`Content-Length: ${3 * MiB}`, [other.subarray(0, 2 * MiB)]],
+      [`Content-Length: ${2 * MiB}`, [other.subarray(0, 2 * MiB)]],
+      [`Content-Length: ${4 * MiB}`, [other]],
+      ['Content-Length: 0', []],
+      ['Transfer-Encoding: chunked', [chunked(other.subarray(0, 2 * MiB))]],
+      ['Transfer-Encoding: chunked', [chunked(other.subarray(0, 2 * MiB)), Buffer.from('0\r\n\r\n')]],
+      [
+        'Transfer-Encoding: chunked',
+        [chunked(other.subarray(0, 3 * MiB)), chunked(other.subarray(0, 1)), Buffer.from('0\r\n\r\n')],
+      ],
+    ] as const)
+      expect(statusOf(await rawPut(second, header, sent)), header).not.toMatch(/^2/);
+    expect(await etags()).toEqual(whole);
+    const named = parts.map(({ number }, at) => ({ number, etag: whole[at] ?? '' }));
+    const done = await client.call('completeUpload', { params: { id }, body: { parts: named } });
+    expect(done).toMatchObject({ asset: { size: data.length, hash: sha256(data) } });
+  });
+
+  it('of one byte a second ends with 408', async () => {
+    const size = 3 * MiB;
+    const begun = await client.call('createUpload', { body: { projectId, name: 'drip.bin', size } });
+    if (!('upload' in begun)) throw new Error('nobody has these bytes');
+    const [part] = begun.upload.parts;
+    if (!part) throw new Error('it has a part');
+    const drip = async function* () {
+      for (;;) {
+        yield chunked(Buffer.from('x'));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    };
+    const address = part.url.slice(new URL(part.url).origin.length);
+    expect(statusOf(await rawPut(address, 'Transfer-Encoding: chunked', drip()))).toBe('408');
+    const { upload } = await client.call('getUpload', { params: { id: begun.upload.id } });
+    expect(upload.parts.map(({ etag }) => etag)).toEqual([null]);
+    await client.call('abortUpload', { params: { id: upload.id } });
   });
 });
 

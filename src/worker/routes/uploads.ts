@@ -8,6 +8,7 @@ import { assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { uploadPartUrl } from '../../core/links.ts';
 import { signToken, verifyToken } from '../../core/tokens.ts';
 import { type AssetAt, addAssetVersion, assetById, versionOf, versionWith } from '../../data/assets.ts';
+import { storePart } from '../../data/intake.ts';
 import { ensureBlob, uploadKey } from '../../data/objects.ts';
 import { iso } from '../../data/time.ts';
 import {
@@ -25,7 +26,7 @@ import { projectRoom } from '../../durable-objects/stubs.ts';
 import { presigner } from '../assets/presign.ts';
 import { showAsset } from '../assets/show.ts';
 import { assemble, removeUpload, verifyUpload } from '../assets/verify.ts';
-import { readBytes } from '../http/body.ts';
+import { bodyOf, declaredLength } from '../http/body.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
@@ -165,13 +166,10 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
     if (!found || !part) throw new KilnError('not_found');
     const { id, status, objectKey, multipartId } = found.upload;
     if (status !== 'open') throw new KilnError('conflict', { detail: 'The upload takes no more parts.' });
-    const bytes = await readBytes(c.req.raw, part.size);
-    if (bytes.length !== part.size)
-      throw new KilnError('malformed_request', { detail: `This part has ${part.size} bytes.` });
-    const stored = await c.env.ASSETS.resumeMultipartUpload(objectKey, multipartId ?? '').uploadPart(
-      part.number,
-      bytes,
-    );
+    if ((declaredLength(c.req.raw) ?? 0) > part.size)
+      throw new KilnError('payload_too_large', { detail: `At most ${part.size} bytes.` });
+    const multipart = c.env.ASSETS.resumeMultipartUpload(objectKey, multipartId ?? '');
+    const stored = await storePart(multipart, part.number, bodyOf(c.req.raw), part.size);
     await notePart(c.var.db, { uploadId: id, number: part.number, etag: stored.etag, size: part.size });
     return { status: 200, headers: { etag: `"${stored.etag}"` }, body: { part: { ...part, etag: stored.etag } } };
   });
