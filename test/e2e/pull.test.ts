@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { System } from '../../scripts/lib/system.ts';
-import { type KilnClient, watchBuild } from '../../src/client/index.ts';
+import { type KilnClient, uploadAsset, watchBuild } from '../../src/client/index.ts';
+import type { Asset } from '../../src/contract/assets.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { signUp, until } from '../support/people.ts';
@@ -133,5 +134,45 @@ describe('a build for runners that pull', () => {
     queue.expireLeases();
     await until(async () => queue.size === 0);
     for (const id of ids) expect((await show(id)).status).toBe('success');
+  });
+});
+
+describe('an asset for runners that pull', () => {
+  const drawing = (): string =>
+    `<svg xmlns="http://www.w3.org/2000/svg"><!-- ${'of no use '.repeat(50)} --><rect id="r" width="9" height="9"/></svg>`;
+  const state = async (id: string) => await ada.call('getOptimization', { params: { id } });
+
+  async function asked(): Promise<{ asset: Asset; id: string }> {
+    const { project } = await ada.call('createProject', { body: { name: 'Drawings' } });
+    const file = new File([drawing()], 'drawing.svg');
+    const asset = await uploadAsset(ada, { projectId: project.id, file });
+    const answer = await ada.call('optimizeAsset', { params: { id: asset.id }, body: {} });
+    if (!('optimization' in answer)) throw new Error('a runner has to do it');
+    return { asset, id: answer.optimization.id };
+  }
+
+  it('goes from the Worker through the queue to a runner, whose result is the next version and whose message is over', async () => {
+    const { asset, id } = await asked();
+    await until(async () => (await state(asset.id)).optimization?.status === 'done');
+    const now = await state(asset.id);
+    expect(now.optimization).toMatchObject({ id, errorCode: null, savedBytes: asset.size - now.asset.size });
+    expect(now.asset).toMatchObject({ version: 2, name: 'drawing.svg', mimeType: 'image/svg+xml' });
+    expect(now.asset.size).toBeLessThan(asset.size / 2);
+    await until(async () => queue.size === 0);
+  });
+
+  it('fault 4: waits for a runner, and a message that comes again after a runner was killed changes nothing', async () => {
+    await system.removeRunner();
+    const { asset } = await asked();
+    await until(async () => queue.size === 1);
+    expect((await state(asset.id)).optimization).toMatchObject({ status: 'queued' });
+    system.startRunner();
+    await until(async () => (await state(asset.id)).optimization?.status === 'done');
+    await system.killRunner();
+    queue.expireLeases();
+    await until(async () => queue.size === 0);
+    const { versions } = await ada.call('listAssetVersions', { params: { id: asset.id } });
+    expect(versions.map(({ version }) => version)).toEqual([2, 1]);
+    expect((await state(asset.id)).optimization).toMatchObject({ status: 'done' });
   });
 });

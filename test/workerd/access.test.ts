@@ -375,8 +375,16 @@ describe('#40 the router', () => {
       '/api/v0/projects',
       '/api/v1/v1/projects',
       '/api/projects/',
+      '/api/projects%2f',
+      '//api/projects',
+      '/api/./v1/../projects/;/x',
+      `/api/projects/${world.projectId};x=y`,
+      `/api/projects/${world.projectId}%2ffiles`,
+      `/api/projects//${world.projectId}`,
+      `/api/PROJECTS/${world.projectId}`,
+      `/api/projects/${world.projectId.toUpperCase()}/files/a`,
     ])
-      expect([404, 405], path).toContain((await call('GET', path, { as: world.owner })).status);
+      expect(await expectProblem(await call('GET', path, { as: world.owner }), 404), path).toBe('not_found');
   });
 
   it('answers an unknown method of a known path with 405 and the methods that it has', async () => {

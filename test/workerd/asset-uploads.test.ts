@@ -323,6 +323,18 @@ describe('#46 an upload in parts', () => {
     expect(await expectProblem(short, 400)).toBe('malformed_request');
     const long = await call('PUT', address(`${mine.id}/parts/1`, token), { body: large(6001) });
     expect(await expectProblem(long, 413)).toBe('payload_too_large');
+    // Its parts become nothing of another upload, here or in another project.
+    const made = await call('POST', '/api/projects', { as: world.editor, json: { name: 'Elsewhere' } });
+    const { project } = await expectJson<{ project: { id: string } }>(made, 201);
+    const elsewhere = await begin({ projectId: project.id, name: 'stolen.png', size: data.length });
+    const { upload: foreign } = await expectJson<{ upload: Upload }>(elsewhere, 201);
+    const parts = (await shown(mine.id)).parts.map(({ number, etag }) => ({ number, etag: etag ?? '' }));
+    for (const { id } of [other, foreign]) {
+      const taken = await call('POST', `${url}/${id}/complete`, { as: world.editor, json: { parts } });
+      expect(await expectProblem(taken, 422)).toBe('validation_failed');
+    }
+    const assets = await call('GET', `/api/projects/${project.id}/assets`, { as: world.editor });
+    expect(await expectJson(assets, 200)).toMatchObject({ assets: [] });
     await completed(mine.id);
     const late = await call('PUT', address(`${mine.id}/parts/1`, token), { body: large(6000) });
     expect(await expectProblem(late, 409)).toBe('conflict');

@@ -507,6 +507,26 @@ describe('hostile uploads', () => {
     expect(answer.headers.get('content-type')).toBe('image/gif');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(await expectProblem(await upload('poly.js', gif('=1')), 415)).toBe('unsupported_media_type');
+    const script = textBytes('/*<script>alert(1)</script>*/alert(1)//');
+    const tail = new Uint8Array([...png(2, 2), ...script]);
+    for (const [name, data] of [
+      ['tail.png', tail],
+      ['chunk.png', png(2, 2, [0, 0, 0], [{ type: 'tEXt', data: script }])],
+    ] as const) {
+      const { mimeType, url: at } = await stored(name, data);
+      expect(mimeType).toBe('image/png');
+      const { host, pathname, search } = new URL(at);
+      const shown = await call('GET', `${pathname}${search}`, { host, headers: { 'sec-fetch-dest': 'script' } });
+      await shown.body?.cancel();
+      expect(shown.headers.get('content-type')).toBe('image/png');
+      expect(shown.headers.get('x-content-type-options')).toBe('nosniff');
+    }
+    expect(await stored('page.gif', textBytes('GIF89a<html><script>alert(1)</script>'))).toMatchObject({
+      mimeType: 'image/gif',
+    });
+    const page = new Uint8Array([...textBytes('<!doctype html>'), ...png(2, 2)]);
+    await expectProblem(await upload('page.png', page), 422);
+    await expectProblem(await upload('paper', textBytes('%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript>>>>'), {}), 422);
   });
 
   it('#45 end at the limit, at a broken form and at a lying length, and leave nothing', async () => {
@@ -575,6 +595,11 @@ describe('hostile uploads', () => {
     expect(problem.detail).toContain('300 are left');
     expect(await expectProblem(await upload('big.png', large(2 * MiB), { projectId }), 413)).toBe('quota_exceeded');
     expect(await list('', projectId)).toHaveLength(3);
+    // Versions of one asset take as much as assets of their own.
+    const versions = await Promise.all(
+      Array.from({ length: 4 }, (_, n) => upload('count.txt', textBytes(`${n}`.repeat(200)), { projectId })),
+    );
+    expect(versions.map(({ status }) => status).sort()).toEqual([201, 413, 413, 413]);
     const { usage } = await expectJson<{ usage: { assetBytes: { used: number; limit: number } } }>(
       await call('GET', '/api/usage', { as: world.owner }),
       200,

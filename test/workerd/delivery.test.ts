@@ -112,6 +112,11 @@ describe('an asset at its address', () => {
       `${bare}?token=${world.owner.token}`,
       `${bare}/x.css?token=${token}`,
       `${bare};.js?token=${token}`,
+      `${bare}%0a.png`,
+      `${bare}%2f..%2fx.css`,
+      `${bare.toUpperCase().replace('HTTP://CDN.PLAY.TEST/CDN', 'http://cdn.play.test/cdn')}`,
+      `${bare}?x=1`,
+      `${bare}?w=64`,
       bare.replace('/cdn/', '/CDN/'),
       bare.replace('cdn.play.test/cdn/', 'cdn.play.test//cdn/'),
       `http://cdn.play.test/kept/${asset.hash}`,
@@ -123,6 +128,45 @@ describe('an asset at its address', () => {
     await download.body?.cancel();
     expect(download.headers.get('cache-control')).toBe('private, no-store');
     await expectProblem(await call('GET', `/api/assets/${asset.id}/download`), 401);
+  });
+
+  it('#54 nothing private that somebody was answered is answered to another, under no name that a cache would keep', async () => {
+    const asset = await stored('secret.png', png(36, 36));
+    const project = `/api/projects/${world.projectId}`;
+    const json = { content: 'secret words' };
+    await expectJson(await call('PUT', `${project}/files/secret.txt`, { as: world.owner, json }), 201);
+    for (const path of [
+      '/api/auth/me',
+      project,
+      `${project}/assets`,
+      `${project}/files/secret.txt`,
+      `${project}/files/secret.txt?raw=1`,
+      `/api/assets/${asset.id}`,
+      `/api/assets/${asset.id}/download`,
+    ]) {
+      const [route = '', query] = path.split('?');
+      for (const bent of [
+        path,
+        `${path}${query === undefined ? '?' : '&'}x=${newId()}`,
+        ...['/x.css', ';.js', '%0a.png', '.css'].map(
+          (end) => `${route}${end}${query === undefined ? '' : `?${query}`}`,
+        ),
+        path.replace('/api/', '/API/'),
+      ]) {
+        const mine = await call('GET', bent, { as: world.owner });
+        expect(mine.headers.get('cache-control') ?? '', bent).toMatch(/no-store/);
+        await mine.body?.cancel();
+        // The same again, by nobody, by somebody else, and by whoever has only the address.
+        for (const as of [undefined, world.stranger]) {
+          const other = await call('GET', bent, as ? { as } : {});
+          const text = await other.text();
+          if (!path.startsWith('/api/auth/'))
+            expect([400, 401, 404, 422], `${bent} ${other.status}`).toContain(other.status);
+          expect(text, bent).not.toMatch(new RegExp(`secret words|PNG|${world.owner.username}`));
+          expect(other.headers.get('cache-control') ?? '', bent).toMatch(/no-store/);
+        }
+      }
+    }
   });
 
   it('of a project that was closed, or that was deleted, is gone', async () => {
@@ -183,13 +227,27 @@ describe('#51 what a browser could take for a page', () => {
     ],
     ['noname', textBytes('<html><script>alert(1)</script></html>')],
     ['level.json', textBytes('{"a":"<script>alert(1)</script>"}')],
+    [
+      'xhtml',
+      textBytes('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>'),
+    ],
+    [
+      'transformed.xml',
+      textBytes(
+        '<?xml-stylesheet type="text/xsl" href="data:text/xsl,x"?><xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"/>',
+      ),
+    ],
+    ['readme.md', textBytes('<script>alert(1)</script>')],
   ])('%s is a download of the type that it has, and never sniffed', async (name, data) => {
-    const answer = await get((await stored(name, data)).url);
-    expect(answer.headers.get('content-type')).not.toMatch(/html|xhtml|javascript/);
-    expect(answer.headers.get('content-disposition')).toMatch(/^attachment/);
-    expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox/);
-    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
-    expect(await bytesOf(answer)).toEqual(data);
+    const asset = await stored(name, data);
+    const download = await call('GET', `/api/assets/${asset.id}/download`, { as: world.viewer });
+    for (const answer of [await get(asset.url), await get(asset.url, { 'sec-fetch-dest': 'document' }), download]) {
+      expect(answer.headers.get('content-type')).not.toMatch(/html|xhtml|javascript|pdf/);
+      expect(answer.headers.get('content-disposition')).toMatch(/^attachment/);
+      expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox/);
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(await bytesOf(answer)).toEqual(data);
+    }
   });
 
   it('#43 a picture that is a script, too, stays a picture', async () => {

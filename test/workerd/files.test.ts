@@ -1,9 +1,22 @@
+import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hostilePaths } from '../support/hostile-paths.ts';
 import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
 
 let world: World;
 const url = (path: string): string => `/api/projects/${world.projectId}/files/${path}`;
+/** Of all buckets, in their order. */
+async function everyKey(): Promise<string[]> {
+  const keys: string[] = [];
+  for (const bucket of [env.ASSETS, env.BUILDS, env.EXPORTS])
+    for (let cursor: string | undefined, more = true; more; ) {
+      const page: R2Objects = await bucket.list(cursor === undefined ? {} : { cursor });
+      keys.push(...page.objects.map(({ key }) => key));
+      more = page.truncated;
+      cursor = page.truncated ? page.cursor : undefined;
+    }
+  return keys;
+}
 const treeHash = async (): Promise<string> =>
   (
     await expectJson<{ hash: string }>(
@@ -173,6 +186,7 @@ describe('files', () => {
 describe('#37 #39 hostile paths', () => {
   it(`change nothing: all ${hostilePaths.length} answer 422 or 400`, async () => {
     const before = await treeHash();
+    const keys = await everyKey();
     for (const path of hostilePaths) {
       for (const [method, body] of [
         ['PUT', { content: 'owned' }],
@@ -186,6 +200,30 @@ describe('#37 #39 hostile paths', () => {
       }
     }
     expect(await treeHash()).toBe(before);
+    // Nor is anything stored where others keep what is theirs.
+    expect(await everyKey()).toEqual(keys);
+  });
+
+  it('lead into no other project, with dots that somebody on the way resolves', async () => {
+    const made = await call('POST', '/api/projects', { as: world.stranger, json: { name: 'Theirs' } });
+    const { project } = await expectJson<{ project: { id: string } }>(made, 201);
+    const theirs = `/api/projects/${project.id}/files`;
+    const own = await call('PUT', `${theirs}/own.txt`, { as: world.stranger, json: { content: 'theirs' } });
+    await expectJson(own, 201);
+    for (const path of [`%2e%2e/%2e%2e/${project.id}/files/own.txt`, `../../${project.id}/files/own.txt`])
+      for (const [method, json] of [
+        ['PUT', { content: 'owned' }],
+        ['DELETE', undefined],
+        ['GET', undefined],
+      ] as const)
+        expect(await expectProblem(await call(method, url(path), { as: world.owner, json }), 404), path).toBe(
+          'not_found',
+        );
+    const { file: kept } = await expectJson<FileBody>(
+      await call('GET', `${theirs}/own.txt`, { as: world.stranger }),
+      200,
+    );
+    expect(kept.content).toBe('theirs');
   });
 
   it('names with meaning to runtimes are plain names', async () => {
@@ -196,6 +234,8 @@ describe('#37 #39 hostile paths', () => {
       'node_modules/x',
       '.npmrc',
       `${'a/b/c/d/'.repeat(20)}deep`,
+      // Two hundred folders.
+      `${'a/'.repeat(200)}deep`,
     ]) {
       await expectJson(await call('PUT', url(path), { as: world.owner, json: { content: path } }), 201);
       expect((await expectJson<FileBody>(await call('GET', url(path), { as: world.owner }), 200)).file.content).toBe(
