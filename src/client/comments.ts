@@ -1,6 +1,6 @@
 import { fromBase64, toBase64 } from 'lib0/buffer';
 import * as Y from 'yjs';
-import type { Comment, CreateComment, NewAnchor, Reply } from '../contract/comments.ts';
+import type { Comment, NewAnchor, NewComment, Reply } from '../contract/comments.ts';
 import type { RoomEvent, ServerMessage, TalkEvents } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Emitter } from './emitter.ts';
@@ -53,7 +53,7 @@ export class RoomComments {
     this.#changed();
   }
 
-  async create(comment: CreateComment): Promise<Comment> {
+  async create(comment: NewComment): Promise<Comment> {
     const params = { id: this.#projectId };
     return this.#take((await this.#client.call('createComment', { params, body: comment })).comment);
   }

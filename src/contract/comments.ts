@@ -14,6 +14,14 @@ const pointer = z
   .regex(/^(?:\/(?:[^~/]|~[01])*)*$/, 'a JSON pointer (RFC 6901)');
 const share = z.number().min(0).max(1);
 
+/** A part of a picture. */
+const region = {
+  x: share.meta({ description: 'Of the width; the picture goes from 0 to 1' }),
+  y: share,
+  width: share,
+  height: share,
+};
+
 /**
  * What a new comment is about. A text client that has the document open says it by relative positions,
  * which nobody's typing moves; whoever has only read it says UTF-16 offsets.
@@ -22,7 +30,8 @@ export const NewAnchor = z.union([
   z.strictObject({ kind: z.literal('text'), from: position, to: position }),
   z.strictObject({ kind: z.literal('text'), start: relative, end: relative }),
   z.strictObject({ kind: z.literal('node'), node: nodeId, pointer: pointer.default('') }),
-  z.strictObject({ kind: z.literal('region'), x: share, y: share, width: share, height: share }),
+  z.strictObject({ kind: z.literal('region'), ...region }),
+  z.strictObject({ kind: z.literal('asset'), asset: Id, ...region }),
 ]);
 export type NewAnchor = z.infer<typeof NewAnchor>;
 
@@ -41,12 +50,11 @@ export const Anchor = z
       node: nodeId,
       pointer: z.string().meta({ description: 'JSON pointer within the node; empty for the whole' }),
     }),
+    z.object({ kind: z.literal('region'), ...region }),
     z.object({
-      kind: z.literal('region'),
-      x: share.meta({ description: 'Of the width; the picture goes from 0 to 1' }),
-      y: share,
-      width: share,
-      height: share,
+      kind: z.literal('asset'),
+      asset: Id.meta({ description: 'An asset of the project: whatever its name and its newest version are' }),
+      ...region,
     }),
   ])
   .meta({ id: 'Anchor' });
@@ -66,10 +74,12 @@ export type Reply = z.infer<typeof Reply>;
 
 /** A thread: the comment that began it, and its replies. */
 export const Comment = Reply.extend({
-  path: z.string().meta({ description: 'Where its file is; where it was, for one that is gone' }),
+  path: z.string().meta({
+    description: 'Where its file is; where it was, for one that is gone. Of an asset where builds find it: `assets/…`',
+  }),
   anchor: Anchor.nullable().meta({ description: 'Null for a comment on the whole file' }),
   quote: z.string().nullable().meta({ description: 'What stood there when it was written' }),
-  orphaned: z.boolean().meta({ description: 'What it was about is gone: text, node or file' }),
+  orphaned: z.boolean().meta({ description: 'What it was about is gone: text, node, file or asset' }),
   seq: z.int().meta({ description: 'Newest event of the project when it was written' }),
   checkpointId: Id.nullable().meta({ description: 'Newest checkpoint when it was written' }),
   resolvedAt: Timestamp.nullable(),
@@ -80,13 +90,21 @@ export type Comment = z.infer<typeof Comment>;
 
 const body = talkBody(limits.comment.bodyMax);
 
-export const CreateComment = z.strictObject({
-  path: z.string().min(1).max(limits.file.pathMax),
-  anchor: NewAnchor.optional(),
-  body,
-  mentions: Mentions,
-});
-export type CreateComment = z.infer<typeof CreateComment>;
+export const NewComment = z
+  .strictObject({
+    path: z.string().min(1).max(limits.file.pathMax).optional().meta({ description: 'Of the file; an asset has none' }),
+    anchor: NewAnchor.optional(),
+    body,
+    mentions: Mentions,
+  })
+  .refine(({ path, anchor }) => (path === undefined) === (anchor?.kind === 'asset'), {
+    path: ['path'],
+    message: 'names a file, unless the anchor names an asset',
+  })
+  .meta({ example: { path: 'src/main.ts', anchor: { kind: 'text', from: 0, to: 12 }, body: 'Why twice?' } });
+export type NewComment = z.infer<typeof NewComment>;
+/** The same once it is known where the asset stands. */
+export type CreateComment = NewComment & { readonly path: string };
 
 export const CreateReply = z.strictObject({ body, mentions: Mentions });
 export type CreateReply = z.infer<typeof CreateReply>;
@@ -108,6 +126,7 @@ export type UpdateComment = z.infer<typeof UpdateComment>;
 export const CommentQuery = z.object({
   ...pageQuery,
   path: z.string().max(limits.file.pathMax).optional().meta({ description: 'Of one file' }),
+  asset: Id.optional().meta({ description: 'Of one asset' }),
   resolved: queryBoolean.optional().meta({ description: 'Only resolved threads, or only open ones' }),
 });
 export type CommentQuery = z.infer<typeof CommentQuery>;
@@ -121,7 +140,9 @@ export const CommentList = z.object({ comments: z.array(Comment), nextCursor });
 const CarriedAnchor = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('text'), from: position, to: position, hash: Sha256.nullable() }),
   z.object({ kind: z.literal('node'), node: nodeId, pointer }),
-  z.object({ kind: z.literal('region'), x: share, y: share, width: share, height: share }),
+  z.object({ kind: z.literal('region'), ...region }),
+  /** The `path` of its comment says which asset of the other project it is. */
+  z.object({ kind: z.literal('asset'), asset: Id, ...region }),
 ]);
 
 /** A thread on its way to another project. */

@@ -116,6 +116,8 @@ export function find(anchor: KeptAnchor, quote: string | null, file: AnchoredFil
   }
   if (anchor.kind === 'node')
     return { anchor, orphaned: file === null || !isThere(file.nodes, anchor.node, anchor.pointer) };
+  // Assets are in no tree: whether this one is there, others know.
+  if (anchor.kind === 'asset') return { anchor, orphaned: false };
   return { anchor, orphaned: file === null };
 }
 
@@ -123,6 +125,7 @@ export type Taken = { readonly anchor: KeptAnchor; readonly quote: string | null
 
 /** A new anchor as it is kept, with what it is about; a text in place of it says what is wrong. */
 export function take(anchor: NewAnchor, file: AnchoredFile): Taken | string {
+  if (anchor.kind === 'asset') return 'an asset is no file';
   if (anchor.kind === 'region') return { anchor, quote: null };
   if (anchor.kind === 'node') {
     if (!isThere(file.nodes, anchor.node, anchor.pointer)) return 'there is no such node, or nothing there in it';

@@ -9,6 +9,7 @@ import { createProject, markReady, toProject } from '../data/projects.ts';
 import type { HotText } from '../durable-objects/room/contents.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom } from '../durable-objects/stubs.ts';
+import { onAdopted } from './assets/commented.ts';
 import { type AppContext, actorOf } from './http/context.ts';
 import { continentHint } from './http/location.ts';
 
@@ -61,7 +62,7 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
       ownerId,
       input.texts ?? [],
       fork && { projectId: fork.projectId, treeHash: fork.checkpoint.treeHash },
-      input.comments,
+      input.comments && (await onAdopted(db, id, input.comments)),
     ),
   );
   const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);

@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { uploadAsset } from '../../src/client/index.ts';
 import { png, wav } from '../support/media.ts';
 import { launchBrowser } from './chromium.ts';
 import { clientOf, makeProject, type Person, person, picture } from './person.ts';
@@ -313,5 +314,66 @@ describe('assets in the workspace', () => {
     await picture(page, 'assets-not-smaller');
     expect(await page.getByTestId('version-2').count()).toBe(0);
     expect(withoutRefusals(ada)).toEqual([]);
+  });
+});
+
+describe('comments on an uploaded picture', () => {
+  it('[R13] are drawn on it by a viewer, seen by the other, lead back to it, and outlive a new version and a name', async () => {
+    const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Reviewed', files, { members: [[grace, 'viewer']] });
+    const data = new File([png(640, 400, [70, 110, 190])], 'cover.png');
+    const asset = await uploadAsset(client, { projectId: id, file: data });
+    for (const someone of [ada, grace]) {
+      await opened(someone, id);
+      await card(someone.page, 'cover.png').click();
+      await someone.page.getByTestId('asset-picture').waitFor();
+    }
+    const { page } = grace;
+    const shown = page.getByTestId('asset-picture');
+    await expect.poll(() => shown.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(640);
+    const box = await shown.boundingBox();
+    if (box === null) throw new Error('the picture has no place');
+    const at = (x: number, y: number) => [box.x + box.width * x, box.y + box.height * y] as const;
+    await page.mouse.move(...at(0.25, 0.5));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.5, 0.75), { steps: 5 });
+    await page.mouse.up();
+    await page.getByTestId('draft').getByText('160 × 100 pixels of cover.png').waitFor();
+    await page.getByTestId('comment-input').fill('The title is hard to read.');
+    await page.getByTestId('comment-input').press('Enter');
+    for (const someone of [ada, grace]) await someone.page.getByTestId(/^region-/).waitFor();
+    for (const width of [1280, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      await picture(page, `asset-region-${width}`);
+      const over = await page.evaluate(() => document.body.scrollWidth - window.innerWidth);
+      expect(over, String(width)).toBe(0);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+
+    // A new version under another name is still the same picture.
+    await client.call('updateAsset', { params: { id: asset.id }, body: { name: 'title.png' } });
+    const next = new File([png(320, 200, [20, 30, 90])], 'title.png');
+    await uploadAsset(client, { projectId: id, file: next });
+    await ada.page.getByTestId('asset-view').getByText('320 × 200').first().waitFor();
+    expect(await ada.page.getByTestId(/^region-/).count()).toBe(1);
+
+    // From the list to the picture.
+    await ada.page.getByTestId('asset-close').click();
+    await ada.page.getByTestId('open-comments').click();
+    const thread = ada.page.getByTestId(/^thread-/).filter({ hasText: 'hard to read' });
+    await thread.getByRole('button', { name: /\.png$/ }).click();
+    await expect.poll(() => ada.page.locator('.region.opened').getAttribute('aria-label')).toContain('hard to read');
+
+    // And on the whole of it, by the keyboard alone.
+    await ada.page.getByTestId('comment-asset').focus();
+    await ada.page.keyboard.press('Enter');
+    await ada.page.getByTestId('comment-input').fill('Approved.');
+    await ada.page.keyboard.press('Enter');
+    await expect.poll(() => page.getByTestId(/^region-/).count()).toBe(2);
+    await picture(ada.page, 'asset-comments');
+    await thread.getByTestId('resolve').click();
+    await expect.poll(() => page.getByTestId(/^region-/).count()).toBe(1);
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
   });
 });

@@ -1,7 +1,10 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Asset } from '../../src/contract/assets.ts';
 import type { Comment } from '../../src/contract/comments.ts';
+import { newId } from '../../src/contract/ids.ts';
 import type { ServerFrame, ServerMessage } from '../../src/contract/room.ts';
+import { png } from '../support/media.ts';
 import { call, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { openSocket, until, YjsClient } from './yjs-client.ts';
 
@@ -227,5 +230,125 @@ describe('Sockets', () => {
     expect(honest.closed).toBeNull();
     honest.close();
     bad.close();
+  });
+});
+
+describe('[R13] Comments on assets', () => {
+  const stored = async (name: string, at = world.projectId, as = world.editor): Promise<Asset> => {
+    const body = new FormData();
+    body.set('projectId', at);
+    body.set('file', new File([png(40, 20)], name));
+    const answer = await call('POST', '/api/assets/upload', { as, body });
+    return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
+  };
+  const on = ({ id }: Asset) => ({ kind: 'asset', asset: id, x: 0.25, y: 0.5, width: 0.5, height: 0.25 });
+  const list = async (query = '', of = base, as = world.viewer): Promise<Comment[]> =>
+    (await expectJson<{ comments: Comment[] }>(await call('GET', `${of}/comments${query}`, { as }), 200)).comments;
+  const get = async ({ id }: Comment): Promise<Comment> =>
+    (await expectJson<{ comment: Comment }>(await call('GET', `${base}/comments/${id}`, { as: world.viewer }), 200))
+      .comment;
+
+  it('stay with the asset by whatever name and version, and say when it is gone', async () => {
+    const ear = await listen(world.owner);
+    const [hero, other] = [await stored('hero.png'), await stored('other.png')];
+    const comment = await remark({ anchor: on(hero), body: 'longer arms?' });
+    expect(comment).toMatchObject({
+      path: 'assets/hero.png',
+      anchor: on(hero),
+      quote: 'hero.png',
+      orphaned: false,
+      author: { userId: world.viewer.id },
+    });
+    await remark({ anchor: on(other), body: 'another' });
+    await until(() => event(ear, 'comment.created') !== undefined);
+    ear.socket.close();
+    expect((await list(`?asset=${hero.id}`)).map(({ id }) => id)).toEqual([comment.id]);
+
+    const reply = { as: world.editor, json: { body: 'why not' } };
+    await expectJson(await call('POST', `${base}/comments/${comment.id}/replies`, reply), 201);
+    // A file that comes to the path of the asset does not take its comments over.
+    await expectJson(
+      await call('PUT', `${base}/files/assets/hero.png`, { as: world.editor, json: { content: 'not the picture' } }),
+      201,
+    );
+    await stored('hero.png');
+    const renamed = { as: world.editor, json: { name: 'knight.png' } };
+    await expectJson(await call('PATCH', `/api/assets/${hero.id}`, renamed), 200);
+    await evictDurableObject(roomStub(world.projectId));
+    expect(await get(comment)).toMatchObject({
+      path: 'assets/knight.png',
+      anchor: on(hero),
+      orphaned: false,
+      replies: [{ body: 'why not' }],
+    });
+    expect(await list('?path=assets/hero.png')).toEqual([]);
+
+    await expectJson(await call('DELETE', `/api/assets/${hero.id}`, { as: world.editor }), 204);
+    expect(await get(comment)).toMatchObject({ orphaned: true });
+    const resolved = { as: world.editor, json: { resolved: true } };
+    const done = await call('PATCH', `${base}/comments/${comment.id}`, resolved);
+    expect(await expectJson(done, 200)).toMatchObject({ comment: { orphaned: true, resolvedBy: {} } });
+    await expectJson(await call('POST', `/api/assets/${hero.id}/restore`, { as: world.editor }), 200);
+    expect(await get(comment)).toMatchObject({ path: 'assets/knight.png', orphaned: false });
+  });
+
+  it('go with the assets to copies, forks, archives and back', async () => {
+    const [kept, gone] = [await stored('kept.png'), await stored('gone.png')];
+    const threads = [
+      await remark({ anchor: on(kept), body: 'kept' }),
+      await remark({ anchor: on(gone), body: 'gone' }),
+    ];
+    await expectJson(await call('DELETE', `/api/assets/${gone.id}`, { as: world.editor }), 204);
+    const exported = await call('GET', `${base}/export`, { as: world.viewer });
+    const others = [
+      await call('POST', `${base}/duplicate`, { as: world.owner, json: {} }),
+      await call('POST', `${base}/duplicate`, { as: world.owner, json: { fork: true } }),
+      await call('POST', '/api/projects/import', {
+        as: world.owner,
+        body: await exported.arrayBuffer(),
+        headers: { 'content-type': 'application/zip' },
+      }),
+    ];
+    for (const answer of others) {
+      const { project } = await expectJson<{ project: { id: string } }>(answer, 201);
+      const { assets } = await expectJson<{ assets: Asset[] }>(
+        await call('GET', `/api/projects/${project.id}/assets`, { as: world.owner }),
+        200,
+      );
+      const copy = assets.find(({ name }) => name === 'kept.png');
+      if (!copy) throw new Error('the asset went with the project');
+      expect(copy.id).not.toBe(kept.id);
+      const found = await list('', `/api/projects/${project.id}`, world.owner);
+      const [there, lost] = threads.map(({ id }) => found.find((one) => one.id === id));
+      expect(there).toMatchObject({ anchor: on(copy), path: 'assets/kept.png', orphaned: false, body: 'kept' });
+      expect(lost).toMatchObject({ path: 'assets/gone.png', orphaned: true, body: 'gone' });
+    }
+  });
+
+  it('#26 are on assets of this project, by those who may comment, and within the picture', async () => {
+    const asset = await stored('mine.png');
+    const made = await call('POST', '/api/projects', { as: world.stranger, json: { name: 'Theirs' } });
+    const { project } = await expectJson<{ project: { id: string } }>(made, 201);
+    const foreign = await stored('theirs.png', project.id, world.stranger);
+    const trashed = await stored('trashed.png');
+    await expectJson(await call('DELETE', `/api/assets/${trashed.id}`, { as: world.editor }), 204);
+    const post = (json: object, as = world.viewer): Promise<Response> =>
+      call('POST', `${base}/comments`, { as, json: { body: 'x', ...json } });
+    for (const anchor of [on(foreign), on(trashed), { ...on(asset), asset: newId() }])
+      expect(await expectProblem(await post({ anchor }), 404)).toBe('not_found');
+    expect(await expectProblem(await post({ anchor: on(asset) }, world.stranger), 404)).toBe('not_found');
+    expect(await expectProblem(await post({ anchor: on(foreign) }, world.stranger), 404)).toBe('not_found');
+    for (const json of [
+      { anchor: { ...on(asset), x: 1.1 } },
+      { anchor: { ...on(asset), width: -1 } },
+      { anchor: { ...on(asset), asset: 'mine.png' } },
+      { anchor: { ...on(asset), kind: 'region' } },
+      { anchor: on(asset), path },
+      { anchor: { kind: 'text', from: 0, to: 1 } },
+      {},
+    ])
+      expect(await expectProblem(await post(json), 422), JSON.stringify(json)).toBe('validation_failed');
+    expect(await list(`?asset=${asset.id}`)).toEqual([]);
+    expect(await list(`?asset=${foreign.id}`)).toEqual([]);
   });
 });

@@ -116,6 +116,9 @@ export const shownThread = (comment: KeptComment, replies: readonly KeptReply[])
 /** Bytes that an entry takes of its project's share: about what it is in an archive. */
 const sizeOf = (entry: object): number => new TextEncoder().encode(JSON.stringify(entry)).length + 100;
 
+/** The asset that a comment is about; null for one on a file. Only such an anchor has the field. */
+const assetOf = "json_extract(anchor, '$.asset')";
+
 /** Rows of threads and replies. What changes something runs inside the caller's transaction. */
 export class CommentStore {
   readonly #store: RoomStore;
@@ -139,12 +142,13 @@ export class CommentStore {
   /** Newest first. `file`: of that file; null: of the path that has none. */
   list(query: CommentQuery, file: number | null): { threads: KeptComment[]; nextCursor: string | null } {
     const rows = this.#store.sql.all<Row>(
-      `SELECT * FROM comments WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR (file IS NOT NULL AND file = ?3) OR (file IS NULL AND path = ?2))
-       AND (?4 IS NULL OR (resolved_at IS NOT NULL) = ?4) ORDER BY id DESC LIMIT ?5`,
+      `SELECT * FROM comments WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR (file IS NOT NULL AND file = ?3) OR (file IS NULL AND path = ?2 AND ${assetOf} IS NULL))
+       AND (?4 IS NULL OR (resolved_at IS NOT NULL) = ?4) AND (?5 IS NULL OR ${assetOf} = ?5) ORDER BY id DESC LIMIT ?6`,
       query.cursor === undefined ? null : decodeCursor(query.cursor, 'string').id,
       query.path ?? null,
       file,
       query.resolved === undefined ? null : Number(query.resolved),
+      query.asset ?? null,
       query.limit + 1,
     );
     const cut = page(rows, query.limit, ({ id }) => ({ value: id, id }));
@@ -250,7 +254,11 @@ export class CommentStore {
 
   /** A file came to a path where comments wait for one. */
   attach(file: number, path: string): void {
-    this.#store.sql.run('UPDATE comments SET file = ? WHERE file IS NULL AND path = ?', file, path);
+    this.#store.sql.run(
+      `UPDATE comments SET file = ? WHERE file IS NULL AND path = ? AND ${assetOf} IS NULL`,
+      file,
+      path,
+    );
   }
 
   #refuseBulk(): void {

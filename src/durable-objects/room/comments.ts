@@ -1,4 +1,5 @@
 import type * as Y from 'yjs';
+import { assetsRoot } from '../../contract/archives.ts';
 import type {
   CarriedComment,
   Comment,
@@ -61,14 +62,10 @@ export class Comments {
 
   /** Throws `not_found`, `validation_failed`, `quota_exceeded`. */
   async create(input: CreateComment, author: Author, mentions: readonly Author[]): Promise<Comment> {
-    const file = this.#store.files.tree.get(input.path);
-    if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
-    const taken = await this.#taken(file, input);
+    const place = await this.#placeOf(input);
     const comment: KeptComment = {
       id: newId(),
-      file: file.id,
-      path: file.path,
-      ...taken,
+      ...place,
       author,
       body: input.body,
       mentions,
@@ -82,7 +79,8 @@ export class Comments {
     const shown = await this.#shown(comment, new Map());
     this.#store.transaction(() => {
       // The file may have gone while its text was fetched.
-      this.#rows.add(this.#store.files.byId(file.id) ? comment : { ...comment, file: null });
+      const { file } = place;
+      this.#rows.add(file === null || this.#store.files.byId(file) ? comment : { ...comment, file: null });
       this.#store.emit('comment.created', author.userId, { comment: shown });
     });
     return shown;
@@ -215,7 +213,7 @@ export class Comments {
       const at = (text: string | null): number | null => (text === null ? null : Date.parse(text));
       this.#rows.add({
         id,
-        file: this.#store.files.tree.get(path)?.id ?? null,
+        file: anchor?.kind === 'asset' ? null : (this.#store.files.tree.get(path)?.id ?? null),
         path,
         anchor,
         quote,
@@ -257,6 +255,15 @@ export class Comments {
 
   #pathOf({ file, path }: KeptComment): string {
     return (file === null ? undefined : this.#store.files.byId(file)?.path) ?? path;
+  }
+
+  /** Where a new comment stands. That there is such an asset its sender has made sure of. */
+  async #placeOf(input: CreateComment): Promise<Pick<KeptComment, 'file' | 'path' | 'anchor' | 'quote'>> {
+    const { path, anchor } = input;
+    if (anchor?.kind === 'asset') return { file: null, path, anchor, quote: path.slice(assetsRoot.length) };
+    const file = this.#store.files.tree.get(path);
+    if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
+    return { file: file.id, path: file.path, ...(await this.#taken(file, input)) };
   }
 
   async #taken(file: StoredFile, { anchor }: CreateComment): Promise<Taken | { anchor: null; quote: null }> {

@@ -15,6 +15,7 @@ import { type ReadArchive, readArchive, type StoreBlob, storeContents } from '..
 import { objectSource } from '../archive/source.ts';
 import { receive, type Upload } from '../archive/upload.ts';
 import { asEntry } from '../assets/as-entry.ts';
+import { withAssetPaths } from '../assets/commented.ts';
 import { described } from '../assets/metadata.ts';
 import type { AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
@@ -78,7 +79,7 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
       treeHash,
       entries.map(({ path }) => path),
       assets,
-      comments,
+      await withAssetPaths(c.var.db, room.projectId, comments),
     );
     // The manifest is in the archive too, and names the tree.
     const tag = etag(`${treeHash}-${sha256(writeManifest(manifest)).slice(0, 16)}`);

@@ -15,6 +15,7 @@ import {
   updateProject,
 } from '../../data/projects.ts';
 import { templateByRef } from '../../data/templates.ts';
+import { withAssetPaths } from '../assets/commented.ts';
 import { refuseBeyond } from '../auth/authenticate.ts';
 import { eraseProject } from '../erase-project.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -147,7 +148,7 @@ export function projectRoutes(app: Hono<AppEnv>): void {
         size: version.size,
         metadata: version.metadata,
       })),
-      comments,
+      comments: await withAssetPaths(c.var.db, room.projectId, comments),
       fork: forked ? { projectId: room.projectId, checkpoint: forked.checkpoint } : undefined,
       origin: { duplicateOf: room.projectId, fork: body.fork },
     });

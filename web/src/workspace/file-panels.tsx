@@ -115,7 +115,7 @@ export const ImagePanel = ({ tab }: { tab: Tab }) => {
         <div class="skeleton image-waiting" />
       ) : (
         <PictureRegions
-          path={tab.path}
+          of={{ path: tab.path }}
           size={size.value}
           caption={
             size.value !== undefined && `${size.value.width} × ${size.value.height} · ${formatBytes(size.value.bytes)}`

@@ -205,6 +205,11 @@ export class Workspace {
     this.activate(path);
   }
 
+  /** Looks at an asset over the editors. */
+  async showAsset(id: string): Promise<void> {
+    if (await this.assets.lookAt(id)) this.front.value = 'asset';
+  }
+
   showHistory(): void {
     this.search.close();
     this.history.show();

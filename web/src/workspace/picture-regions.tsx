@@ -1,10 +1,11 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Comment } from '../../../src/contract/comments.ts';
+import type { Comment, NewAnchor } from '../../../src/contract/comments.ts';
 import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
 import { colorOfAuthor } from './talk/people.ts';
+import type { Draft } from './talk/talk.ts';
 
 /** A part of a picture, in shares of its width and height. */
 interface Region {
@@ -51,11 +52,27 @@ const afterKey = (region: Region, { key, shiftKey }: KeyboardEvent): Region | un
   return { x: round(changed.x), y: round(changed.y), width: round(changed.width), height: round(changed.height) };
 };
 
-const regionOf = ({ anchor }: Pick<Comment, 'anchor'>): Region | undefined =>
-  anchor?.kind === 'region' ? anchor : undefined;
+/** The picture of a file, or an uploaded one. */
+export type Pictured = { readonly path: string } | { readonly asset: string };
+
+/** The part of this very picture that a comment is about. */
+const regionOn = (
+  of: Pictured,
+  { path, anchor }: { readonly path?: string | undefined; readonly anchor?: Comment['anchor'] | NewAnchor | undefined },
+): Region | undefined => {
+  if ('asset' in of) return anchor?.kind === 'asset' && anchor.asset === of.asset ? anchor : undefined;
+  return anchor?.kind === 'region' && path === of.path ? anchor : undefined;
+};
+
+const aboutOf = (of: Pictured, region: Region): Pick<Draft, 'path' | 'anchor'> =>
+  'asset' in of
+    ? { path: undefined, anchor: { kind: 'asset', asset: of.asset, ...region } }
+    : { path: of.path, anchor: { kind: 'region', ...region } };
 
 interface PictureProps {
-  path: string;
+  of: Pictured;
+  /** What it is called where a comment on a part of it is written. */
+  name?: string;
   /** In pixels, to say where a region is. */
   size: { width: number; height: number } | undefined;
   /** The picture itself. */
@@ -65,7 +82,7 @@ interface PictureProps {
 }
 
 /** A picture with the open comments on its regions, on which a new one is drawn: by a pointer, or by the arrow keys. */
-export const PictureRegions = ({ path, size, children, caption }: PictureProps) => {
+export const PictureRegions = ({ of, name = 'the picture', size, children, caption }: PictureProps) => {
   const workspace = useWorkspace();
   const { talk } = workspace;
   const frame = useRef<HTMLDivElement>(null);
@@ -77,10 +94,10 @@ export const PictureRegions = ({ path, size, children, caption }: PictureProps) 
   const mayTalk = workspace.canTalk.value;
 
   const draft = talk.draft.value;
-  const drafted = draft?.path === path && draft.anchor?.kind === 'region' ? draft.anchor : undefined;
+  const drafted = draft && regionOn(of, draft);
   const threads = talk.openThreads.value
     .flatMap((thread) => {
-      const region = thread.path === path ? regionOf(thread) : undefined;
+      const region = regionOn(of, thread);
       return region === undefined ? [] : [{ thread, region }];
     })
     // The smaller ones on top, or they could not be reached.
@@ -91,9 +108,8 @@ export const PictureRegions = ({ path, size, children, caption }: PictureProps) 
     drawn.value = undefined;
     const pixels = size && [region.width * size.width, region.height * size.height].map((side) => Math.round(side));
     talk.begin({
-      path,
-      anchor: { kind: 'region', ...region },
-      quote: pixels === undefined ? 'A part of the picture' : `${pixels.join(' × ')} pixels of the picture`,
+      ...aboutOf(of, region),
+      quote: pixels === undefined ? `A part of ${name}` : `${pixels.join(' × ')} pixels of ${name}`,
     });
   };
 

@@ -9,6 +9,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { MenuButton, type MenuItem } from '../../ui/menu.tsx';
 import { TextDialog } from '../../ui/text-dialog.tsx';
 import { useWorkspace } from '../context.ts';
+import { PictureRegions } from '../picture-regions.tsx';
 import { saveBlob } from '../save.ts';
 import { pathInBuild, pictureOf, shrinkable, typeIcons, whyNotSmaller } from './kinds.ts';
 
@@ -43,7 +44,7 @@ const FontSample = ({ asset }: { asset: Asset }) => {
 
 const Preview = ({ asset }: { asset: Asset }) => {
   const broken = useSignal(false);
-  const small = useSignal(false);
+  const size = useSignal<{ width: number; height: number } | undefined>(undefined);
   const source = pictureOf(asset);
   if (asset.deletedAt !== null)
     return (
@@ -72,20 +73,33 @@ const Preview = ({ asset }: { asset: Asset }) => {
     );
   // The whole picture, where browsers show it; else the small one.
   const whole = asset.type === 'image' ? asset.url : source;
-  return (
+  const picture = (
     <img
-      class={small.value ? 'checker pixelated' : 'checker'}
+      // Pixel art is looked at enlarged.
+      class={(size.value?.width ?? 0) <= 128 ? 'checker pixelated' : 'checker'}
       src={whole}
+      draggable={false}
       alt={asset.name}
       data-testid="asset-picture"
-      onLoad={(event) => {
-        // Pixel art is looked at enlarged.
-        small.value = event.currentTarget.naturalWidth <= 128;
+      onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) => {
+        size.value = { width: naturalWidth, height: naturalHeight };
       }}
       onError={() => {
         broken.value = true;
       }}
     />
+  );
+  return (
+    <figure class="image-panel">
+      <PictureRegions
+        of={{ asset: asset.id }}
+        name={asset.name}
+        size={size.value}
+        caption={size.value && `${size.value.width} × ${size.value.height}`}
+      >
+        {picture}
+      </PictureRegions>
+    </figure>
   );
 };
 

@@ -4,7 +4,7 @@ import type { Asset, AssetType, AssetVersion, Optimization } from '../../../../s
 import { limits } from '../../../../src/contract/limits.ts';
 import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
 import { formatBytes, plural } from '../../ui/format.ts';
-import { shrinksLater, whyNotSmaller } from './kinds.ts';
+import { shrinkable, whyNotSmaller } from './kinds.ts';
 
 /** A file on its way to become an asset. */
 export interface Sending {
@@ -121,6 +121,13 @@ export class Assets {
     this.looked.value = asset;
     void this.#loadVersions();
     void this.#loadOptimization();
+  }
+
+  /** The same of one that is known by its id; false where it is not to be had. */
+  async lookAt(id: string): Promise<boolean> {
+    const read = await attempt(() => this.#client.call('getAsset', { params: { id } }));
+    if (read !== undefined) this.look(read.asset);
+    return read !== undefined;
   }
 
   /** Somebody changed an asset. Uploads of many files make many of these. */
@@ -275,7 +282,7 @@ export class Assets {
   /** How the one that is looked at is being made smaller, whoever asked for it. */
   async #loadOptimization(): Promise<void> {
     const asset = this.looked.value;
-    if (asset === undefined || asset.deletedAt !== null || !shrinksLater(asset)) return;
+    if (asset === undefined || asset.deletedAt !== null || !shrinkable(asset)) return;
     const read = await this.#client.call('getOptimization', { params: { id: asset.id } }).catch(() => undefined);
     if (this.looked.value?.id !== asset.id || read === undefined) return;
     this.optimization.value = read.optimization ?? undefined;

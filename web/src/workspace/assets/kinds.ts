@@ -38,8 +38,8 @@ export const packable = ({ mimeType, deletedAt }: Asset): boolean =>
 
 const byRunner = new Set<string>(OptimizedType.options);
 
-/** Whether a build runner is what makes it smaller. */
-export const shrinksLater = ({ mimeType }: Pick<Asset, 'mimeType'>): boolean => byRunner.has(mimeType);
+/** Whether a build runner is what makes it smaller, whatever there is. */
+const shrinksLater = ({ mimeType }: Pick<Asset, 'mimeType'>): boolean => byRunner.has(mimeType);
 
 /** Whether its file can be made smaller. */
 export const shrinkable = (asset: Asset): boolean =>

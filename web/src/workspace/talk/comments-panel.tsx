@@ -41,13 +41,20 @@ const Remark = ({ remark }: { remark: Reply }) => {
   );
 };
 
+const goneOf = (anchor: Comment['anchor']): string => {
+  if (anchor?.kind === 'asset') return 'asset is gone';
+  return anchor?.kind === 'region' ? 'picture is gone' : 'text is gone';
+};
+
 const Thread = ({ thread }: { thread: Comment }) => {
   const workspace = useWorkspace();
   const { talk } = workspace;
   const element = useRef<HTMLLIElement>(null);
   const opened = talk.thread.value === thread.id;
   const resolved = thread.resolvedAt !== null;
-  const regional = thread.anchor?.kind === 'region';
+  const { anchor } = thread;
+  const regional = anchor?.kind === 'region' || anchor?.kind === 'asset';
+  const partial = regional && (anchor.width < 1 || anchor.height < 1);
   useEffect(() => {
     if (opened) element.current?.scrollIntoView({ block: 'nearest' });
   }, [opened]);
@@ -64,13 +71,14 @@ const Thread = ({ thread }: { thread: Comment }) => {
           title={thread.path}
           onClick={() => {
             talk.thread.value = thread.id;
-            workspace.open(thread.path);
+            if (anchor?.kind === 'asset') void workspace.showAsset(anchor.asset);
+            else workspace.open(thread.path);
           }}
         >
           {thread.path.split('/').at(-1)}
         </button>
-        {thread.orphaned && <span class="tag">{regional ? 'picture is gone' : 'text is gone'}</span>}
-        {regional && !thread.orphaned && <span class="tag">part of it</span>}
+        {thread.orphaned && <span class="tag">{goneOf(anchor)}</span>}
+        {partial && !thread.orphaned && <span class="tag">part of it</span>}
         {workspace.canTalk.value && (
           <button
             type="button"
@@ -112,13 +120,18 @@ const Thread = ({ thread }: { thread: Comment }) => {
 };
 
 export const CommentsPanel = () => {
-  const { talk, activePath } = useWorkspace();
+  const { talk, activePath, front, assets } = useWorkspace();
   const all = useSignal(false);
   const here = useSignal(false);
-  const path = activePath.value;
+  const asset = front.value === 'asset' ? assets.looked.value : undefined;
+  const path = asset === undefined ? activePath.value : undefined;
+  const isHere = ({ path: at, anchor }: Comment): boolean =>
+    asset === undefined
+      ? at === path && anchor?.kind !== 'asset'
+      : anchor?.kind === 'asset' && anchor.asset === asset.id;
   const draft = talk.draft.value;
   const threads = (all.value ? talk.threads.value : talk.openThreads.value).filter(
-    (thread) => !here.value || thread.path === path,
+    (thread) => !here.value || isHere(thread),
   );
   return (
     <>
@@ -131,7 +144,7 @@ export const CommentsPanel = () => {
             here.value = !here.value;
           }}
         >
-          This file
+          {asset === undefined ? 'This file' : 'This asset'}
         </button>
         <button
           type="button"
@@ -154,11 +167,27 @@ export const CommentsPanel = () => {
             <Icon name="plus" size={12} /> On this file
           </button>
         )}
+        {asset !== undefined && asset.deletedAt === null && draft === undefined && (
+          <button
+            type="button"
+            class="button small"
+            data-testid="comment-asset"
+            onClick={() =>
+              talk.begin({
+                path: undefined,
+                anchor: { kind: 'asset', asset: asset.id, x: 0, y: 0, width: 1, height: 1 },
+                quote: asset.name,
+              })
+            }
+          >
+            <Icon name="plus" size={12} /> On this asset
+          </button>
+        )}
       </div>
       {draft !== undefined && (
         <div class="thread opened" data-testid="draft">
           <div class="thread-head">
-            <span class="thread-place">{draft.path.split('/').at(-1)}</span>
+            <span class="thread-place">{draft.path === undefined ? 'Asset' : draft.path.split('/').at(-1)}</span>
             <button
               type="button"
               class="icon-button"

@@ -10,7 +10,8 @@ export type TalkPanel = 'people' | 'chat' | 'comments';
 
 /** A comment that is being written. */
 export interface Draft {
-  readonly path: string;
+  /** Undefined where the anchor names an asset. */
+  readonly path: string | undefined;
   readonly anchor: NewAnchor | undefined;
   /** What it is about, in words. */
   readonly quote: string;
@@ -138,7 +139,7 @@ export class Talk {
     if (draft === undefined) return false;
     const made = await attempt(async () =>
       this.#room?.comments.create({
-        path: draft.path,
+        ...(draft.path !== undefined && { path: draft.path }),
         ...(draft.anchor && { anchor: draft.anchor }),
         body,
         mentions: this.mentionsIn(body),
