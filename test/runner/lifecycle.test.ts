@@ -329,6 +329,11 @@ describe('starting', () => {
     await expect(RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir, env })).rejects.toThrow(name);
   });
 
+  it('has a first child build a page of its own, of which later ones find the program compiled', async () => {
+    expect(await readdir(join(runner.dir, 'work', String(runner.process.pid)))).toContain('program.compiled');
+    expect(runner.lines.filter((line) => line.includes('child.rehearsal_failed'))).toEqual([]);
+  });
+
   it('a child sees nothing of the runner’s environment', async () => {
     const other = await RunnerProcess.start({ platformUrl: platform.url, env: { PLANTED: 'planted' } });
     try {

@@ -64,7 +64,7 @@ document.title = String(${names.join(' + ')});`,
     const [own = ''] = await readdir(work);
     // The children that wait for the next order, and no other.
     await expect
-      .poll(async () => (await readdir(join(work, own))).filter((name) => !name.endsWith('.cjs')).length)
+      .poll(async () => (await readdir(join(work, own))).filter((name) => !name.includes('.')).length)
       .toBe(2);
   });
 

@@ -1,30 +1,51 @@
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
 /** Packages that are not made part of the program. */
-const outside = /^(?:esbuild|zod|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+const outside = /^(?:zod|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
+
+const require = createRequire(import.meta.url);
 
 /** As CommonJS where the package has that, because the program is. */
 const locate = (name: string): string => {
   try {
-    return createRequire(import.meta.url).resolve(name);
+    return require.resolve(name);
   } catch {
     return fileURLToPath(import.meta.resolve(name));
   }
 };
+
+/** esbuild's own executable; npm installs it as a package of its own for each platform. */
+const esbuild = createRequire(require.resolve('esbuild')).resolve(
+  `@esbuild/${process.platform}-${process.arch}/bin/esbuild`,
+);
+
+/** What a child is started from: absolute paths of files that every child may read. */
+export interface ChildProgram {
+  /** What Node runs. With a path as argument it also writes there, as it exits, what V8 has compiled until then. */
+  readonly script: string;
+  readonly source: string;
+  /** What V8 has compiled of `source`. A child does without where it is not there, or is of another V8. */
+  readonly compiled: string;
+}
 
 /**
  * Makes one plain JavaScript file of the child's sources. A child serves one build, so what it costs to
  * load is part of every build: stripping types and finding some fifty modules takes longer than Node itself.
  * What looks for files beside its own, or is loaded by few builds, stays outside and is imported by its path.
  */
-export const makeChildProgram = async (dir: string): Promise<string> => {
-  const outfile = join(dir, 'child.cjs');
+export const makeChildProgram = async (dir: string): Promise<ChildProgram> => {
+  const program = {
+    script: join(dir, 'child.cjs'),
+    source: join(dir, 'program.cjs'),
+    compiled: join(dir, 'program.compiled'),
+  };
   await build({
     entryPoints: [fileURLToPath(new URL('./child/main.ts', import.meta.url))],
-    outfile,
+    outfile: program.source,
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -34,6 +55,11 @@ export const makeChildProgram = async (dir: string): Promise<string> => {
     // V8 reads every character at each start. Names stay, for stacks.
     minifyWhitespace: true,
     minifySyntax: true,
+    define: {
+      // Bundled, esbuild cannot find its executable by itself; and nobody waits for it synchronously here.
+      'process.env.ESBUILD_BINARY_PATH': JSON.stringify(esbuild),
+      'process.env.ESBUILD_WORKER_THREADS': '"0"',
+    },
     logLevel: 'silent',
     plugins: [
       {
@@ -48,5 +74,21 @@ export const makeChildProgram = async (dir: string): Promise<string> => {
   });
   // The runner itself bundles nothing more, and an idle process of its own would only be one to look after.
   await stop();
-  return outfile;
+  await writeFile(program.script, launcher(program));
+  return program;
 };
+
+/** Loads the program with what V8 compiled of it before. */
+const launcher = ({ source, compiled }: ChildProgram): string => `
+const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+const { constants, Script } = require('node:vm');
+const [source, compiled] = ${JSON.stringify([source, compiled])};
+const script = new Script('(function (exports, require, module) {' + readFileSync(source, 'utf8') + '\\n})', {
+  filename: source,
+  cachedData: existsSync(compiled) ? readFileSync(compiled) : undefined,
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+});
+const target = process.argv[2];
+if (target !== undefined) process.once('exit', () => writeFileSync(target, script.createCachedData()));
+script.runInThisContext()(exports, require, module);
+`;

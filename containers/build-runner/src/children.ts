@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
@@ -13,14 +13,15 @@ import type {
   PreviewRequest,
 } from './child/protocol.ts';
 import { ChildMessageSchema } from './child-messages.ts';
-import { makeChildProgram } from './child-program.ts';
+import { type ChildProgram, makeChildProgram } from './child-program.ts';
+import { compiler } from './compiler.ts';
 import { BuildFailure } from './failure.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, type ProcessEnd, startSandboxed } from './sandbox.ts';
 import { templates } from './templates.ts';
 
-/** Of the runner's own files a child reads only the packages; its program is one file in the work folder. */
+/** Of the runner's own files a child reads only the packages; its program lies in the work folder. */
 const packages = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
 
 /** The folder of one job and everything below it; it goes with the child. */
@@ -45,7 +46,10 @@ export interface Child {
   picture(request: PictureRequest): Promise<void>;
   /** Bundles a preview. Rejects as `build` does. */
   preview(request: PreviewRequest): Promise<void>;
-  /** Kills it with everything it started and removes its folder. Safe at any time and more than once. */
+  /**
+   * Kills it with everything it started. Its folder goes after that, which nobody has to wait for. Safe at any time and more than
+   * once.
+   */
   dispose(): Promise<void>;
 }
 
@@ -55,14 +59,16 @@ export interface Child {
  */
 export class ChildPool {
   readonly #workRoot: string;
-  readonly #program: string;
+  readonly #program: ChildProgram;
   readonly #readable: readonly string[];
   readonly #size: number;
   readonly #idle: Promise<Child>[] = [];
   readonly #living = new Set<Child>();
+  /** Folders that are being removed. */
+  readonly #removals = new Set<Promise<void>>();
   #closed = false;
 
-  private constructor(workRoot: string, program: string, readable: readonly string[], size: number) {
+  private constructor(workRoot: string, program: ChildProgram, readable: readonly string[], size: number) {
     this.#workRoot = workRoot;
     this.#program = program;
     this.#readable = readable;
@@ -82,8 +88,49 @@ export class ChildPool {
     const workRoot = join(await realpath(dir), String(process.pid));
     await mkdir(workRoot, { recursive: true });
     const pool = new ChildPool(workRoot, await makeChildProgram(workRoot), options.readable, options.size);
+    await pool.#rehearse();
     pool.refill();
     return pool;
+  }
+
+  /**
+   * Has a first child build a page of our own, and keeps what V8 compiled for it: those that follow find it compiled. It is made
+   * anew for each runner, before anything of a project is here.
+   */
+  async #rehearse(): Promise<void> {
+    try {
+      const child = await this.#start((work) => [join(work.out, 'compiled')]);
+      const { work } = child;
+      try {
+        for (const [path, text] of Object.entries(rehearsal)) {
+          await mkdir(dirname(join(work.project, path)), { recursive: true });
+          await writeFile(join(work.project, path), text);
+        }
+        const request: ChildRequest = {
+          projectDir: work.project,
+          outDir: work.out,
+          files: Object.keys(rehearsal),
+          marked: [],
+          modulesDir: null,
+          lock: null,
+          compiler,
+          templates,
+          electronCache: null,
+          assetCache: { known: work.tmp, found: work.tmp, version: '' },
+          target: 'web',
+          options: { minify: true, sourcemap: false, typecheck: false, optimizeAssets: false, define: {} },
+          projectName: 'Rehearsal',
+        };
+        await child.build(request, () => undefined);
+        await child.ended;
+        await rename(join(work.out, 'compiled'), this.#program.compiled);
+      } finally {
+        await child.dispose();
+      }
+    } catch (error) {
+      // Children take longer to start without it, and are no worse.
+      log('warn', 'child.rehearsal_failed', { error: describeError(error) });
+    }
   }
 
   /** A loaded child. The caller disposes of it. */
@@ -120,15 +167,17 @@ export class ChildPool {
     this.#closed = true;
     await Promise.allSettled(this.#idle);
     await Promise.all([...this.#living].map((child) => child.dispose()));
+    await Promise.all(this.#removals);
     await rm(this.#workRoot, { recursive: true, force: true });
   }
 
-  async #start(): Promise<Child> {
+  async #start(argumentsOf: (work: WorkDir) => readonly string[] = () => []): Promise<Child> {
     const root = join(this.#workRoot, newId());
     const work: WorkDir = { root, project: join(root, 'project'), out: join(root, 'out'), tmp: join(root, 'tmp') };
     for (const path of [work.project, work.out, work.tmp]) await mkdir(path, { recursive: true });
     const process_ = startSandboxed({
-      script: this.#program,
+      script: this.#program.script,
+      args: argumentsOf(work),
       cwd: root,
       network: false,
       env: {
@@ -145,11 +194,17 @@ export class ChildPool {
         '--allow-addons',
         '--disable-warning=SecurityWarning',
         `--allow-fs-write=${root}`,
-        ...[root, this.#program, packages, templates, ...this.#readable].map((path) => `--allow-fs-read=${path}`),
+        ...[root, ...Object.values(this.#program), packages, templates, ...this.#readable].map(
+          (path) => `--allow-fs-read=${path}`,
+        ),
       ],
     });
     const end = followProcess(process_);
-    const child = makeChild(process_, end, work, () => this.#living.delete(child));
+    const child = makeChild(process_, end, work, () => {
+      this.#living.delete(child);
+      const removal = remove(work.root).finally(() => this.#removals.delete(removal));
+      this.#removals.add(removal);
+    });
     this.#living.add(child);
     try {
       await untilReady(process_, end);
@@ -161,6 +216,16 @@ export class ChildPool {
   }
 }
 
+/** What most games have: a page, a style, modules. */
+const rehearsal: Readonly<Record<string, string>> = {
+  'index.html':
+    '<!doctype html><html><head><title>Rehearsal</title><link rel="stylesheet" href="/src/main.css"></head><body><script type="module" src="/src/main.ts"></script></body></html>',
+  'src/main.css': 'body { margin: 0 }',
+  'src/main.ts': "import { speed } from './game/speed';\nconsole.info(speed);",
+  'src/game/speed.ts': "import { base } from '../base';\nexport const speed: number = base * 2;",
+  'src/base.ts': 'export const base = 1;',
+};
+
 const isAlive = (pid: number): boolean => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
@@ -170,6 +235,12 @@ const isAlive = (pid: number): boolean => {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 };
+
+/** What cannot be removed now goes when the next runner starts. */
+const remove = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) =>
+    log('warn', 'child.remove_failed', { error: describeError(error) }),
+  );
 
 const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promise<void> => {
   const ready = Promise.withResolvers<void>();
@@ -230,10 +301,6 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
       disposed ??= (async () => {
         killGroup(child);
         await end;
-        // What cannot be removed now goes when the next runner starts; it must not turn a good build into a failed one.
-        await rm(work.root, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) =>
-          log('warn', 'child.remove_failed', { error: describeError(error) }),
-        );
         onDispose();
       })();
       return disposed;

@@ -27,6 +27,8 @@ const rlimits = [
 
 export interface SandboxOptions {
   readonly script: string;
+  /** Of the script. */
+  readonly args?: readonly string[];
   readonly cwd: string;
   readonly nodeFlags: readonly string[];
   /** The whole environment: nothing of the runner's own is inherited. */
@@ -39,8 +41,14 @@ export interface SandboxOptions {
  * resource limits that its own children inherit, and with an IPC channel to us.
  */
 export const startSandboxed = (options: SandboxOptions): ChildProcess => {
-  const node = [process.execPath, `--max-old-space-size=${caps.heapMiB}`, ...options.nodeFlags, options.script];
-  const confined = canIsolateNetwork && !options.network ? ['/usr/bin/env', ...isolateNetwork, ...node] : node;
+  const node = [
+    process.execPath,
+    `--max-old-space-size=${caps.heapMiB}`,
+    ...options.nodeFlags,
+    options.script,
+    ...(options.args ?? []),
+  ];
+  const confined = canIsolateNetwork && !options.network ? [...isolateNetwork, ...node] : node;
   const command = isolation.rlimits ? ['/bin/sh', '-c', `${rlimits} && exec "$@"`, 'sh', ...confined] : confined;
   const [file = process.execPath, ...args] = command;
   return spawn(file, args, {

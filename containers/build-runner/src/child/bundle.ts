@@ -279,6 +279,9 @@ const findOutput = (metafile: Metafile, wanted: string | undefined): BundledEntr
   };
 };
 
+/** Said of a name that is there in another case, as far as esbuild resolves it. */
+const notReadable = /^Cannot read file/;
+
 const isEsbuildFailure = (error: unknown): error is EsbuildFailure =>
   error instanceof Error && 'errors' in error && Array.isArray(error.errors);
 
@@ -299,7 +302,7 @@ const present = (
     .join(' ')
     .replaceAll(`${project.root}/`, '')
     .replaceAll(project.root, '.');
-  if (message.text === leadsOutside && message.location !== null) {
+  if ((message.text === leadsOutside || notReadable.test(message.text)) && message.location !== null) {
     // The same words as for something that is not there: whether it is must not be told.
     const spec = /^(?<quote>["'])(?<spec>.*)\k<quote>$/.exec(quotedAt(message.location))?.groups?.spec;
     if (spec === undefined) return { text: computedOutside };
