@@ -4,7 +4,7 @@ import { explain, packagesOf, type Surroundings } from '../../src/core/game/expl
 
 const around = (from: string | null, more: Partial<Surroundings> = {}): Surroundings => ({
   from,
-  paths: ['src/main.ts', 'src/player.ts', 'src/levels/index.ts', 'art/hero.png', 'src/data.json'],
+  paths: ['src/main.ts', 'src/player.ts', 'src/levels/index.ts', 'art/hero.png', 'src/data.json', 'src/sound.mjs'],
   packages: new Set(['phaser', '@scope/tools']),
   ...more,
 });
@@ -30,6 +30,7 @@ describe('what esbuild says, in plain words with what to do', () => {
       'There is no file "./Player". Did you mean "./player"? Upper and lower case are different names.',
     ],
     ['another folder', './hero.png', 'There is no file "./hero.png". Did you mean "../art/hero.png"?'],
+    ['an ending that has to be named', './sound', 'There is no file "./sound". Did you mean "./sound.mjs"?'],
     ['a folder with an index', './Levels', 'There is no file "./Levels". Did you mean "./levels"? Upper'],
     ['nothing like it', './boss', 'There is no file "./boss". Look at the name; it is searched for from src/main.ts.'],
     [

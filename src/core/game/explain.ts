@@ -61,6 +61,8 @@ function relative(folder: string, path: string): string {
 }
 
 const codeFile = /\.[cm]?[jt]sx?$/;
+/** Found only with their ending. */
+const namedWhole = /\.[cm][jt]s$/;
 
 /** The import that would have found a file: with another case, a slip less, or from another folder. */
 function otherSpec(spec: string, { from, paths }: Surroundings): { spec: string; byCase: boolean } | null {
@@ -70,7 +72,7 @@ function otherSpec(spec: string, { from, paths }: Surroundings): { spec: string;
   const asWritten = (path: string): string => {
     const found = relative(folder, path);
     // As the one that was wrong was written: with its extension, or without.
-    return /\.\w+$/.test(nameOf(target)) || !codeFile.test(path)
+    return /\.\w+$/.test(nameOf(target)) || !codeFile.test(path) || namedWhole.test(path)
       ? found
       : found.replace(codeFile, '').replace(/\/index$/, '');
   };
@@ -78,7 +80,7 @@ function otherSpec(spec: string, { from, paths }: Surroundings): { spec: string;
   for (const path of all) {
     const rest = path.slice(target.length);
     if (path.toLowerCase().startsWith(target.toLowerCase()) && /^(?:\.[a-z]+|\/index\.[a-z]+)?$/.test(rest))
-      return { spec: asWritten(path), byCase: true };
+      return { spec: asWritten(path), byCase: !path.startsWith(target) };
   }
   const wanted = nameOf(target);
   const bare = !/\.\w+$/.test(wanted);
