@@ -1,4 +1,5 @@
 export * from './api.ts';
+export * from './archives.ts';
 export * from './builds.ts';
 export type { RoomChat } from './chat.ts';
 export { anchorOf, placeOf, type RoomComments } from './comments.ts';
@@ -10,4 +11,12 @@ export type { RoomPresence } from './presence.ts';
 export * from './room.ts';
 export { type FieldPath, type SceneBranch, SceneDocument, type SceneNodeValue } from './scene.ts';
 export { type Sender, sender } from './sent.ts';
-export * from './uploads.ts';
+export {
+  type BatchOptions,
+  eachAsset,
+  hashFile,
+  type UploadOptions,
+  type UploadProgress,
+  uploadAsset,
+  uploadAssets,
+} from './uploads.ts';

@@ -56,7 +56,7 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   });
 
 /** Does it until it is answered, with growing pauses. Throws what cannot be healed by asking again, and the signal's reason. */
-const untilAnswered = async <T>(
+export const untilAnswered = async <T>(
   { signal, onInterrupted }: { signal: AbortSignal; onInterrupted?: SendOptions['onInterrupted'] },
   work: () => Promise<T>,
 ): Promise<T> => {
@@ -177,10 +177,12 @@ const uploadInParts = async (client: KilnClient, options: UploadOptions): Promis
 };
 
 /** Sends the parts that have not arrived; the tags of all. */
-const sendParts = async (
+export const sendParts = async (
   client: KilnClient,
   upload: Upload,
-  options: UploadOptions & { readonly signal: AbortSignal },
+  options: Pick<UploadOptions, 'file' | 'send' | 'parallel' | 'onProgress' | 'onInterrupted'> & {
+    readonly signal: AbortSignal;
+  },
 ): Promise<{ number: number; etag: string }[]> => {
   const { file, signal } = options;
   const send = options.send ?? sender();

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { UploadParts } from './assets.ts';
 import { ArchivedComment } from './comments.ts';
-import { Sha256 } from './ids.ts';
+import { Id, Sha256 } from './ids.ts';
 import { limits } from './limits.ts';
 import { ProjectDescription, ProjectEnvelope, ProjectName, Settings } from './projects.ts';
 
@@ -49,6 +50,20 @@ export type ArchiveManifest = z.infer<typeof ArchiveManifest>;
 
 export const ImportQuery = z.object({
   name: ProjectName.optional().meta({ description: "Instead of the archive's own name for the project" }),
+});
+
+/** An archive that is too large for one request. */
+export const CreateArchiveUpload = z.strictObject({
+  size: z.int().min(1).max(limits.archive.partsBytes).meta({ description: 'Bytes' }),
+  name: z.string().max(limits.file.segmentBytes).default('').meta({ description: 'Of the file' }),
+});
+
+/** The archive of such an upload. */
+export const ImportUpload = z.strictObject({
+  uploadId: Id,
+  parts: UploadParts.shape.parts
+    .optional()
+    .meta({ description: 'Where the upload is `direct` and nobody told of its parts before' }),
 });
 
 export const ImportResult = ProjectEnvelope.extend({

@@ -272,7 +272,7 @@ export type CreateUpload = z.infer<typeof CreateUpload>;
 export const Upload = z
   .object({
     id: Id,
-    projectId: Id,
+    projectId: Id.nullable().meta({ description: 'Null: an archive, which becomes a project of its own' }),
     name: z.string(),
     size: z.int(),
     status: z

@@ -605,7 +605,13 @@ export const limits = {
   archive: {
     /** Cloudflare takes no larger request body on its smaller plans. */
     uploadBytes: 100 * MiB,
-    /** What multipart framing may add to that. */
+    /** An archive that comes in parts: what a project may hold. It is read twice, within the one request that imports it. */
+    partsBytes: 1024 * MiB,
+    /** Archives of one user that wait in parts: each takes `partsBytes` for a day. */
+    openMax: 4,
+    /** One read of such an archive, so that reading it twice takes 512 requests to R2 and not 4096. */
+    partsReadAhead: 4 * MiB,
+    /** What multipart framing may add to `uploadBytes`. */
     framingBytes: 64 * KiB,
     /** A whole body arrives in this time: 100 MiB at 1 Mbit/s. */
     uploadTimeout: 15 * minute,

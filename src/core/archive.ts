@@ -260,7 +260,7 @@ export class Listing {
     const seen = new Set<string>();
     let total = 0;
     for (const entry of entries) {
-      judgeEntry(entry, limits.asset.uploadBytes);
+      judgeEntry(entry, limits.project.totalSize);
       total += entry.size;
       try {
         const fold = foldName(assetName(entry.name.slice(prefix.length)));

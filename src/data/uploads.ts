@@ -6,7 +6,7 @@ import { assetQuota, fits, leftOf, overQuota, takeOwner } from './asset-quota.ts
 import { insertWhere } from './conditional.ts';
 import type { Database, Orm } from './database.ts';
 import { takeProject } from './projects.ts';
-import { uploadParts, uploads } from './schema/sqlite.ts';
+import { uploadParts, uploads, users } from './schema/sqlite.ts';
 
 export type UploadRow = typeof uploads.$inferSelect;
 export type UploadPartRow = typeof uploadParts.$inferSelect;
@@ -34,6 +34,32 @@ export async function createUpload(db: Database, row: UploadRow): Promise<void> 
   throw leftOf(quota) < size
     ? overQuota(quota)
     : new KilnError('quota_exceeded', { detail: `At most ${limits.upload.openMax} uploads of a project may be open.` });
+}
+
+/** In place of a project: an archive, which becomes one. It takes nobody's place until then. */
+export const ofNoProject = '';
+
+/** Throws `quota_exceeded` where the user has too many that wait. */
+export async function createArchiveUpload(db: Database, row: UploadRow): Promise<void> {
+  const [, made] = await db.batch('uploads.createArchive', (orm) => [
+    orm.update(users).set({ id: row.userId }).where(eq(users.id, row.userId)),
+    insertWhere(
+      orm,
+      uploads,
+      row,
+      lt(
+        orm
+          .select({ n: count() })
+          .from(uploads)
+          .where(and(eq(uploads.projectId, ofNoProject), eq(uploads.userId, row.userId))),
+        limits.archive.openMax,
+      ),
+    ).returning({ id: uploads.id }),
+  ]);
+  if (made.length === 0)
+    throw new KilnError('quota_exceeded', {
+      detail: `At most ${limits.archive.openMax} archives may wait in parts; import one, or give one up.`,
+    });
 }
 
 /** An upload and the parts that have arrived, in their order. */

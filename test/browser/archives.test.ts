@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { limits } from '../../src/contract/limits.ts';
 import { readZip } from '../runner/support/read-zip.ts';
 import { madeBy } from '../support/archives.ts';
 import { zipOf } from '../support/zip.ts';
@@ -91,5 +94,58 @@ describe('archives in the workspace', () => {
     expect(await page.locator('.project-title').innerText()).toBe('Mein Spiel "2"');
     // Refusals are answers that this test asks for.
     expect(zoe.complaints.filter((text) => !/422/.test(text))).toEqual([]);
+  });
+
+  it('an archive that is too large for one request goes in parts, goes on after a connection that was lost, and becomes one project', async () => {
+    const ada = await person(browser, 'ada');
+    const { page } = ada;
+    const folder = mkdtempSync(join(tmpdir(), 'kiln-archive-'));
+    try {
+      const path = join(folder, 'Large game.zip');
+      const noise = (mark: number): Uint8Array => new Uint8Array(21 * 1024 * 1024).map((_, at) => (at * mark) >>> 7);
+      writeFileSync(
+        path,
+        zipOf([
+          { name: 'index.html', content: '<p>large' },
+          ...[3, 5, 7, 11, 13].map((mark) => ({ name: `data/${mark}.bin`, content: noise(mark), method: 0 })),
+        ]),
+      );
+      expect(readFileSync(path).length).toBeGreaterThan(limits.archive.uploadBytes);
+      let letGo = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      const imports: string[] = [];
+      await page.route('**/api/projects/import', async (route) => {
+        imports.push(route.request().postData() ?? '');
+        if (imports.length === 1) return await route.abort();
+        await route.continue();
+      });
+      let parts = 0;
+      await page.route('**/parts/**', async (route) => {
+        parts += 1;
+        if (parts === 2) return await route.abort();
+        if (parts > 4) await held;
+        await route.continue();
+      });
+      await page.getByTestId('import-project').click();
+      await page.getByTestId('import-file').setInputFiles(path);
+      await page.getByTestId('import-start').click();
+      await page.getByText(/^Uploading, .+ of 110 MB/).waitFor();
+      await picture(page, 'import-in-parts');
+      letGo();
+      await page.getByTestId('file-index.html').waitFor();
+      // The first was lost on its way; what was asked again is the same.
+      expect(imports).toHaveLength(2);
+      expect(imports[1]).toBe(imports[0]);
+      expect(Object.keys(JSON.parse(imports[1] ?? '{}')).sort()).toEqual(['parts', 'uploadId']);
+      expect(await page.locator('.project-title').innerText()).toBe('Large game');
+      await page.goto(inject('origin'));
+      await page.locator('article.card').waitFor();
+      expect(await page.locator('article.card').count()).toBe(1);
+      expect(ada.complaints.filter((text) => !/ERR_FAILED/.test(text))).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

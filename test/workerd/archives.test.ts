@@ -242,7 +242,7 @@ describe('an import', () => {
     const wrong = await send(game, '', { 'content-type': 'application/x-tar' });
     expect(await expectProblem(wrong, 415)).toBe('unsupported_media_type');
     const json = await call('POST', '/api/projects/import', { as: owner, json: { url: 'http://169.254.169.254/' } });
-    expect(await expectProblem(json, 415)).toBe('unsupported_media_type');
+    expect(await expectProblem(json, 422)).toBe('validation_failed');
     const none = await call('POST', '/api/projects/import', { as: owner, headers: zipType });
     expect(await expectProblem(none, 400)).toBe('malformed_request');
     expect(await expectProblem(await send(''), 422)).toBe('invalid_archive');

@@ -1,4 +1,5 @@
-import { ImportQuery, ImportResult } from '../archives.ts';
+import { CreateArchiveUpload, ImportQuery, ImportResult, ImportUpload } from '../archives.ts';
+import { UploadEnvelope } from '../assets.ts';
 import { endpoint } from '../endpoint.ts';
 import { project, userWith } from './access.ts';
 
@@ -25,8 +26,9 @@ export const archiveEndpoints = {
     access: userWith('projects:write'),
     idempotent: 'streamed',
     description:
-      'At most 100 MiB. An export gives the same tree, description and settings again. Of other archives one folder around everything is taken off, and `.git/`, `node_modules/`, `__MACOSX/`, `.DS_Store` and `Thumbs.db` are passed over. All of it is imported or nothing.',
+      'At most 100 MiB as a body; of an upload that was begun for it, by `{uploadId}` as JSON, at most 1 GiB. An upload becomes one project: whoever asks again gets the first answer. An export gives the same tree, description and settings again. Of other archives one folder around everything is taken off, and `.git/`, `node_modules/`, `__MACOSX/`, `.DS_Store` and `Thumbs.db` are passed over. All of it is imported or nothing.',
     query: ImportQuery,
+    body: ImportUpload,
     rawBody: true,
     rawTypes: ['application/zip', 'multipart/form-data', 'application/x-zip-compressed', 'application/octet-stream'],
     responses: { 201: { description: 'Created', json: ImportResult } },
@@ -37,6 +39,21 @@ export const archiveEndpoints = {
       'quota_exceeded',
       'request_timeout',
       'unsupported_media_type',
+      'not_found',
+      'conflict',
     ],
+  }),
+  createArchiveUpload: endpoint({
+    method: 'POST',
+    path: '/api/projects/import/uploads',
+    tag: 'Projects',
+    summary: 'Begin an upload in parts of a zip archive',
+    access: userWith('projects:write'),
+    idempotent: true,
+    description:
+      'For more than one request takes. PUT each part to its signed address, in any order and as often as needed, then import the upload. `GET` and `DELETE /api/assets/uploads/{id}` say which parts have arrived and give it up. What is not imported after a day is removed.',
+    body: CreateArchiveUpload,
+    responses: { 201: { description: 'Begun', json: UploadEnvelope } },
+    errors: ['quota_exceeded'],
   }),
 } as const;

@@ -9,7 +9,12 @@ export interface ByteSource {
 }
 
 /** An object, read with a window: what is small and lies together comes in one request. */
-export function objectSource(bucket: R2Bucket, key: string, size: number): ByteSource {
+export function objectSource(
+  bucket: R2Bucket,
+  key: string,
+  size: number,
+  readAhead: number = limits.archive.readAhead,
+): ByteSource {
   let window = new Uint8Array();
   let start = 0;
   return {
@@ -17,7 +22,7 @@ export function objectSource(bucket: R2Bucket, key: string, size: number): ByteS
     async read(offset, length) {
       const wanted = Math.max(0, Math.min(length, size - offset));
       if (wanted > 0 && (offset < start || offset + wanted > start + window.length)) {
-        const span = Math.min(Math.max(wanted, limits.archive.readAhead), size - offset);
+        const span = Math.min(Math.max(wanted, readAhead), size - offset);
         const object = await bucket.get(key, { range: { offset, length: span } });
         if (!object) throw new KilnError('unavailable', { detail: 'The upload could not be read.' });
         window = new Uint8Array(await object.arrayBuffer());

@@ -121,7 +121,7 @@ export async function receive(bucket: R2Bucket, key: string, request: Request): 
   const multipart = type === 'multipart/form-data';
   if (!multipart && !accepted.has(type))
     throw new KilnError('unsupported_media_type', {
-      detail: 'Send `application/zip`, or `multipart/form-data` with a part `file`.',
+      detail: 'Send `application/zip`, `multipart/form-data` with a part `file`, or an `uploadId` as JSON.',
     });
   const cap = bounds.uploadBytes + (multipart ? bounds.framingBytes : 0);
   if (Number(request.headers.get('content-length') ?? 0) > cap) throw tooLarge();

@@ -6,9 +6,8 @@ import { sha256 } from '../../core/tree.ts';
 import { type Claim, claimKey, earlierClaim, finishKey, releaseKey } from '../../data/idempotency.ts';
 import type { AppContext } from './context.ts';
 
-/** The key of a request and the hash of what it asks for; null without a key. */
-function keyOf(c: AppContext, userId: string, body: unknown) {
-  const key = c.req.header('idempotency-key');
+/** The key of a request, which its header says where nothing else does, and the hash of what it asks for; null without a key. */
+function keyOf(c: AppContext, userId: string, body: unknown, key = c.req.header('idempotency-key')) {
   if (key === undefined) return null;
   if (key === '' || key.length > limits.http.idempotencyKeyMax)
     throw new KilnError('validation_failed', {
@@ -38,8 +37,13 @@ function repeated(claim: Exclude<Claim, { outcome: 'first' }>): Response {
  * For work that is long and changes nothing until its end: the answer that the same request got before,
  * before the work; `idempotently` around the end decides. Null: there is none yet.
  */
-export async function earlierAnswer(c: AppContext, userId: string, body: unknown): Promise<Response | null> {
-  const request = keyOf(c, userId, body);
+export async function earlierAnswer(
+  c: AppContext,
+  userId: string,
+  body: unknown,
+  key?: string,
+): Promise<Response | null> {
+  const request = keyOf(c, userId, body, key);
   const claim = request && (await earlierClaim(c.var.db, request));
   // One that is running may still fail.
   return claim === null || claim.outcome === 'running' ? null : repeated(claim);
@@ -54,8 +58,9 @@ export async function idempotently(
   userId: string,
   body: unknown,
   respond: () => Promise<Response>,
+  ownKey?: string,
 ): Promise<Response> {
-  const request = keyOf(c, userId, body);
+  const request = keyOf(c, userId, body, ownKey);
   if (request === null) return await respond();
   const { key } = request;
   const claim = await claimKey(c.var.db, request);

@@ -1,26 +1,35 @@
 import type { Hono } from 'hono';
+import type { z } from 'zod';
+import type { ImportUpload } from '../../contract/archives.ts';
 import { fromArchived } from '../../contract/comments.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
+import { limits } from '../../contract/limits.ts';
 import { ProjectName } from '../../contract/projects.ts';
 import { archiveName, attachment, manifestOf, writeManifest } from '../../core/archive.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
 import { allAssets } from '../../data/assets.ts';
-import { blobKey, getBlob, getTree, importKey, putBlob } from '../../data/objects.ts';
+import { blobKey, getBlob, getTree, importKey, putBlob, uploadKey } from '../../data/objects.ts';
+import { createArchiveUpload, ofNoProject, type UploadRow } from '../../data/uploads.ts';
 import { type OpenBlob, writeArchive } from '../archive/export.ts';
 import { type ReadArchive, readArchive, type StoreBlob, storeContents } from '../archive/import.ts';
-import { objectSource } from '../archive/source.ts';
+import { discardArchive, wholeArchive } from '../archive/parts.ts';
+import { type ByteSource, objectSource } from '../archive/source.ts';
 import { receive, type Upload } from '../archive/upload.ts';
 import { asEntry } from '../assets/as-entry.ts';
 import { withAssetPaths } from '../assets/commented.ts';
 import { described } from '../assets/metadata.ts';
-import type { AppEnv } from '../http/context.ts';
+import { removeUpload } from '../assets/verify.ts';
+import type { AppContext, AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
 import { newProject } from '../new-project.ts';
+import { shown } from './uploads.ts';
+
+const { archive: bounds } = limits;
 
 const openBlob =
   (bucket: R2Bucket): OpenBlob =>
@@ -57,9 +66,12 @@ const refusals: ReadonlySet<ErrorCode> = new Set([
   'request_timeout',
 ]);
 
+/** What says that no project can ever be made of an archive. */
+const isFinal: ReadonlySet<ErrorCode> = new Set(['invalid_archive', 'invalid_entry', 'payload_too_large']);
+
 /** A project's name, where none was asked for: what the archive says, or is called, or is all inside of. */
-function nameOf({ manifest, top }: ReadArchive, upload: Upload): string {
-  const candidates = [manifest?.name, upload.name, top.slice(0, -1)];
+function nameOf({ manifest, top }: ReadArchive, fileName: string | null): string {
+  const candidates = [manifest?.name, fileName, top.slice(0, -1)];
   for (const candidate of candidates) {
     const name = ProjectName.safeParse(candidate);
     if (name.success) return name.data;
@@ -106,43 +118,103 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
     return { raw: new Response(readable, { headers }) };
   });
 
-  mount(app, endpoints.importProject, async (c, { user, query }) => {
+  /** Reads an archive and stores what it holds; then, once for one request, makes a project of it. */
+  const importFrom = async (
+    c: AppContext,
+    userId: string,
+    source: ByteSource,
+    upload: Pick<Upload, 'name' | 'size'>,
+    asked: { readonly name: string | null; readonly origin: Record<string, string> },
+    once: (make: () => Promise<Response>) => Promise<Response>,
+  ): Promise<Response> => {
+    const archive = await readArchive(source);
+    await storeContents(source, archive, storeBlob(c.env.ASSETS));
+    return await once(async () => {
+      const { manifest, skipped, bytes } = archive;
+      const entries = archive.files.map(([, entry]) => entry);
+      const project = await newProject(c, userId, {
+        name: asked.name ?? nameOf(archive, upload.name),
+        description: manifest?.description,
+        settings: manifest?.settings,
+        entries,
+        assets: await described(
+          c.env.ASSETS,
+          archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash) })),
+        ),
+        comments: manifest?.comments?.map(fromArchived),
+        origin: asked.origin,
+      });
+      const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };
+      logEvent('import', {
+        requestId: c.var.requestId,
+        user: userId,
+        project: project.id,
+        archiveBytes: upload.size,
+        ...imported,
+        ms: Date.now() - c.var.started,
+      });
+      return c.json({ project, imported }, 201, { 'cache-control': 'private, no-store' });
+    });
+  };
+
+  const importBody = async (c: AppContext, userId: string, name: string | null): Promise<Response> => {
     const key = importKey(newId());
     try {
       const upload = await receive(c.env.EXPORTS, key, c.req.raw);
-      const asked = { archive: upload.hash, name: query.name ?? null };
-      const earlier = await earlierAnswer(c, user.userId, asked);
-      if (earlier) return { raw: earlier };
-      const source = objectSource(c.env.EXPORTS, key, upload.size);
-      const archive = await readArchive(source);
-      await storeContents(source, archive, storeBlob(c.env.ASSETS));
-      const answer = await idempotently(c, user.userId, asked, async () => {
-        const { manifest, skipped, bytes } = archive;
-        const entries = archive.files.map(([, entry]) => entry);
-        const project = await newProject(c, user.userId, {
-          name: query.name ?? nameOf(archive, upload),
-          description: manifest?.description,
-          settings: manifest?.settings,
-          entries,
-          assets: await described(
-            c.env.ASSETS,
-            archive.assets.map(([, asset]) => ({ ...asset, objectKey: blobKey(asset.hash) })),
-          ),
-          comments: manifest?.comments?.map(fromArchived),
-          origin: { import: upload.hash },
-        });
-        const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };
-        logEvent('import', {
-          requestId: c.var.requestId,
-          user: user.userId,
-          project: project.id,
-          archiveBytes: upload.size,
-          ...imported,
-          ms: Date.now() - c.var.started,
-        });
-        return c.json({ project, imported }, 201, { 'cache-control': 'private, no-store' });
-      });
-      return { raw: answer };
+      const asked = { archive: upload.hash, name };
+      return (
+        (await earlierAnswer(c, userId, asked)) ??
+        (await importFrom(
+          c,
+          userId,
+          objectSource(c.env.EXPORTS, key, upload.size),
+          upload,
+          { name, origin: { import: upload.hash } },
+          (make) => idempotently(c, userId, asked, make),
+        ))
+      );
+    } finally {
+      await c.env.EXPORTS.delete(key).catch((error: unknown) =>
+        logEvent('import.not_removed', { requestId: c.var.requestId, ...describeError(error) }, 'warn'),
+      );
+    }
+  };
+
+  const importUpload = async (
+    c: AppContext,
+    userId: string,
+    name: string | null,
+    { uploadId, parts }: z.infer<typeof ImportUpload>,
+  ): Promise<Response> => {
+    const asked = { upload: uploadId, name };
+    // Whoever asks again, with a key or without one, gets the project that there is.
+    const ownKey = `import:${uploadId}`;
+    const earlier = (await earlierAnswer(c, userId, asked)) ?? (await earlierAnswer(c, userId, asked, ownKey));
+    if (earlier) return earlier;
+    const archive = await wholeArchive(c, userId, uploadId, parts);
+    const { objectKey } = archive.row;
+    try {
+      const answer = await importFrom(
+        c,
+        userId,
+        objectSource(c.env.ASSETS, objectKey, archive.size, bounds.partsReadAhead),
+        archive,
+        { name, origin: { upload: uploadId } },
+        (make) => idempotently(c, userId, asked, () => idempotently(c, userId, asked, make, ownKey)),
+      );
+      await discardArchive(c, archive);
+      return answer;
+    } catch (error) {
+      // These bytes will never be taken; after any other failure the same upload may be tried again.
+      if (error instanceof KilnError && isFinal.has(error.code)) await discardArchive(c, archive);
+      throw error;
+    }
+  };
+
+  mount(app, endpoints.importProject, async (c, { user, query, body }) => {
+    const name = query.name ?? null;
+    try {
+      return { raw: await (body ? importUpload(c, user.userId, name, body) : importBody(c, user.userId, name)) };
     } catch (error) {
       if (error instanceof KilnError && refusals.has(error.code))
         logEvent(
@@ -156,10 +228,35 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
           'warn',
         );
       throw error;
-    } finally {
-      await c.env.EXPORTS.delete(key).catch((error: unknown) =>
-        logEvent('import.not_removed', { requestId: c.var.requestId, ...describeError(error) }, 'warn'),
-      );
     }
+  });
+
+  mount(app, endpoints.createArchiveUpload, async (c, { user, body }) => {
+    const id = newId();
+    const objectKey = uploadKey(id);
+    const row: UploadRow = {
+      id,
+      projectId: ofNoProject,
+      userId: user.userId,
+      name: body.name,
+      objectKey,
+      multipartId: (await c.env.ASSETS.createMultipartUpload(objectKey)).uploadId,
+      size: body.size,
+      partSize: limits.upload.partSize,
+      hash: null,
+      mimeType: 'application/zip',
+      status: 'open',
+      errorCode: null,
+      assetId: null,
+      createdAt: c.var.started,
+      expiresAt: c.var.started + limits.upload.ttl,
+    };
+    try {
+      await createArchiveUpload(c.var.db, row);
+    } catch (error) {
+      await removeUpload(c.env.ASSETS, row);
+      throw error;
+    }
+    return { status: 201, body: { upload: await shown(c, row, []) } };
   });
 }

@@ -16,6 +16,7 @@ import {
   forgetUpload,
   notePart,
   noteParts,
+  ofNoProject,
   openUploads,
   setPending,
   type UploadPartRow,
@@ -31,13 +32,13 @@ import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
 
-const partsOf = ({ size, partSize }: UploadRow): { number: number; size: number }[] =>
+export const partsOf = ({ size, partSize }: UploadRow): { number: number; size: number }[] =>
   Array.from({ length: Math.ceil(size / partSize) }, (_, index) => ({
     number: index + 1,
     size: Math.min(partSize, size - index * partSize),
   }));
 
-async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadPartRow[]): Promise<Upload> {
+export async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadPartRow[]): Promise<Upload> {
   const { config, started } = c.var;
   const { id, projectId, name, size, status, partSize, assetId } = upload;
   const token = await signToken(config, 'upload', { sub: id }, Math.max(1000, upload.expiresAt - started));
@@ -45,7 +46,7 @@ async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadP
   const etags = new Map(arrived.map(({ number, etag }) => [number, etag]));
   return {
     id,
-    projectId,
+    projectId: projectId === ofNoProject ? null : projectId,
     name,
     size,
     status,
@@ -64,11 +65,12 @@ async function shown(c: AppContext, upload: UploadRow, arrived: readonly UploadP
   };
 }
 
-/** An upload of the caller's own, who may still write to its project; anybody else's is not there. */
+/** An upload of the caller's own, who may still write to its project, if it has one; anybody else's is not there. */
 async function ownUpload(c: AppContext, id: string, userId: string) {
   const found = await uploadById(c.var.db, id);
   if (found?.upload.userId !== userId) throw new KilnError('not_found');
   const { projectId } = found.upload;
+  if (projectId === ofNoProject) return { ...found, room: null };
   c.var.fields.project = projectId;
   const room = new GatedRoom(projectId, projectRoom(c.env, projectId), { userId }, 'project.write');
   await room.enter();
@@ -79,7 +81,7 @@ const tell = (room: GatedRoom, { asset: { id, name, version } }: AssetAt): Promi
   room.tell((stub) => stub.record('asset.uploaded', room.caller.userId, { assetId: id, name, version }));
 
 /** Notes what the sender says of parts that went straight into the bucket. Whether it is so the bucket says when they are put together. */
-async function noteSaid(
+export async function noteSaid(
   c: AppContext,
   upload: UploadRow,
   said: readonly { number: number; etag: string }[],
@@ -185,6 +187,7 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.completeUpload, async (c, { params, user, body }) => {
     const { upload, parts: noted, room } = await ownUpload(c, params.id, user.userId);
+    if (!room) throw new KilnError('conflict', { detail: 'An archive is imported, and not completed.' });
     const isDirect = c.var.config.s3 !== null && upload.status === 'open';
     if (isDirect) {
       const missing = body.parts.filter(

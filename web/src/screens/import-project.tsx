@@ -11,7 +11,7 @@ import { formatBytes, plural } from '../ui/format.ts';
 
 type State =
   | { at: 'choosing' }
-  | { at: 'sending'; share: number }
+  | { at: 'sending'; done: number; total: number; unpacking: boolean; waiting: boolean }
   | { at: 'refused'; title: string; detail?: string | undefined; entries: { path: string; message: string }[] };
 
 const refusal = (error: unknown): State => {
@@ -42,11 +42,11 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
     file.value = chosen;
     key.current = newId();
     state.value =
-      chosen.size > limits.archive.uploadBytes
+      chosen.size > limits.archive.partsBytes
         ? {
             at: 'refused',
             title: 'Too large',
-            detail: `An archive has at most ${formatBytes(limits.archive.uploadBytes)}; this one has ${formatBytes(chosen.size)}.`,
+            detail: `An archive has at most ${formatBytes(limits.archive.partsBytes)}; this one has ${formatBytes(chosen.size)}.`,
             entries: [],
           }
         : { at: 'choosing' };
@@ -58,14 +58,18 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
     if (chosen === undefined || state.value.at === 'sending') return;
     const mine = new AbortController();
     aborter.current = mine;
-    state.value = { at: 'sending', share: 0 };
+    state.value = { at: 'sending', done: 0, total: chosen.size, unpacking: false, waiting: false };
     try {
       const { project, imported } = await importProject(chosen, {
         name: name.value.trim(),
         key: key.current,
         signal: mine.signal,
-        onSent: (share) => {
-          if (!mine.signal.aborted) state.value = { at: 'sending', share };
+        onProgress: ({ phase, done, total }) => {
+          if (!mine.signal.aborted)
+            state.value = { at: 'sending', done, total, unpacking: phase === 'unpacking', waiting: false };
+        },
+        onInterrupted: () => {
+          if (!mine.signal.aborted && state.value.at === 'sending') state.value = { ...state.value, waiting: true };
         },
       });
       const skipped = imported.skipped > 0 ? `, ${imported.skipped} passed over` : '';
@@ -79,7 +83,8 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
 
   const current = state.value;
   const sending = current.at === 'sending';
-  const percent = sending ? Math.round(current.share * 100) : 0;
+  const share = sending ? current.done / Math.max(1, current.total) : 0;
+  const percent = Math.round(share * 100);
   return (
     <Dialog title="Import a zip" lead="A project that was downloaded, or any folder of files." onClose={onClose}>
       <form class="import" onSubmit={(event) => void start(event)}>
@@ -109,7 +114,7 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
           {file.value === undefined ? (
             <>
               <strong>Choose a zip archive</strong>
-              <span>or drop it here, up to {formatBytes(limits.archive.uploadBytes)}</span>
+              <span>or drop it here, up to {formatBytes(limits.archive.partsBytes)}</span>
             </>
           ) : (
             <>
@@ -135,7 +140,13 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
         </label>
         {sending && (
           <div class="import-state">
-            <span class="muted">{current.share < 1 ? `Uploading, ${percent} %` : 'Unpacking and checking…'}</span>
+            <span class="muted">
+              {current.waiting
+                ? 'The connection was lost. Trying again…'
+                : current.unpacking
+                  ? 'Unpacking and checking…'
+                  : `Uploading, ${formatBytes(current.done)} of ${formatBytes(current.total)}`}
+            </span>
             <div
               class="progress building"
               role="progressbar"
@@ -145,7 +156,7 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
               aria-valuenow={percent}
               data-testid="import-progress"
             >
-              <span style={{ transform: `scaleX(${current.share})` }} />
+              <span style={{ transform: `scaleX(${share})` }} />
             </div>
           </div>
         )}
@@ -168,7 +179,7 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
             type="submit"
             class="button primary"
             data-testid="import-start"
-            disabled={file.value === undefined || sending || file.value.size > limits.archive.uploadBytes}
+            disabled={file.value === undefined || sending || file.value.size > limits.archive.partsBytes}
             aria-busy={sending}
           >
             {sending ? 'Importing…' : 'Import'}

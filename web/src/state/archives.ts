@@ -1,8 +1,6 @@
-import { sender } from '../../../src/client/index.ts';
+import { type ImportProgress, importArchive } from '../../../src/client/index.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import { client } from './session.ts';
-
-const send = sender();
 
 /** What the server calls the file (RFC 8187). */
 const fileName = (answer: Response): string => {
@@ -25,12 +23,19 @@ export const downloadProject = async (project: Pick<Project, 'id'>): Promise<voi
 /** Makes a project of a zip. */
 export const importProject = async (
   file: File,
-  options: { name: string; key: string; signal: AbortSignal; onSent: (share: number) => void },
+  options: {
+    name: string;
+    key: string;
+    signal: AbortSignal;
+    onProgress: (progress: ImportProgress) => void;
+    onInterrupted: () => void;
+  },
 ) =>
-  client.call('importProject', {
-    query: { name: options.name || undefined },
-    body: file,
+  importArchive(client, {
+    file,
+    name: options.name || undefined,
     idempotencyKey: options.key,
     signal: options.signal,
-    fetch: (url, init) => send(url, init, (bytes) => options.onSent(bytes / Math.max(1, file.size))),
+    onProgress: options.onProgress,
+    onInterrupted: options.onInterrupted,
   });
