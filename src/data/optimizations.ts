@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import type { Optimization } from '../contract/assets.ts';
 import { type ErrorCode, KilnError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import type { AssetAt } from './assets.ts';
 import { has, insertWhere } from './conditional.ts';
@@ -21,6 +22,24 @@ export const toOptimization = (row: OptimizationRow): Optimization => ({
   errorCode: row.errorCode as ErrorCode | null,
   createdAt: iso(row.createdAt),
   endedAt: isoOrNull(row.endedAt),
+});
+
+/** What is asked of a runner, before anybody has done anything about it. */
+export const newOptimization = (
+  asked: Pick<OptimizationRow, 'projectId' | 'assetId' | 'version' | 'userId' | 'compressMeshes' | 'picture'>,
+  now: number,
+): OptimizationRow => ({
+  ...asked,
+  id: newId(),
+  status: 'queued',
+  attempt: 0,
+  starts: 0,
+  execution: null,
+  savedBytes: 0,
+  errorCode: null,
+  createdAt: now,
+  endedAt: null,
+  dueAt: now + limits.optimize.offered,
 });
 
 const isOpen = inArray(optimizations.status, ['queued', 'running']);

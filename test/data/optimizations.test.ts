@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { type AssetAt, type AssetContent, addAssetVersion, eraseAsset, versionsOf } from '../../src/data/assets.ts';
 import type { Database } from '../../src/data/database.ts';
@@ -10,6 +9,7 @@ import {
   endOptimization,
   forgetOptimization,
   latestOptimization,
+  newOptimization,
   type OptimizationRow,
   offerOptimization,
   optimizationById,
@@ -31,30 +31,35 @@ const content = (size: number, hash: string): AssetContent => ({
 
 const { lease, attempts, openPerUser, kept, offered } = limits.optimize;
 
-const rowFor = ({ asset }: AssetAt, userId: string): OptimizationRow => ({
-  id: newId(),
-  projectId: asset.projectId,
-  assetId: asset.id,
-  version: asset.version,
-  userId,
-  compressMeshes: true,
-  picture: { format: 'webp', quality: 80, maxWidth: 64, maxHeight: null },
-  status: 'queued',
-  attempt: 0,
-  starts: 0,
-  execution: null,
-  savedBytes: 0,
-  errorCode: null,
-  createdAt: now,
-  endedAt: null,
-  dueAt: now + offered,
-});
+const rowFor = ({ asset }: AssetAt, userId: string): OptimizationRow =>
+  newOptimization(
+    {
+      projectId: asset.projectId,
+      assetId: asset.id,
+      version: asset.version,
+      userId,
+      compressMeshes: true,
+      picture: { format: 'webp', quality: 80, maxWidth: 64, maxHeight: null },
+    },
+    now,
+  );
 
 onBothEngines('Optimizations', (store) => {
   let names = 0;
   const someAsset = async (db: Database, project: string, owner: string): Promise<AssetAt> => {
     names += 1;
     return await addAssetVersion(db, project, `drawing-${names}.svg`, content(100, 'a'.repeat(64)), by(owner));
+  };
+
+  /** One that is asked for, of an asset of its own. */
+  const someOptimization = async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const at = await someAsset(db, project, owner);
+    const row = rowFor(at, owner);
+    await createOptimization(db, row);
+    return { db, owner, project, at, row };
   };
 
   it('are asked for once by those who race, of which each user has so many', async () => {
@@ -76,12 +81,7 @@ onBothEngines('Optimizations', (store) => {
   });
 
   it('go on by the attempt that was offered last, and are one version however often they end', async () => {
-    const db = store().open();
-    const owner = await someUser(db);
-    const project = await someProject(db, owner);
-    const at = await someAsset(db, project, owner);
-    const row = rowFor(at, owner);
-    await createOptimization(db, row);
+    const { db, owner, project, at, row } = await someOptimization();
     expect(await beginOptimization(db, row.id, 1, 'a', now)).toBeUndefined();
     for (const attempt of [1, 2])
       expect(await offerOptimization(db, row.id, now, offered)).toMatchObject({ attempt, status: 'queued' });
@@ -110,12 +110,7 @@ onBothEngines('Optimizations', (store) => {
   });
 
   it('are tried so often, end, are due, and go with their asset and project', async () => {
-    const db = store().open();
-    const owner = await someUser(db);
-    const project = await someProject(db, owner);
-    const at = await someAsset(db, project, owner);
-    const row = rowFor(at, owner);
-    await createOptimization(db, row);
+    const { db, owner, project, at, row } = await someOptimization();
     for (let start = 1; start <= attempts; start += 1) {
       const offer = await offerOptimization(db, row.id, now, offered);
       const running = await beginOptimization(db, row.id, offer?.attempt ?? 0, 'a', now);

@@ -1,32 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Document, NodeIO } from '@gltf-transform/core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import type { Asset } from '../../src/contract/assets.ts';
 import { sha256 } from '../../src/core/tree.ts';
-import { signUp } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { type Studio, startStudio } from '../support/studio.ts';
 
-const state = mkdtempSync(join(tmpdir(), 'kiln-optimizations-'));
+let studio: Studio;
 let system: System;
 let ada: KilnClient;
 let projectId: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
-  await system.start();
-  ada = await signUp(system.origin, 'ada');
-  projectId = (await ada.call('createProject', { body: { name: 'Faults' } })).project.id;
+  studio = await startStudio('optimizations');
+  ({ system, ada, projectId } = studio);
 });
 
-afterAll(async () => {
-  await system?.kill();
-  rmSync(state, { recursive: true, force: true });
-});
+afterAll(() => studio?.end());
 
 /** A model whose texture takes seconds to be written better. */
 async function slowModel(): Promise<File> {

@@ -1,35 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { eachAsset, hashFile, type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import type { Asset } from '../../src/contract/assets.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
-import { signUp } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { type Studio, startStudio } from '../support/studio.ts';
 
 const rounds = 3;
 const { partSize } = limits.upload;
 
-const state = mkdtempSync(join(tmpdir(), 'kiln-uploads-'));
+let studio: Studio;
 let system: System;
 let ada: KilnClient;
 let projectId: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
-  await system.start();
-  ada = await signUp(system.origin, 'ada');
-  projectId = (await ada.call('createProject', { body: { name: 'Faults' } })).project.id;
+  studio = await startStudio('uploads');
+  ({ system, ada, projectId } = studio);
 });
 
-afterAll(async () => {
-  await system.kill();
-  rmSync(state, { recursive: true, force: true });
-});
+afterAll(() => studio?.end());
 
 const noise = (size: number, name: string): File => new File([new Uint8Array(randomBytes(size))], name);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

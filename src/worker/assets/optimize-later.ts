@@ -1,6 +1,5 @@
 import type { AssetMetadata, OptimizeAsset, PictureOrder } from '../../contract/assets.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
-import { newId } from '../../contract/ids.ts';
 import { type AssetJob, type AssetOutcome, OptimizedType } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
 import { assetKind, assetName, renamedTo } from '../../core/asset-types.ts';
@@ -13,6 +12,7 @@ import {
   beginOptimization,
   createOptimization,
   latestOptimization,
+  newOptimization,
   type OptimizationRow,
   optimizedAsset,
   runningOptimization,
@@ -100,23 +100,8 @@ async function ask(
     if (earlier.errorCode === 'asset_broken' || earlier.errorCode === 'payload_too_large')
       throw new KilnError(earlier.errorCode);
   }
-  const row: OptimizationRow = {
-    id: newId(),
-    projectId: asset.projectId,
-    assetId: asset.id,
-    version: version.version,
-    userId,
-    ...task,
-    status: 'queued',
-    attempt: 0,
-    starts: 0,
-    execution: null,
-    savedBytes: 0,
-    errorCode: null,
-    createdAt: c.var.started,
-    endedAt: null,
-    dueAt: c.var.started + limits.optimize.offered,
-  };
+  const { id: assetId, projectId } = asset;
+  const row = newOptimization({ projectId, assetId, version: version.version, userId, ...task }, c.var.started);
   if (!(await createOptimization(c.var.db, row))) {
     const open = await latestOptimization(c.var.db, asset.id);
     return open ?? row;
