@@ -118,6 +118,12 @@ export class RoomComments {
       const { id, replyId } = talk as TalkEvents['comment.deleted'];
       this.#removed(replyId ?? id);
     } else if (type === 'file.moved' && typeof data.from === 'string') this.#reload();
+    // It may have another name now, be gone, or be back.
+    else if (type.startsWith('asset.') && this.#isOn(data.assetId)) this.#reload();
+  }
+
+  #isOn(asset: unknown): boolean {
+    return [...this.#threads.values()].some(({ anchor }) => anchor?.kind === 'asset' && anchor.asset === asset);
   }
 
   #edited({ id, replyId, body, mentions, editedAt }: TalkEvents['comment.updated']): void {

@@ -60,7 +60,11 @@ const regionOn = (
   of: Pictured,
   { path, anchor }: { readonly path?: string | undefined; readonly anchor?: Comment['anchor'] | NewAnchor | undefined },
 ): Region | undefined => {
-  if ('asset' in of) return anchor?.kind === 'asset' && anchor.asset === of.asset ? anchor : undefined;
+  if ('asset' in of)
+    // What is said of all of it needs no frame.
+    return anchor?.kind === 'asset' && anchor.asset === of.asset && (anchor.width < 1 || anchor.height < 1)
+      ? anchor
+      : undefined;
   return anchor?.kind === 'region' && path === of.path ? anchor : undefined;
 };
 

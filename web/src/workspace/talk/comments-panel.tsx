@@ -53,6 +53,8 @@ const Thread = ({ thread }: { thread: Comment }) => {
   const opened = talk.thread.value === thread.id;
   const resolved = thread.resolvedAt !== null;
   const { anchor } = thread;
+  // What an asset was called is worth saying once it is called something else.
+  const quote = anchor?.kind === 'asset' && thread.path.endsWith(`/${thread.quote}`) ? null : thread.quote;
   const regional = anchor?.kind === 'region' || anchor?.kind === 'asset';
   const partial = regional && (anchor.width < 1 || anchor.height < 1);
   useEffect(() => {
@@ -90,7 +92,7 @@ const Thread = ({ thread }: { thread: Comment }) => {
           </button>
         )}
       </div>
-      {thread.quote !== null && thread.quote !== '' && <blockquote class="quote">{thread.quote}</blockquote>}
+      {quote !== null && quote !== '' && <blockquote class="quote">{quote}</blockquote>}
       <Remark remark={thread} />
       {thread.replies.map((reply) => (
         <Remark key={reply.id} remark={reply} />
