@@ -766,7 +766,7 @@ export const limits = {
   upload: {
     /** The largest object that R2 takes in one put, by which it gets its name. */
     size: 5 * 1024 * MiB - 5 * MiB,
-    /** A part that was lost costs seconds on a slow line, and one fits into memory. */
+    /** A part that was lost costs seconds on a slow line. */
     partSize: 8 * MiB,
     /** `size` in such parts; R2 takes up to 10,000. */
     parts: 640,
