@@ -61,6 +61,25 @@ describe('the cache of blobs', () => {
     expect(await next.place(blob, join(dir, 'third'), never)).toBe(true);
   });
 
+  it('keeps small contents, and believes the disk only what has the right hash', async () => {
+    const cache = await BlobCache.open(join(dir, 'blobs'));
+    expect(cache.read(blob.hash)).toBeUndefined();
+    const answer = Buffer.concat([bytes, bytes]);
+    cache.keep(blob.hash, answer.subarray(0, bytes.length));
+    answer.fill(0);
+    expect(cache.read(blob.hash)).toEqual(bytes);
+    expect((await BlobCache.open(join(dir, 'blobs'))).read(blob.hash)).toEqual(bytes);
+    // Cut off as it was written, changed, or gone.
+    const path = join(dir, 'blobs', blob.hash.slice(0, 2), blob.hash);
+    await writeFile(path, bytes.subarray(1));
+    const next = await BlobCache.open(join(dir, 'blobs'));
+    expect(next.read(blob.hash)).toBeUndefined();
+    next.keep(blob.hash, bytes);
+    const last = await BlobCache.open(join(dir, 'blobs'));
+    await rm(path);
+    expect(last.read(blob.hash)).toBeUndefined();
+  });
+
   it('takes nothing in that has not the hash it is asked for by', async () => {
     const cache = await BlobCache.open(join(dir, 'blobs'));
     const wrong = Buffer.from('content of a lie!');

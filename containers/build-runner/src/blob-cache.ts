@@ -2,6 +2,7 @@ import { createHash, hash as hashOf } from 'node:crypto';
 import { constants, readFileSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { newId } from '../../../src/contract/ids.ts';
 import { DiskLru } from './disk-lru.ts';
 import { runnerLimits } from './runner-limits.ts';
@@ -22,6 +23,11 @@ export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<v
 export class BlobCache {
   readonly #dir: string;
   readonly #index = new DiskLru(runnerLimits.blobCacheBytes);
+  /** Small contents that were used of late: a project that is built again and again has almost the same ones each time. */
+  readonly #recent = new LRUCache<string, Buffer>({
+    maxSize: runnerLimits.blobMemoryBytes,
+    sizeCalculation: ({ byteLength }) => Math.max(1, byteLength),
+  });
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -46,9 +52,14 @@ export class BlobCache {
   /** A small content; undefined when it is not here. Synchronous, as a thread for each costs more than the disk's own cache takes. */
   read(hash: string): Buffer | undefined {
     if (!this.#index.touch(hash)) return undefined;
+    const recent = this.#recent.get(hash);
+    if (recent !== undefined) return recent;
     try {
       const bytes = readFileSync(this.#pathOf(hash));
-      if (hashOf('sha256', bytes) === hash) return bytes;
+      if (hashOf('sha256', bytes) === hash) {
+        this.#recent.set(hash, bytes);
+        return bytes;
+      }
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
@@ -60,6 +71,8 @@ export class BlobCache {
   keep(hash: string, bytes: Uint8Array): void {
     const path = this.#pathOf(hash);
     writeFileSync(path, bytes);
+    // A copy: what is given is a part of a whole answer, which would stay with it.
+    this.#recent.set(hash, Buffer.from(bytes));
     this.#index.add(hash, path, bytes.byteLength);
   }
 

@@ -47,6 +47,8 @@ export const runnerLimits = {
   turn: 8,
   /** Blobs kept on disk between jobs. */
   blobCacheBytes: 4 * GiB,
+  /** Small ones of them in memory, too: a dozen projects of 500 modules. */
+  blobMemoryBytes: 32 * MiB,
   /** Installed dependency trees kept on disk between jobs. */
   modulesCacheBytes: 8 * GiB,
   /** One installed tree: several times the largest engine (Babylon.js with all its packages is about 300 MB). */
