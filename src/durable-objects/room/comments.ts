@@ -157,12 +157,14 @@ export class Comments {
 
   // ── What becomes of anchors; inside the transaction of the change ───────────────────────────────
 
-  /** A text has a live history: passages hang on it from now on. `textOf` is asked when there are any. */
-  bind(file: StoredFile, doc: Y.Doc, textOf: () => string): void {
+  /** A text has a live history: passages hang on it from now on. `docOf` is asked when there are any; null: it is no text. */
+  bind(file: StoredFile, docOf: () => Y.Doc | null, textOf: (doc: Y.Doc) => string): void {
     let text: string | undefined;
     for (const { id, anchor, quote } of this.#rows.onFile(file.id)) {
       if (anchor?.kind !== 'text' || anchor.start !== undefined) continue;
-      text ??= textOf();
+      const doc = docOf();
+      if (doc === null) return;
+      text ??= textOf(doc);
       const { from, to, orphaned } = locate(anchor, quote, { hash: file.hash, text, doc: null, nodes: null });
       if (!orphaned) this.#rows.anchor(id, { ...anchor, from, to, hash: file.hash, ...bound(doc, from, to) });
     }

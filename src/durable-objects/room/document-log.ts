@@ -13,6 +13,8 @@ interface LogState {
   bytes: number;
   /** Who made the newest update, as in the rows; null when none says that. */
   author: string | null;
+  /** State vector of all of it, where that is known: nothing came after the snapshot. */
+  vector: Uint8Array | null;
 }
 
 /** In a row: nobody made it. Null there stands for whoever made the one before. */
@@ -44,20 +46,22 @@ export class DocumentLog {
   /** The snapshot and every update after it, oldest first. Empty for a document that was never opened. */
   load(file: number): Uint8Array[] {
     type Row = { seq: number; data: ArrayBuffer | Uint8Array; author: string | null };
-    const snapshot = this.#sql.all<Row>(
-      'SELECT seq, data, author FROM document_snapshots WHERE file = ? ORDER BY part',
+    const snapshot = this.#sql.all<Row & { vector: ArrayBuffer | Uint8Array | null }>(
+      'SELECT seq, data, author, vector FROM document_snapshots WHERE file = ? ORDER BY part',
       file,
     );
     const rows = this.#sql.all<Row>(
       'SELECT seq, data, author FROM document_log WHERE file = ? ORDER BY seq, part',
       file,
     );
+    const vector = rows.length === 0 ? (snapshot[0]?.vector ?? null) : null;
     const updates: Uint8Array[] = snapshot.length ? [concat(snapshot.map((row) => bytesOf(row.data)))] : [];
     const state: LogState = {
       seq: snapshot[0]?.seq ?? 0,
       rows: rows.length,
       bytes: 0,
       author: rows.findLast(({ author }) => author !== null)?.author ?? snapshot[0]?.author ?? null,
+      vector: vector && bytesOf(vector),
     };
     let parts: Uint8Array[] = [];
     for (const [index, row] of rows.entries()) {
@@ -92,6 +96,7 @@ export class DocumentLog {
     }
     state.seq = seq;
     state.author = author;
+    state.vector = null;
     state.bytes += update.length;
     return seq;
   }
@@ -100,6 +105,11 @@ export class DocumentLog {
   authorOf(file: number): string | null | undefined {
     const { author } = this.#state(file);
     return author === null ? undefined : author || null;
+  }
+
+  /** State vector of the whole history, where it is known without reading it. */
+  vectorOf(file: number): Uint8Array | null {
+    return this.#state(file).vector;
   }
 
   /** Whether anything came after the snapshot. */
@@ -112,22 +122,24 @@ export class DocumentLog {
     return state.rows >= limits.room.logRows || state.bytes >= limits.room.logBytes;
   }
 
-  /** Replaces snapshot and log by one snapshot. The caller is inside a transaction. */
-  compact(file: number, snapshot: Uint8Array): void {
+  /** Replaces snapshot and log by one snapshot, of that state vector. The caller is inside a transaction. */
+  compact(file: number, snapshot: Uint8Array, vector: Uint8Array): void {
     const state = this.#state(file);
     this.#sql.run('DELETE FROM document_snapshots WHERE file = ?', file);
     for (const [part, data] of chunks(snapshot).entries())
       this.#sql.run(
-        'INSERT INTO document_snapshots (file, part, seq, data, author) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO document_snapshots (file, part, seq, data, author, vector) VALUES (?, ?, ?, ?, ?, ?)',
         file,
         part,
         state.seq,
         data,
         part > 0 ? null : state.author,
+        part > 0 ? null : vector,
       );
     this.#sql.run('DELETE FROM document_log WHERE file = ?', file);
     state.rows = 0;
     state.bytes = 0;
+    state.vector = vector;
   }
 
   /** What is remembered of a document is read again at its next use: a transaction was rolled back. */

@@ -1,7 +1,7 @@
 import * as Y from 'yjs';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
-import { isScenePath } from '../../contract/scene.ts';
+import { documentTypes, isScenePath } from '../../contract/scene.ts';
 import type { AnchoredFile } from '../../core/anchors.ts';
 import { etag, matches } from '../../core/etag.ts';
 import type { LogFields } from '../../core/log.ts';
@@ -29,8 +29,8 @@ const refusals = {
 export interface DocumentPorts {
   /** Text of a file that has no history yet. */
   textOf(file: StoredFile): Promise<string>;
-  /** A history is there, and is text: passages may hang on it. Inside a transaction. */
-  bind(file: StoredFile, doc: Y.Doc, textOf: () => string): void;
+  /** A history is there: passages may hang on it where it is text. `docOf` is asked when there are any. Inside a transaction. */
+  bind(file: StoredFile, docOf: () => Y.Doc | null, textOf: (doc: Y.Doc) => string): void;
   /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
   release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
@@ -188,7 +188,7 @@ export class Documents {
   settle({ id, path, hash }: StoredFile, staged: StagedDocument, by: string): void {
     const { log, dirty } = this.#store;
     this.#append(id, Y.encodeStateAsUpdate(staged.doc, staged.since), by);
-    if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc));
+    if (log.needsCompaction(id)) log.compact(id, Y.encodeStateAsUpdate(staged.doc), Y.encodeStateVector(staged.doc));
     dirty.clear(id);
     this.#check(id, path, staged.doc, by);
     this.#keepRevision(id, hash, staged.doc);
@@ -352,8 +352,8 @@ export class Documents {
     const stored = this.#store.files.byId(file);
     if (!stored) return;
     try {
-      document.reform((doc) => this.#reform(stored, doc));
-      this.#bind(stored, document.doc);
+      this.#reshape(stored, document);
+      this.#bind(stored, document);
     } catch (error) {
       // It may be ahead of what was stored.
       this.#live.delete(file);
@@ -361,10 +361,15 @@ export class Documents {
     }
   }
 
-  #bind(file: StoredFile, doc: Y.Doc): void {
-    this.#store.transaction(() => {
-      if (formOf(doc, file.path) === 'text') this.#ports.bind(file, doc, () => textOf(doc, file.path));
-    });
+  #bind(file: StoredFile, document: LiveDocument): void {
+    const textIn = () => (formOf(document.doc, file.path) === 'text' ? document.doc : null);
+    this.#store.transaction(() => this.#ports.bind(file, textIn, (doc) => textOf(doc, file.path)));
+  }
+
+  /** Nobody has it open: it takes the form that its file's name asks for. A text that never said its form is one, and needs no look. */
+  #reshape(file: StoredFile, document: LiveDocument): void {
+    if (isScenePath(file.path) || document.mayHave(documentTypes.meta))
+      document.reform((doc) => this.#reform(file, doc));
   }
 
   #open(file: number): Promise<LiveDocument> {
@@ -427,20 +432,17 @@ export class Documents {
         textOf: (doc) => textOf(doc, this.#pathOf(id)),
         growth: (doc) => (formOf(doc, this.#pathOf(id)) === 'text' ? 1 : limits.scene.growth),
       },
-      {
-        begin: (doc) => begin(doc, file.path, text),
-        reform: this.#socketsOn(id).every((peer) => this.#arriving.has(peer)) ? (doc) => this.#reform(file, doc) : null,
-      },
+      (doc) => begin(doc, file.path, text),
     );
+    if (!isNew && this.#socketsOn(id).every((peer) => this.#arriving.has(peer))) this.#reshape(file, document);
     this.#live.set(id, document);
-    const { doc } = document;
     if (isNew)
       this.#store.transaction(() => {
-        this.#keepRevision(id, file.hash, doc);
+        this.#keepRevision(id, file.hash, document.doc);
         // It may have come with its project, which nobody has looked at.
-        this.#check(id, file.path, doc, null);
+        this.#check(id, file.path, document.doc, null);
       });
-    this.#bind(file, doc);
+    this.#bind(file, document);
     for (const peer of this.#socketsOn(id)) document.join(peer, false);
     return document;
   }

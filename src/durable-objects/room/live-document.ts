@@ -9,7 +9,8 @@ import type { DocumentLog } from './document-log.ts';
 import { deliver } from './flow.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
-import { messageType, stateFrame, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { StoredHistory } from './stored-history.ts';
 import { isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
@@ -37,16 +38,8 @@ export interface DocumentEvents {
   growth(doc: Y.Doc): number;
 }
 
-/** How a document comes to be, or to be another: both go into the log before anybody sees them. */
-export interface Beginning {
-  /** Starts a history. A second start must not do it again. */
-  begin(doc: Y.Doc): void;
-  /** Brings one that nobody has open in line with its file's name; whether that changed it. */
-  reform: Reform | null;
-}
-
-/** Whether it changed the document. */
-export type Reform = (doc: Y.Doc) => boolean;
+/** Brings a document that nobody has open in line with its file's name; whether that changed it. */
+type Reform = (doc: Y.Doc) => boolean;
 
 /** Marks changes that come from the log and need no second row. */
 const fromLog = Symbol('from the log');
@@ -71,10 +64,16 @@ export const commitWindowFor = (count: number): number => {
  * Updates wait up to one commit window, become part of the Y.Doc in one transaction, are appended to the log
  * as one row, and only then sent on [R1, R5]. Everything that shows the document's state to somebody calls
  * `commit()` first.
+ *
+ * Who joins is answered from the bytes of the log; they become part of the Y.Doc when something needs it. [R4]
  */
 export class LiveDocument {
   readonly file: number;
-  readonly doc = new Y.Doc();
+  readonly #doc = new Y.Doc();
+  /** What is not part of `#doc` yet: all of it, or nothing. */
+  #history: StoredHistory | null = null;
+  /** Somebody was answered what they lack from the bytes: for one it takes less, for many the Y.Doc does. */
+  #hasCompared = false;
   readonly awareness: Awareness;
   readonly peers = new Set<Peer>();
   readonly #log: DocumentLog;
@@ -101,28 +100,61 @@ export class LiveDocument {
   #state: Uint8Array | null = null;
   #destroyed = false;
 
-  constructor(file: number, log: DocumentLog, events: DocumentEvents, beginning: Beginning) {
+  /** `begin` starts a history where there is none, which goes into the log before anybody sees it; a second start must not do it again. */
+  constructor(file: number, log: DocumentLog, events: DocumentEvents, begin: (doc: Y.Doc) => void) {
     this.file = file;
     this.#log = log;
     this.#events = events;
-    this.awareness = new Awareness(this.doc);
+    this.awareness = new Awareness(this.#doc);
     // Its timer would keep the object from hibernating; sockets that close take their states along.
     clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
     this.awareness.setLocalState(null);
 
     const history = log.load(file);
-    this.doc.transact(() => {
-      for (const update of history) Y.applyUpdate(this.doc, update, fromLog);
-    }, fromLog);
     if (history.length === 0) {
-      beginning.begin(this.doc);
-      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.doc), null));
-    } else if (beginning.reform) this.reform(beginning.reform);
+      begin(this.#doc);
+      events.transaction(() => log.append(file, Y.encodeStateAsUpdate(this.#doc), null));
+      this.#doc.on('update', this.#onUpdate);
+    } else this.#history = new StoredHistory(history, log.vectorOf(file));
     this.#stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
       this.#stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
-    this.doc.on('update', this.#onUpdate);
     this.awareness.on('update', this.#onAwareness);
+  }
+
+  /** The document. What only somebody who joins needs is known without it. Throws `unavailable` where the log cannot be read. */
+  get doc(): Y.Doc {
+    const history = this.#history;
+    if (history === null) return this.#doc;
+    this.#history = null;
+    try {
+      history.apply(this.#doc, fromLog);
+    } catch (error) {
+      // It has a part of it, which nobody may take for the whole.
+      this.dissolve('unavailable');
+      this.#events.failed(this, error);
+      throw new KilnError('unavailable');
+    }
+    if (!history.isFolded) this.#state = null;
+    this.#doc.on('update', this.#onUpdate);
+    return this.#doc;
+  }
+
+  /** Whether a type of that name may have something in it; certain only while nothing needed the document. */
+  mayHave(type: string): boolean {
+    return this.#history === null || this.#history.mayHave(type);
+  }
+
+  #vector(): Uint8Array {
+    return this.#history ? this.#history.vector() : Y.encodeStateVector(this.#doc);
+  }
+
+  /** What somebody lacks who has as much as this state vector says. */
+  #difference(vector: Uint8Array): Uint8Array {
+    if (isEmptyVector(vector)) return this.#wholeState();
+    if (this.#history === null || this.#hasCompared) return Y.encodeStateAsUpdate(this.doc, vector);
+    this.#hasCompared = true;
+    return this.#history.difference(vector);
   }
 
   /** Somebody is about to open it, and nobody has it open. */
@@ -147,8 +179,9 @@ export class LiveDocument {
 
   /** Bytes of memory that it takes, roughly. */
   get weight(): number {
+    if (this.#history) return 2 * this.#stored;
     let items = 0;
-    for (const structs of this.doc.store.clients.values()) items += structs.length;
+    for (const structs of this.#doc.store.clients.values()) items += structs.length;
     return items * limits.room.itemBytes + 2 * this.#stored;
   }
 
@@ -158,7 +191,7 @@ export class LiveDocument {
     if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
     if (!isNew) return;
     this.commit();
-    this.#deliver(peer, syncStep1Frame(this.doc));
+    this.#deliver(peer, syncStep1Frame(this.#vector()));
     const states = [...this.awareness.getStates().keys()];
     if (states.length) this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
   }
@@ -177,7 +210,7 @@ export class LiveDocument {
 
   /** A sync step 1 is a question that every Yjs client answers. [R12] */
   #deliver(peer: Peer, frame: Uint8Array): void {
-    deliver(peer, frame, () => syncStep1Frame(this.doc));
+    deliver(peer, frame, () => syncStep1Frame(this.#vector()));
   }
 
   /** One binary frame of a client. Throws on anything that is not the protocol; the caller closes that socket. [R12] */
@@ -252,16 +285,18 @@ export class LiveDocument {
   }
 
   #wholeState(): Uint8Array {
-    this.#state ??= Y.encodeStateAsUpdate(this.doc);
+    this.#state ??= this.#history ? this.#history.state() : Y.encodeStateAsUpdate(this.#doc);
     return this.#state;
   }
 
   /** Folds the log. The caller is inside a transaction. */
   compact(): void {
+    // Through the document: what was deleted goes, what was typed in a row becomes one.
+    const vector = Y.encodeStateVector(this.doc);
     const snapshot = this.#wholeState();
     this.#full = snapshot.length > limits.room.documentBytes;
     this.#stored = snapshot.length;
-    this.#log.compact(this.file, snapshot);
+    this.#log.compact(this.file, snapshot, vector);
   }
 
   /** Ends every socket with an error and lets go of the document. Nothing is committed any more. */
@@ -282,7 +317,7 @@ export class LiveDocument {
     this.#timer = null;
     this.#lateTimer = null;
     this.awareness.destroy();
-    this.doc.destroy();
+    this.#doc.destroy();
   }
 
   #receiveSync(peer: Peer, decoder: decoding.Decoder): void {
@@ -290,7 +325,7 @@ export class LiveDocument {
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
       this.commit();
-      this.#deliver(peer, isEmptyVector(payload) ? stateFrame(this.#wholeState()) : syncStep2Frame(this.doc, payload));
+      this.#deliver(peer, syncStep2Frame(this.#difference(payload)));
       return;
     }
     if (type === syncType.step2) peer.flow.answered();
@@ -322,7 +357,7 @@ export class LiveDocument {
 
   /** Whether a part of it waits for updates that have not come. */
   get #waits(): boolean {
-    const { pendingStructs, pendingDs } = this.doc.store;
+    const { pendingStructs, pendingDs } = this.#doc.store;
     return pendingStructs !== null || pendingDs !== null;
   }
 

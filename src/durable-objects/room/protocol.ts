@@ -1,6 +1,5 @@
 import * as encoding from 'lib0/encoding';
 import * as sync from 'y-protocols/sync';
-import type * as Y from 'yjs';
 
 /** First byte of a frame (y-protocols, PROTOCOL.md; 3 is y-websocket's). */
 export const messageType = { sync: 0, awareness: 1, queryAwareness: 3 } as const;
@@ -9,23 +8,16 @@ export const messageType = { sync: 0, awareness: 1, queryAwareness: 3 } as const
 export const syncType = { step1: 0, step2: 1, update: 2 } as const;
 
 /** "Here is what I have; send me what I lack." */
-export function syncStep1Frame(doc: Y.Doc): Uint8Array {
+export function syncStep1Frame(stateVector: Uint8Array): Uint8Array {
   const encoder = encoding.createEncoder();
   encoding.writeVarUint(encoder, messageType.sync);
-  sync.writeSyncStep1(encoder, doc);
+  encoding.writeVarUint(encoder, syncType.step1);
+  encoding.writeVarUint8Array(encoder, stateVector);
   return encoding.toUint8Array(encoder);
 }
 
 /** "Here is what you lack." */
-export function syncStep2Frame(doc: Y.Doc, stateVector: Uint8Array): Uint8Array {
-  const encoder = encoding.createEncoder();
-  encoding.writeVarUint(encoder, messageType.sync);
-  sync.writeSyncStep2(encoder, doc, stateVector);
-  return encoding.toUint8Array(encoder);
-}
-
-/** "Here is all of it." */
-export function stateFrame(update: Uint8Array): Uint8Array {
+export function syncStep2Frame(update: Uint8Array): Uint8Array {
   const encoder = encoding.createEncoder();
   encoding.writeVarUint(encoder, messageType.sync);
   encoding.writeVarUint(encoder, syncType.step2);

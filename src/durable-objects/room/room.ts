@@ -126,7 +126,7 @@ export class Room {
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
-      bind: (file, doc, textOf) => this.comments.bind(file, doc, textOf),
+      bind: (file, docOf, textOf) => this.comments.bind(file, docOf, textOf),
       release: (file) => this.comments.release(file),
       log: ports.log,
       idle: ports.idle,

@@ -57,6 +57,10 @@ const steps: readonly string[][] = [
     'ALTER TABLE document_log ADD COLUMN author TEXT',
     'ALTER TABLE document_snapshots ADD COLUMN author TEXT',
   ],
+  [
+    // Yjs state vector of a snapshot, in its first part; null where it has to be read out of the snapshot.
+    'ALTER TABLE document_snapshots ADD COLUMN vector BLOB',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

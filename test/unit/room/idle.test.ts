@@ -39,7 +39,7 @@ async function reads(work: () => Promise<unknown>, at = world): Promise<number> 
   const all = vi.spyOn(at.sql, 'all');
   await work();
   const count = all.mock.calls.filter(([query]) =>
-    query.startsWith('SELECT seq, data, author FROM document_snapshots'),
+    query.startsWith('SELECT seq, data, author, vector FROM document_snapshots'),
   ).length;
   all.mockRestore();
   return count;
