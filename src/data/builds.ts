@@ -21,6 +21,7 @@ import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
+import { type AssetAt, everyAsset } from './assets.ts';
 import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
@@ -200,24 +201,29 @@ export async function shownBuild(db: Database, id: string): Promise<BuildRow | u
   return found?.build;
 }
 
-/** The dependency lock that the project's last build used, when that was recent enough to keep its versions. */
-export async function recentLock(db: Database, projectId: string, since: number): Promise<string | null> {
-  const [row] = await db.query('builds.recentLock', (orm) =>
+/** What a project brings to a build beside its files. */
+export interface BuildBasis {
+  readonly assets: readonly AssetAt[];
+  /** The dependency lock that its last build used, when that was recent enough to keep its versions. */
+  readonly lockHash: string | null;
+  /** Whether any build of it succeeded, so that one may be repeated. */
+  readonly wasBuilt: boolean;
+}
+
+/** Asked in one call. `since`: how old a lock may be, in milliseconds since the epoch. */
+export async function buildBasis(db: Database, projectId: string, since: number): Promise<BuildBasis> {
+  const succeeded = and(eq(builds.projectId, projectId), eq(builds.status, 'success'));
+  const [assets, locks, successes] = await db.batch('builds.basis', (orm) => [
+    everyAsset(orm, projectId),
     orm
       .select({ lockHash: builds.lockHash })
       .from(builds)
-      .where(
-        and(
-          eq(builds.projectId, projectId),
-          eq(builds.status, 'success'),
-          eq(builds.cached, false),
-          gt(builds.createdAt, since),
-        ),
-      )
+      .where(and(succeeded, eq(builds.cached, false), gt(builds.createdAt, since)))
       .orderBy(desc(builds.id))
       .limit(1),
-  );
-  return row?.lockHash ?? null;
+    orm.select({ id: builds.id }).from(builds).where(succeeded).limit(1),
+  ]);
+  return { assets, lockHash: locks[0]?.lockHash ?? null, wasBuilt: successes.length > 0 };
 }
 
 /** The build that made the files of a project's newest success; null before the first. */

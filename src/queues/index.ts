@@ -3,7 +3,9 @@ import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { nextBuilds } from '../data/builds.ts';
+import type { Database } from '../data/database.ts';
 import { withDatabase } from '../data/open.ts';
+import type { Claim } from '../durable-objects/build/build.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 import { dispatch } from './build-dispatch.ts';
@@ -17,6 +19,18 @@ const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.i
 const AssetMessage = z.object({ v: z.literal(1), optimizationId: z.uuid() });
 const Message = z.union([BuildMessage, AssetMessage]);
 
+/** Starts the next attempt of a build; its object is made where a crash left it out. Null when there is nothing to start. */
+async function claimBuild(env: Env, db: Database, id: string): Promise<Claim | null> {
+  try {
+    return await unwrap(buildRun(env, id).claim());
+  } catch (error) {
+    if (!(error instanceof KilnError) || error.code !== 'not_found') throw error;
+    const run = await buildObject(env, db, id);
+    return run && (await unwrap(run.claim()));
+  }
+}
+
+/** Starts the build whose turn it is, where a runner has a place for it. */
 async function startBuild(env: Env): Promise<string> {
   let runners: readonly string[] | null = null;
   return await withDatabase(env, (db) =>
@@ -26,10 +40,7 @@ async function startBuild(env: Env): Promise<string> {
         return runners === null || runners.length > 0;
       },
       candidates: () => nextBuilds(db, Date.now(), limits.build.candidates),
-      claim: async (id) => {
-        const run = await buildObject(env, db, id);
-        return run && (await unwrap(run.claim()));
-      },
+      claim: (id) => claimBuild(env, db, id),
       handOver: (claim) => handOver(env, claim, runners),
       release: (id, attempt, busy) => unwrap(buildRun(env, id).release(attempt, busy)),
       log: logEvent,

@@ -4,6 +4,7 @@ import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import {
   type BuildRow,
+  buildBasis,
   buildById,
   createBuild,
   createCachedBuild,
@@ -14,7 +15,6 @@ import {
   outputIsShared,
   projectBuild,
   projectionOf,
-  recentLock,
   stalledBuilds,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
@@ -148,8 +148,11 @@ onBothEngines('Builds', (store) => {
     const source = await finishedBuild(db, projectId, key);
     expect(source?.id).toBe(fresh);
     expect(await finishedBuild(db, projectId, 'another')).toBeUndefined();
-    expect(await recentLock(db, projectId, now - 1)).toBe('fresh');
-    expect(await recentLock(db, projectId, now)).toBeNull();
+    expect(await buildBasis(db, projectId, now - 1)).toEqual({ assets: [], lockHash: 'fresh', wasBuilt: true });
+    expect(await buildBasis(db, projectId, now)).toEqual({ assets: [], lockHash: null, wasBuilt: true });
+    const another = await someProject(db, userId);
+    await someBuild(db, another, userId);
+    expect(await buildBasis(db, another, 0)).toEqual({ assets: [], lockHash: null, wasBuilt: false });
     if (!source) throw new Error('no source');
     expect(await outputIsShared(db, source)).toBe(false);
     const cached = await createCachedBuild(db, newBuild(projectId, userId), source, by(userId));

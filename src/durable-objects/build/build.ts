@@ -452,9 +452,11 @@ export class BuildCore {
     }
     const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
     if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
-    await this.#ports.keepOutputs(outputs);
     const lockHash = outcome.lock === undefined ? this.state.lockHash : sha256(outcome.lock);
-    if (outcome.lock !== undefined && lockHash !== null) await this.#ports.keepLock(lockHash, outcome.lock);
+    await Promise.all([
+      this.#ports.keepOutputs(outputs),
+      outcome.lock !== undefined && lockHash !== null ? this.#ports.keepLock(lockHash, outcome.lock) : undefined,
+    ]);
     // Somebody may have cancelled, or the lease run out, while the store was asked.
     if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
     const artifacts = outputs
@@ -532,9 +534,11 @@ export class BuildCore {
     });
     // A place is free: whoever waits may start, as soon as the row does not count as running any more.
     const wakeNext = (): Promise<void> => this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
-    await Promise.all([this.#project(true).then(wakeNext), this.#keepLog()]);
-    await this.#refund();
-    await this.#announce();
+    const tell = async (): Promise<void> => {
+      await this.#project(true);
+      await Promise.all([wakeNext(), this.#refund().then(() => this.#announce())]);
+    };
+    await Promise.all([tell(), this.#keepLog()]);
   }
 
   /** The log of an ended build is an object of its own; where it could not be written, these rows go on answering. */

@@ -2,7 +2,7 @@ import { assetsRoot } from '../../contract/archives.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { ancestors, foldPath } from '../../core/paths.ts';
 import { hashTree, sorted } from '../../core/tree.ts';
-import { type AssetAt, allAssets } from '../../data/assets.ts';
+import type { AssetAt } from '../../data/assets.ts';
 import { type ManifestEntry, putTree } from '../../data/objects.ts';
 import { snapshotFiles } from '../build-files.ts';
 import type { AppContext } from '../http/context.ts';
@@ -24,8 +24,12 @@ export function withAssets(files: readonly ManifestEntry[], assets: readonly Ass
 }
 
 /** The stored tree that is built, by its hash: so the key of a build follows the assets, too. */
-export async function buildSource(c: AppContext, projectId: string, treeHash: string): Promise<string> {
-  const assets = await allAssets(c.var.db, projectId);
+export async function buildSource(
+  c: AppContext,
+  projectId: string,
+  treeHash: string,
+  assets: readonly AssetAt[],
+): Promise<string> {
   if (assets.length === 0) return treeHash;
   const files = await snapshotFiles(c.env, projectId, treeHash);
   if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });

@@ -11,12 +11,12 @@ import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
 import { allows } from '../../core/permissions.ts';
 import {
+  buildBasis,
   createBuild,
   createCachedBuild,
   finishedBuild,
   listBuilds,
   outputIsShared,
-  recentLock,
   removeBuild,
   toBuild,
 } from '../../data/builds.ts';
@@ -57,10 +57,8 @@ export function buildRoutes(app: Hono<AppEnv>): void {
         ? stub.checkpoint(caller, right, { kind: 'build' })
         : stub.getCheckpoint(caller, right, checkpointId),
     );
-    const [treeHash, lockHash] = await Promise.all([
-      buildSource(c, projectId, checkpoint.treeHash),
-      recentLock(db, projectId, now - limits.build.lockTtl),
-    ]);
+    const { assets, lockHash, wasBuilt } = await buildBasis(db, projectId, now - limits.build.lockTtl);
+    const treeHash = await buildSource(c, projectId, checkpoint.treeHash, assets);
     const key = buildKey({ treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),
@@ -76,7 +74,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
     c.var.fields.build = build.id;
 
-    const finished = await finishedBuild(db, projectId, key);
+    const finished = wasBuilt ? await finishedBuild(db, projectId, key) : undefined;
     // Its output may be on its way out at this moment.
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id)))
       return {
