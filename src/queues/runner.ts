@@ -60,14 +60,12 @@ export async function runnersWithRoom(env: Env): Promise<readonly string[] | nul
 }
 
 /**
- * What a runner makes of the order of a preview: its answer, whatever that is; null when none answers, or there is
- * none that could be asked.
+ * What a runner makes of the order of a preview: its answer, whatever that is; null when none answers. Not for runners
+ * that pull: they have no address.
  */
 export async function askForPreview(env: Env, projectId: string, order: string): Promise<Response | null> {
   const config = configOf(env);
   const { patience } = limits.preview.runner;
-  // Runners that pull have no address.
-  if (config.buildDelivery === 'pull') return null;
   const token = await signToken(config, 'bundle', { sub: projectId, order: sha256(order) }, patience.container);
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
   for (const url of config.runnerUrls.length > 0 ? config.runnerUrls : [null]) {

@@ -1,3 +1,4 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
@@ -11,6 +12,7 @@ import { signToken, verifyToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
+import worker from '../../src/worker/index.ts';
 import { png } from '../support/media.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { YjsClient } from './yjs-client.ts';
@@ -359,6 +361,31 @@ describe('a preview that is too large for the edge', () => {
       reason: 'no_runner',
       problems: [{ message: 'A project of this size needs a build runner, and none answers. Try again, or build it.' }],
     });
+    vi.restoreAllMocks();
+    runner(() => Response.json(page('1')));
+    expect(await preview(large.editor, large.projectId)).toMatchObject({ ready: true, bundledBy: 'runner' });
+  });
+
+  it('says that it takes a build where runners fetch their jobs, asks nobody, and counts nothing', async () => {
+    const large = await makeWorld(files);
+    await enlarge(large);
+    const asked = runner(() => Response.json(page('1')));
+    const policy = vi.spyOn(limits.preview.runner as { rate: { limit: number; window: number } }, 'rate', 'get');
+    policy.mockReturnValue({ limit: 0, window: 60_000 });
+    const request = new Request(`http://kiln.test/api/projects/${large.projectId}/preview`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${large.editor.token}` },
+    }) as Request<unknown, IncomingRequestCfProperties>;
+    const context = createExecutionContext();
+    const answer = await worker.fetch(request, { ...env, BUILD_DELIVERY: 'pull' } as Env, context);
+    await waitOnExecutionContext(context);
+    expect((await expectJson<{ preview: Preview }>(answer, 200)).preview).toMatchObject({
+      ready: false,
+      reason: 'needs_build',
+      bundledBy: 'runner',
+      problems: [{ message: expect.stringContaining('only take builds') }],
+    });
+    expect(asked).toEqual([]);
     vi.restoreAllMocks();
     runner(() => Response.json(page('1')));
     expect(await preview(large.editor, large.projectId)).toMatchObject({ ready: true, bundledBy: 'runner' });

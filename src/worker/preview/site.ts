@@ -58,7 +58,7 @@ export async function textOf(c: AppContext, room: GatedRoom, { hash, path }: Man
   return read.text;
 }
 
-const unplayable = (reason: 'too_large' | 'no_runner', message: string): BundleResult => ({
+const unplayable = (reason: 'too_large' | 'needs_build' | 'no_runner', message: string): BundleResult => ({
   ok: false,
   reason,
   problems: [{ message }],
@@ -144,6 +144,15 @@ async function makeByRunner(c: AppContext, state: State, want: BundleOrder['want
   const { projectId } = state;
   const known = await getPreview(c.env.BUILDS, projectId, partOf(want), name);
   if (known !== null) return { result: JSON.parse(known) as BundleResult, lasting: true };
+  // A runner that fetches its jobs has no address, and a ticket may wait behind builds: nobody would look at a page for so long.
+  if (c.var.config.buildDelivery === 'pull')
+    return {
+      result: unplayable(
+        'needs_build',
+        'A project of this size is bundled by a build runner, and those of this Kiln only take builds. Build it to play it.',
+      ),
+      lasting: false,
+    };
   countRunnerPreview(c, state.userId);
   const order = await orderOf(c, state, want);
   const started = Date.now();
