@@ -37,6 +37,21 @@ async function makeProject(client: KilnClient, contents: Readonly<Record<string,
 
 const shown = (page: Page) => page.frameLocator('[data-testid="preview-frame"]').locator('#said');
 
+/** Opens a preview in a page of its own, where the template says that it is ready, without an error or a file that is missing. */
+async function plays({ url }: { readonly url: string }, name: string): Promise<void> {
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('response', (response) => {
+    if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+  });
+  await page.goto(url);
+  await page.waitForSelector('html[data-ready="true"]');
+  await picture(page, name);
+  expect(complaints).toEqual([]);
+  await page.close();
+}
+
 describe('the preview beside the editor', () => {
   it('plays what is written, and follows what is typed and what others save', async () => {
     const ada = await person(browser, 'ada');
@@ -189,17 +204,7 @@ document.querySelector('#said').textContent = '${text}';
     await client.call('putFile', { params: { id: project.id, path }, body: { content: 'export {};\n' } });
     const preview = await ask();
     expect(preview).toMatchObject({ ready: true, problems: [] });
-    const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('response', (response) => {
-      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
-    });
-    await page.goto(preview.url);
-    await page.waitForSelector('html[data-ready="true"]');
-    await picture(page, `preview-${templateId}`);
-    expect(complaints).toEqual([]);
-    await page.close();
+    await plays(preview, `preview-${templateId}`);
   });
 
   it('plays the template without packages', async () => {
@@ -211,15 +216,6 @@ document.querySelector('#said').textContent = '${text}';
     });
     const { preview } = await client.call('previewProject', { params: { id: project.id } });
     expect(preview).toMatchObject({ ready: true, problems: [] });
-    const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('response', (response) => {
-      if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
-    });
-    await page.goto(preview.url);
-    await page.waitForSelector('html[data-ready="true"]');
-    expect(complaints).toEqual([]);
-    await page.close();
+    await plays(preview, 'preview-canvas-arcade');
   });
 });

@@ -12,8 +12,8 @@ import { etag, matchesWeakly } from '../../core/etag.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
 import { allAssets } from '../../data/assets.ts';
-import { blobKey, getBlob, getTree, importKey, putBlob, uploadKey } from '../../data/objects.ts';
-import { createArchiveUpload, ofNoProject, type UploadRow } from '../../data/uploads.ts';
+import { blobKey, getBlob, getTree, importKey, putBlob } from '../../data/objects.ts';
+import { createArchiveUpload, ofNoProject } from '../../data/uploads.ts';
 import { type OpenBlob, writeArchive } from '../archive/export.ts';
 import { type ReadArchive, readArchive, type StoreBlob, storeContents } from '../archive/import.ts';
 import { discardArchive, wholeArchive } from '../archive/parts.ts';
@@ -22,12 +22,11 @@ import { receive, type Upload } from '../archive/upload.ts';
 import { asEntry } from '../assets/as-entry.ts';
 import { withAssetPaths } from '../assets/commented.ts';
 import { described } from '../assets/metadata.ts';
-import { removeUpload } from '../assets/verify.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
 import { newProject } from '../new-project.ts';
-import { shown } from './uploads.ts';
+import { beginUpload, shown } from './uploads.ts';
 
 const { archive: bounds } = limits;
 
@@ -232,31 +231,9 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.createArchiveUpload, async (c, { user, body }) => {
-    const id = newId();
-    const objectKey = uploadKey(id);
-    const row: UploadRow = {
-      id,
-      projectId: ofNoProject,
-      userId: user.userId,
-      name: body.name,
-      objectKey,
-      multipartId: (await c.env.ASSETS.createMultipartUpload(objectKey)).uploadId,
-      size: body.size,
-      partSize: limits.upload.partSize,
-      hash: null,
-      mimeType: 'application/zip',
-      status: 'open',
-      errorCode: null,
-      assetId: null,
-      createdAt: c.var.started,
-      expiresAt: c.var.started + limits.upload.ttl,
-    };
-    try {
-      await createArchiveUpload(c.var.db, row);
-    } catch (error) {
-      await removeUpload(c.env.ASSETS, row);
-      throw error;
-    }
+    const { name, size } = body;
+    const wanted = { projectId: ofNoProject, userId: user.userId, name, size, hash: null, mimeType: 'application/zip' };
+    const row = await beginUpload(c, wanted, createArchiveUpload);
     return { status: 201, body: { upload: await shown(c, row, []) } };
   });
 }

@@ -8,6 +8,7 @@ import { assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { uploadPartUrl } from '../../core/links.ts';
 import { signToken, verifyToken } from '../../core/tokens.ts';
 import { type AssetAt, addAssetVersion, assetById, versionOf, versionWith } from '../../data/assets.ts';
+import type { Database } from '../../data/database.ts';
 import { storePart } from '../../data/intake.ts';
 import { ensureBlob, uploadKey } from '../../data/objects.ts';
 import { iso } from '../../data/time.ts';
@@ -65,6 +66,35 @@ export async function shown(c: AppContext, upload: UploadRow, arrived: readonly 
   };
 }
 
+/** Opens an upload in the bucket and has it noted; where that is refused, nothing is left. */
+export async function beginUpload(
+  c: AppContext,
+  wanted: Pick<UploadRow, 'projectId' | 'userId' | 'name' | 'size' | 'hash' | 'mimeType'>,
+  note: (db: Database, row: UploadRow) => Promise<void>,
+): Promise<UploadRow> {
+  const id = newId();
+  const objectKey = uploadKey(id);
+  const row: UploadRow = {
+    ...wanted,
+    id,
+    objectKey,
+    multipartId: (await c.env.ASSETS.createMultipartUpload(objectKey)).uploadId,
+    partSize: limits.upload.partSize,
+    status: 'open',
+    errorCode: null,
+    assetId: null,
+    createdAt: c.var.started,
+    expiresAt: c.var.started + limits.upload.ttl,
+  };
+  try {
+    await note(c.var.db, row);
+  } catch (error) {
+    await removeUpload(c.env.ASSETS, row);
+    throw error;
+  }
+  return row;
+}
+
 /** An upload of the caller's own, who may still write to its project, if it has one; anybody else's is not there. */
 async function ownUpload(c: AppContext, id: string, userId: string) {
   const found = await uploadById(c.var.db, id);
@@ -120,31 +150,8 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
     const [open] = hash === undefined ? [] : await openUploads(c.var.db, projectId, user.userId, { name, size, hash });
     const found = open && (await uploadById(c.var.db, open.id));
     if (found) return { status: 200, body: { upload: await shown(c, found.upload, found.parts) } };
-    const id = newId();
-    const objectKey = uploadKey(id);
-    const row: UploadRow = {
-      id,
-      projectId,
-      userId: user.userId,
-      name,
-      objectKey,
-      multipartId: (await c.env.ASSETS.createMultipartUpload(objectKey)).uploadId,
-      size: body.size,
-      partSize: limits.upload.partSize,
-      hash: body.hash ?? null,
-      mimeType: body.mimeType ?? null,
-      status: 'open',
-      errorCode: null,
-      assetId: null,
-      createdAt: c.var.started,
-      expiresAt: c.var.started + limits.upload.ttl,
-    };
-    try {
-      await createUpload(c.var.db, row);
-    } catch (error) {
-      await removeUpload(c.env.ASSETS, row);
-      throw error;
-    }
+    const wanted = { projectId, userId: user.userId, name, size, hash: hash ?? null, mimeType: body.mimeType ?? null };
+    const row = await beginUpload(c, wanted, createUpload);
     return { status: 201, body: { upload: await shown(c, row, []) } };
   });
 
