@@ -9,6 +9,7 @@ import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
+import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -93,6 +94,7 @@ describe('two places for', () => {
     expect(before.length).toBeLessThanOrEqual(limits.build.runningPerUser);
     const all = await allEnded(fifty, (id) => show(many, id));
     expect(all.map(({ status }) => status)).toEqual(fifty.map(() => 'success'));
+    await expectBuiltOnce(state, all);
     // In the order in which they were asked for, but for neighbours that two places start at once.
     const order = all.map(({ startedAt }, index) => ({ startedAt: Date.parse(startedAt ?? ''), index }));
     order.sort((a, b) => a.startedAt - b.startedAt);
@@ -113,6 +115,7 @@ describe('two places for', () => {
     const builds = await allEnded(asked, ({ who, id }) => show(who, id));
     const done = builds.map((build, index) => ({ person: asked[index]?.person ?? -1, build }));
     expect(done.map(({ build: { status } }) => status)).toEqual(done.map(() => 'success'));
+    await expectBuiltOnce(state, builds);
     done.sort((a, b) => Date.parse(a.build.startedAt ?? '') - Date.parse(b.build.startedAt ?? ''));
     const started = people.map(() => 0);
     for (const { person: index } of done) {

@@ -6,6 +6,7 @@ import { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { RunnerProcess } from '../runner/support/runner-process.ts';
+import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -62,6 +63,7 @@ it('two runners at two addresses share the builds of two people, and none is los
   const people = await Promise.all([person(), person()]);
   const done = (await Promise.all(people.map((who) => builds(who, [1, 2, 3, 4])))).flat();
   expect(done.map(({ status }) => status)).toEqual(done.map(() => 'success'));
+  await expectBuiltOnce(state, done);
   const there = new Set(jobsOfSecond());
   const shared = done.filter(({ id }) => there.has(id));
   expect(shared.length).toBeGreaterThan(0);
@@ -73,4 +75,5 @@ it('of two runners one is away, and the other one builds', async () => {
   await second.dispose();
   const done = await builds(who, [1, 2]);
   expect(done.map(({ status }) => status)).toEqual(done.map(() => 'success'));
+  await expectBuiltOnce(state, done);
 });
