@@ -10,11 +10,11 @@ interface LogLine {
   readonly outcome?: string;
 }
 
-/** What the platform of a system wrote down. The tool that runs it names the Worker before each line, and adds lines of its own. */
+/** What the platform of a system wrote down. The tool that runs it puts its own words around it, and colours around warnings. */
 const linesOf = (state: string): LogLine[] =>
   readFileSync(join(state, 'logs', 'worker.log'), 'utf8')
     .split('\n')
-    .flatMap((line) => /^(?:\[[\w-]+\] )?(\{"level".*\})$/.exec(line)?.[1] ?? [])
+    .flatMap((line) => /\{"level".*\}/.exec(line)?.[0] ?? [])
     .map((json) => JSON.parse(json) as LogLine);
 
 /**
