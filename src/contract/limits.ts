@@ -457,6 +457,8 @@ export const limits = {
     /** Wall clock of one attempt in the runner. */
     timeout: 5 * minute,
     attempts: 3,
+    /** A runner has let go of a build that was cancelled by then: it asks every second, and its child has to end. */
+    cancelWithin: 2 * second,
     /** The runner reports at least this often … */
     heartbeat: 5 * second,
     /** … and is believed dead after this silence. */

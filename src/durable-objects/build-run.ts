@@ -129,8 +129,8 @@ export class BuildRun extends DurableObject<Env> {
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
       log: logEvent,
-      wake: async (buildId, attempt) => {
-        await env.BUILD_QUEUE.send({ v: 1, buildId, attempt });
+      wake: async (buildId, attempt, delay = 0) => {
+        await env.BUILD_QUEUE.send({ v: 1, buildId, attempt }, { delaySeconds: Math.ceil(delay / 1000) });
       },
       offer: (job) => sendTicket(env, job),
       keepLog: (lines) => putBuildLog(env.BUILDS, this.#open().state.id, lines),

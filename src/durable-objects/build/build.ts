@@ -52,8 +52,8 @@ export interface BuildPorts {
   now(): number;
   schedule(at: number): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
-  /** Puts a wake-up into the queue. */
-  wake(buildId: string, attempt: number): Promise<void>;
+  /** Puts a wake-up into the queue, to be delivered after `delay` milliseconds; at once by default. */
+  wake(buildId: string, attempt: number, delay?: number): Promise<void>;
   /** Puts an attempt into the queue that runners pull from. */
   offer(job: Pick<Claim, 'buildId' | 'projectId' | 'attempt'>): Promise<void>;
   /** Keeps the whole log of a build that has ended, as lines of JSON. */
@@ -516,6 +516,7 @@ export class BuildCore {
 
   async #end(status: BuildStatus, change: Partial<BuildState> & { errorCode?: ErrorCode }): Promise<void> {
     const now = this.#ports.now();
+    const wasCut = status === 'cancelled' && this.state.status === 'building';
     this.#become(status, {
       ...change,
       leaseUntil: null,
@@ -533,10 +534,16 @@ export class BuildCore {
       ms: now - this.state.createdAt,
     });
     // A place is free: whoever waits may start, as soon as the row does not count as running any more.
-    const wakeNext = (): Promise<void> => this.#ports.wake(this.state.id, this.state.attempt).catch(() => undefined);
+    const wakeNext = (delay?: number): Promise<void> =>
+      this.#ports.wake(this.state.id, this.state.attempt, delay).catch(() => undefined);
     const tell = async (): Promise<void> => {
       await this.#project(true);
-      await Promise.all([wakeNext(), this.#refund().then(() => this.#announce())]);
+      await Promise.all([
+        wakeNext(),
+        // Its runner has yet to hear of it, and has no place until then.
+        wasCut && wakeNext(limits.build.cancelWithin),
+        this.#refund().then(() => this.#announce()),
+      ]);
     };
     await Promise.all([tell(), this.#keepLog()]);
   }

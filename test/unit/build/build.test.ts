@@ -172,6 +172,21 @@ describe('A claim', () => {
   });
 });
 
+describe('An end by cancelling', () => {
+  it('of a running build wakes others twice: its runner has no free place until it has heard of it', async () => {
+    await world.create().claim();
+    await world.core.cancel(someone);
+    const { id } = world.core.state;
+    expect(world.wakes).toEqual([`${id} 1`, `${id} 1 in ${build.cancelWithin} ms`]);
+  });
+
+  it('of a build that waits wakes them once', async () => {
+    world.create();
+    await world.core.cancel(someone);
+    expect(world.wakes).toHaveLength(1);
+  });
+});
+
 describe('A lease', () => {
   it('is renewed by every batch, also an empty one', async () => {
     await world.create().claim();

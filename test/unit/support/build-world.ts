@@ -73,9 +73,9 @@ export class BuildWorld {
       now: () => this.now,
       schedule: (at) => this.scheduled.push(at),
       log: (event, fields) => this.logged.push({ event, fields }),
-      wake: async (id, attempt) => {
+      wake: async (id, attempt, delay = 0) => {
         await Promise.resolve();
-        this.wakes.push(`${id} ${attempt}`);
+        this.wakes.push(`${id} ${attempt}${delay > 0 ? ` in ${delay} ms` : ''}`);
       },
       offer: async ({ attempt }) => {
         await Promise.resolve();
