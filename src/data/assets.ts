@@ -337,17 +337,15 @@ export async function listAssets(
 
 /** Every asset that is not in the trash, as of its newest version: what a build, a copy or an export is given. */
 export async function allAssets(db: Database, projectId: string): Promise<AssetAt[]> {
-  return await db.query('assets.all', (orm) => everyAsset(orm, projectId));
+  return await db.query('assets.all', (orm) =>
+    orm
+      .select({ asset: assets, version: assetVersions })
+      .from(assets)
+      .innerJoin(assetVersions, newest)
+      .where(and(eq(assets.projectId, projectId), isNull(assets.deletedAt)))
+      .orderBy(asc(assets.nameFold)),
+  );
 }
-
-/** As `allAssets`, to be asked together with something else. */
-export const everyAsset = (orm: Orm, projectId: string) =>
-  orm
-    .select({ asset: assets, version: assetVersions })
-    .from(assets)
-    .innerJoin(assetVersions, newest)
-    .where(and(eq(assets.projectId, projectId), isNull(assets.deletedAt)))
-    .orderBy(asc(assets.nameFold));
 
 export interface NewAsset extends AssetContent {
   readonly name: string;

@@ -21,7 +21,7 @@ import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
-import { type AssetAt, everyAsset } from './assets.ts';
+import { type AssetAt, allAssets } from './assets.ts';
 import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
@@ -210,18 +210,20 @@ export interface BuildBasis {
   readonly wasBuilt: boolean;
 }
 
-/** Asked in one call. `since`: how old a lock may be, in milliseconds since the epoch. */
+/** `since`: how old a lock may be, in milliseconds since the epoch. */
 export async function buildBasis(db: Database, projectId: string, since: number): Promise<BuildBasis> {
   const succeeded = and(eq(builds.projectId, projectId), eq(builds.status, 'success'));
-  const [assets, locks, successes] = await db.batch('builds.basis', (orm) => [
-    everyAsset(orm, projectId),
-    orm
-      .select({ lockHash: builds.lockHash })
-      .from(builds)
-      .where(and(succeeded, eq(builds.cached, false), gt(builds.createdAt, since)))
-      .orderBy(desc(builds.id))
-      .limit(1),
-    orm.select({ id: builds.id }).from(builds).where(succeeded).limit(1),
+  const [assets, [locks, successes]] = await Promise.all([
+    allAssets(db, projectId),
+    db.batch('builds.basis', (orm) => [
+      orm
+        .select({ lockHash: builds.lockHash })
+        .from(builds)
+        .where(and(succeeded, eq(builds.cached, false), gt(builds.createdAt, since)))
+        .orderBy(desc(builds.id))
+        .limit(1),
+      orm.select({ id: builds.id }).from(builds).where(succeeded).limit(1),
+    ]),
   ]);
   return { assets, lockHash: locks[0]?.lockHash ?? null, wasBuilt: successes.length > 0 };
 }

@@ -51,7 +51,7 @@ export class Database {
     return await plain(() => build(this.#orm(name)));
   }
 
-  /** Runs statements as one atomic group. */
+  /** Runs statements as one atomic group. What each answers has columns of distinct names, as no join of whole tables has: D1 answers groups with objects. */
   async batch<const T extends readonly [Batchable, ...Batchable[]]>(
     name: string,
     build: (orm: Orm) => T,

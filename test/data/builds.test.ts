@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
+import { addAssetVersion } from '../../src/data/assets.ts';
 import {
   type BuildRow,
   buildBasis,
@@ -28,6 +29,15 @@ async function move(db: Database, id: string, change: Partial<BuildRow>): Promis
   if (!row) throw new Error('no such build');
   await projectBuild(db, id, projectionOf({ ...row, seq: row.seq + 1, ...change }));
 }
+
+const picture = {
+  type: 'image',
+  mimeType: 'image/png',
+  objectKey: 'blob/a',
+  hash: 'a'.repeat(64),
+  size: 10,
+  metadata: { width: 1 },
+} as const;
 
 onBothEngines('Builds', (store) => {
   it('come with their message or not at all', async () => {
@@ -153,6 +163,8 @@ onBothEngines('Builds', (store) => {
     const another = await someProject(db, userId);
     await someBuild(db, another, userId);
     expect(await buildBasis(db, another, 0)).toEqual({ assets: [], lockHash: null, wasBuilt: false });
+    const { asset, version } = await addAssetVersion(db, another, 'Ä.png', picture, by(userId));
+    expect(await buildBasis(db, another, 0)).toEqual({ assets: [{ asset, version }], lockHash: null, wasBuilt: false });
     if (!source) throw new Error('no source');
     expect(await outputIsShared(db, source)).toBe(false);
     const cached = await createCachedBuild(db, newBuild(projectId, userId), source, by(userId));
