@@ -7,7 +7,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { type Studio, startStudio } from '../support/studio.ts';
 
-const rounds = 3;
+const rounds = 2;
 const { partSize } = limits.upload;
 
 let studio: Studio;
