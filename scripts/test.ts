@@ -26,8 +26,9 @@ const rounds: readonly (readonly Lane[])[] = [
   [
     { layers: ['browser'], workers: 1 },
     { layers: ['e2e'], workers: 1 },
-    { layers: ['runner', 'faults'], workers: 1, shard: '1/2' },
-    { layers: ['runner', 'faults'], workers: 1, shard: '2/2' },
+    { layers: ['runner', 'faults'], workers: 1, shard: '1/3' },
+    { layers: ['runner', 'faults'], workers: 1, shard: '2/3' },
+    { layers: ['runner', 'faults'], workers: 1, shard: '3/3' },
   ],
 ];
 

@@ -36,8 +36,6 @@ const configuration: Readonly<Record<string, string>> = {
   unix_socket_directories: '',
   max_connections: '200',
   shared_buffers: '64MB',
-  // Files of its own directory, so that a killed one leaves nothing in the memory of the machine.
-  dynamic_shared_memory_type: 'mmap',
   // What PostgreSQL acknowledged must survive `kill -9`; that needs no more than the default, said here against doubt.
   synchronous_commit: 'on',
   logging_collector: 'off',

@@ -219,7 +219,7 @@ describe('faults', () => {
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
     await eventually(async () => (await runner.health()).running === 0);
     const next = await runner.run(await platform.build(game()));
-    expect((await next.outcome.promise).type).toBe('success');
+    expect(await next.outcome.promise).toMatchObject({ type: 'success' });
   });
 
   it.each([5, -5])('[10] a clock that is %i minutes off changes nothing of a build', async (minutes) => {

@@ -36,7 +36,9 @@ export interface WorkDir {
 export interface Child {
   readonly pid: number;
   readonly work: WorkDir;
-  /** Resolves when its process is gone. */
+  /** Whether it can be asked. One that was killed cannot, while what it started still holds its output open. */
+  readonly alive: boolean;
+  /** Resolves when its process is gone, and its output closed. */
   readonly ended: Promise<unknown>;
   /** Builds, passing on every message before the last. Rejects with `BuildFailure` for any end but success. */
   build(request: ChildRequest, onMessage: (message: ChildMessage) => void): Promise<void>;
@@ -135,7 +137,12 @@ export class ChildPool {
 
   /** A loaded child. The caller disposes of it. */
   async take(): Promise<Child> {
-    return await (this.#idle.shift() ?? this.#start());
+    for (let idle = this.#idle.shift(); idle !== undefined; idle = this.#idle.shift()) {
+      const child = await idle;
+      if (child.alive) return child;
+      await child.dispose();
+    }
+    return await this.#start();
   }
 
   /** Starts what is missing. Called when a job has ended, so that loading does not take time from a build. */
@@ -290,6 +297,9 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
   return {
     pid: child.pid ?? 0,
     work,
+    get alive() {
+      return child.connected && child.exitCode === null && child.signalCode === null;
+    },
     ended: end,
 
     build: ask,
