@@ -22,9 +22,13 @@ export type FieldPath = readonly [string, ...string[]];
  */
 export class SceneDocument {
   readonly root: YMap<unknown>;
-  /** Takes back what was done through this object, and nobody else's work. */
+  /**
+   * Takes back what was done through this object, and nobody else's work. An added, moved or removed node is a step of its own; so is
+   * a field, unless it was set a moment before: a drag that writes at every move of the pointer is one step.
+   */
   readonly undoManager: UndoManager;
   readonly #origin = this;
+  #field = '';
 
   constructor({ doc }: Pick<RoomDocument, 'doc'>) {
     this.root = doc.getMap(documentTypes.scene);
@@ -56,7 +60,7 @@ export class SceneDocument {
   /** Adds a node at the end of `parent`'s children and returns its id. */
   add(value: SceneNodeValue, parent: string | null = null): string {
     const id = newId();
-    this.#change(() => {
+    this.#change('', () => {
       const nodes = this.#nodes ?? this.root.set(nodesKey, new YMap<unknown>());
       nodes.set(id, toShared({ ...value, parent, order: this.#orderIn(parent, null, id) }));
     });
@@ -65,8 +69,9 @@ export class SceneDocument {
 
   /** Sets one field; undefined removes it. Objects on the way are made where they are missing. */
   set(id: string, field: string | FieldPath, value: unknown): void {
-    this.#change(() => {
-      const path = typeof field === 'string' ? [field] : [...field];
+    const path = typeof field === 'string' ? [field] : [...field];
+    // The numbers of one position belong together.
+    this.#change(`${id}.${path[0]}`, () => {
       const last = path.pop();
       let at = this.#node(id);
       for (const key of path) {
@@ -83,7 +88,7 @@ export class SceneDocument {
   move(id: string, parent: string | null, before: string | null = null): boolean {
     const node = this.#node(id);
     if (node === undefined || this.#isWithin(parent, id)) return false;
-    this.#change(() => {
+    this.#change('', () => {
       if (textOrNull(node.get('parent')) !== parent) node.set('parent', parent);
       node.set('order', this.#orderIn(parent, before, id));
     });
@@ -92,7 +97,7 @@ export class SceneDocument {
 
   /** Removes a node with everything that hangs on it. */
   remove(id: string): void {
-    this.#change(() => {
+    this.#change('', () => {
       for (const inner of this.ids.filter((other) => this.#isWithin(other, id))) this.#nodes?.delete(inner);
     });
   }
@@ -137,7 +142,10 @@ export class SceneDocument {
     return order ?? '';
   }
 
-  #change(work: () => void): void {
+  /** @param field what `work` sets, where it sets a field. */
+  #change(field: string, work: () => void): void {
+    if (field === '' || field !== this.#field) this.undoManager.stopCapturing();
+    this.#field = field;
     this.root.doc?.transact(work, this.#origin);
   }
 }

@@ -92,13 +92,35 @@ describe('a scene of the client', () => {
     const [ada, grace, meet] = pair();
     const lamp = ada.add({ name: 'Lamp', x: 0 });
     meet();
-    ada.undoManager.stopCapturing();
     ada.set(lamp, 'x', 1);
     grace.set(lamp, 'name', 'Lantern');
     meet();
     ada.undoManager.undo();
     expect(ada.node(lamp)).toMatchObject({ x: 0, name: 'Lantern' });
     expect(grace.undoManager.canUndo()).toBe(true);
+  });
+
+  it('takes back one step at a time, however fast they came, and a drag as one', () => {
+    const [ada] = pair();
+    const floor = ada.add({ name: 'Floor' });
+    const lamp = ada.add({ name: 'Lamp', position: { x: 0, y: 0 } });
+    ada.set(lamp, 'name', 'Lantern');
+    for (let at = 1; at <= 3; at += 1) {
+      ada.set(lamp, ['position', 'x'], at);
+      ada.set(lamp, ['position', 'y'], at);
+    }
+    ada.move(lamp, floor);
+    const seen: unknown[] = [];
+    while (ada.undoManager.undo() !== null) seen.push(ada.node(lamp));
+    expect(seen).toMatchObject([
+      { name: 'Lantern', position: { x: 3, y: 3 }, parent: null },
+      { name: 'Lantern', position: { x: 0, y: 0 } },
+      { name: 'Lamp' },
+      // Added, and last of all the floor.
+      undefined,
+      undefined,
+    ]);
+    expect(seen).toHaveLength(5);
   });
 
   it('makes objects on the way to a field, and removes a field', () => {
