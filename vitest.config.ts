@@ -6,10 +6,10 @@ import { bundle } from './src/bundler/bundle.ts';
 import type { BundleOrder } from './src/contract/preview.ts';
 
 /** What is awaited comes when the machine gets to it: no poll of a test has a limit of its own. */
-const patient = { poll: { timeout: 60_000 } };
+const patient = { poll: { timeout: 120_000 } };
 
-/** Tests that start whole systems take turns: the machine may have two cores. */
-const oneAtATime = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000, expect: patient };
+/** Tests that start whole systems take turns: the machine may have two cores, and others at work on them. */
+const oneAtATime = { fileParallelism: false, testTimeout: 600_000, hookTimeout: 600_000, expect: patient };
 
 export default defineConfig({
   test: {
@@ -21,7 +21,9 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          expect: patient,
           // Node sees no named exports in its CommonJS form; what is bundled uses the other one, as the Worker does.
           server: { deps: { inline: ['maxrects-packer'] } },
         },
@@ -31,8 +33,9 @@ export default defineConfig({
           name: 'data',
           include: ['test/data/**/*.test.ts'],
           globalSetup: ['test/data/support/postgres.setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          expect: patient,
         },
       },
       {
@@ -75,8 +78,9 @@ export default defineConfig({
           include: ['test/workerd/**/*.test.ts'],
           setupFiles: ['test/workerd/setup.ts'],
           // A backup is a job of many steps, and the machine may be busy.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          expect: patient,
         },
       },
       { test: { name: 'runner', include: ['test/runner/**/*.test.ts'], ...oneAtATime } },
@@ -96,7 +100,7 @@ export default defineConfig({
           ...oneAtATime,
         },
       },
-      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...oneAtATime, testTimeout: 400_000 } },
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...oneAtATime, testTimeout: 900_000 } },
     ],
   },
 });

@@ -21,7 +21,7 @@ import * as z from 'zod';
 import { killGroup, portIsFree, runCommand, sleep, startGroup } from './processes.ts';
 
 /** A server that has not answered by then never will. Milliseconds. */
-const startTimeout = 30_000;
+const startTimeout = 120_000;
 /** PostgreSQL ends open transactions and writes a checkpoint when it is asked to stop. Milliseconds. */
 const stopTimeout = 10_000;
 const superuser = 'kiln';

@@ -33,7 +33,7 @@ export interface SystemOptions {
 const bundlerConfig = 'src/bundler/wrangler.toml';
 
 /** A part that has not come up by then never will. Milliseconds. */
-const startTimeout = 90_000;
+const startTimeout = 180_000;
 /** Pause before a crashed runner is started again. Milliseconds. */
 const runnerPause = 500;
 /** Crons do not fire by themselves in local development. Milliseconds. */
@@ -104,7 +104,7 @@ export class System {
     while (Date.now() < deadline) {
       if (this.#worker?.exitCode != null) throw new Error(`The Worker ended; see ${this.#log('worker')}`);
       try {
-        const response = await fetch(`${this.address}/health/ready`, { signal: AbortSignal.timeout(5000) });
+        const response = await fetch(`${this.address}/health/ready`, { signal: AbortSignal.timeout(30_000) });
         last = await response.text();
         if (response.ok || this.#isReady(last)) return;
       } catch {

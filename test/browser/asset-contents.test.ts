@@ -47,7 +47,7 @@ describe('#50 an SVG document in Chromium', () => {
     for (const [name, source] of sources) {
       const url = await upload(`${name.replaceAll(/\W+/g, '-')}.svg`, speaking(source));
       // As a document it is a download: the page stays where it is.
-      const opened = await page.goto(url, { timeout: 5000 }).then(
+      const opened = await page.goto(url).then(
         () => 'a page',
         (error: Error) => (/download|aborted/i.test(error.message) ? 'a download' : error.message),
       );

@@ -8,7 +8,6 @@ let ada: Person;
 beforeAll(async () => {
   browser = await launchBrowser();
   ada = await person(browser, 'ada');
-  ada.page.setDefaultTimeout(20_000);
 });
 afterAll(() => browser?.close());
 

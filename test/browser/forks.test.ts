@@ -103,7 +103,7 @@ describe('forks in the workspace', () => {
     await page
       .frameLocator('[data-testid="play-frame"]')
       .locator('html[data-speed="3"]')
-      .waitFor({ timeout: 90_000, state: 'attached' });
+      .waitFor({ state: 'attached' });
     await picture(page, 'merge-played');
     // Nothing has happened to the project so far.
     expect(await read(client, mainId, 'src/main.js')).toBe(main(2));

@@ -45,7 +45,7 @@ describe('a built game in a browser', () => {
       const ada = await signUp(inject('origin'));
       const { project } = await ada.call('createFromTemplate', { params: { templateId }, body: { name: templateId } });
       const { build } = await ada.call('createBuild', { body: { projectId: project.id } });
-      await watchBuild(ada, build.id, {}, AbortSignal.timeout(120_000));
+      await watchBuild(ada, build.id, {}, AbortSignal.timeout(300_000));
       const { build: done } = await ada.call('getBuild', { params: { id: build.id } });
       expect(done, `${done.errorCode}: ${done.errorMessage}`).toMatchObject({ status: 'success' });
 
@@ -61,7 +61,7 @@ describe('a built game in a browser', () => {
         if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
       });
       await page.goto(done.playUrl ?? '');
-      await page.waitForSelector('html[data-ready="true"]', { timeout: 60_000 });
+      await page.waitForSelector('html[data-ready="true"]');
       const canvas = page.locator('canvas').first();
       await canvas.waitFor();
       await page.keyboard.press('Space');

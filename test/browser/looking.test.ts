@@ -29,7 +29,6 @@ beforeAll(async () => {
     headers: { 'content-type': 'image/png' },
   });
   for (const { page } of [ada, grace]) {
-    page.setDefaultTimeout(20_000);
     await page.goto(`${inject('origin')}/p/${id}`);
     await page.getByTestId('file-README.md').click();
   }

@@ -65,7 +65,6 @@ describe('what a build says of a file', () => {
       'src/player.js': 'export const speed = (x) => x;\n',
       'art/hero.png.txt': 'no picture',
     });
-    page.setDefaultTimeout(20_000);
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.goto(`${inject('origin')}/p/${id}`);
     await page.getByTestId('file-src/main.js').click();

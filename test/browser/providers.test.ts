@@ -32,7 +32,6 @@ async function someone(name: string): Promise<Someone> {
   // The app's own page would refuse a script that is not its own.
   const context = await browser.newContext({ viewport: { width: 900, height: 400 }, bypassCSP: true });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
   await page.goto(`${origin}/health/live`);
   await page.setContent('<style>#editor { height: 300px; margin: 20px }</style><body></body>');
   await page.addStyleTag({ content: assets.style });

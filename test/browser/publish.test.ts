@@ -24,7 +24,7 @@ async function makeGame(client: KilnClient, files: Readonly<Record<string, strin
 
 async function build(client: KilnClient, projectId: string): Promise<Build> {
   const { build: queued } = await client.call('createBuild', { body: { projectId } });
-  await watchBuild(client, queued.id, {}, AbortSignal.timeout(120_000));
+  await watchBuild(client, queued.id, {}, AbortSignal.timeout(300_000));
   const { build: done } = await client.call('getBuild', { params: { id: queued.id } });
   expect(done, `${done.errorCode}: ${done.errorMessage}`).toMatchObject({ status: 'success' });
   return done;

@@ -22,7 +22,6 @@ beforeAll(async () => {
   await grace.page.goto(ada.page.url());
   await grace.page.getByTestId('file-README.md').click();
   await ada.page.getByTestId(`person-${grace.username}`).waitFor();
-  for (const { page } of [ada, grace]) page.setDefaultTimeout(20_000);
 });
 afterAll(() => browser?.close());
 

@@ -51,7 +51,7 @@ describe('the workspace', () => {
     if (!(await frame.isVisible())) await ada.page.getByTestId('play').click();
     await frame.waitFor();
     const game = ada.page.frameLocator('[data-testid="play-frame"]');
-    await game.locator('html[data-ready="true"]').waitFor({ timeout: 30_000 });
+    await game.locator('html[data-ready="true"]').waitFor();
     await picture(ada.page, 'play');
 
     // Another page load finds the session by its cookie, and the text on the server.

@@ -22,7 +22,7 @@ async function projectOf(files: Record<string, string>): Promise<string> {
 async function build(projectId: string): Promise<{ build: Build; lines: string[] }> {
   const lines: string[] = [];
   const { build: queued } = await ada.call('createBuild', { body: { projectId } });
-  await watchBuild(ada, queued.id, { log: (line) => lines.push(line.message) }, AbortSignal.timeout(120_000));
+  await watchBuild(ada, queued.id, { log: (line) => lines.push(line.message) }, AbortSignal.timeout(300_000));
   return { build: (await ada.call('getBuild', { params: { id: queued.id } })).build, lines };
 }
 
@@ -100,7 +100,7 @@ describe('a build through queue and runner', () => {
     const source = { params: { id: project.id, path: 'src/main.js' }, body: { content: "document.title = 'bait';\n" } };
     await mallory.call('putFile', source);
     const { build: queued } = await mallory.call('createBuild', { body: { projectId: project.id } });
-    await watchBuild(mallory, queued.id, {}, AbortSignal.timeout(120_000));
+    await watchBuild(mallory, queued.id, {}, AbortSignal.timeout(300_000));
     const { publication } = await mallory.call('publishBuild', { params: { id: queued.id }, body: {} });
     const { build: done } = await mallory.call('getBuild', { params: { id: queued.id } });
     const addresses = [publication.url, done.playUrl ?? ''];

@@ -51,7 +51,7 @@ it('D1 is not set up, the password is for its owner alone, and connections end w
               `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = 'kiln' AND pid <> pg_backend_pid()`,
             )
           ).rows[0]?.n,
-        { timeout: 60_000, interval: 200 },
+        { interval: 200 },
       )
       .toBe(0);
   } finally {

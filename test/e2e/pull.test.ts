@@ -84,7 +84,7 @@ const show = async (id: string): Promise<Build> => (await ada.call('getBuild', {
 
 async function ended(id: string): Promise<{ build: Build; lines: string[] }> {
   const lines: string[] = [];
-  await watchBuild(ada, id, { log: (line) => lines.push(line.message) }, AbortSignal.timeout(150_000));
+  await watchBuild(ada, id, { log: (line) => lines.push(line.message) }, AbortSignal.timeout(300_000));
   return { build: await show(id), lines };
 }
 

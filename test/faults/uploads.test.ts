@@ -43,21 +43,21 @@ it(`fault 3: kill -9 at any moment of an upload in parts, ${rounds} times, and t
   const started = performance.now();
   await uploadAsset(ada, { projectId, file: noise(4 * partSize, 'undisturbed.bin') });
   const usual = performance.now() - started;
+  /** How often it was in time; a machine whose speed changes needs more rounds. */
   let interrupted = 0;
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < rounds || interrupted === 0; round += 1) {
     const file = noise(4 * partSize, `round-${round}.bin`);
     const uploading = uploadAsset(ada, { projectId, file, onInterrupted: () => (interrupted += 1) });
     // Handled below: meanwhile it must not count as nobody's.
     uploading.catch(() => undefined);
     // The second half of the way has the parts, the last of it the end.
-    await pause((usual * (round + 0.5 + Math.random() / 2)) / rounds);
+    await pause((usual * ((round % rounds) + 0.5 + Math.random() / 2)) / rounds);
     await system.kill();
     await system.start();
     const asset = await uploading;
     expect(asset).toMatchObject({ name: file.name, version: 1 });
     await expectWhole(file);
   }
-  expect(interrupted).toBeGreaterThan(0);
   expect((await ada.call('listUploads', { params: { id: projectId } })).uploads).toEqual([]);
 });
 

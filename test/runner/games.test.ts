@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../browser/chromium.ts';
 import { FakePlatform } from './support/fake-platform.ts';
 import { games } from './support/games.ts';
 import { RunnerProcess } from './support/runner-process.ts';
@@ -17,10 +18,7 @@ let site: ReadonlyMap<string, { mimeType: string; bytes: Buffer }> = new Map();
 beforeAll(async () => {
   platform = await FakePlatform.start();
   runner = await RunnerProcess.start({ platformUrl: platform.url });
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
-  });
+  browser = await launchBrowser();
   server = createServer((request, response) => {
     const file = site.get(new URL(request.url ?? '/', 'http://game').pathname.slice(1));
     response.writeHead(file === undefined ? 404 : 200, { 'content-type': file?.mimeType ?? 'text/plain' });

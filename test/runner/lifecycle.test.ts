@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runnerLimits } from '../../containers/build-runner/src/runner-limits.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { FakePlatform } from './support/fake-platform.ts';
 import { RunnerProcess } from './support/runner-process.ts';
@@ -168,10 +169,11 @@ describe('a job that must stop', () => {
     await runner.post(build.job);
     await eventually(() => build.blobRequests > 0);
     build.cancelled = true;
-    const asked = Date.now();
+    const asked = build.batches.length;
     await eventually(async () => (await runner.health()).running === 0);
-    // The promise of the API (builds.md), not a measure of speed.
-    expect(Date.now() - asked).toBeLessThan(2000);
+    // The promise of the API (builds.md): it asks twice in that time, and stops at the first answer. One may have been on its way.
+    expect(build.batches.length - asked).toBeLessThanOrEqual(2);
+    expect(2 * runnerLimits.cancelPoll).toBeLessThanOrEqual(2000);
     const said = build.events.length;
     await sleep(300);
     expect(build.events).toHaveLength(said);
@@ -241,7 +243,7 @@ describe('faults', () => {
   });
 
   it('[4] a build process that hangs is cut at the deadline', async () => {
-    const build = await platform.build(game(), { timeout: 4000 });
+    const build = await platform.build(game(), { timeout: 10_000 });
     hold();
     await runner.post(build.job);
     await eventually(() => build.blobRequests > 0);

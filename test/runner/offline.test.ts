@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../browser/chromium.ts';
 import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
 import { RunnerProcess } from './support/runner-process.ts';
 
@@ -12,7 +13,7 @@ let browser: Browser;
 beforeAll(async () => {
   platform = await FakePlatform.start();
   runner = await RunnerProcess.start({ platformUrl: platform.url });
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

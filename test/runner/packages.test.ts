@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extractAll, getRawHeader, listPackage } from '@electron/asar';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/contract/jobs.ts';
+import { launchBrowser } from '../browser/chromium.ts';
 import { runElectronMain } from './support/electron-main.ts';
 import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
 import { readZip } from './support/read-zip.ts';
@@ -27,7 +28,7 @@ beforeAll(async () => {
   platform = await FakePlatform.start();
   runner = await RunnerProcess.start({ platformUrl: platform.url });
   scratch = await mkdtemp(join(tmpdir(), 'kiln-packages-'));
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {

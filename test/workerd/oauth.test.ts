@@ -105,10 +105,9 @@ describe.each(['github', 'google'] as const)('signing in through %s', (provider)
       ['/api/auth/me', `Bearer ${attacker.token}`],
       ['/api/projects', `Bearer ${secret}`],
     ] as const)
-      await vi.waitFor(async () => expect((await call('GET', path, { headers: { authorization } })).status).toBe(401), {
-        timeout: 6000,
-        interval: 250,
-      });
+      await expect
+        .poll(async () => (await call('GET', path, { headers: { authorization } })).status, { interval: 250 })
+        .toBe(401);
     expect((await call('POST', '/api/auth/email/verify', { json: { token: verification } })).status).toBe(422);
     expect(await identities(as(victim))).toMatchObject({ identities: [{ provider }], hasPassword: false });
     expect((await mailsTo(attacker.email, 2))[0]?.subject).toBe('Your Kiln account is yours now');

@@ -47,7 +47,7 @@ describe('verification of an address', () => {
     expect(await expectProblem(await verify(tokenIn(first)), 422)).toBe('link_invalid');
     expect((await verify(tokenIn(second))).status).toBe(204);
     expect((await call('POST', '/api/auth/email/verification', { as: account })).status).toBe(202);
-    await vi.waitFor(async () => expect(await rows('SELECT id FROM outbox')).toEqual([]));
+    await expect.poll(() => rows('SELECT id FROM outbox')).toEqual([]);
     expect(await mailsTo(account.email, 2)).toHaveLength(2);
   });
 

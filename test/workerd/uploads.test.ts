@@ -67,7 +67,7 @@ interface FileBody {
   file: { size: number; hash: string; isText: boolean };
 }
 
-describe('a file that is no text', { timeout: 60_000 }, () => {
+describe('a file that is no text', () => {
   it.each([
     ['just over what is text', textMax + 1],
     ['of less than a part', 3 * MiB],
@@ -153,7 +153,7 @@ describe('a file that is no text', { timeout: 60_000 }, () => {
   });
 });
 
-describe('#45 a body that is not what it says', { timeout: 60_000 }, () => {
+describe('#45 a body that is not what it says', () => {
   it('without a length and beyond the limit is refused, and nothing of it is visible', async () => {
     const data = bytes(sizeMax + 1);
     expect(await expectProblem(await put('big.bin', streamOf(data)), 413)).toBe('payload_too_large');
