@@ -18,7 +18,6 @@ export const apiUsage = `api — a mix of API requests (list projects 30, projec
   --against FILE    another revision's bundle (wrangler deploy --dry-run --outdir): the same mix on it, as "before"
   --peer URL        a conventional server (the shapes are in lib/shapes.ts) runs there: the same mix on it
   --peer-pid PID    its process, for its CPU
-  --without-assets  Kiln and floor without static assets: Miniflare emulates them by Workers in front of each request
   --profile DIR     CPU profile of Kiln's isolate into DIR (slows it a little)
   --verbose         the Worker's log on standard error`;
 
@@ -52,7 +51,6 @@ export async function runApi(args: readonly string[]): Promise<boolean> {
       against: { type: 'string' },
       peer: { type: 'string' },
       'peer-pid': { type: 'string' },
-      'without-assets': { type: 'boolean', default: false },
       profile: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
@@ -64,14 +62,13 @@ export async function runApi(args: readonly string[]): Promise<boolean> {
   ];
   if (!intervals) throw new Error(`no mode ${values.mode}`);
 
-  const assets = !values['without-assets'];
   const wanted = values.routes?.split(',').map((name) => name.trim());
   const routes = mix(bytes).filter(({ name }) => !wanted || wanted.includes(name));
   if (routes.length === 0) throw new Error(`no routes ${values.routes}`);
 
   print(describeMachine());
-  const floor = await startMiniflare('floor', { assets });
-  const kiln = await startMiniflare('kiln', { assets, inspect: values.profile !== undefined, verbose: values.verbose });
+  const floor = await startMiniflare('floor');
+  const kiln = await startMiniflare('kiln', { inspect: values.profile !== undefined, verbose: values.verbose });
   const makeThem = async (origin: string, shape: Shape): Promise<BenchUser[]> => {
     const start = performance.now();
     const users = await makeUsers(origin, shape, {
@@ -93,7 +90,7 @@ export async function runApi(args: readonly string[]): Promise<boolean> {
   };
   const targets = [kilnTarget];
   if (values.against !== undefined) {
-    const before = await startMiniflare('kiln', { assets, bundle: resolve(values.against) });
+    const before = await startMiniflare('kiln', { bundle: resolve(values.against) });
     const users = await makeThem(before.origin, kilnShape);
     targets.push({ ...kilnTarget, name: 'before', origin: before.origin, pid: before.pid, users });
   }

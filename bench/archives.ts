@@ -40,7 +40,7 @@ export async function runArchives(args: readonly string[]): Promise<boolean> {
     },
   });
   print(describeMachine());
-  const kiln = await startMiniflare('kiln', { assets: false, inspect: !values['without-heap'] });
+  const kiln = await startMiniflare('kiln', { inspect: !values['without-heap'] });
   const client = createClient({ baseUrl: kiln.origin });
   const name = `bench-${newId().slice(-12)}`;
   await client.register({ email: `${name}@kiln.test`, username: name, password: 'correct horse battery' });

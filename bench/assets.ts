@@ -101,7 +101,7 @@ const ok = async (answer: Response): Promise<void> => {
 
 /** Kiln with a project for the bench. */
 async function startKiln(inspect: boolean) {
-  const server = await startMiniflare('kiln', { assets: true, inspect });
+  const server = await startMiniflare('kiln', { inspect });
   const client = createClient({ baseUrl: server.origin });
   const name = `bench-${newId().slice(-12)}`;
   await client.register({ email: `${name}@kiln.test`, username: name, password: 'correct horse battery' });
@@ -109,7 +109,7 @@ async function startKiln(inspect: boolean) {
   const upload = async (data: Uint8Array<ArrayBuffer>, hash: string): Promise<string> => {
     // What the platform does every minute: it reads what is too large to be read while the client waits.
     const sweeping = setInterval(
-      () => void fetch(`${server.origin}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`).catch(() => undefined),
+      () => void fetch(`${server.platform}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`).catch(() => undefined),
       500,
     );
     try {
@@ -136,7 +136,7 @@ const hashOf = (data: Uint8Array): string => createHash('sha256').update(data).d
 
 /** The same bytes put into a bucket by a Worker that does nothing else, by the bucket's S3 API, and through Kiln; and back. */
 async function transfers(size: number, rounds: number, only: string | undefined): Promise<void> {
-  const floor = await startMiniflare('floor', { assets: false, inspect: false });
+  const floor = await startMiniflare('floor');
   const kiln = await startKiln(false);
   const s3 = new AwsClient({ accessKeyId: 'local', secretAccessKey: 'local-secret', service: 's3', region: 'auto' });
   const head = [`${size} MiB, median of ${rounds}`, 'MiB/s', 'of the binding', 'CPU s'];
@@ -158,7 +158,7 @@ async function transfers(size: number, rounds: number, only: string | undefined)
       [
         'up: S3 API, one PUT',
         async (round) => {
-          const address = `${floor.origin}/cdn-cgi/local/r2/s3/kiln-assets/plain-${round}`;
+          const address = `${floor.platform}/cdn-cgi/local/r2/s3/kiln-assets/plain-${round}`;
           const { url } = await s3.sign(address, { method: 'PUT', aws: { signQuery: true } });
           return await timed(size, floor, async () =>
             ok(await fetch(url, { method: 'PUT', body: new Blob([of(round).data]) })),
@@ -225,7 +225,7 @@ async function memory(sizes: readonly number[]): Promise<void> {
 
 /** A small picture, again and again, beside what cannot be less. */
 async function small(connections: number, seconds: number): Promise<void> {
-  const floor = await startMiniflare('floor', { assets: false, inspect: false });
+  const floor = await startMiniflare('floor');
   const trivial = await loop(floor.origin, '/', undefined, connections, seconds);
   await floor.stop();
   const { server, client, projectId } = await startKiln(false);

@@ -448,7 +448,7 @@ export async function runBuilds(args: readonly string[]): Promise<boolean> {
   print(describeMachine());
   const [port, secondPort] = [await freePort(), await freePort()];
   const vars = { RUNNER_URL: `http://127.0.0.1:${port},http://127.0.0.1:${secondPort}` };
-  const kiln = await startMiniflare('kiln', { assets: false, vars });
+  const kiln = await startMiniflare('kiln', { vars });
   const runner = await startRunner(kiln.origin, port);
   const bench = new BuildsBench(kiln, runner, { rounds: Number(values.rounds), peer: values.peer, secondPort });
   for (const group of only) await bench[group]();

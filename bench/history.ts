@@ -169,7 +169,6 @@ export async function runHistory(args: readonly string[]): Promise<boolean> {
     if (!name) throw new Error(`no server ${wanted}`);
     const server = await startRoomServer(name, {
       clients,
-      assets: true,
       inspect: false,
       verbose: false,
       silent: true,

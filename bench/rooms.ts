@@ -25,7 +25,6 @@ export const roomsUsage = `rooms — clients that type in one document, and how 
   --abuse N         each round twice, the second time beside N sockets of one more account that flood, send too much, noise, or read nothing
   --find MS         instead: the highest rate of edits with p95 below MS and nothing lost
   --frames N        Kiln takes so many frames of a socket in a second, instead of its limit; for --find, where each client types faster than that
-  --without-assets  Kiln and floor without static assets: Miniflare emulates them by Workers in front of each request
   --profile DIR     CPU profile of Kiln's isolate into DIR (slows it a little)
   --verbose         the Worker's log on standard error`;
 
@@ -263,7 +262,6 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       abuse: { type: 'string', default: '0' },
       find: { type: 'string' },
       frames: { type: 'string' },
-      'without-assets': { type: 'boolean', default: false },
       profile: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
@@ -296,7 +294,6 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       await startRoomServer(name, {
         clients: options.clients,
         guests: abuse > 0 ? 1 : 0,
-        assets: !values['without-assets'],
         inspect: values.profile !== undefined,
         verbose: values.verbose,
         frames: values.frames === undefined ? undefined : Number(values.frames),

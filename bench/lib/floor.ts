@@ -81,7 +81,7 @@ export default {
     }
     if (pathname.startsWith('/bucket/')) {
       const object = await env.ASSETS.get(pathname);
-      // Without a type and a length the server in front would pack it, in chunks: work that Kiln's answer does not ask for.
+      // As Kiln's answer has them; without a length it would go in chunks.
       return new Response(object?.body ?? null, {
         headers: { 'content-type': 'application/octet-stream', 'content-length': String(object?.size ?? 0) },
       });

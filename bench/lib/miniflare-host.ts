@@ -44,7 +44,6 @@ async function migrate(database: D1Database, migrations: readonly string[]): Pro
 
 async function start(order: HostOrder): Promise<void> {
   const { workerOptions } = workerOptionsOf(inRoot('wrangler.toml'));
-  if (!order.assets) delete workerOptions.assets;
   const source = readFileSync(order.script, 'utf8');
   const { compatibilityDate = '', compatibilityFlags = [] } = workerOptions as Partial<V4WorkerOptions>;
   const bundlerNamed = (name: string): V4WorkerOptions[] =>
@@ -56,6 +55,17 @@ async function start(order: HostOrder): Promise<void> {
   const services = workerOptions.serviceBindings as Record<string, string> | undefined;
   // Without it previews are refused.
   const refuse = async () => new Response(null, { status: 503 });
+  /**
+   * The port is a socket straight at the server, as the platform has it. Miniflare's own entry, and its emulation of static assets, are Workers
+   * in front of it, through which every request and every frame would go as through a proxy. The socket belongs to a Worker of its own, since
+   * one of a Worker with static assets leads into their emulation.
+   */
+  const door: V4WorkerOptions = {
+    name: 'door',
+    compatibilityDate,
+    modules: [{ type: 'ESModule', path: inRoot('door.js'), contents: 'export default {};' }],
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: order.port, serviceName: 'server' }],
+  };
   const server: V4WorkerOptions = {
     ...workerOptions,
     name: 'server',
@@ -79,7 +89,7 @@ async function start(order: HostOrder): Promise<void> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
-      port: order.port,
+      port: 0,
       resourcePersistencePath: order.state,
       resourceTmpPath: `${order.state}-tmp`,
       cf: false,
@@ -89,11 +99,11 @@ async function start(order: HostOrder): Promise<void> {
       // One line per request, as everywhere; what it says is of no interest here.
       handleStructuredLogs: order.verbose ? ({ message }) => process.stderr.write(`${message}\n`) : () => undefined,
       ...(order.inspect && { inspectorPort: 0 }),
-      workers: alone ? bundlerNamed('server') : [server, ...bundlerNamed('bundler')],
+      workers: [...(alone ? bundlerNamed('server') : [server, ...bundlerNamed('bundler')]), door],
     }),
   );
   process.once('disconnect', () => void miniflare.dispose().finally(() => process.exit(0)));
-  await miniflare.ready;
+  const entry = await miniflare.ready;
   if (order.migrations.length > 0) await migrate(await miniflare.getD1Database('DB'), order.migrations);
   process.on('message', ({ evict }: HostCommand) => {
     // A room that is gone already is what was asked for.
@@ -101,7 +111,11 @@ async function start(order: HostOrder): Promise<void> {
       .unsafeEvictDurableObject('server', 'ProjectRoom', { name: evict, webSockets: 'hibernate' })
       .catch(() => undefined);
   });
-  answer({ ready: true, inspector: order.inspect ? String(await miniflare.getInspectorURL()) : null });
+  answer({
+    ready: true,
+    platform: entry.origin,
+    inspector: order.inspect ? String(await miniflare.getInspectorURL()) : null,
+  });
 }
 
 process.once('message', (order: HostOrder) => {

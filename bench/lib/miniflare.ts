@@ -16,8 +16,6 @@ export interface HostOrder {
   readonly port: number;
   readonly state: string;
   readonly migrations: readonly string[];
-  /** False: without static assets, for which Miniflare puts Workers of its own in front of every request. */
-  readonly assets: boolean;
   readonly inspect: boolean;
   readonly verbose: boolean;
   /** More variables of the Worker. */
@@ -26,7 +24,7 @@ export interface HostOrder {
 }
 
 export type HostAnswer =
-  | { readonly ready: true; readonly inspector: string | null }
+  | { readonly ready: true; readonly platform: string; readonly inspector: string | null }
   | { readonly ready: false; readonly reason: string };
 
 /** What a host is told while it runs. */
@@ -36,7 +34,10 @@ export interface HostCommand {
 }
 
 export interface ServerProcess {
+  /** Straight at the Worker. */
   readonly origin: string;
+  /** Miniflare's own entry, which has what it emulates under `/cdn-cgi`. */
+  readonly platform: string;
   /** Head of the server's process tree. */
   readonly pid: number;
   /** Base URL of the inspector, when it was asked for. */
@@ -110,7 +111,6 @@ async function ready(child: ChildProcess): Promise<Extract<HostAnswer, { ready: 
 export async function startMiniflare(
   worker: 'kiln' | 'floor' | 'bundler',
   options: {
-    readonly assets?: boolean;
     /** Whether previews are bundled, by a Worker beside this one. */
     readonly previews?: boolean;
     readonly inspect?: boolean;
@@ -166,14 +166,13 @@ export async function startMiniflare(
             .sort()
             .map((file) => inRoot(file))
         : [],
-    assets: options.assets ?? true,
     inspect: options.inspect ?? false,
     verbose: options.verbose ?? false,
     vars: options.vars ?? {},
     silent: options.silent ?? false,
   };
   child.send(order);
-  const { inspector } = await ready(child);
+  const { inspector, platform } = await ready(child);
   if (child.pid === undefined) throw new Error('a running process has an id');
   const kill = async (): Promise<void> => {
     await killGroup(child);
@@ -182,5 +181,5 @@ export async function startMiniflare(
   const evict = (room: string): void => {
     if (child.connected) child.send({ evict: room } satisfies HostCommand);
   };
-  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, inspector, stop, kill, evict };
+  return { origin: `http://127.0.0.1:${port}`, platform, pid: child.pid, inspector, stop, kill, evict };
 }

@@ -49,7 +49,6 @@ export interface RoomServerOptions {
   readonly clients: number;
   /** Accounts of people who are members and none of the clients: -1 is the first of them. */
   readonly guests?: number;
-  readonly assets: boolean;
   readonly inspect: boolean;
   readonly verbose: boolean;
   /** The Worker writes no log: see startMiniflare. */
@@ -133,8 +132,8 @@ async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomSe
   };
 }
 
-async function relay({ assets, clients }: RoomServerOptions, path: 'relay' | 'gather'): Promise<RoomServer> {
-  const server = await startMiniflare('floor', { assets });
+async function relay({ clients }: RoomServerOptions, path: 'relay' | 'gather'): Promise<RoomServer> {
+  const server = await startMiniflare('floor');
   return {
     pid: server.pid,
     inspector: null,
