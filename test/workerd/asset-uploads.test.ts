@@ -73,6 +73,17 @@ const named = async (name: string): Promise<Asset[]> =>
     )
   ).assets;
 
+/** How often the room was told of an asset, and by whom. */
+const told = async (name: string): Promise<unknown[]> => {
+  const { events } = await expectJson<{ events: { type: string; by: string; data: Record<string, unknown> }[] }>(
+    await call('GET', `/api/projects/${world.projectId}/events?since=0`, { as: world.viewer }),
+    200,
+  );
+  return events
+    .filter(({ type, data }) => type === 'asset.uploaded' && data.name === name)
+    .map(({ by, data }) => ({ by, version: data.version }));
+};
+
 describe('an upload in parts', () => {
   it('becomes an asset of its bytes; a part may be lost, late, and sent again', async () => {
     const data = large(partSize + 1_234_567);
@@ -193,8 +204,12 @@ describe('an upload in parts', () => {
     await Promise.all([sweep(env, now), sweep(env, now)]);
     expect(await shown(uploads[0].id)).toMatchObject({ status: 'done' });
     expect(await named('large-good')).toMatchObject([{ version: 1, hash: sha256(good) }]);
+    // Whoever has the project open learns of it; a claim that runs out later tells nothing again.
+    await sweep(env, now + limits.upload.verifyClaim + 1);
+    expect(await told('large-good.png')).toEqual([{ by: world.editor.id, version: 1 }]);
     expect(await shown(uploads[1].id)).toMatchObject({ status: 'refused', errorCode: 'type_mismatch' });
     expect(await named('large-bad')).toEqual([]);
+    expect(await told('large-bad.png')).toEqual([]);
     expect(await expectProblem(await complete(uploads[1].id), 409)).toBe('conflict');
     for (const { id } of uploads) expect(await isThere(id)).toBe(false);
   });
@@ -237,6 +252,7 @@ describe('#46 an upload in parts', () => {
     expect(versions).toEqual([1, 1, 1, 1]);
     expect(await completed(upload.id)).toMatchObject({ version: 1 });
     expect(await named('once')).toMatchObject([{ version: 1 }]);
+    expect(await told('once.png')).toEqual([{ by: world.editor.id, version: 1 }]);
   });
 
   it('with a part that was swapped after its hash was promised is refused, and nothing is left', async () => {

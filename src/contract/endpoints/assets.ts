@@ -120,7 +120,7 @@ export const assetEndpoints = {
     summary: 'Put the parts together, and verify them',
     access: signedIn,
     description:
-      'Size, hash and type are those of the bytes. Over 128 MiB they are verified afterwards: ask for the upload again.',
+      'Size, hash and type are those of the bytes. Over 128 MiB they are verified afterwards: ask for the upload again. The room hears `asset.uploaded` when the version is there.',
     body: UploadParts,
     responses: {
       201: { description: 'Stored', json: AssetEnvelope },

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { assetKind } from '../../core/asset-types.ts';
-import { logEvent } from '../../core/log.ts';
+import { describeError, logEvent } from '../../core/log.ts';
 import { type AssetAt, addAssetVersion } from '../../data/assets.ts';
 import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
 import { blobKey, ensureBlob, isWrongHash, nameBlob, putBlob } from '../../data/objects.ts';
 import { claimUpload, forgetUpload, refuseUpload, type UploadRow } from '../../data/uploads.ts';
+import { unwrap } from '../../durable-objects/rpc.ts';
+import { projectRoom } from '../../durable-objects/stubs.ts';
 import { metadataOf } from './metadata.ts';
 
 /** Codes of R2: parts that are too small, unknown, or of another upload. */
@@ -93,9 +95,20 @@ async function nameBytes(bucket: R2Bucket, upload: UploadRow): Promise<string> {
   return promised;
 }
 
+/** Tells the room of a version that the database has: that stands whether it hears of it or not. */
+async function tellUploaded(env: Env, { asset: { id, projectId, name, version } }: AssetAt, by: string): Promise<void> {
+  const type = 'asset.uploaded';
+  try {
+    await unwrap(projectRoom(env, projectId).record(type, by, { assetId: id, name, version }));
+  } catch (error) {
+    logEvent('room.not_told', { project: projectId, type, ...describeError(error) }, 'warn');
+  }
+}
+
 /**
- * Reads an assembled upload and makes an asset of it. What its bytes are is decided here and by nothing that was
- * said of them. A refusal is final and removes them; any other failure leaves all as it was.
+ * Reads an assembled upload, makes an asset of it and tells its room. What its bytes are is decided here and by nothing that
+ * was said of them. A refusal is final and removes them; any other failure leaves all as it was. An upload brings one
+ * version, so of two that verify it one tells.
  */
 export async function verifyUpload(
   env: Env,
@@ -112,6 +125,7 @@ export async function verifyUpload(
     const metadata = await metadataOf(env.ASSETS, { objectKey, size, head }, kind);
     const content = { ...kind, objectKey, hash, size, metadata };
     const at = await addAssetVersion(db, projectId, name, content, actor, { upload: id });
+    await tellUploaded(env, at, actor.actorId);
     await removeUpload(env.ASSETS, upload);
     logEvent('asset.stored', {
       requestId: actor.requestId,

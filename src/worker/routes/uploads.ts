@@ -236,7 +236,6 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
         if (!done) throw error;
         return done;
       });
-      await tell(room, at);
       return { status: 201, body: { asset: await showAsset(c, at) } };
     }
     if (upload.status === 'pending') return { status: 202, body: { upload: await shown(c, upload, parts) } };
