@@ -167,8 +167,10 @@ export const limits = {
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
-    /** A first request that never finished (its Worker died) frees its key after this. */
-    idempotencyAbandoned: minute,
+    /** A first request says so often that it still runs. */
+    idempotencyRenewal: 5 * second,
+    /** One that has not said so for this long died: its key is free. A renewal may take as long as a statement. */
+    idempotencyLease: 20 * second,
     /** A part that has not answered a readiness check by now is away. */
     readinessPatience: 3 * second,
     /** A removed build is gone from an isolate's memory, and so from its play origin, after this. */

@@ -1,6 +1,7 @@
-import { and, eq, gte, isNull, lt } from 'drizzle-orm';
+import { and, eq, gte, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { limits } from '../contract/limits.ts';
-import type { Database } from './database.ts';
+import { has } from './conditional.ts';
+import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
 import { idempotencyKeys } from './schema/sqlite.ts';
 
@@ -10,14 +11,27 @@ export type Claim =
   | { readonly outcome: 'running' }
   | { readonly outcome: 'other-request' };
 
-interface KeyedRequest {
+interface Key {
   readonly userId: string;
   readonly key: string;
+}
+
+interface KeyedRequest extends Key {
   readonly requestHash: string;
   readonly now: number;
 }
 
-const ofKey = ({ userId, key }: KeyedRequest) => and(eq(idempotencyKeys.userId, userId), eq(idempotencyKeys.key, key));
+/** A key as one request claimed it. Whoever took it over, because that one was silent, is another `holder`. */
+export interface HeldKey extends Key {
+  readonly holder: string;
+}
+
+const ofKey = ({ userId, key }: Key) => and(eq(idempotencyKeys.userId, userId), eq(idempotencyKeys.key, key));
+
+const isHeld = (held: HeldKey) =>
+  and(ofKey(held), isNull(idempotencyKeys.status), eq(idempotencyKeys.body, held.holder));
+
+const ofAny = (keys: readonly HeldKey[]) => or(sql`1 = 0`, ...keys.map(isHeld));
 
 /** What became of the first request with this key, as long as its answer is kept; null when there is none. */
 export async function earlierClaim(
@@ -38,24 +52,20 @@ export async function earlierClaim(
 }
 
 /** Claims a key for the first request that names it; says what became of that one otherwise. */
-export async function claimKey(db: Database, request: KeyedRequest): Promise<Claim> {
-  const { now, ...row } = request;
+export async function claimKey(db: Database, request: KeyedRequest & HeldKey): Promise<Claim> {
+  const { now, holder, ...row } = request;
   const mine = ofKey(request);
   await db.batch('idempotency.expire', (orm) => [
     orm.delete(idempotencyKeys).where(and(mine, lt(idempotencyKeys.createdAt, now - limits.http.idempotencyTtl))),
     orm
       .delete(idempotencyKeys)
       .where(
-        and(
-          mine,
-          isNull(idempotencyKeys.status),
-          lt(idempotencyKeys.createdAt, now - limits.http.idempotencyAbandoned),
-        ),
+        and(mine, isNull(idempotencyKeys.status), lt(idempotencyKeys.createdAt, now - limits.http.idempotencyLease)),
       ),
   ]);
   try {
     await db.query('idempotency.claim', (orm) =>
-      orm.insert(idempotencyKeys).values({ ...row, status: null, body: null, createdAt: now }),
+      orm.insert(idempotencyKeys).values({ ...row, status: null, body: holder, createdAt: now }),
     );
     return { outcome: 'first' };
   } catch (error) {
@@ -64,24 +74,42 @@ export async function claimKey(db: Database, request: KeyedRequest): Promise<Cla
   return (await earlierClaim(db, request)) ?? { outcome: 'running' };
 }
 
-/** Keeps the first answer for replays. */
-export async function finishKey(
-  db: Database,
-  key: { userId: string; key: string; status: number; body: string },
-): Promise<void> {
-  await db.query('idempotency.finish', (orm) =>
-    orm
-      .update(idempotencyKeys)
-      .set({ status: key.status, body: key.body })
-      .where(and(eq(idempotencyKeys.userId, key.userId), eq(idempotencyKeys.key, key.key))),
-  );
+/** Its holder still runs. */
+export async function renewKey(db: Database, held: HeldKey, now: number): Promise<void> {
+  await db.query('idempotency.renew', (orm) => orm.update(idempotencyKeys).set({ createdAt: now }).where(isHeld(held)));
+}
+
+/** Holds keys until the batch ends: nobody takes them over meanwhile. */
+export const takeKeys = (orm: Orm, keys: readonly HeldKey[]) =>
+  orm
+    .update(idempotencyKeys)
+    .set({ key: sql`${idempotencyKeys.key}` })
+    .where(ofAny(keys));
+
+/** That a request holds all of its keys still. */
+export const areHeld = (orm: Orm, keys: readonly HeldKey[]): SQL | undefined =>
+  and(...keys.map((held) => has(orm, idempotencyKeys, isHeld(held))));
+
+/** Keeps the first answer for replays: in a batch, together with what it tells of. */
+export const keepAnswer = (
+  orm: Orm,
+  keys: readonly HeldKey[],
+  answer: { readonly status: number; readonly body: string },
+  where?: SQL,
+) =>
+  orm
+    .update(idempotencyKeys)
+    .set({ status: answer.status, body: answer.body })
+    .where(and(ofAny(keys), where));
+
+/** The same by itself. */
+export async function finishKey(db: Database, held: HeldKey, answer: { status: number; body: string }): Promise<void> {
+  await db.query('idempotency.finish', (orm) => keepAnswer(orm, [held], answer));
 }
 
 /** Frees a key whose request failed before it changed anything. */
-export async function releaseKey(db: Database, key: { userId: string; key: string }): Promise<void> {
-  await db.query('idempotency.release', (orm) =>
-    orm.delete(idempotencyKeys).where(and(eq(idempotencyKeys.userId, key.userId), eq(idempotencyKeys.key, key.key))),
-  );
+export async function releaseKey(db: Database, held: HeldKey): Promise<void> {
+  await db.query('idempotency.release', (orm) => orm.delete(idempotencyKeys).where(isHeld(held)));
 }
 
 /** For the daily clean-up. */

@@ -9,6 +9,7 @@ import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
 import { foldCase } from './dialects/dialect.ts';
+import { areHeld, type HeldKey, keepAnswer, takeKeys } from './idempotency.ts';
 import {
   builds,
   collaborators,
@@ -42,6 +43,14 @@ export const toProject = (row: ProjectRow, role: Access): Project => ({
   updatedAt: iso(row.updatedAt),
   deletedAt: isoOrNull(row.deletedAt),
 });
+
+/** What a project holds from its first moment on. */
+export interface FirstTree {
+  readonly fileCount: number;
+  /** Bytes. */
+  readonly totalSize: number;
+  readonly treeHash: string;
+}
 
 export interface NewProject {
   readonly id: string;
@@ -86,7 +95,7 @@ export const tooManyProjects = (whose: string): KilnError =>
  * The row in state `creating`: nobody sees it until `markReady`, and the sweep undoes it when that never comes.
  * Throws `quota_exceeded`, also for requests that race.
  */
-export async function createProject(db: Database, project: NewProject): Promise<void> {
+export async function createProject(db: Database, project: NewProject): Promise<ProjectRow> {
   const { now, ...fields } = project;
   const row: ProjectRow = {
     ...fields,
@@ -106,28 +115,34 @@ export async function createProject(db: Database, project: NewProject): Promise<
     insertWhere(orm, projects, row, hasRoom(orm, row.ownerId)).returning({ id: projects.id }),
   ]);
   if (made.length === 0) throw tooManyProjects('You may have at most');
+  return row;
 }
 
-/** From here on its owner sees it. Undefined when the sweep was faster. */
+/**
+ * From here on its owner sees it, and whoever asks again under the keys of the request gets its answer.
+ * False when the sweep was faster, or another request that took the keys over.
+ */
 export async function markReady(
   db: Database,
   id: string,
-  tree: { fileCount: number; totalSize: number; treeHash: string },
+  tree: FirstTree,
   actor: Actor,
   origin: Record<string, unknown> = {},
-): Promise<ProjectRow | undefined> {
+  { keys, body }: { readonly keys: readonly HeldKey[]; readonly body: string } = { keys: [], body: '' },
+): Promise<boolean> {
   const entry = auditRow({ ...actor, projectId: id, action: 'project.created', data: origin });
   const creating = and(eq(projects.id, id), eq(projects.state, 'creating'));
-  const [, , rows] = await db.batch('projects.markReady', (orm) => [
+  const [, , made] = await db.batch('projects.markReady', (orm) => [
     takeProject(orm, id),
-    decide(orm, entry, has(orm, projects, creating)),
+    takeKeys(orm, keys),
+    decide(orm, entry, and(has(orm, projects, creating), areHeld(orm, keys))),
     orm
       .update(projects)
       .set({ state: 'ready', ...tree })
-      .where(creating)
-      .returning(),
+      .where(and(creating, decided(orm, entry))),
+    keepAnswer(orm, keys, { status: 201, body }, decided(orm, entry)),
   ]);
-  return rows[0];
+  return made.length > 0;
 }
 
 /** A project that is ready, and how somebody sees it. Trashed projects are there for their owner only. */

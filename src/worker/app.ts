@@ -131,6 +131,7 @@ export function createApp(): Hono<AppEnv> {
     c.set('config', configOf(c.env));
     c.set('db', openDatabase(c.env, freshnessOf(c.req.raw)));
     c.set('started', started);
+    c.set('claimed', { keys: [], answered: false });
     c.set('fields', {});
     c.set('rate', {});
     await next();

@@ -34,15 +34,21 @@ export interface NewProjectInput {
 
 /**
  * A project with its first tree: row `creating` → tree in the room → row `ready`. A crash in between
- * leaves a row that nobody sees and that the sweep removes.
+ * leaves a row that nobody sees and that the sweep removes. What it returns is the body of the 201 that answers
+ * the request: the project and `more`, kept for who asks again in the moment in which the project is there.
  */
-export async function newProject(c: AppContext, ownerId: string, input: NewProjectInput): Promise<Project> {
-  const { db } = c.var;
+export async function newProject<T extends object>(
+  c: AppContext,
+  ownerId: string,
+  input: NewProjectInput,
+  more: T,
+): Promise<{ project: Project } & T> {
+  const { db, claimed } = c.var;
   // Not the time of the request: what was imported may have been on its way for longer than the sweep waits.
   const now = Date.now();
   const id = newId();
   c.var.fields.project = id;
-  await createProject(db, {
+  const row = await createProject(db, {
     id,
     ownerId,
     name: input.name,
@@ -65,7 +71,12 @@ export async function newProject(c: AppContext, ownerId: string, input: NewProje
       input.comments && (await onAdopted(db, id, input.comments)),
     ),
   );
-  const row = await markReady(db, id, tree, actorOf(c, ownerId), input.origin);
-  if (!row) throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
-  return toProject(row, 'owner');
+  const { fileCount, totalSize, treeHash } = tree;
+  const answer = { project: toProject({ ...row, fileCount, totalSize }, 'owner'), ...more };
+  const { keys } = claimed;
+  const kept = { keys, body: JSON.stringify(answer) };
+  if (!(await markReady(db, id, { fileCount, totalSize, treeHash }, actorOf(c, ownerId), input.origin, kept)))
+    throw new KilnError('unavailable', { detail: 'The project could not be finished.' });
+  claimed.answered = true;
+  return answer;
 }

@@ -5,6 +5,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { ProjectQuery } from '../../src/contract/projects.ts';
 import { addCollaborator, listCollaborators, removeCollaborator, setRole } from '../../src/data/collaborators.ts';
 import type { Database } from '../../src/data/database.ts';
+import { claimKey, earlierClaim, type HeldKey } from '../../src/data/idempotency.ts';
 import {
   createProject,
   eraseProjectRows,
@@ -61,9 +62,14 @@ onBothEngines('Projects', (store) => {
     };
     await createProject(db, { ...fields, settings });
     expect(await projectAccess(db, id, owner)).toBeNull();
-    const ready = await markReady(db, id, { fileCount: 2, totalSize: 3_000_000_000, treeHash: 'h' }, by(owner));
-    expect(ready).toMatchObject({ state: 'ready', totalSize: 3_000_000_000, isPublic: false, settings });
-    expect(await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(owner))).toBeUndefined();
+    expect(await markReady(db, id, { fileCount: 2, totalSize: 3_000_000_000, treeHash: 'h' }, by(owner))).toBe(true);
+    expect((await projectAccess(db, id, owner))?.row).toMatchObject({
+      state: 'ready',
+      totalSize: 3_000_000_000,
+      isPublic: false,
+      settings,
+    });
+    expect(await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(owner))).toBe(false);
     await addCollaborator(db, { projectId: id, userId: editor, role: 'editor' }, by(owner));
     expect((await projectAccess(db, id, owner))?.access).toBe('owner');
     expect((await projectAccess(db, id, editor))?.access).toBe('editor');
@@ -86,6 +92,32 @@ onBothEngines('Projects', (store) => {
     );
     expect(results.filter((row) => row !== undefined)).toHaveLength(1);
     expect(results.find((row) => row !== undefined)?.revision).toBe(2);
+  });
+
+  it('are there together with the answer to the request that made them, or not at all', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const tree = { fileCount: 0, totalSize: 0, treeHash: '' };
+    const request = (key: string, holder: string) => ({ userId: owner, key, holder, requestHash: 'h', now });
+    const make = async (keys: readonly HeldKey[]): Promise<boolean> => {
+      const id = newId();
+      const fields = { id, ownerId: owner, name: 'Once', description: '', isPublic: false, settings: {}, now };
+      await createProject(db, { ...fields, templateId: null, forkedFrom: null, forkedCheckpoint: null });
+      return await markReady(db, id, tree, by(owner), {}, { keys, body: id });
+    };
+    const names = async () => (await listProjects(db, owner, query())).projects.map(({ id }) => id);
+    const [slow, quick, other] = [request('k', 'slow'), request('k', 'quick'), request('other', 'quick')];
+    for (const claim of [slow, { ...quick, now: now + limits.http.idempotencyLease + 1 }, other])
+      expect(await claimKey(db, claim)).toEqual({ outcome: 'first' });
+    // Another request has taken over one of its keys.
+    for (const keys of [[slow], [slow, other], [other, slow]]) expect(await make(keys)).toBe(false);
+    expect(await names()).toEqual([]);
+    expect(await make([quick, other])).toBe(true);
+    const [id] = await names();
+    for (const claim of [slow, other])
+      expect(await earlierClaim(db, claim)).toEqual({ outcome: 'replay', status: 201, body: id });
+    expect(await make([quick, other])).toBe(false);
+    expect(await names()).toEqual([id]);
   });
 
   it.each(['name', 'createdAt', 'updatedAt'])(

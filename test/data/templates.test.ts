@@ -3,7 +3,7 @@ import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { audit } from '../../src/data/audit.ts';
 import type { Database } from '../../src/data/database.ts';
-import { claimKey, expireKeys, finishKey, releaseKey } from '../../src/data/idempotency.ts';
+import { claimKey, expireKeys, finishKey, releaseKey, renewKey } from '../../src/data/idempotency.ts';
 import { auditLog } from '../../src/data/schema/sqlite.ts';
 import { listTemplates, type TemplateRow, templateByRef, upsertTemplate } from '../../src/data/templates.ts';
 import { now } from './support/rows.ts';
@@ -83,14 +83,17 @@ onBothEngines('Templates', (store) => {
 });
 
 onBothEngines('Idempotency keys', (store) => {
-  const request = { userId: 'u', key: 'k', requestHash: 'h', now };
+  const request = { userId: 'u', key: 'k', holder: 'a', requestHash: 'h', now };
 
   it('are claimed once of 20 at once, replay the first answer, and refuse another request', async () => {
-    const claims = await Promise.all(Array.from({ length: 20 }, () => claimKey(store().open(), request)));
+    const claims = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => claimKey(store().open(), { ...request, holder: `${n}` })),
+    );
     expect(claims.filter(({ outcome }) => outcome === 'first')).toHaveLength(1);
     expect(claims.filter(({ outcome }) => outcome === 'running')).toHaveLength(19);
     const db = store().open();
-    await finishKey(db, { userId: 'u', key: 'k', status: 201, body: '{"a":"ä"}' });
+    const first = `${claims.findIndex(({ outcome }) => outcome === 'first')}`;
+    await finishKey(db, { ...request, holder: first }, { status: 201, body: '{"a":"ä"}' });
     expect(await claimKey(db, request)).toEqual({ outcome: 'replay', status: 201, body: '{"a":"ä"}' });
     expect(await claimKey(db, { ...request, requestHash: 'other' })).toEqual({ outcome: 'other-request' });
     expect(await claimKey(db, { ...request, userId: 'somebody else' })).toEqual({ outcome: 'first' });
@@ -102,13 +105,34 @@ onBothEngines('Idempotency keys', (store) => {
     await claimKey(db, mine);
     await releaseKey(db, mine);
     expect(await claimKey(db, mine)).toEqual({ outcome: 'first' });
-    expect(await claimKey(db, { ...mine, now: now + 50_000 })).toEqual({ outcome: 'running' });
-    expect(await claimKey(db, { ...mine, now: now + 70_000 })).toEqual({ outcome: 'first' });
-    await finishKey(db, { ...mine, status: 200, body: 'x' });
-    const later = now + 70_000 + limits.http.idempotencyTtl + 1;
+    const { idempotencyLease: lease, idempotencyTtl: ttl } = limits.http;
+    expect(await claimKey(db, { ...mine, now: now + lease })).toEqual({ outcome: 'running' });
+    await renewKey(db, mine, now + 1000);
+    expect(await claimKey(db, { ...mine, now: now + lease + 1 })).toEqual({ outcome: 'running' });
+    expect(await claimKey(db, { ...mine, now: now + lease + 1001 })).toEqual({ outcome: 'first' });
+    await finishKey(db, mine, { status: 200, body: 'x' });
+    const later = now + lease + 1001 + ttl + 1;
     expect(await claimKey(db, { ...mine, now: later })).toEqual({ outcome: 'first' });
-    await expireKeys(db, later + limits.http.idempotencyTtl + 1);
+    await expireKeys(db, later + ttl + 1);
     expect(await claimKey(db, { ...mine, now: later })).toEqual({ outcome: 'first' });
+  });
+
+  it('are nothing to the one from whom they were taken over', async () => {
+    const db = store().open();
+    const [slow, quick] = ['slow', 'quick'].map((holder) => ({ ...request, userId: 'taken', holder })) as [
+      typeof request,
+      typeof request,
+    ];
+    const at = now + limits.http.idempotencyLease + 1;
+    expect(await claimKey(db, slow)).toEqual({ outcome: 'first' });
+    expect(await claimKey(db, { ...quick, now: at })).toEqual({ outcome: 'first' });
+    await renewKey(db, slow, at + 5000);
+    await finishKey(db, slow, { status: 201, body: 'slow' });
+    await releaseKey(db, slow);
+    expect(await claimKey(db, { ...slow, now: at })).toEqual({ outcome: 'running' });
+    await finishKey(db, quick, { status: 201, body: 'quick' });
+    for (const holder of [slow, quick]) await releaseKey(db, holder);
+    expect(await claimKey(db, { ...slow, now: at })).toEqual({ outcome: 'replay', status: 201, body: 'quick' });
   });
 });
 

@@ -134,6 +134,7 @@ describe('Limits fit together', () => {
 
   it('who waits for others waits longer than they do, and an alarm outlives the longest wait, twice', () => {
     expect(database.connectTimeout).toBeLessThan(database.statementTimeout);
+    expect(http.idempotencyLease).toBeGreaterThan(http.idempotencyRenewal + database.statementTimeout);
     expect(http.readinessPatience).toBeLessThan(Math.min(patience.store, database.statementTimeout));
     // An object asks the database, and a store for three places of one blob.
     expect(patience.object).toBeGreaterThan(database.statementTimeout + 3 * patience.store);

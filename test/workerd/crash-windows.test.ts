@@ -203,9 +203,9 @@ describe('projects.state', () => {
     const id = await creating();
     await sweep(env, Date.now());
     await adopt(id);
-    expect(
-      await markReady(db, id, { fileCount: 1, totalSize: 1, treeHash: 'x' }, { actorId: owner.id, now: 1 }),
-    ).toBeUndefined();
+    expect(await markReady(db, id, { fileCount: 1, totalSize: 1, treeHash: 'x' }, { actorId: owner.id, now: 1 })).toBe(
+      false,
+    );
     expect((await call('GET', `/api/projects/${id}`, { as: owner })).status).toBe(404);
     await roomStub(id).erase();
   });

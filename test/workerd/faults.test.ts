@@ -1,6 +1,7 @@
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Upload } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Job } from '../../src/contract/maintenance.ts';
@@ -8,7 +9,8 @@ import type { Readiness } from '../../src/contract/system.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { createApp } from '../../src/worker/app.ts';
-import { call, database, expectJson, makeWorld, roomStub, type World } from './support.ts';
+import { zipOf } from '../support/zip.ts';
+import { call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { until } from './yjs-client.ts';
 
 let world: World;
@@ -39,8 +41,8 @@ const fails = (message: string) => (): Promise<never> => Promise.reject(new Erro
 const hangs = (): Promise<never> => new Promise(() => undefined);
 const connectionLost = fails('D1_ERROR: Network connection lost.');
 
-/** A database in which every `nth` statement ends like `fault`, before it is done. */
-function faultyDatabase(nth: number, fault: () => Promise<never>): D1Database {
+/** A database that asks `judge`, with how many statements or groups of them there were, what becomes of each. */
+function judgedDatabase(judge: (count: number, run: () => Promise<unknown>) => Promise<unknown>): D1Database {
   let count = 0;
   const wrap = <T extends object>(target: T): T =>
     new Proxy(target, {
@@ -49,11 +51,13 @@ function faultyDatabase(nth: number, fault: () => Promise<never>): D1Database {
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) => {
           if (name === 'withSession') return wrap(value.apply(object, args) as object);
+          const run = (): unknown =>
+            value.apply(object, name === 'batch' ? [(args[0] as object[]).map(unwrapped)] : args);
           if (name === 'batch' || name === 'raw') {
             count += 1;
-            if (count % nth === 0) return fault();
+            return judge(count, run as () => Promise<unknown>);
           }
-          const result: unknown = value.apply(object, name === 'batch' ? [(args[0] as object[]).map(unwrapped)] : args);
+          const result = run();
           return name === 'prepare' || name === 'bind' ? wrapStatement(result as object) : result;
         };
       },
@@ -68,6 +72,20 @@ function faultyDatabase(nth: number, fault: () => Promise<never>): D1Database {
   return wrap(database);
 }
 
+/** A database in which every `nth` statement ends like `fault`, before it is done. */
+const faultyDatabase = (nth: number, fault: () => Promise<never>): D1Database =>
+  judgedDatabase((count, run) => (count % nth === 0 ? fault() : run()));
+
+/** A database as a Worker has it that dies at the `nth` statement: right before it, or right after. */
+const lastStatement = (nth: number, done: boolean): D1Database =>
+  judgedDatabase(async (count, run) => {
+    if (count < nth || (count === nth && done)) {
+      const result = await run();
+      if (count < nth) return result;
+    }
+    return await connectionLost();
+  });
+
 async function expectAway(answer: Response): Promise<void> {
   expect(answer.headers.get('retry-after')).toBe('1');
   expect(await expectJson<{ code: string }>(answer, 503)).toMatchObject({ code: 'unavailable' });
@@ -80,6 +98,121 @@ const listed = async (name: string): Promise<unknown[]> =>
       200,
     )
   ).projects;
+
+describe('fault 2: a Worker that dies while it makes a project', () => {
+  const path = (made: string): string => `/api/projects${made}`;
+  type Made = readonly [what: string, path: (name: string) => string, body: () => Promise<(name: string) => BodyInit>];
+  const jsonOf =
+    (more: object) =>
+    (name: string): BodyInit =>
+      JSON.stringify({ name, ...more });
+  const ways: readonly Made[] = [
+    ['a new one', () => path(''), async () => jsonOf({})],
+    ['a copy', () => path(`/${world.projectId}/duplicate`), async () => jsonOf({})],
+    ['a fork', () => path(`/${world.projectId}/duplicate`), async () => jsonOf({ fork: true })],
+    [
+      'an archive',
+      (name) => path(`/import?name=${encodeURIComponent(name)}`),
+      async () => () => zipOf([{ name: 'index.html', content: newId() }]),
+    ],
+    [
+      'an archive in parts',
+      (name) => path(`/import?name=${encodeURIComponent(name)}`),
+      async () => {
+        const bytes = zipOf([{ name: 'index.html', content: newId() }]);
+        const json = { size: bytes.length, name: 'game.zip' };
+        const begun = await call('POST', '/api/projects/import/uploads', { as: world.owner, json });
+        const { upload } = await expectJson<{ upload: Upload }>(begun, 201);
+        const { pathname, search } = new URL(upload.parts[0]?.url ?? '');
+        await expectJson(await call('PUT', pathname + search, { body: bytes }), 200);
+        return () => JSON.stringify({ uploadId: upload.id });
+      },
+    ],
+  ];
+
+  it.each(ways)(
+    '%s, at any statement: asked again it is one project, and the same answer at once where it was made',
+    async (_what, pathOf, bodyOf) => {
+      let lost = 0;
+      for (const done of [false, true]) {
+        for (let nth = 1, died = true; died; nth += 1) {
+          const name = `Once ${newId()}`;
+          const body = (await bodyOf())(name);
+          const headers = {
+            authorization: `Bearer ${world.owner.token}`,
+            'content-type': typeof body === 'string' ? 'application/json' : 'application/zip',
+            'idempotency-key': newId(),
+          };
+          const ask = async (DB: D1Database): Promise<Response> =>
+            await app.request(
+              `http://kiln.test${pathOf(name)}`,
+              { method: 'POST', headers, body },
+              { ...env, DB },
+              createExecutionContext(),
+            );
+          const first = await ask(lastStatement(nth, done));
+          died = first.status !== 201;
+          await first.body?.cancel();
+          const [made] = await listed(name);
+          const again = await ask(database);
+          if (made) {
+            if (died) lost += 1;
+            expect(again.headers.get('idempotency-replayed')).toBe('true');
+            expect(await expectJson<{ project: unknown }>(again, 201)).toMatchObject({ project: made });
+            continue;
+          }
+          if (again.status !== 201) {
+            expect(await expectProblem(again, 409)).toBe('conflict');
+            // As if nobody had heard of its holder for so long.
+            const { idempotencyLease } = limits.http;
+            await database
+              .prepare('UPDATE idempotency_keys SET created_at = created_at - ?')
+              .bind(idempotencyLease + 1)
+              .run();
+            expect((await ask(database)).status).toBe(201);
+          }
+          expect(await listed(name)).toHaveLength(1);
+        }
+      }
+      expect(lost).toBe(1);
+    },
+  );
+
+  it('one that only takes long keeps its key', async () => {
+    vi.spyOn(limits.http, 'idempotencyRenewal', 'get').mockReturnValue(10);
+    const key = newId();
+    const lastHeard = () =>
+      database.prepare('SELECT created_at AS at FROM idempotency_keys WHERE key = ?').bind(key).first<number>('at');
+    let waited = false;
+    // The first statement after the claim waits until its holder has been heard of again.
+    const slow = judgedDatabase(async (_count, run) => {
+      if (!waited && (await lastHeard()) !== null) {
+        waited = true;
+        await database.prepare('UPDATE idempotency_keys SET created_at = 0 WHERE key = ?').bind(key).run();
+        await expect.poll(lastHeard).toBeGreaterThan(0);
+      }
+      return await run();
+    });
+    const init = {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${world.owner.token}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+      body: JSON.stringify({ name: 'Slow' }),
+    };
+    const answer = await app.request(
+      'http://kiln.test/api/projects',
+      init,
+      { ...env, DB: slow },
+      createExecutionContext(),
+    );
+    vi.restoreAllMocks();
+    await expectJson(answer, 201);
+    expect(waited).toBe(true);
+  });
+});
 
 describe('fault 7: a store that fails', () => {
   it('the database on every n-th statement: 503 to be tried again, or all of it', async () => {

@@ -553,7 +553,9 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
       requestHash: text('request_hash').notNull(),
       /** Null while the first request is still running. */
       status: integer('status'),
+      /** The answer; until there is one, which request holds the key. */
       body: text('body'),
+      /** When the key was claimed, or its holder last said that it runs. */
       createdAt: time('created_at').notNull(),
     },
     (table) => [

@@ -3,6 +3,7 @@ import type { Config } from '../../core/config.ts';
 import type { LogFields } from '../../core/log.ts';
 import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
+import type { HeldKey } from '../../data/idempotency.ts';
 import type { KeyFacts } from '../../durable-objects/guard/guard.ts';
 
 /** A person behind a request, by their session. */
@@ -31,6 +32,8 @@ export interface AppEnv {
     started: number;
     /** More fields for the request's log event. */
     fields: Record<string, LogFields[string]>;
+    /** Keys that the request has claimed, and whether their answer is kept. */
+    claimed: { readonly keys: HeldKey[]; answered: boolean };
     /** Where the caller stands with what is limited, for the answer's headers. */
     rate: Readonly<Record<string, string>>;
   };

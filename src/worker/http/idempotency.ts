@@ -1,9 +1,18 @@
 import { KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { sha256 } from '../../core/tree.ts';
-import { type Claim, claimKey, earlierClaim, finishKey, releaseKey } from '../../data/idempotency.ts';
+import {
+  type Claim,
+  claimKey,
+  earlierClaim,
+  finishKey,
+  type HeldKey,
+  releaseKey,
+  renewKey,
+} from '../../data/idempotency.ts';
 import type { AppContext } from './context.ts';
 
 /** The key of a request, which its header says where nothing else does, and the hash of what it asks for; null without a key. */
@@ -49,9 +58,20 @@ export async function earlierAnswer(
   return claim === null || claim.outcome === 'running' ? null : repeated(claim);
 }
 
+/** Until the function that it returns is called, says that the holder of a key still runs. */
+function renewing(c: AppContext, held: HeldKey): () => void {
+  const timer = setInterval(() => {
+    renewKey(c.var.db, held, Date.now()).catch((error: unknown) =>
+      logEvent('idempotency.not_renewed', describeError(error), 'warn'),
+    );
+  }, limits.http.idempotencyRenewal);
+  return () => clearInterval(timer);
+}
+
 /**
  * Runs a request once per `Idempotency-Key` and replays its first answer for a day. Answers of the
- * 5xx kind are not kept: they promise that nothing was changed, so the same key may try again.
+ * 5xx kind are not kept: they promise that nothing was changed, so the same key may try again. Work that is
+ * decided by one batch keeps its answer there, by `c.var.claimed`: no crash comes between the two.
  */
 export async function idempotently(
   c: AppContext,
@@ -62,18 +82,24 @@ export async function idempotently(
 ): Promise<Response> {
   const request = keyOf(c, userId, body, ownKey);
   if (request === null) return await respond();
-  const { key } = request;
-  const claim = await claimKey(c.var.db, request);
+  const held = { userId, key: request.key, holder: newId() };
+  const claim = await claimKey(c.var.db, { ...request, ...held });
   if (claim.outcome !== 'first') return repeated(claim);
+  const { claimed } = c.var;
+  claimed.keys.push(held);
+  const stop = renewing(c, held);
   let response: Response;
   try {
     response = await respond();
   } catch (error) {
-    await releaseKey(c.var.db, { userId, key });
+    await releaseKey(c.var.db, held);
     throw error;
+  } finally {
+    stop();
   }
+  if (claimed.answered) return response;
   // Done is done: when its answer cannot be kept, the key stays taken rather than free for a second time.
-  await finishKey(c.var.db, { userId, key, status: response.status, body: await response.clone().text() }).catch(
+  await finishKey(c.var.db, held, { status: response.status, body: await response.clone().text() }).catch(
     (error: unknown) => logEvent('idempotency.not_kept', describeError(error), 'error'),
   );
   return response;

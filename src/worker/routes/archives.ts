@@ -131,7 +131,8 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
     return await once(async () => {
       const { manifest, skipped, bytes } = archive;
       const entries = archive.files.map(([, entry]) => entry);
-      const project = await newProject(c, userId, {
+      const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };
+      const input = {
         name: asked.name ?? nameOf(archive, upload.name),
         description: manifest?.description,
         settings: manifest?.settings,
@@ -142,17 +143,17 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
         ),
         comments: manifest?.comments?.map(fromArchived),
         origin: asked.origin,
-      });
-      const imported = { files: entries.length, assets: archive.assets.length, bytes, skipped };
+      };
+      const answer = await newProject(c, userId, input, { imported });
       logEvent('import', {
         requestId: c.var.requestId,
         user: userId,
-        project: project.id,
+        project: answer.project.id,
         archiveBytes: upload.size,
         ...imported,
         ms: Date.now() - c.var.started,
       });
-      return c.json({ project, imported }, 201, { 'cache-control': 'private, no-store' });
+      return c.json(answer, 201, { 'cache-control': 'private, no-store' });
     });
   };
 

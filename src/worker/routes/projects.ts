@@ -35,17 +35,12 @@ async function create(
   c: AppContext,
   ownerId: string,
   { templateId, ...input }: Omit<NewProjectInput, 'entries' | 'origin'>,
-): Promise<Project> {
+): Promise<{ project: Project }> {
   const template = templateId == null ? undefined : await templateByRef(c.var.db, templateId);
   if (templateId != null && !template) throw new KilnError('not_found', { detail: 'There is no such template.' });
   const entries = template ? await treeOf(c, template.treeHash) : [];
-  return await newProject(c, ownerId, {
-    ...input,
-    description: input.description ?? template?.description,
-    templateId: template?.id,
-    entries,
-    origin: { template: template?.slug ?? null },
-  });
+  const from = { description: input.description ?? template?.description, templateId: template?.id, entries };
+  return await newProject(c, ownerId, { ...input, ...from, origin: { template: template?.slug ?? null } }, {});
 }
 
 async function update(
@@ -76,12 +71,12 @@ async function update(
 export function projectRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.createProject, async (c, { user, body }) => ({
     status: 201,
-    body: { project: await create(c, user.userId, body) },
+    body: await create(c, user.userId, body),
   }));
 
   mount(app, endpoints.createFromTemplate, async (c, { user, params, body }) => ({
     status: 201,
-    body: { project: await create(c, user.userId, { ...body, templateId: params.templateId }) },
+    body: await create(c, user.userId, { ...body, templateId: params.templateId }),
   }));
 
   mount(app, endpoints.listProjects, async (c, { user, query }) => ({
@@ -133,7 +128,7 @@ export function projectRoutes(app: Hono<AppEnv>): void {
         }
       : await room.call((stub, caller, right) => stub.copy(caller, right));
     const suffix = body.fork ? ' (fork)' : ' (copy)';
-    const copy = await newProject(c, user.userId, {
+    const input = {
       name: body.name ?? `${project.name.slice(0, limits.project.nameMax - suffix.length)}${suffix}`,
       description: project.description,
       settings: project.settings,
@@ -151,8 +146,8 @@ export function projectRoutes(app: Hono<AppEnv>): void {
       comments: await withAssetPaths(c.var.db, room.projectId, comments),
       fork: forked ? { projectId: room.projectId, checkpoint: forked.checkpoint } : undefined,
       origin: { duplicateOf: room.projectId, fork: body.fork },
-    });
-    return { status: 201, body: { project: copy } };
+    };
+    return { status: 201, body: await newProject(c, user.userId, input, {}) };
   });
 
   mount(app, endpoints.deleteProject, async (c, { room, user, query }) => {
