@@ -42,15 +42,16 @@ it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of 
   const started = performance.now();
   await ada.call('importProject', { query: { name: 'Undisturbed' }, body: archive(), idempotencyKey: newId() });
   const usual = performance.now() - started;
+  /** How often it was in time; a machine whose speed changes needs more rounds. */
   let cut = 0;
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < rounds || cut === 0; round += 1) {
     const name = `Round ${round}`;
     const bytes = archive();
     const importing = ada.call('importProject', { query: { name }, body: bytes }).then(
       () => true,
       () => false,
     );
-    await new Promise((resolve) => setTimeout(resolve, (usual * (round + Math.random())) / rounds));
+    await new Promise((resolve) => setTimeout(resolve, (usual * ((round % rounds) + Math.random())) / rounds));
     await system.kill();
     if (!(await importing)) cut += 1;
     await system.start();
@@ -74,7 +75,6 @@ it(`fault 2: kill -9 at any moment of an import, ${rounds} times, leaves all of 
     const tree = await ada.call('getTree', { params: { id } });
     expect((await ada.call('getTree', { params: { id: again.project.id } })).hash).toBe(tree.hash);
   }
-  expect(cut).toBeGreaterThan(0);
 });
 
 it(`fault 2: kill -9 at any moment of an import in parts, ${partRounds} times: asked for again, the same upload is one project`, async () => {
@@ -96,15 +96,16 @@ it(`fault 2: kill -9 at any moment of an import in parts, ${partRounds} times: a
   const started = performance.now();
   await ada.call('importProject', { query: { name: 'In parts' }, body: { uploadId: undisturbed } });
   const usual = performance.now() - started;
+  /** How often it was in time; a machine whose speed changes needs more rounds. */
   let cut = 0;
-  for (let round = 0; round < partRounds; round += 1) {
+  for (let round = 0; round < partRounds || cut === 0; round += 1) {
     const query = { name: `Parts ${round}` };
     const body = { uploadId: await begin(large()) };
     const importing = ada.call('importProject', { query, body }).then(
       () => true,
       () => false,
     );
-    await new Promise((resolve) => setTimeout(resolve, (usual * (round + Math.random())) / partRounds));
+    await new Promise((resolve) => setTimeout(resolve, (usual * ((round % partRounds) + Math.random())) / partRounds));
     await system.kill();
     if (!(await importing)) cut += 1;
     await system.start();
@@ -117,5 +118,4 @@ it(`fault 2: kill -9 at any moment of an import in parts, ${partRounds} times: a
     const listed = await ada.call('listFiles', { params: { id: project?.id ?? '' } });
     expect(listed.files).toHaveLength(files);
   }
-  expect(cut).toBeGreaterThan(0);
 });
