@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../contract/chat.ts';
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, RoomEvent, ServerMessage, TalkEvents } from '../contract/room.ts';
+import type { ClientMessage, HeardMessage, RoomEvent, TalkEvents } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Emitter } from './emitter.ts';
 
@@ -78,7 +78,7 @@ export class RoomChat {
     this.#send({ type: 'typing', thread });
   }
 
-  hear(message: ServerMessage): void {
+  hear(message: HeardMessage): void {
     if (message.type === 'typing') this.#show(message.userId, message.thread);
     else if (message.type === 'user.left') this.#fade(message.userId);
     else if (message.type === 'event') this.#hearEvent(message.event);

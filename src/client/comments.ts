@@ -1,7 +1,7 @@
 import { fromBase64, toBase64 } from 'lib0/buffer';
 import * as Y from 'yjs';
 import type { Comment, NewAnchor, NewComment, Reply } from '../contract/comments.ts';
-import type { RoomEvent, ServerMessage, TalkEvents } from '../contract/room.ts';
+import type { HeardMessage, RoomEvent, TalkEvents } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Emitter } from './emitter.ts';
 
@@ -82,7 +82,7 @@ export class RoomComments {
     this.#removed(id);
   }
 
-  hear(message: ServerMessage): void {
+  hear(message: HeardMessage): void {
     if (!this.#loaded) return;
     if (message.type === 'event') this.#hearEvent(message.event);
     else if (message.type === 'resync') this.#stale = true;

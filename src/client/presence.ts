@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, ServerMessage } from '../contract/room.ts';
+import type { ClientMessage, HeardMessage, Presence } from '../contract/room.ts';
 
 type Said<T extends ClientMessage['type']> = Omit<Extract<ClientMessage, { type: T }>, 'type'>;
 export type Cursor = Said<'cursor'>;
@@ -57,7 +57,7 @@ export class RoomPresence {
   }
 
   /** Takes a message of the room in; true when it changed who is there or what they do. */
-  hear(message: ServerMessage): boolean {
+  hear(message: HeardMessage): boolean {
     switch (message.type) {
       case 'hello':
         this.#users.clear();

@@ -1,5 +1,13 @@
 import { limits } from '../contract/limits.ts';
-import type { ClientMessage, Presence, RoomEvent, ServerFrame, ServerMessage } from '../contract/room.ts';
+import {
+  batchedFrames,
+  type ClientMessage,
+  type HeardMessage,
+  type Presence,
+  type RoomEvent,
+  readFrame,
+  type ServerMessage,
+} from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { RoomChat } from './chat.ts';
@@ -15,7 +23,7 @@ import { RoomPresence } from './presence.ts';
 export type RoomStatus = 'connecting' | 'online' | 'offline' | 'closed';
 
 /** Every message of the room by its type, and what happens to the connection. */
-export type RoomEvents = { [M in ServerMessage as M['type']]: M } & {
+export type RoomEvents = { [M in HeardMessage as M['type']]: M } & {
   status: RoomStatus;
   /** Who is in the room, or what they do, has changed. */
   users: ReadonlyMap<string, Presence>;
@@ -178,7 +186,8 @@ export class ProjectRoom {
     const { signal } = this.#aborter;
     if (signal.aborted) return Promise.resolve({ code: 1000, reason: '' });
     const id = encodeURIComponent(this.projectId);
-    const socket = new this.#Socket(`${this.#wsBase}/api/projects/${id}/room?ticket=${encodeURIComponent(ticket)}`);
+    const query = new URLSearchParams({ ticket, [batchedFrames.name]: batchedFrames.value });
+    const socket = new this.#Socket(`${this.#wsBase}/api/projects/${id}/room?${query}`);
     this.#socket = socket;
     let silence: ReturnType<typeof setTimeout> | undefined;
     const ping = setInterval(() => {
@@ -207,16 +216,16 @@ export class ProjectRoom {
   }
 
   #receive(text: string): void {
-    let frame: ServerFrame;
+    let messages: HeardMessage[];
     try {
-      frame = JSON.parse(text) as ServerFrame;
+      messages = readFrame(text);
     } catch {
       return;
     }
-    for (const message of Array.isArray(frame) ? frame : [frame]) this.#hear(message);
+    for (const message of messages) this.#hear(message);
   }
 
-  #hear(message: ServerMessage): void {
+  #hear(message: HeardMessage): void {
     // A replay may overlap what has arrived live.
     if (message.type === 'event' && message.event.seq <= (this.#lastSeq ?? -1)) return;
     // One that came in between is in the replay, behind those that were missed.

@@ -99,11 +99,9 @@ export const ClientMessage = z.discriminatedUnion('type', [
 export type ClientMessage = z.infer<typeof ClientMessage>;
 
 /**
- * Server → client on the project channel. A frame is one message, or a JSON array of messages: what is
- * not lasting is gathered for `limits.presence.window`.
+ * Server → client on the project channel: one JSON text frame each. A lasting event is sent as it is, `{seq, type, at, by, data}`.
+ * A socket that asked for `batchedFrames` gets what came at one time as one frame, a JSON array.
  */
-export type ServerFrame = ServerMessage | ServerMessage[];
-
 export type ServerMessage =
   | { type: 'hello'; seq: number; self: Presence; users: Presence[] }
   | { type: 'user.joined'; user: Presence }
@@ -124,12 +122,25 @@ export type ServerMessage =
   | { type: 'saved'; path: string; seq: number }
   /** To the sender of a `chat` that had a `ref`, after the event. */
   | { type: 'posted'; ref: string; id: string; seq: number }
-  | { type: 'event'; event: RoomEvent }
   | { type: 'resync'; seq: number }
   | { type: 'pong' }
   /** Answer with the same `n`. Who does not read, and so does not answer, is dropped. */
   | { type: 'probe'; n: number }
   | { type: 'error'; code: string; message: string; ref?: string | undefined };
+
+/** In the address of the channel: `?frames=batched`. */
+export const batchedFrames = { name: 'frames', value: 'batched' } as const;
+
+/** What a client hears: a message, or a lasting event. */
+export type HeardMessage = ServerMessage | { type: 'event'; event: RoomEvent };
+
+/** The messages of a text frame of the channel. Throws a `SyntaxError` where it is no JSON. */
+export function readFrame(text: string): HeardMessage[] {
+  const frame = JSON.parse(text) as (ServerMessage | RoomEvent) | (ServerMessage | RoomEvent)[];
+  return (Array.isArray(frame) ? frame : [frame]).map((message) =>
+    'data' in message ? { type: 'event', event: message } : message,
+  );
+}
 
 /**
  * `data` of the lasting events of talk and documents, by their type. `file.*`, `member.*`, `checkpoint.*`,

@@ -48,6 +48,8 @@ export interface SocketIdentity {
   /** Null for the project channel. */
   readonly path: string | null;
   readonly protocol: string | null;
+  /** The client takes several messages of the channel in one frame. */
+  readonly batched: boolean;
 }
 
 export const identityHeader = 'x-kiln-identity';
@@ -357,7 +359,9 @@ export class ProjectRoom extends DurableObject<Env> {
     try {
       room.refuseCrowd(identity.userId);
       target =
-        identity.path === null ? { kind: 'channel' } : { kind: 'document', file: room.documentTarget(identity.path) };
+        identity.path === null
+          ? { kind: 'channel', batched: identity.batched }
+          : { kind: 'document', file: room.documentTarget(identity.path) };
     } catch (error) {
       if (!(error instanceof KilnError)) throw error;
       // A browser cannot read the status of a refused upgrade, so the close code carries the reason.

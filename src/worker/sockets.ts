@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodes, KilnError } from '../contract/errors.ts';
 import { Id } from '../contract/ids.ts';
-import { ticketProtocol, ticketProtocolPrefix } from '../contract/room.ts';
+import { batchedFrames, ticketProtocol, ticketProtocolPrefix } from '../contract/room.ts';
 import { decodePath } from '../core/paths.ts';
 import { verifyToken } from '../core/tokens.ts';
 import { errorHeader, identityHeader, type SocketIdentity } from '../durable-objects/project-room.ts';
@@ -63,6 +63,7 @@ export async function openSocket(c: AppContext): Promise<Response> {
     expires: claims.exp * 1000,
     path: target.path,
     protocol: offered.includes(ticketProtocol) ? ticketProtocol : null,
+    batched: query.get(batchedFrames.name) === batchedFrames.value,
   };
   // A request of our own: of the client's headers, only what the upgrade itself needs goes on.
   const response = await answered(

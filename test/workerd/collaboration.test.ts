@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Asset } from '../../src/contract/assets.ts';
 import type { Comment } from '../../src/contract/comments.ts';
 import { newId } from '../../src/contract/ids.ts';
-import type { ServerFrame, ServerMessage } from '../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { png } from '../support/media.ts';
 import { call, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { openSocket, until, YjsClient } from './yjs-client.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 interface Ear {
   readonly socket: WebSocket;
-  readonly messages: ServerMessage[];
+  readonly messages: HeardMessage[];
   closed: number | null;
 }
 
@@ -26,8 +26,7 @@ async function listen(as: World['owner']): Promise<Ear> {
   const socket = await openSocket(as, world.projectId, 'room');
   const ear: Ear = { socket, messages: [], closed: null };
   socket.addEventListener('message', ({ data }) => {
-    const frame = JSON.parse(String(data)) as ServerFrame;
-    ear.messages.push(...(Array.isArray(frame) ? frame : [frame]));
+    ear.messages.push(...readFrame(String(data)));
   });
   socket.addEventListener('close', ({ code }) => {
     ear.closed = code;

@@ -6,7 +6,7 @@ import { encodeAwarenessUpdate } from 'y-protocols/awareness';
 import * as sync from 'y-protocols/sync';
 import * as Y from 'yjs';
 import { limits } from '../../src/contract/limits.ts';
-import type { ServerFrame, ServerMessage } from '../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import {
@@ -56,7 +56,7 @@ const opens = async (response: Response): Promise<void> => {
 
 interface Ear {
   readonly socket: WebSocket;
-  readonly messages: ServerMessage[];
+  readonly messages: HeardMessage[];
   closed: number | null;
 }
 
@@ -65,8 +65,7 @@ async function listen(as: Account, of = world.projectId): Promise<Ear> {
   const socket = await openSocket(as, of, 'room');
   const ear: Ear = { socket, messages: [], closed: null };
   socket.addEventListener('message', ({ data }) => {
-    const frame = JSON.parse(String(data)) as ServerFrame;
-    ear.messages.push(...(Array.isArray(frame) ? frame : [frame]));
+    ear.messages.push(...readFrame(String(data)));
   });
   socket.addEventListener('close', ({ code }) => {
     ear.closed = code;
@@ -228,8 +227,8 @@ describe('The door', () => {
 
     const ticket = await ticketOf(world.viewer);
     const response = await upgrade(`${base}/room?ticket=${ticket}`, forged);
-    const hello = Promise.withResolvers<ServerMessage>();
-    response.webSocket?.addEventListener('message', ({ data }) => hello.resolve(JSON.parse(String(data))));
+    const hello = Promise.withResolvers<HeardMessage | undefined>();
+    response.webSocket?.addEventListener('message', ({ data }) => hello.resolve(readFrame(String(data))[0]));
     response.webSocket?.accept();
     expect(await hello.promise).toMatchObject({ self: { userId: world.viewer.id, role: 'viewer' } });
     response.webSocket?.close();
@@ -284,7 +283,7 @@ describe('The door', () => {
       { type: 'constructor' },
       { type: '__proto__' },
       { type: 'hello' },
-      { type: 'event', event: { seq: 1, type: 'file.deleted' } },
+      { type: 'file.deleted', seq: 1, data: { path: 'a.txt' } },
       { type: ['chat'] },
     ];
     for (const said of calls) ear.socket.send(JSON.stringify(said));

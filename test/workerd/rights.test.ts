@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
-import type { ServerMessage } from '../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { openSocket, until, YjsClient } from './yjs-client.ts';
 
@@ -131,10 +131,10 @@ describe('#30 a member who is connected', () => {
     await add(member, 'editor', projectId);
     const build = await newBuild(member, projectId);
     const channel = await openSocket(member, projectId, 'room');
-    const messages: ServerMessage[] = [];
+    const messages: HeardMessage[] = [];
     const closes: number[] = [];
     channel.addEventListener('message', ({ data }) => {
-      messages.push(JSON.parse(String(data)));
+      messages.push(...readFrame(String(data)));
     });
     channel.addEventListener('close', ({ code }) => {
       closes.push(code);

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import type { ServerMessage } from '../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { openSocket, until, YjsClient } from './yjs-client.ts';
 
@@ -245,8 +245,12 @@ describe('sockets', () => {
 
   it('[R2] [R14] tell authors what is saved, everybody what happened, and replay what was missed', async () => {
     const socket = await openSocket(world.editor, world.projectId, 'room');
-    const messages: ServerMessage[] = [];
-    socket.addEventListener('message', ({ data }) => messages.push(JSON.parse(String(data))));
+    const messages: HeardMessage[] = [];
+    const frames: unknown[] = [];
+    socket.addEventListener('message', ({ data }) => {
+      frames.push(JSON.parse(String(data)));
+      messages.push(...readFrame(String(data)));
+    });
     socket.accept();
     const path = await freshFile('x');
     const document = await join(world.editor, path);
@@ -259,6 +263,14 @@ describe('sockets', () => {
       ),
     );
     const events = messages.flatMap((message) => (message.type === 'event' ? [message.event] : []));
+    // As it is on the wire: one message a frame, and an event by its own type.
+    expect(frames).toContainEqual({
+      type: 'file.updated',
+      seq: expect.any(Number),
+      at: expect.any(String),
+      by: world.editor.id,
+      data: expect.objectContaining({ path }),
+    });
     const first = events[0]?.seq ?? 0;
     messages.length = 0;
     socket.send(JSON.stringify({ type: 'resume', since: first }));

@@ -2,7 +2,7 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
-import type { ServerMessage } from '../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import type { Activity, Invite, InvitePreview, Usage } from '../../src/contract/sharing.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { buildPolicy, giveBuildBack, takeBuild } from '../../src/durable-objects/build/quota.ts';
@@ -154,9 +154,9 @@ describe('an invite', () => {
 
   it('that is accepted is heard of in the room, and opens it at once', async () => {
     const socket = await openSocket(world.editor, world.projectId, 'room');
-    const messages: ServerMessage[] = [];
+    const messages: HeardMessage[] = [];
     socket.addEventListener('message', ({ data }) => {
-      messages.push(JSON.parse(String(data)));
+      messages.push(...readFrame(String(data)));
     });
     socket.accept();
     const guest = await signUp('guest');
@@ -378,9 +378,9 @@ describe('a transfer', () => {
         201,
       );
     const socket = await openSocket(owner, projectId, 'room');
-    const messages: ServerMessage[] = [];
+    const messages: HeardMessage[] = [];
     socket.addEventListener('message', ({ data }) => {
-      messages.push(JSON.parse(String(data)));
+      messages.push(...readFrame(String(data)));
     });
     socket.accept();
     const [documentOfOwner, documentOfViewer] = [

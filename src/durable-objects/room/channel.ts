@@ -6,7 +6,7 @@ import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { hear, type Moving, presenceOf } from './presence.ts';
 
-/** The project channel: presence, cursors, events. One JSON text frame per message. */
+/** The project channel: presence, cursors, events. */
 export class Channel {
   readonly #events: EventLog;
   readonly #pathOf: (file: number) => string | null;
@@ -86,7 +86,7 @@ export class Channel {
 
   /** Everybody on the channel hears of a lasting event. */
   tell(event: RoomEvent): void {
-    this.broadcast({ type: 'event', event });
+    this.broadcast(event);
   }
 
   /** Tells the authors of an update that it is durable; batched over a short window. [R2] */
@@ -115,7 +115,7 @@ export class Channel {
       case 'resume': {
         const { events, resync } = this.#events.since(message.since);
         if (resync) this.send(peer, { type: 'resync', seq: this.#events.seq });
-        for (const event of events) this.send(peer, { type: 'event', event });
+        for (const event of events) this.send(peer, event);
         return;
       }
       case 'chat':
@@ -133,7 +133,7 @@ export class Channel {
     }
   }
 
-  broadcast(message: ServerMessage, except?: Peer): void {
+  broadcast(message: ServerMessage | RoomEvent, except?: Peer): void {
     if (this.#peers.size === 0) return;
     const frame = JSON.stringify(message);
     for (const peer of this.#peers) if (peer !== except) deliver(peer, frame, probe);
@@ -144,7 +144,7 @@ export class Channel {
     for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') this.send(peer, message);
   }
 
-  send(peer: Peer, message: ServerMessage): void {
+  send(peer: Peer, message: ServerMessage | RoomEvent): void {
     deliver(peer, JSON.stringify(message), probe);
   }
 
@@ -157,9 +157,8 @@ export class Channel {
   #sendSaved(): void {
     this.#savedTimer = null;
     for (const [userId, paths] of this.#saved) {
-      const messages = [...paths].map(([path, seq]): ServerMessage => ({ type: 'saved', path, seq }));
-      const frame = frameOf(messages);
-      for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') deliver(peer, frame, probe);
+      const tell = teller([...paths].map(([path, seq]) => ({ type: 'saved', path, seq })));
+      for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') tell(peer);
     }
     this.#saved.clear();
   }
@@ -174,12 +173,12 @@ export class Channel {
     this.#movingTimer = null;
     const gathered = [...this.#moving.values()];
     this.#moving.clear();
-    const frame = frameOf(gathered);
+    const tellAll = teller(gathered);
     const movers = new Set(gathered.map(({ userId }) => userId));
     for (const peer of this.#peers) {
       const { userId } = peer.state.user;
-      if (!movers.has(userId)) deliver(peer, frame, probe);
-      else if (movers.size > 1) deliver(peer, frameOf(gathered.filter((message) => message.userId !== userId)), probe);
+      if (!movers.has(userId)) tellAll(peer);
+      else if (movers.size > 1) teller(gathered.filter((message) => message.userId !== userId))(peer);
     }
   }
 
@@ -193,9 +192,19 @@ type Said = Extract<ClientMessage, { type: 'chat' }>;
 
 const probe = (n: number): string => JSON.stringify({ type: 'probe', n } satisfies ServerMessage);
 
-/** A frame is one message, or a list of them. */
-const frameOf = (messages: readonly ServerMessage[]): string =>
-  JSON.stringify(messages.length === 1 ? messages[0] : messages);
+/** Sends what came at one time as a socket wants it, written once for all who want it alike. */
+function teller(messages: readonly ServerMessage[]): (peer: Peer) => void {
+  const written = new Map<boolean, string[]>();
+  return (peer) => {
+    const { target } = peer.state;
+    const batched = messages.length > 1 && target.kind === 'channel' && target.batched === true;
+    const frames =
+      written.get(batched) ??
+      (batched ? [JSON.stringify(messages)] : messages.map((message) => JSON.stringify(message)));
+    written.set(batched, frames);
+    for (const frame of frames) deliver(peer, frame, probe);
+  };
+}
 
 function parse(text: string): unknown {
   if (text.length > limits.room.channelFrameBytes) throw new Error('frame too large');

@@ -15,7 +15,13 @@ export interface PeerUser {
 export type AwarenessEntry = readonly [clientId: number, clock: number, state: Record<string, unknown>];
 
 /** What a socket is for. */
-export type PeerTarget = { readonly kind: 'channel' } | { readonly kind: 'document'; readonly file: number };
+export type PeerTarget =
+  | {
+      readonly kind: 'channel';
+      /** What comes at one time is one frame, a JSON array. */
+      readonly batched?: boolean;
+    }
+  | { readonly kind: 'document'; readonly file: number };
 
 /** What a user does on one channel socket, as the client says. */
 export interface Doing {

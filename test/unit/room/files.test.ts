@@ -206,7 +206,7 @@ describe('Events', () => {
     const peer = await world.channel(ids.editor);
     const stored: number[] = [];
     peer.onSend = (frame) => {
-      if (!String(frame).includes('"event"')) return;
+      if (!String(frame).includes('"data"')) return;
       expect(world.sql.inTransaction).toBe(false);
       stored.push(world.sql.all('SELECT seq FROM events').length);
     };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
-import type { ServerMessage } from '../../../src/contract/room.ts';
+import type { HeardMessage } from '../../../src/contract/room.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { codeOf, ids, type TestClient, type TestPeer, World } from '../support/room-world.ts';
 
@@ -85,7 +85,7 @@ class Listener {
 
   take(): void {
     const told = (this.#peer?.messages ?? []).filter(
-      (message): message is Extract<ServerMessage, { type: 'event' }> => message.type === 'event',
+      (message): message is Extract<HeardMessage, { type: 'event' }> => message.type === 'event',
     );
     for (const { event } of told) if (event.seq > (this.heard.at(-1) ?? 0)) this.heard.push(event.seq);
     this.#peer?.frames.splice(0);
@@ -226,6 +226,8 @@ class Together {
 
   async remark(path: string, file: File, which: number): Promise<void> {
     if (this.remarks.length >= commentsMax) return;
+    // Offsets are of the text as it is when they arrive: nothing may be on its way.
+    await this.world.settle();
     const text = (await this.world.text(path)) ?? '';
     const word = this.pick(
       [...file.words].filter((one) => text.includes(one)),

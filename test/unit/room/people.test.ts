@@ -54,13 +54,15 @@ describe('[R7] Presence', () => {
     expect(watcher.heard('user.changed')).toMatchObject([{ user: { userId: ids.editor, path: 'b' } }]);
   });
 
-  it('is gathered: of each kind of each person the newest, in one frame for all', async () => {
-    const [one, two, watcher] = [
+  it('is gathered: of each kind of each person the newest, in one frame for those who asked for that', async () => {
+    const [one, two, watcher, plain] = [
       await world.channel(ids.editor),
       await world.channel(ids.viewer),
+      await world.channel(ids.owner, { batched: true }),
       await world.channel(ids.owner),
     ];
     const before = watcher.frames.length;
+    const plainBefore = plain.frames.length;
     for (let position = 0; position < 10; position += 1) {
       await world.send(one, say({ type: 'cursor', path: 'a', position }));
       await world.send(two, say({ type: 'viewport', path: 'a', view: { top: position } }));
@@ -68,6 +70,9 @@ describe('[R7] Presence', () => {
     await world.send(two, say({ type: 'typing', thread: null }));
     await pass();
     expect(watcher.frames.slice(before)).toHaveLength(1);
+    expect(plain.frames.slice(plainBefore).map((frame) => JSON.parse(String(frame)))).toEqual(
+      watcher.messages.slice(-3),
+    );
     expect(watcher.heard('cursor')).toEqual([{ type: 'cursor', userId: ids.editor, path: 'a', position: 9 }]);
     expect(watcher.heard('viewport')).toEqual([{ type: 'viewport', userId: ids.viewer, path: 'a', view: { top: 9 } }]);
     expect(watcher.heard('typing')).toEqual([{ type: 'typing', userId: ids.viewer, thread: null }]);

@@ -8,7 +8,7 @@ import { colorOf } from '../../../src/contract/color.ts';
 import { type ErrorCode, KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Access, Project } from '../../../src/contract/projects.ts';
-import type { ServerFrame, ServerMessage } from '../../../src/contract/room.ts';
+import { type HeardMessage, readFrame } from '../../../src/contract/room.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
 import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
@@ -113,13 +113,13 @@ export class TestPeer implements Peer {
   }
 
   /** Frames of the channel, parsed. */
-  get messages(): ServerMessage[] {
-    return this.frames.flatMap((frame) => (typeof frame === 'string' ? (JSON.parse(frame) as ServerFrame) : []));
+  get messages(): HeardMessage[] {
+    return this.frames.flatMap((frame) => (typeof frame === 'string' ? readFrame(frame) : []));
   }
 
   /** Messages of one type. */
-  heard<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { type: T }>[] {
-    return this.messages.filter((message): message is Extract<ServerMessage, { type: T }> => message.type === type);
+  heard<T extends HeardMessage['type']>(type: T): Extract<HeardMessage, { type: T }>[] {
+    return this.messages.filter((message): message is Extract<HeardMessage, { type: T }> => message.type === type);
   }
 
   /** Sync messages of the document, as `[type, payload]`: 0 step 1, 1 step 2, 2 update. */
@@ -397,8 +397,8 @@ export class World {
   }
 
   /** A socket of the project channel. */
-  async channel(userId: string): Promise<TestPeer> {
-    const peer = this.socket(userId, { kind: 'channel' });
+  async channel(userId: string, { batched = false } = {}): Promise<TestPeer> {
+    const peer = this.socket(userId, { kind: 'channel', batched });
     await this.room.join(peer);
     return peer;
   }
