@@ -22,9 +22,8 @@ export const roomsUsage = `rooms — clients that type in one document, and how 
   --cursors 0       cursor moves a second and client
   --witness 10      one client in so many applies what it gets to a Y.Doc
   --rounds 1        repeat; shown is the least disturbed round, ratios are medians over all
-  --abuse N         each round twice, the second time beside N sockets of one more account that flood, send too much, noise, or read nothing
+  --abuse N         each round twice, the second time beside N sockets of one more account that flood, ask, write at the limit, send too much, noise, or read nothing
   --find MS         instead: the highest rate of edits with p95 below MS and nothing lost
-  --frames N        Kiln takes so many frames of a socket in a second, instead of its limit; for --find, where each client types faster than that
   --profile DIR     CPU profile of Kiln's isolate into DIR (slows it a little)
   --verbose         the Worker's log on standard error`;
 
@@ -261,7 +260,6 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
       rounds: { type: 'string', default: '1' },
       abuse: { type: 'string', default: '0' },
       find: { type: 'string' },
-      frames: { type: 'string' },
       profile: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
@@ -296,7 +294,6 @@ export async function runRooms(args: readonly string[]): Promise<boolean> {
         guests: abuse > 0 ? 1 : 0,
         inspect: values.profile !== undefined,
         verbose: values.verbose,
-        frames: values.frames === undefined ? undefined : Number(values.frames),
         against: values.against === undefined ? undefined : resolve(values.against),
       }),
     );

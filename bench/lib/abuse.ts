@@ -10,11 +10,11 @@ export interface Abuse {
   stop(): Promise<ReadonlyMap<number, number>>;
 }
 
-/** Sockets on a document that flood, send too much or noise, or never read, and come again when they are closed. In a thread of their own. */
+/** Sockets on a document that flood, ask, write as much as they may, send too much or noise, or never read, and come again when they are closed. In a thread of their own. */
 export function startAbuse(document: BenchDocument, account: number, sockets: number): Abuse {
   const closed = new Map<number, number>();
   const worker = new Worker(inRoot('bench', 'lib', 'abuser.ts'), {
-    workerData: { sockets, tooLarge: limits.room.frameBytes + 1 },
+    workerData: { sockets, tooLarge: limits.room.frameBytes + 1, perSecond: limits.room.framesPerSecond },
   });
   const stop = async (): Promise<void> => void (await worker.terminate());
   onEnd(stop);

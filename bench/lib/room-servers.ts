@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { inRoot, root } from '../../scripts/lib/paths.ts';
 import { killGroup, runCommand, stopGroup } from '../../scripts/lib/processes.ts';
 import { createClient, type KilnClient } from '../../src/client/api.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { commitWindowFor } from '../../src/durable-objects/room/live-document.ts';
 import { onEnd } from './cleanup.ts';
 import { bundleKiln, freePort, startMiniflare } from './miniflare.ts';
@@ -53,31 +54,18 @@ export interface RoomServerOptions {
   readonly verbose: boolean;
   /** The Worker writes no log: see startMiniflare. */
   readonly silent?: boolean;
-  /** Frames of one socket that Kiln takes in a second, where that is to be more than it takes by itself. */
-  readonly frames?: number | undefined;
   /** Kiln's bundle of another revision, for `before`. */
   readonly against: string | undefined;
 }
 
-/** Sockets of one account, below the room's limit per user and such that 50 clients are several people. */
-const socketsPerAccount = 10;
+/** Sockets of one account: no more than the room lets type at full speed, and such that 50 clients are several people. */
+const socketsPerAccount = limits.room.busySockets;
 const path = 'src/bench.txt';
-
-/** The bundle with another limit on the frames of a socket: what the room can do is more than it lets one person do. */
-function withFrames(script: string, frames: number): string {
-  const own = /\bframesPerSecond: \d+(?:e\d+)?,/g;
-  const source = readFileSync(script, 'utf8');
-  if (source.match(own)?.length !== 1) throw new Error(`${script} does not name its limit of frames once`);
-  const other = join(dirname(script), 'with-frames.js');
-  writeFileSync(other, source.replace(own, `framesPerSecond: ${frames},`));
-  return other;
-}
 
 async function kiln(options: RoomServerOptions, bundle?: string): Promise<RoomServer> {
   const folder = mkdtempSync(join(tmpdir(), 'kiln-bench-'));
   onEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
-  const bundled = bundle ?? (await bundleKiln(join(folder, 'bundle')));
-  const script = options.frames === undefined ? bundled : withFrames(bundled, options.frames);
+  const script = bundle ?? (await bundleKiln(join(folder, 'bundle')));
   const port = await freePort();
   const start = () => startMiniflare('kiln', { ...options, bundle: script, port, state: join(folder, 'state') });
   let server = await start();

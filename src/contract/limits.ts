@@ -306,8 +306,17 @@ export const limits = {
     sendBuffer: 4 * MiB,
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
-    /** Frames of one socket in a second: typing makes 10–30, a game-scene drag 60. */
-    framesPerSecond: 300,
+    /**
+     * Frames of one socket in a second, and messages in them. Typing makes 10–30; a provider sends one for each transaction, so a drag that
+     * writes at each report of the pointer makes as many as that reports: 125 of a plain mouse, 1,000 of a fast one.
+     */
+    framesPerSecond: 1000,
+    /** Bytes of them: two of the largest, as who comes back with much that was made offline may bring. */
+    frameBytesPerSecond: 8 * MiB,
+    /** All sockets of one user together send no more than so many at these limits: people drag one thing at a time. */
+    busySockets: 5,
+    /** Sync steps 1 and questions for awareness of one socket in a second, each answered with all there is: a provider asks when it connects. */
+    questionsPerSecond: 20,
     /** Size of one client's awareness state: a cursor, a selection, a name. */
     awarenessBytes: 4 * KiB,
     /** Awareness messages of one socket that are heard in a second; of the rest the newest is, when it is over. A caret at 60 Hz and its peers' screens need no more. */

@@ -401,10 +401,10 @@ export class ProjectRoom extends DurableObject<Env> {
     if (this.#erased) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
-    if (!peer) return;
+    if (!peer || peer.isClosed) return;
     const size = typeof message === 'string' ? message.length : message.byteLength;
     if (size > limits.room.frameBytes) return peer.close('payload_too_large');
-    if (!peer.countFrame(Date.now())) return peer.close('rate_limited');
+    if (!room.admits(peer, size)) return peer.close('rate_limited');
     try {
       const frame = this.#batches.take(peer, typeof message === 'string' ? message : new Uint8Array(message));
       if (frame !== null) await room.receive(peer, frame);

@@ -1,5 +1,4 @@
 import { type ErrorCode, errorSpec } from '../contract/errors.ts';
-import { limits } from '../contract/limits.ts';
 import { Flow } from './room/flow.ts';
 import type { Peer, PeerState } from './room/peer.ts';
 
@@ -11,8 +10,7 @@ export class SocketPeer implements Peer {
   readonly state: PeerState;
   readonly flow = new Flow();
   readonly #socket: WebSocket;
-  #second = 0;
-  #frames = 0;
+  #closed = false;
   #dropped = false;
   readonly #onDrop: (socket: WebSocket) => void;
 
@@ -36,7 +34,13 @@ export class SocketPeer implements Peer {
     }
   }
 
+  /** It was ended from here: what its client has sent before it heard of that is not heard. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   close(code: ErrorCode): void {
+    this.#closed = true;
     try {
       this.#socket.close(errorSpec(code).close ?? 4500, code);
     } catch {
@@ -62,16 +66,5 @@ export class SocketPeer implements Peer {
 
   persist(): void {
     this.#socket.serializeAttachment(this.state);
-  }
-
-  /** False when this frame is one too many within its second. */
-  countFrame(now: number): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#frames = 0;
-    }
-    this.#frames += 1;
-    return this.#frames <= limits.room.framesPerSecond;
   }
 }

@@ -392,7 +392,17 @@ describe('What is sent', () => {
         '5,000 frames',
         4429,
         (socket) => {
-          for (let n = 0; n < 5000; n += 1) socket.send(bytes(0, 0, 1, 0));
+          for (let n = 0; n < 5000; n += 1) socket.send(bytes(0, 1, 2, 0, 0));
+        },
+      ],
+      ['5,000 questions in one frame', 4429, (socket) => socket.send(bytes(...Array(5000).fill([0, 0, 1, 0]).flat()))],
+      [
+        'ten updates of 1 MiB, of somebody who may not write',
+        4429,
+        (socket) => {
+          const update = new Uint8Array(2 ** 20);
+          update.set([0, 2, 251, 255, 63]);
+          for (let n = 0; n < 10; n += 1) socket.send(update);
         },
       ],
     ];

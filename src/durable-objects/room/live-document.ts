@@ -86,7 +86,9 @@ export class LiveDocument {
   #pendingUsers = new Set<string>();
   #pendingAwareness = new Set<number>();
   #timer: ReturnType<typeof setTimeout> | null = null;
-  readonly #paces = new Paces<Peer>(limits.room.awarenessPerSecond);
+  readonly #messagePaces = new Paces<Peer>(limits.room.framesPerSecond);
+  readonly #questionPaces = new Paces<Peer>(limits.room.questionsPerSecond);
+  readonly #awarenessPaces = new Paces<Peer>(limits.room.awarenessPerSecond);
   readonly #late = new Map<Peer, Uint8Array>();
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
@@ -213,15 +215,18 @@ export class LiveDocument {
     deliver(peer, frame, () => syncStep1Frame(this.#vector()));
   }
 
-  /** One binary frame of a client. Throws on anything that is not the protocol; the caller closes that socket. [R12] */
+  /** One binary frame of a client. Throws on anything that is not the protocol, and on too much; the caller closes that socket. [R12] */
   receive(peer: Peer, frame: Uint8Array): void {
+    const now = Date.now();
     const decoder = decoding.createDecoder(frame);
-    // A frame may hold several messages; each is checked, so batching hides nothing. [R6]
+    // A frame may hold several messages; each is checked and counted, so batching hides nothing. [R6]
     while (decoding.hasContent(decoder)) {
+      if (!this.#messagePaces.take(peer, now)) throw new KilnError('rate_limited');
       const type = decoding.readVarUint(decoder);
-      if (type === messageType.sync) this.#receiveSync(peer, decoder);
+      if (type === messageType.sync) this.#receiveSync(peer, decoder, now);
       else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
       else if (type === messageType.queryAwareness) {
+        this.#answering(peer, now);
         const states = [...this.awareness.getStates().keys()];
         this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
       } else throw new Error('unknown message type');
@@ -320,10 +325,16 @@ export class LiveDocument {
     this.#doc.destroy();
   }
 
-  #receiveSync(peer: Peer, decoder: decoding.Decoder): void {
+  /** Throws when a socket asks too often: an answer is all there is, and ends the window of everybody. */
+  #answering(peer: Peer, now: number): void {
+    if (!this.#questionPaces.take(peer, now)) throw new KilnError('rate_limited');
+  }
+
+  #receiveSync(peer: Peer, decoder: decoding.Decoder, now: number): void {
     const type = decoding.readVarUint(decoder);
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
+      this.#answering(peer, now);
       this.commit();
       this.#deliver(peer, syncStep2Frame(this.#difference(payload)));
       return;
@@ -480,7 +491,7 @@ export class LiveDocument {
 
   /** What comes too fast waits for the next second; of that, the newest is heard. [R7] */
   #receiveAwareness(peer: Peer, payload: Uint8Array): void {
-    if (this.#paces.take(peer, Date.now())) {
+    if (this.#awarenessPaces.take(peer, Date.now())) {
       this.#late.delete(peer);
       this.#hearAwareness(peer, payload);
       return;

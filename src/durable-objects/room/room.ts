@@ -22,6 +22,7 @@ import type { IdleDocuments } from './idle-documents.ts';
 import { type BatchStep, Landing, type NewContent, type Operation, TextsNeeded } from './landing.ts';
 import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
+import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
 import { RoomStore } from './store.ts';
@@ -80,6 +81,8 @@ export interface ForkOrigin {
   readonly treeHash: string;
 }
 
+const { framesPerSecond: frames, frameBytesPerSecond: frameBytes, busySockets } = limits.room;
+
 const toInfo = (file: StoredFile): FileInfo => ({
   path: file.path,
   size: file.size,
@@ -110,6 +113,9 @@ export class Room {
   readonly comments: Comments;
   readonly talk: Talk;
   readonly channel: Channel;
+  readonly #socketPaces = new Paces<Peer>(frames, frameBytes);
+  /** Of a user, by the sockets that the channel holds. */
+  readonly #userPaces = new Paces<ReadonlySet<Peer>>(frames * busySockets, frameBytes * busySockets);
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
 
@@ -518,6 +524,13 @@ export class Room {
       peer.close(error instanceof KilnError ? error.code : 'internal');
       if (!(error instanceof KilnError)) throw error;
     }
+  }
+
+  /** False when this frame is one too many of its socket or of its user, or too much. [R12] */
+  admits(peer: Peer, bytes: number): boolean {
+    const now = this.#ports.now();
+    const isInPace = this.#socketPaces.take(peer, now, bytes);
+    return this.#userPaces.take(this.channel.socketsOf(peer.state.user.userId), now, bytes) && isInPace;
   }
 
   /** A frame of a client. Throws on what is not the protocol. */

@@ -100,7 +100,7 @@ describe('[R12] #61 Malformed frames', () => {
       const ms = performance.now() - from;
       if (ms > slowest.ms) Object.assign(slowest, { ms, frame });
       if (!evil.closed) continue;
-      expect(['malformed_request', 'payload_too_large']).toContain(evil.closed);
+      expect(['malformed_request', 'payload_too_large', 'rate_limited']).toContain(evil.closed);
       ended += 1;
       await world.leave(evil);
       evil = world.socket(ids.editor, { kind: 'document', file: world.room.documentTarget('a') });

@@ -190,6 +190,61 @@ describe('[R12] A reader', () => {
   });
 });
 
+describe('[R12] #62 A flood', () => {
+  const { framesPerSecond, frameBytesPerSecond, frameBytes, busySockets, questionsPerSecond } = limits.room;
+  const nothing = step2(Uint8Array.of(0, 0));
+  const times = (count: number, frame: Uint8Array) => new Uint8Array(Buffer.concat(Array(count).fill(frame)));
+
+  it('of frames is one too many after the limit of a second, for its socket alone', async () => {
+    const [one, other] = [await world.channel(ids.editor), await world.channel(ids.owner)];
+    const admitted = () => Array.from({ length: framesPerSecond + 1 }, () => world.room.admits(one, 1));
+    expect(admitted().indexOf(false)).toBe(framesPerSecond);
+    expect(world.room.admits(other, 1)).toBe(true);
+    await pass(1000);
+    expect(admitted().indexOf(false)).toBe(framesPerSecond);
+  });
+
+  it('of bytes is too much after two of the largest frames', async () => {
+    const peer = await world.channel(ids.editor);
+    expect(frameBytesPerSecond).toBe(2 * frameBytes);
+    expect([frameBytes, frameBytes, 1].map((bytes) => world.room.admits(peer, bytes))).toEqual([true, true, false]);
+    await pass(1000);
+    expect(world.room.admits(peer, frameBytes)).toBe(true);
+  });
+
+  it('from all sockets of a user is no more than a few of them may send', async () => {
+    const peers = await Promise.all(Array.from({ length: 2 * busySockets }, () => world.channel(ids.editor)));
+    const other = await world.channel(ids.owner);
+    const admitted = Array.from({ length: framesPerSecond }, () => peers.map((peer) => world.room.admits(peer, 1)));
+    expect(admitted.flat().filter((isIn) => isIn)).toHaveLength(busySockets * framesPerSecond);
+    expect(world.room.admits(other, 1)).toBe(true);
+    await pass(1000);
+    expect(peers.every((peer) => world.room.admits(peer, frameBytes))).toBe(true);
+    expect(peers.every((peer) => world.room.admits(peer, frameBytes))).toBe(false);
+  });
+
+  it('of messages in one frame ends its socket', async () => {
+    const [evil, kind] = [await world.client(ids.editor, 'a'), await world.client(ids.owner, 'a')];
+    await pass(1000);
+    await world.send(evil.peer, times(framesPerSecond, nothing));
+    expect(evil.peer.closed).toBeNull();
+    await world.send(evil.peer, nothing);
+    expect([evil.peer.closed, kind.peer.closed]).toEqual(['rate_limited', null]);
+  });
+
+  it.each([
+    ['sync steps 1', Uint8Array.of(0, 0, 1, 0)],
+    ['questions for awareness', Uint8Array.of(3)],
+  ])('of %s, in one frame, is answered a few times', async (_what, question) => {
+    const evil = await world.client(ids.viewer, 'a');
+    await pass(1000);
+    const before = evil.peer.frames.length;
+    await world.send(evil.peer, times(questionsPerSecond + 1, question));
+    expect(evil.peer.closed).toBe('rate_limited');
+    expect(evil.peer.frames.length - before).toBe(questionsPerSecond);
+  });
+});
+
 describe('#62 A socket that says nothing for hours', () => {
   it('costs nothing: no timer, no alarm, no frame; and it is served when there is something', async () => {
     const [document, channel] = [await world.client(ids.editor, 'a'), await world.channel(ids.editor)];
