@@ -3,23 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FakePlatform } from './support/fake-platform.ts';
+import { expect, it } from 'vitest';
 import { RunnerProcess } from './support/runner-process.ts';
+import { RunnerWorld } from './support/world.ts';
 
 /** These tests fetch a few small packages from the real registry. */
-let platform: FakePlatform;
-let runner: RunnerProcess;
-
-beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
-});
-
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
+const world = new RunnerWorld();
 
 const game = {
   'src/main.ts':
@@ -40,10 +29,10 @@ const brokenRegistry = async (): Promise<{ url: string; stop: () => void }> => {
 /** Provenance names the build, all else is the same whenever it is built. */
 const isSame = ({ name }: { name: string }): boolean => name !== 'provenance.json';
 
-const trees = async (): Promise<string[]> => await readdir(join(runner.dir, 'trees'));
+const trees = async (): Promise<string[]> => await readdir(join(world.runner.dir, 'trees'));
 
 it('installs from the registry once, returns the exact lock, and reuses the tree for it', async () => {
-  const cold = await runner.run(await platform.build(game));
+  const cold = await world.build(game);
   const outcome = await cold.outcome.promise;
   if (outcome.type !== 'success') throw new Error(outcome.message);
   const lock = JSON.parse(outcome.lock ?? '{}') as { packages: Record<string, { version: string; integrity: string }> };
@@ -71,16 +60,11 @@ it('installs from the registry once, returns the exact lock, and reuses the tree
   });
 
   // A registry that is gone shows that nothing is fetched the second time.
-  await runner.stop();
   const broken = await brokenRegistry();
-  const again = await RunnerProcess.start({
-    platformUrl: platform.url,
-    dir: runner.dir,
-    env: { NPM_REGISTRY: broken.url },
-  });
+  await world.restart({ NPM_REGISTRY: broken.url });
   try {
-    const first = await again.run(await platform.build(game, { lock: outcome.lock }));
-    const warm = await again.run(await platform.build(game, { lock: outcome.lock }));
+    const first = await world.build(game, { lock: outcome.lock });
+    const warm = await world.build(game, { lock: outcome.lock });
     expect(warm.logs.map(({ message }) => message)).toContain('The packages of this lock are installed already.');
     for (const build of [first, warm]) {
       const end = await build.outcome.promise;
@@ -89,25 +73,23 @@ it('installs from the registry once, returns the exact lock, and reuses the tree
     }
     expect(await trees()).toHaveLength(1);
   } finally {
-    await again.stop();
+    await world.restart();
     broken.stop();
   }
-  runner = await RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir });
 });
 
 it('prefers the lock that the project brings', async () => {
   const first = await (
-    await runner.run(
-      await platform.build({
-        ...game,
-        'package.json': JSON.stringify({ dependencies: { nanoid: '5.1.4', 'is-number': '7.0.0' } }),
-      }),
-    )
+    await world.build({
+      ...game,
+      'package.json': JSON.stringify({ dependencies: { nanoid: '5.1.4', 'is-number': '7.0.0' } }),
+    })
   ).outcome.promise;
   if (first.type !== 'success') throw new Error(first.message);
   const ranges = JSON.stringify({ dependencies: { nanoid: '^5.0.0', 'is-number': '7.0.0' } });
-  const build = await runner.run(
-    await platform.build({ ...game, 'package.json': ranges, 'package-lock.json': first.lock ?? '' }, { lock: '{}' }),
+  const build = await world.build(
+    { ...game, 'package.json': ranges, 'package-lock.json': first.lock ?? '' },
+    { lock: '{}' },
   );
   const outcome = await build.outcome.promise;
   expect(outcome).toMatchObject({ type: 'success', lock: expect.stringContaining('nanoid-5.1.4.tgz') });
@@ -117,11 +99,11 @@ it.each<[string, Record<string, string>, string]>([
   ['that does not exist', { '@kiln-test-nobody/has-this-name-0f3a': '1.0.0' }, 'E404'],
   ['in a version that does not exist', { 'is-number': '99.0.0' }, 'ETARGET'],
 ])('a package %s is the project’s fault', async (_title, dependencies, code) => {
-  const build = await runner.run(await platform.build({ ...game, 'package.json': JSON.stringify({ dependencies }) }));
+  const build = await world.build({ ...game, 'package.json': JSON.stringify({ dependencies }) });
   const failure = await build.failure();
   expect(failure).toMatchObject({ kind: 'user', code: 'dependency_failed' });
   expect(failure.message).toContain(code);
-  expect(failure.message).not.toContain(runner.dir);
+  expect(failure.message).not.toContain(world.runner.dir);
 });
 
 it('a tarball with other bytes than the lock says is refused', async () => {
@@ -136,13 +118,11 @@ it('a tarball with other bytes than the lock says is refused', async () => {
       },
     },
   };
-  const build = await runner.run(
-    await platform.build({
-      'src/main.ts': "import 'is-odd';",
-      'package.json': JSON.stringify({ dependencies: { 'is-odd': '3.0.1' } }),
-      'package-lock.json': JSON.stringify(lock),
-    }),
-  );
+  const build = await world.build({
+    'src/main.ts': "import 'is-odd';",
+    'package.json': JSON.stringify({ dependencies: { 'is-odd': '3.0.1' } }),
+    'package-lock.json': JSON.stringify(lock),
+  });
   expect(await build.failure()).toMatchObject({
     kind: 'user',
     code: 'dependency_failed',
@@ -152,9 +132,9 @@ it('a tarball with other bytes than the lock says is refused', async () => {
 
 it('a registry that is away is nobody’s fault', async () => {
   const broken = await brokenRegistry();
-  const other = await RunnerProcess.start({ platformUrl: platform.url, env: { NPM_REGISTRY: broken.url } });
+  const other = await RunnerProcess.start({ platformUrl: world.platform.url, env: { NPM_REGISTRY: broken.url } });
   try {
-    const build = await other.run(await platform.build(game));
+    const build = await other.run(await world.platform.build(game));
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'unavailable' });
   } finally {
     await other.dispose();

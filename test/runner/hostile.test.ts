@@ -3,20 +3,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import type { FakeBuild, Files } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
 const secret = 'planted-secret-4f1c9a';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld({ env: { PLANTED: secret } });
 /** A server that no build may ever reach. */
 let trap: Server;
 const trapped: string[] = [];
 
 beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url, env: { PLANTED: secret } });
   trap = createServer((request, response) => {
     trapped.push(request.url ?? '');
     response.end('{}');
@@ -24,15 +21,17 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
   trap?.close();
 });
 
 beforeEach(async () => {
   trapped.length = 0;
   // On every level above the project, where `..` could lead; and one that every user may read.
-  const levels = [runner.dir, join(runner.dir, 'work'), join(runner.dir, 'work', String(runner.process.pid))];
+  const levels = [
+    world.runner.dir,
+    join(world.runner.dir, 'work'),
+    join(world.runner.dir, 'work', String(world.runner.process.pid)),
+  ];
   for (const level of levels) {
     await mkdir(level, { recursive: true });
     for (const name of ['secret.txt', 'secret.ts', 'secret.css', 'x.map', 'secret.json', 'broken.ts'])
@@ -64,15 +63,15 @@ const contents = (name: string): string => {
 };
 
 const run = async (files: Files, overrides: Record<string, unknown> = {}): Promise<FakeBuild> => {
-  const options = { minify: false, sourcemap: true, typecheck: false, optimizeAssets: false, define: {}, ...overrides };
-  return await runner.run(await platform.build(files, { options }));
+  const options = { sourcemap: true, ...overrides };
+  return await world.build(files, { options });
 };
 
 /** Nothing that the runner said or stored holds the secret, the place where it lies, or a path of this machine. */
 const expectSilence = (build: FakeBuild): void => {
   const everything = build.everything();
   expect(everything).not.toContain(secret);
-  expect(everything).not.toContain(runner.dir);
+  expect(everything).not.toContain(world.runner.dir);
   expect(everything).not.toContain('root:x:0');
 };
 
@@ -297,7 +296,7 @@ describe('[66] sources that reach outside', () => {
 
 describe('[68] projects that bring things to execute', () => {
   it('scripts and configuration files are not executed', async () => {
-    const touch = `require('fs').writeFileSync(${JSON.stringify(join(runner.dir, 'executed'))}, '1'); fetch('http://127.0.0.1:${(trap.address() as AddressInfo).port}/executed')`;
+    const touch = `require('fs').writeFileSync(${JSON.stringify(join(world.runner.dir, 'executed'))}, '1'); fetch('http://127.0.0.1:${(trap.address() as AddressInfo).port}/executed')`;
     const build = await run({
       'src/main.ts': 'console.info(1);',
       'package.json': JSON.stringify({
@@ -315,7 +314,7 @@ describe('[68] projects that bring things to execute', () => {
       'tsconfig.json': '{"compilerOptions":{"plugins":[{"name":"./postcss.config.js"}]}}',
     });
     await build.outputs();
-    await expect(access(join(runner.dir, 'executed'))).rejects.toThrow();
+    await expect(access(join(world.runner.dir, 'executed'))).rejects.toThrow();
   });
 
   const trapUrl = (path: string): string => `http://127.0.0.1:${(trap.address() as AddressInfo).port}/${path}`;
@@ -396,10 +395,10 @@ describe('[68] projects that bring things to execute', () => {
 
 describe('[70] a build that reaches out', () => {
   it('finds no network in its process, nor in those that it starts', async () => {
-    const listening = runner.lines.find((line) => line.includes('runner.listening')) ?? '{}';
+    const listening = world.runner.lines.find((line) => line.includes('runner.listening')) ?? '{}';
     expect(JSON.parse(listening)).toMatchObject({ isolation: { network: true } });
-    const own = await readlink(`/proc/${runner.process.pid}/ns/net`);
-    const children = await runner.children();
+    const own = await readlink(`/proc/${world.runner.process.pid}/ns/net`);
+    const children = await world.runner.children();
     expect(children.length).toBeGreaterThan(0);
     for (const pid of children) {
       await expect.poll(() => readlink(`/proc/${pid}/ns/net`)).not.toBe(own);
@@ -422,13 +421,13 @@ describe('[70] a build that reaches out', () => {
 
 describe('[71] what is said', () => {
   it('is plain text without the token, capped', async () => {
-    const build = await platform.build({ 'src/main.ts': '' });
+    const build = await world.platform.build({ 'src/main.ts': '' });
     const source = `import '\u001b[31m${build.job.token}\u001b[0m';\nimport './${'x'.repeat(20_000)}';`;
-    const again = await platform.build(
+    const again = await world.platform.build(
       { 'src/main.ts': source },
       { buildId: build.job.buildId, projectId: build.job.projectId, token: build.job.token },
     );
-    await runner.run(again);
+    await world.runner.run(again);
     const failure = await again.failure();
     expect(failure.message.length).toBeLessThanOrEqual(2000);
     expect(JSON.stringify(again.events)).not.toContain(build.job.token);

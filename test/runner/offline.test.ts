@@ -4,31 +4,26 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../browser/chromium.ts';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import type { FakeBuild, Files } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 let browser: Browser;
 beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
   browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();
-  await runner?.dispose();
-  await platform?.stop();
 });
 
-const options = { minify: true, sourcemap: false, typecheck: false, optimizeAssets: false, define: {}, offline: true };
+const options = { minify: true, offline: true };
 
 async function build(
   files: Files,
   overrides: { offline?: boolean; target?: 'web' | 'cordova' } = {},
 ): Promise<FakeBuild> {
   const { target = 'web', ...rest } = overrides;
-  return await runner.run(await platform.build(files, { target, options: { ...options, ...rest } }));
+  return await world.build(files, { target, options: { ...options, ...rest } });
 }
 
 /** One second of silence, as a sound that is asked for in parts. */

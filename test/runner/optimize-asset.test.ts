@@ -6,18 +6,15 @@ import { MeshoptDecoder } from 'meshoptimizer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import type { AssetOutcome } from '../../src/contract/jobs.ts';
-import { type AssetTask, FakePlatform } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import type { AssetTask } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 /** Hears of whatever a hostile file makes somebody fetch. */
 let bait: Server;
 const fetched: string[] = [];
 
 beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
   bait = createServer((request, response) => {
     fetched.push(request.url ?? '');
     response.end('secret');
@@ -26,14 +23,12 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
   bait?.close();
 });
 
 const run = async (bytes: string | Uint8Array, job: AssetTask): Promise<Buffer | AssetOutcome> => {
-  const optimization = await platform.optimization(bytes, job);
-  const answer = await runner.post(optimization.ticket);
+  const optimization = await world.platform.optimization(bytes, job);
+  const answer = await world.runner.post(optimization.ticket);
   if (answer.status !== 202) throw new Error(`the runner answered ${answer.status}: ${await answer.text()}`);
   return await optimization.outcome.promise;
 };
@@ -212,7 +207,7 @@ describe('#48 #66 #70 a hostile asset', () => {
       const outcome = await run(glbOf({ asset: { version: '2.0' }, accessors, meshes }), glb);
       expect(outcome, String(count)).toMatchObject({ type: 'failure' });
     }
-    expect(await runner.health()).toMatchObject({ status: 'ok' });
+    expect(await world.runner.health()).toMatchObject({ status: 'ok' });
     expect(await smaller('<!-- still here --><svg xmlns="http://www.w3.org/2000/svg"/>', svg)).toBeDefined();
   });
 
@@ -228,20 +223,20 @@ describe('#48 #66 #70 a hostile asset', () => {
 
 describe('a ticket', () => {
   it('is refused with a token of another job or kind, and begun once', async () => {
-    const one = await platform.optimization('<svg xmlns="http://www.w3.org/2000/svg"/>', svg);
-    const other = await platform.optimization('<svg xmlns="http://www.w3.org/2000/svg"/>', svg);
-    expect((await runner.post({ ...one.ticket, token: other.ticket.token })).status).toBe(403);
-    expect((await runner.post({ ...one.ticket, attempt: 2 })).status).toBe(403);
-    expect((await runner.post({ ...one.ticket, optimizationId: newId() })).status).toBe(403);
-    expect((await runner.post({ ...one.ticket, token: 'x' })).status).toBe(401);
-    const build = await platform.build({ 'index.html': '' });
-    expect((await runner.post({ ...one.ticket, token: build.job.token })).status).toBe(401);
-    expect((await runner.post({ v: 1, optimizationId: 'x' })).status).toBe(422);
+    const one = await world.platform.optimization('<svg xmlns="http://www.w3.org/2000/svg"/>', svg);
+    const other = await world.platform.optimization('<svg xmlns="http://www.w3.org/2000/svg"/>', svg);
+    expect((await world.runner.post({ ...one.ticket, token: other.ticket.token })).status).toBe(403);
+    expect((await world.runner.post({ ...one.ticket, attempt: 2 })).status).toBe(403);
+    expect((await world.runner.post({ ...one.ticket, optimizationId: newId() })).status).toBe(403);
+    expect((await world.runner.post({ ...one.ticket, token: 'x' })).status).toBe(401);
+    const build = await world.platform.build({ 'index.html': '' });
+    expect((await world.runner.post({ ...one.ticket, token: build.job.token })).status).toBe(401);
+    expect((await world.runner.post({ v: 1, optimizationId: 'x' })).status).toBe(422);
     expect(one.executions).toEqual([]);
-    expect((await runner.post(one.ticket)).status).toBe(202);
+    expect((await world.runner.post(one.ticket)).status).toBe(202);
     await one.outcome.promise;
-    expect((await runner.post(one.ticket)).status).toBe(202);
-    await expect.poll(async () => (await runner.health()).running).toBe(0);
+    expect((await world.runner.post(one.ticket)).status).toBe(202);
+    await expect.poll(async () => (await world.runner.health()).running).toBe(0);
     expect(await one.outcome.promise).toEqual({ type: 'unchanged' });
   });
 

@@ -4,13 +4,12 @@ import { Document, NodeIO } from '@gltf-transform/core';
 import { EXTMeshoptCompression } from '@gltf-transform/extensions';
 import { MeshoptDecoder } from 'meshoptimizer';
 import sharp, { type Sharp } from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import type { FakeBuild, Files } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 let files: Record<string, string | Uint8Array>;
 
 /** Pixels with some structure, as `[0, 255]` of position and channel. */
@@ -42,8 +41,6 @@ const model = async (): Promise<Uint8Array> => {
 };
 
 beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
   files = {
     'src/main.ts': "import url from './hero.png'; console.info(url);",
     'src/hero.png': await picture().png({ compressionLevel: 0 }).toBuffer(),
@@ -64,11 +61,6 @@ beforeAll(async () => {
   };
 });
 
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
-
 /** The same model with an extension that nobody knows, in a head of the same length. */
 const withExtension = (glb: Uint8Array): Uint8Array => {
   const length = Buffer.from(glb).readUInt32LE(12);
@@ -78,13 +70,12 @@ const withExtension = (glb: Uint8Array): Uint8Array => {
   return Buffer.concat([glb.subarray(0, 20), Buffer.from(text.padEnd(length)), glb.subarray(20 + length)]);
 };
 
-const options = { minify: true, sourcemap: false, typecheck: false, optimizeAssets: true, define: {} };
+const options = { minify: true, optimizeAssets: true };
 const run = async (
   source: Files = files,
   projectId = newId(),
   more: { compressMeshes?: boolean } = {},
-): Promise<FakeBuild> =>
-  await runner.run(await platform.build(source, { projectId, options: { ...options, ...more } }));
+): Promise<FakeBuild> => await world.build(source, { projectId, options: { ...options, ...more } });
 const bytesOf = async (build: FakeBuild, pattern: RegExp): Promise<Buffer> => {
   const found = (await build.outputs()).find(({ name, role }) => role === 'site' && pattern.test(name));
   if (found === undefined) throw new Error(`no ${pattern}`);
@@ -151,11 +142,11 @@ describe('optimizeAssets', () => {
   });
 
   it('gives the same bytes again, from its cache and without', async () => {
-    const kept = (await readdir(join(runner.dir, 'assets', projectId))).length;
+    const kept = (await readdir(join(world.runner.dir, 'assets', projectId))).length;
     expect(kept).toBe(8);
     expect(await hashes(await run(files, projectId))).toEqual(await hashes(build));
     expect(await hashes(await run(files))).toEqual(await hashes(build));
-    expect(await readdir(join(runner.dir, 'assets', projectId))).toHaveLength(kept);
+    expect(await readdir(join(world.runner.dir, 'assets', projectId))).toHaveLength(kept);
   });
 
   it('compresses meshes when asked to, without rounding', async () => {

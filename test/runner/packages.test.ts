@@ -12,29 +12,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/contract/jobs.ts';
 import { launchBrowser } from '../browser/chromium.ts';
 import { runElectronMain } from './support/electron-main.ts';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
+import type { FakeBuild, Files } from './support/fake-platform.ts';
 import { readZip } from './support/read-zip.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { RunnerWorld } from './support/world.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const packages = join(root, 'node_modules');
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 let browser: Browser;
 let scratch: string;
 
 beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
   scratch = await mkdtemp(join(tmpdir(), 'kiln-packages-'));
   browser = await launchBrowser();
 });
 
 afterAll(async () => {
   await browser?.close();
-  await runner?.dispose();
-  await platform?.stop();
   await rm(scratch, { recursive: true, force: true });
 });
 
@@ -88,7 +83,7 @@ const allowed = {
 };
 
 const run = async (target: Job['target'], files: Files = game, overrides: Partial<Job> = {}): Promise<FakeBuild> =>
-  await runner.run(await platform.build(files, { target, projectName: 'Space <Café> & "Co"', ...overrides }));
+  await world.build(files, { target, projectName: 'Space <Café> & "Co"', ...overrides });
 
 /** Unpacks the only download of a build into a folder of its own. */
 const unpack = async (build: FakeBuild): Promise<string> => {
@@ -288,7 +283,10 @@ describe('a package of either kind', () => {
           ['scripts/verify-artifact.ts', join(folder, file), '--keys', join(folder, 'jwks.json')],
           { cwd: root, encoding: 'utf8' },
         );
-      await writeFile(join(folder, 'jwks.json'), await (await fetch(`${platform.url}/.well-known/jwks.json`)).text());
+      await writeFile(
+        join(folder, 'jwks.json'),
+        await (await fetch(`${world.platform.url}/.well-known/jwks.json`)).text(),
+      );
       expect(verify()).toMatchObject({ status: 0, stdout: expect.stringContaining(`target ${target} of project`) });
       await writeFile(join(folder, file), 'something else');
       expect(verify()).toMatchObject({ status: 1, stderr: expect.stringContaining('NOT GENUINE') });

@@ -1,24 +1,13 @@
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PictureOrder } from '../../src/contract/assets.ts';
 import type { AssetOutcome } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { png, textBytes } from '../support/media.ts';
-import { FakePlatform, sha256 } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { sha256 } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
-
-beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
-});
-
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
+const world = new RunnerWorld();
 
 const order = (wanted: Partial<PictureOrder> = {}): PictureOrder => ({
   format: 'png',
@@ -47,8 +36,8 @@ const claiming = (width: number, height: number): Uint8Array => {
 const broken = { type: 'failure', kind: 'user', code: 'asset_broken' } as const;
 
 async function optimized(bytes: Uint8Array, picture: PictureOrder): Promise<Buffer | AssetOutcome> {
-  const optimization = await platform.optimization(bytes, { picture });
-  expect((await runner.post(optimization.ticket)).status).toBe(202);
+  const optimization = await world.platform.optimization(bytes, { picture });
+  expect((await world.runner.post(optimization.ticket)).status).toBe(202);
   return await optimization.outcome.promise;
 }
 
@@ -113,12 +102,12 @@ describe('a picture as a job', () => {
     expect(await optimized(textBytes(drawing), order())).toEqual(broken);
     const tiff = await sharp(png(9, 9)).tiff().toBuffer();
     expect(await optimized(tiff, order())).toEqual(broken);
-    expect(await runner.health()).toMatchObject({ status: 'ok' });
+    expect(await world.runner.health()).toMatchObject({ status: 'ok' });
   });
 });
 
 const send = (token: string, body: BodyInit, init: RequestInit = {}): Promise<Response> =>
-  fetch(`${runner.url}/pictures`, {
+  fetch(`${world.runner.url}/pictures`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
     body,
@@ -127,13 +116,13 @@ const send = (token: string, body: BodyInit, init: RequestInit = {}): Promise<Re
   } as RequestInit);
 
 const asked = async (bytes: Uint8Array<ArrayBuffer>, picture: PictureOrder): Promise<Response> =>
-  await send(await platform.signPicture(bytes, picture), bytes);
+  await send(await world.platform.signPicture(bytes, picture), bytes);
 
 const bytesOf = (buffer: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(buffer);
 
 /** What was made so far. */
 const made = (hash: string): number =>
-  runner.lines.filter((line) => line.includes('"event":"picture"') && line.includes(hash)).length;
+  world.runner.lines.filter((line) => line.includes('"event":"picture"') && line.includes(hash)).length;
 
 describe('a picture that somebody waits for', () => {
   it('is made in one request, once for all who ask for it meanwhile', async () => {
@@ -152,13 +141,15 @@ describe('a picture that somebody waits for', () => {
 
   it('is made for nobody but the platform, and of these bytes only', async () => {
     const source = bytesOf(await photo(30, 30));
-    const token = await platform.signPicture(source, order());
+    const token = await world.platform.signPicture(source, order());
     expect((await send('no token', source)).status).toBe(401);
-    expect((await send(await platform.signPicture(source, order(), { aud: 'kiln:bundle' }), source)).status).toBe(401);
-    expect((await send(await platform.signOrder('{}'), source)).status).toBe(401);
-    expect((await send(await platform.signPicture(source, order(), { hash: 'x' }), source)).status).toBe(401);
-    expect((await fetch(`${runner.url}/pictures`, { method: 'POST', body: source })).status).toBe(401);
-    expect((await fetch(`${runner.url}/pictures`)).status).toBe(405);
+    expect((await send(await world.platform.signPicture(source, order(), { aud: 'kiln:bundle' }), source)).status).toBe(
+      401,
+    );
+    expect((await send(await world.platform.signOrder('{}'), source)).status).toBe(401);
+    expect((await send(await world.platform.signPicture(source, order(), { hash: 'x' }), source)).status).toBe(401);
+    expect((await fetch(`${world.runner.url}/pictures`, { method: 'POST', body: source })).status).toBe(401);
+    expect((await fetch(`${world.runner.url}/pictures`)).status).toBe(405);
     for (const other of [png(30, 30), bytesOf(Buffer.concat([source, source])), source.slice(1), new Uint8Array()])
       expect((await send(token, other)).status).toBe(503);
     expect((await send(token, source)).status).toBe(200);
@@ -175,11 +166,13 @@ describe('a picture that somebody waits for', () => {
     const gone = new AbortController();
     const source = png(5, 5);
     const { waiting } = limits.variant.runner;
-    const places = (await runner.health()).capacity;
+    const places = (await world.runner.health()).capacity;
     // Bodies that never come keep all places, and all of the line.
     const never = () => new ReadableStream({ start: (controller) => controller.enqueue(source.slice(0, 20)) });
     const tokens = await Promise.all(
-      Array.from({ length: places + waiting + 1 }, (_, n) => platform.signPicture(source, order({ maxWidth: n + 1 }))),
+      Array.from({ length: places + waiting + 1 }, (_, n) =>
+        world.platform.signPicture(source, order({ maxWidth: n + 1 })),
+      ),
     );
     const answers = tokens.map((token) =>
       send(token, never(), { signal: gone.signal }).then(

@@ -8,23 +8,18 @@ import { bundle } from '../../src/bundler/bundle.ts';
 import { Prebundle, prebundleIndex } from '../../src/contract/prebundle.ts';
 import { stillMeant } from '../../src/core/game/packages.ts';
 import type { FakeBuild } from './support/fake-platform.ts';
-import { FakePlatform, sha256 } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { sha256 } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
 /** These tests fetch a few packages from the real registry. */
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld({ capacity: 3 });
 let root: string;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'kiln-prebundle-'));
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url, capacity: 3 });
 });
 
 afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
   await stop();
   await rm(root, { recursive: true, force: true });
 });
@@ -65,7 +60,7 @@ async function prebundleOf(build: FakeBuild): Promise<{ index: Prebundle; files:
 }
 
 it('makes modules of the packages that the sources name, which previews map their imports to', async () => {
-  const made = await prebundleOf(await runner.run(await platform.build(files)));
+  const made = await prebundleOf(await world.build(files));
   const { entries } = made.index;
   expect(Object.keys(entries)).toEqual([
     'is-number',
@@ -130,9 +125,9 @@ it('makes modules of the packages that the sources name, which previews map thei
 
 it('makes the same files of the same packages, for any target, and none where there are no packages', async () => {
   const [web, cordova, none] = await Promise.all([
-    runner.run(await platform.build(files)),
-    runner.run(await platform.build(files, { target: 'cordova' })),
-    runner.run(await platform.build({ 'src/main.ts': 'console.log(1);' })),
+    world.build(files),
+    world.build(files, { target: 'cordova' }),
+    world.build({ 'src/main.ts': 'console.log(1);' }),
   ]);
   const keys = await Promise.all([web, cordova].map(async (one) => (await prebundleOf(one)).key));
   expect(keys[0]).toBe(keys[1]);

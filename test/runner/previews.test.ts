@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BundleOrder } from '../../src/contract/preview.ts';
 import { RunnerBundle } from '../../src/contract/preview.ts';
-import { FakePlatform } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 let secrets: string;
 const secret = `secret ${Math.random()}`;
 
@@ -16,13 +14,9 @@ beforeAll(async () => {
   secrets = await mkdtemp(join(tmpdir(), 'kiln-secret-'));
   for (const name of ['x.js', 'x.json', 'x.txt'])
     await writeFile(join(secrets, name), name.endsWith('.json') ? JSON.stringify({ secret }) : `/* ${secret} */`);
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
 });
 
 afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
   await rm(secrets, { recursive: true, force: true });
 });
 
@@ -34,9 +28,9 @@ const orderOf = (sources: Record<string, string>): BundleOrder => ({
 
 async function ask(order: BundleOrder | string, token?: string): Promise<Response> {
   const body = typeof order === 'string' ? order : JSON.stringify(order);
-  return await fetch(`${runner.url}/previews`, {
+  return await fetch(`${world.runner.url}/previews`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token ?? (await platform.signOrder(body))}` },
+    headers: { authorization: `Bearer ${token ?? (await world.platform.signOrder(body))}` },
     body,
   });
 }
@@ -60,7 +54,7 @@ document.title = String(${names.join(' + ')});`,
     if (!result.ok) throw new Error(JSON.stringify(result));
     expect(result.files.map(({ path }) => path.replace(/-[A-Z0-9]{8}/, ''))).toEqual(['index.html', '_kiln/main.js']);
     expect(result.files[1]?.text).toContain('m599');
-    const work = join(runner.dir, 'work');
+    const work = join(world.runner.dir, 'work');
     const [own = ''] = await readdir(work);
     // The children that wait for the next order, and no other.
     await expect
@@ -87,12 +81,12 @@ document.title = String(${names.join(' + ')});`,
 
   it('is made for nobody but the platform, and of these bytes only', async () => {
     const order = JSON.stringify(orderOf({ 'src/main.js': '' }));
-    const other = await platform.signOrder(JSON.stringify(orderOf({ 'src/main.js': '1' })));
+    const other = await world.platform.signOrder(JSON.stringify(orderOf({ 'src/main.js': '1' })));
     expect((await ask(order, other)).status).toBe(403);
-    expect((await ask(order, await platform.signOrder(order, { aud: 'kiln:build' }))).status).toBe(401);
+    expect((await ask(order, await world.platform.signOrder(order, { aud: 'kiln:build' }))).status).toBe(401);
     expect((await ask(order, 'no token')).status).toBe(401);
-    expect((await fetch(`${runner.url}/previews`, { method: 'POST', body: order })).status).toBe(401);
-    expect((await fetch(`${runner.url}/previews`)).status).toBe(405);
+    expect((await fetch(`${world.runner.url}/previews`, { method: 'POST', body: order })).status).toBe(401);
+    expect((await fetch(`${world.runner.url}/previews`)).status).toBe(405);
   });
 
   it('survives an order that makes no sense', async () => {

@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakePlatform, type Files } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Files } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
-
-beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
-});
-
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
+const world = new RunnerWorld();
 
 const build = async (files: Files, define: Record<string, string> = {}): Promise<Map<string, string>> => {
-  const options = { minify: false, sourcemap: true, typecheck: false, optimizeAssets: false, define };
-  return await (await runner.run(await platform.build(files, { options }))).site();
+  const options = { sourcemap: true, define };
+  return await (await world.build(files, { options })).site();
 };
 const scripts = (site: Map<string, string>): [name: string, text: string][] =>
   [...site].filter(([name]) => name.endsWith('.js'));
@@ -100,7 +89,7 @@ void import('./one'); void import('./two');`,
       /^src\/main\.ts:1:15: "fs" is a part of Node\.js, which a browser does not have/,
     ],
   ])('says what is wrong with %s, and where', async (_title, files, message) => {
-    const run = await runner.run(await platform.build(files));
+    const run = await world.build(files);
     expect((await run.failure()).message).toMatch(message);
   });
 });

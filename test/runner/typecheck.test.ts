@@ -1,28 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
-import { RunnerProcess } from './support/runner-process.ts';
+import { expect, it } from 'vitest';
+import type { FakeBuild, Files } from './support/fake-platform.ts';
+import { RunnerWorld } from './support/world.ts';
 
 const secret = 'planted-secret-77aa';
-let platform: FakePlatform;
-let runner: RunnerProcess;
-
-beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
-});
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
-
+const world = new RunnerWorld();
 const run = async (files: Files, typecheck = true): Promise<FakeBuild> =>
-  await runner.run(
-    await platform.build(files, {
-      options: { minify: false, sourcemap: false, typecheck, optimizeAssets: false, define: {} },
-    }),
-  );
+  await world.build(files, {
+    options: { typecheck },
+  });
 
 const wrong = {
   'src/main.ts': "import { n } from '@/n';\nconst text: string = n;\nconsole.info(text);\n",
@@ -68,7 +55,7 @@ it('a wrong option of tsconfig.json is told', async () => {
 
 it('says the same whether a reference leads somewhere or not', async () => {
   const messages = [];
-  await writeFile(join(runner.dir, 'there.d.ts'), 'export {};');
+  await writeFile(join(world.runner.dir, 'there.d.ts'), 'export {};');
   for (const path of ['/etc/passwd', '/etc/nothing-here', '../../../../../there.d.ts', '../../../../../absent.d.ts']) {
     for (const source of [`/// <reference path="${path}" />`, `import type {} from '${path}';`]) {
       messages.push((await (await run({ 'src/main.ts': `${source}\nexport {};` })).failure()).message);
@@ -83,9 +70,9 @@ it.each<[string, string]>([
   ['a reference', '/// <reference path="../../secret.d.ts" />\nexport const n: number = planted;'],
   ['an inline type', "export const n: number = null as unknown as import('../../secret').x;"],
 ])('%s outside gives nothing away', async (_title, source) => {
-  const level = join(runner.dir, 'work', String(runner.process.pid));
+  const level = join(world.runner.dir, 'work', String(world.runner.process.pid));
   await mkdir(level, { recursive: true });
-  for (const folder of [level, runner.dir]) {
+  for (const folder of [level, world.runner.dir]) {
     await writeFile(join(folder, 'secret.json'), JSON.stringify({ [secret]: secret }));
     await writeFile(join(folder, 'secret.ts'), `export type x = '${secret}';`);
     await writeFile(join(folder, 'secret.d.ts'), `declare const planted: '${secret}';`);
@@ -97,6 +84,6 @@ it.each<[string, string]>([
     });
     expect(await build.failure()).toMatchObject({ kind: 'user' });
     expect(build.everything()).not.toContain(secret);
-    expect(build.everything()).not.toContain(runner.dir);
+    expect(build.everything()).not.toContain(world.runner.dir);
   }
 });

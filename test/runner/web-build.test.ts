@@ -1,24 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FakeBuild, FakePlatform, type Files } from './support/fake-platform.ts';
+import { describe, expect, it } from 'vitest';
+import type { FakeBuild, Files, JobOverrides } from './support/fake-platform.ts';
 import { readZip } from './support/read-zip.ts';
 import { RunnerProcess } from './support/runner-process.ts';
+import { RunnerWorld } from './support/world.ts';
 
-let platform: FakePlatform;
-let runner: RunnerProcess;
+const world = new RunnerWorld();
 
-beforeAll(async () => {
-  platform = await FakePlatform.start();
-  runner = await RunnerProcess.start({ platformUrl: platform.url });
-});
-
-afterAll(async () => {
-  await runner?.dispose();
-  await platform?.stop();
-});
-
-const options = { minify: false, sourcemap: false, typecheck: false, optimizeAssets: false, define: {} };
-const run = async (files: Files, overrides: Partial<typeof options & { entry: string }> = {}): Promise<FakeBuild> =>
-  await runner.run(await platform.build(files, { options: { ...options, ...overrides } }));
+const run = async (files: Files, options: JobOverrides['options'] = {}): Promise<FakeBuild> =>
+  await world.build(files, { options });
 
 const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 1, 2, 3]);
 const find = (site: Map<string, string>, pattern: RegExp): string => {
@@ -63,11 +52,11 @@ describe('a script without a page', () => {
   });
 
   it('escapes the project name in the generated page', async () => {
-    const build = await platform.build(
+    const build = await world.platform.build(
       { 'src/main.js': 'console.info(1);' },
       { projectName: '</title><script>alert(1)</script>' },
     );
-    await runner.run(build);
+    await world.runner.run(build);
     expect((await build.site()).get('index.html')).toContain(
       '<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;</title>',
     );
@@ -219,13 +208,10 @@ void import('./lazy.ts');
   });
 
   it('gives the same bytes every time, on another runner, too', async () => {
-    const other = await RunnerProcess.start({ platformUrl: platform.url, capacity: 1 });
+    const other = await RunnerProcess.start({ platformUrl: world.platform.url, capacity: 1 });
     try {
       const minified = { minify: true, sourcemap: true };
-      const [first, second] = [
-        await run(files, minified),
-        await platform.build(files, { options: { ...options, ...minified } }),
-      ];
+      const [first, second] = [await run(files, minified), await world.platform.build(files, { options: minified })];
       await other.run(second);
       const hashes = async (build: FakeBuild): Promise<string[]> =>
         (await build.outputs())
@@ -234,7 +220,7 @@ void import('./lazy.ts');
           .map(({ role, name, sha256 }) => `${role} ${name} ${sha256}`);
       expect(await hashes(second)).toEqual(await hashes(first));
       expect((await hashes(first)).some((line) => line.includes('.map '))).toBe(true);
-      for (const { bytes } of await first.outputs()) expect(bytes.includes(runner.dir)).toBe(false);
+      for (const { bytes } of await first.outputs()) expect(bytes.includes(world.runner.dir)).toBe(false);
     } finally {
       await other.dispose();
     }

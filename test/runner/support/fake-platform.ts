@@ -147,6 +147,9 @@ export class FakeOptimization {
   }
 }
 
+/** What a test says of a build; where it says nothing, nothing is done but to bundle. */
+export type JobOverrides = Partial<Omit<Job, 'options'>> & { readonly options?: Partial<Job['options']> };
+
 /** The platform's side of `src/contract/jobs.ts`, over real HTTP and with real keys. */
 export class FakePlatform {
   readonly #server: Server;
@@ -190,13 +193,18 @@ export class FakePlatform {
   }
 
   /** A build of `files` that waits for its runner. */
-  async build(files: Files, overrides: Partial<Job> = {}): Promise<FakeBuild> {
+  async build(files: Files, overrides: JobOverrides = {}): Promise<FakeBuild> {
     const job: Job = {
       v: 1,
       buildId: newId(),
       projectId: newId(),
       attempt: 1,
       target: 'web',
+      treeHash: sha256(JSON.stringify(Object.keys(files))),
+      projectName: 'Test game',
+      timeout: limits.build.timeout,
+      token: '',
+      ...overrides,
       options: {
         minify: false,
         sourcemap: false,
@@ -205,11 +213,6 @@ export class FakePlatform {
         define: {},
         ...overrides.options,
       },
-      treeHash: sha256(JSON.stringify(Object.keys(files))),
-      projectName: 'Test game',
-      timeout: limits.build.timeout,
-      token: '',
-      ...overrides,
     };
     const signed = { ...job, token: overrides.token ?? (await this.sign(job)) };
     const build = new FakeBuild(signed, files);
