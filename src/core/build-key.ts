@@ -7,6 +7,8 @@ export const toolchainVersion = 'kiln-4';
 
 /** What a build is made of; equal keys within a project mean equal artifacts. */
 export const buildKey = (input: {
+  /** Name of the project: it stands in pages, manifests, packages and bills of materials. */
+  name: string;
   treeHash: string;
   target: BuildTarget;
   options: BuildOptions;

@@ -23,10 +23,10 @@ import type { Config } from '../core/config.ts';
 import { artifactUrl, playUrl } from '../core/links.ts';
 import { type AssetAt, allAssets } from './assets.ts';
 import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts';
-import { has } from './conditional.ts';
+import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
-import { takeProject } from './projects.ts';
+import { isLiveProject, takeProject } from './projects.ts';
 import { auditLog, builds, outbox, projects, publications, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
 import { takeUser } from './users.ts';
@@ -159,13 +159,13 @@ export async function createBuild(
   return row;
 }
 
-/** A build that repeats a finished one: success at once, with that one's output. */
+/** A build that repeats a finished one: success at once, with that one's output. Undefined where that one is removed by now. */
 export async function createCachedBuild(
   db: Database,
   build: NewBuild,
   source: BuildRow,
   actor: Actor,
-): Promise<BuildRow> {
+): Promise<BuildRow | undefined> {
   const row: BuildRow = {
     ...fresh(build),
     status: 'success',
@@ -177,24 +177,29 @@ export async function createCachedBuild(
     startedAt: build.now,
     completedAt: build.now,
   };
-  await db.batch('builds.createCached', (orm) => [
-    orm.insert(builds).values(row),
-    orm.insert(auditLog).values(buildEntry(row, 'build.created', actor)),
+  const entry = buildEntry(row, 'build.created', actor);
+  const [, , made] = await db.batch('builds.createCached', (orm) => [
+    takeProject(orm, row.projectId),
+    decide(orm, entry, isThere(orm, source.id)),
+    insertWhere(orm, builds, row, decided(orm, entry)).returning({ id: builds.id }),
   ]);
-  return row;
+  return made.length > 0 ? row : undefined;
 }
 
 export async function buildById(db: Database, id: string): Promise<BuildRow | undefined> {
   return (await db.query('builds.byId', (orm) => orm.select().from(builds).where(eq(builds.id, id))))[0];
 }
 
-/** A build as the world may see it: undefined where there is none, or the account that owns its project is disabled. */
+/**
+ * A build as the world may see it: undefined where there is none, its project is in the trash or on its way out, or the
+ * account that owns the project is disabled.
+ */
 export async function shownBuild(db: Database, id: string): Promise<BuildRow | undefined> {
   const [found] = await db.query('builds.shown', (orm) =>
     orm
       .select({ build: builds })
       .from(builds)
-      .innerJoin(projects, eq(projects.id, builds.projectId))
+      .innerJoin(projects, and(eq(projects.id, builds.projectId), isLiveProject))
       .innerJoin(users, and(eq(users.id, projects.ownerId), isNull(users.disabledAt)))
       .where(eq(builds.id, id)),
   );
@@ -337,6 +342,7 @@ export async function stalledBuilds(db: Database, now: number, limit: number): P
 
 /** What the BuildRun object writes into the row; the rest of the row never changes. */
 const projected = [
+  'userId',
   'status',
   'progress',
   'step',

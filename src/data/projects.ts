@@ -68,6 +68,9 @@ export interface NewProject {
 /** Holds a project until the batch ends: whoever else changes it, its members or its invites waits, and what is counted stays counted. */
 export const takeProject = (orm: Orm, id: string) => orm.update(projects).set({ id }).where(eq(projects.id, id));
 
+/** Of a project: ready, and not in the trash. What of it the world may see is seen only then. */
+export const isLiveProject = and(eq(projects.state, 'ready'), isNull(projects.deletedAt));
+
 /** The project, as long as whoever acts on it owns it; the platform may always. */
 const managed = (id: string, actorId: string | null): SQL | undefined =>
   and(eq(projects.id, id), eq(projects.state, 'ready'), actorId === null ? undefined : eq(projects.ownerId, actorId));

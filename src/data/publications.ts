@@ -10,7 +10,7 @@ import type { BuildRow } from './builds.ts';
 import { has, insertWhere } from './conditional.ts';
 import type { Database, Orm } from './database.ts';
 import { UniqueViolation } from './engines/engine.ts';
-import { takeProject } from './projects.ts';
+import { isLiveProject, takeProject } from './projects.ts';
 import { builds, projects, publications, slugs, users } from './schema/sqlite.ts';
 import { iso } from './time.ts';
 
@@ -74,18 +74,14 @@ export async function publishedAt(db: Database, slug: string): Promise<Published
           createdAt: publications.createdAt,
         })
         .from(publications)
-        .innerJoin(
-          projects,
-          and(eq(projects.id, publications.projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)),
-        )
+        .innerJoin(projects, and(eq(projects.id, publications.projectId), isLiveProject))
         .innerJoin(users, and(eq(users.id, projects.ownerId), isNull(users.disabledAt)))
         .where(eq(publications.slug, slug)),
     )
   )[0];
 }
 
-const isLive = (orm: Orm, projectId: string): SQL =>
-  has(orm, projects, and(eq(projects.id, projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)));
+const isLive = (orm: Orm, projectId: string): SQL => has(orm, projects, and(eq(projects.id, projectId), isLiveProject));
 
 /** That a build may be shown to the world. */
 const isPublishable = (orm: Orm, build: Pick<BuildRow, 'id' | 'projectId'>): SQL =>

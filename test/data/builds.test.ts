@@ -16,6 +16,7 @@ import {
   outputIsShared,
   projectBuild,
   projectionOf,
+  removeBuild,
   stalledBuilds,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
@@ -168,8 +169,31 @@ onBothEngines('Builds', (store) => {
     if (!source) throw new Error('no source');
     expect(await outputIsShared(db, source)).toBe(false);
     const cached = await createCachedBuild(db, newBuild(projectId, userId), source, by(userId));
-    expect(await buildById(db, cached.id)).toMatchObject({ cached: true, outputOf: fresh, status: 'success' });
+    if (!cached) throw new Error('not made');
+    expect(await buildById(db, cached.id)).toEqual(cached);
+    expect(cached).toMatchObject({ cached: true, outputOf: fresh, status: 'success', lockHash: null });
     expect(await outputIsShared(db, source)).toBe(true);
+  });
+
+  it('are not repeated once they are removed, also when both happen at once: no success without its files', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    for (let n = 0; n < 8; n += 1) {
+      const id = await someBuild(db, projectId, userId);
+      await move(db, id, { status: 'success', outputOf: id });
+      const source = await buildById(db, id);
+      if (!source) throw new Error('no source');
+      const remove = async (): Promise<boolean> => {
+        await removeBuild(db, source, by(userId));
+        return await outputIsShared(db, source);
+      };
+      const repeat = newBuild(projectId, userId);
+      const [cached, isKept] = await Promise.all([createCachedBuild(db, repeat, source, by(userId)), remove()]);
+      expect(isKept).toBe(cached !== undefined);
+      expect(await buildById(db, repeat.id)).toEqual(cached);
+      expect(await createCachedBuild(db, newBuild(projectId, userId), source, by(userId))).toBeUndefined();
+    }
   });
 
   it('list in pages, newest first, filtered, stable while others are made', async () => {

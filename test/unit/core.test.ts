@@ -154,7 +154,7 @@ describe('Back-off', () => {
 
 describe('Build keys', () => {
   const options = BuildOptions.parse({ entry: 'src/main.ts', define: { A: '1', B: '2' } });
-  const input = { treeHash: 'a'.repeat(64), target: 'web' as const, options, lock: null };
+  const input = { name: 'Game', treeHash: 'a'.repeat(64), target: 'web' as const, options, lock: null };
 
   it('do not depend on the order of options or of their entries', () => {
     const reversed = Object.fromEntries(Object.entries(options).reverse()) as BuildOptions;
@@ -170,6 +170,7 @@ describe('Build keys', () => {
   it('differ with everything that makes other bytes', () => {
     const keys = [
       buildKey(input),
+      buildKey({ ...input, name: 'Another' }),
       buildKey({ ...input, treeHash: 'b'.repeat(64) }),
       buildKey({ ...input, target: 'electron' }),
       buildKey({ ...input, lock: '{}' }),

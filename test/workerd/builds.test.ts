@@ -15,6 +15,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { buildById } from '../../src/data/builds.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { buildPolicy } from '../../src/durable-objects/build/quota.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
@@ -184,6 +185,21 @@ describe('a build', () => {
       json: { projectId: world.projectId, options: { minify: false } },
     });
     expect((await expectJson<{ build: Build }>(other, 202)).build.cached).toBe(false);
+    // The name stands in what is made.
+    const path = `/api/projects/${world.projectId}`;
+    const { project } = await expectJson<{ project: { name: string } }>(
+      await call('GET', path, { as: world.owner }),
+      200,
+    );
+    const name = async (to: string): Promise<void> => {
+      await expectJson(await call('PATCH', path, { as: world.owner, json: { name: to } }), 200);
+    };
+    const post = (): Promise<Response> =>
+      call('POST', '/api/builds', { as: world.editor, json: { projectId: world.projectId } });
+    await name('Another name');
+    await expectJson(await post(), 202);
+    await name(project.name);
+    await expectJson(await post(), 200);
     expect((await call('DELETE', `/api/builds/${build.id}`, { as: world.owner })).status).toBe(204);
     expect((await call('GET', '/', { host: `${again.build.id}.play.test` })).status).toBe(200);
   });
@@ -444,6 +460,28 @@ describe('builds of a day', () => {
     await use(2);
     await call('DELETE', `/api/builds/${id}`, { as: world.viewer });
     expect(await expectProblem(await retry(), 429)).toBe('rate_limited');
+  });
+
+  it('are those of whoever tries again, and not of whose build it was', async () => {
+    await use(0.5);
+    const { id } = await newBuild();
+    await call('DELETE', `/api/builds/${id}`, { as: world.viewer });
+    const before = await used();
+    const again = await expectJson<{ build: Build }>(
+      await call('POST', `/api/builds/${id}/retry`, { as: world.editor }),
+      202,
+    );
+    expect(again.build).toMatchObject({ status: 'queued', userId: world.editor.id });
+    expect(await used()).toBe(before);
+    // Its places and its end as well: fairness reads the row.
+    expect(await buildById(openDatabase(env), id)).toMatchObject({ userId: world.editor.id });
+    expect(await expectProblem(await call('DELETE', `/api/builds/${id}`, { as: world.viewer }), 403)).toBe('forbidden');
+    expect((await call('DELETE', `/api/builds/${id}`, { as: world.editor })).status).toBe(204);
+    await use(2);
+    expect(await expectProblem(await call('POST', `/api/builds/${id}/retry`, { as: world.viewer }), 429)).toBe(
+      'rate_limited',
+    );
+    await use(0);
   });
 
   it('are not those that are answered from the cache', async () => {

@@ -180,14 +180,17 @@ describe('what is published', () => {
     const { id } = await finishedBuild(world.owner, projectId, [page('here')]);
     const { slug } = await publish(id, {}, world.owner);
     expect(slug).toBe('comes-and-goes');
-    expect((await at(slug)).status).toBe(200);
+    // The play URL of each build, published or not, is one that people pass on as well.
+    const statuses = async (): Promise<number[]> => [(await at(slug)).status, (await at(id)).status];
+    expect(await statuses()).toEqual([200, 200]);
     const path = `/api/projects/${projectId}`;
     expect((await call('DELETE', path, { as: world.owner })).status).toBe(204);
-    expect((await at(slug)).status).toBe(404);
+    expect(await statuses()).toEqual([404, 404]);
     await expectJson(await call('POST', `${path}/restore`, { as: world.owner }), 200);
     expect(await (await at(slug)).text()).toBe('here');
+    expect(await (await at(id)).text()).toBe('here');
     expect((await call('DELETE', `${path}?permanent=true`, { as: world.owner })).status).toBe(204);
-    expect((await at(slug)).status).toBe(404);
+    expect(await statuses()).toEqual([404, 404]);
   });
 
   it('stays when the project gets another owner', async () => {

@@ -84,6 +84,8 @@ export const buildEndpoints = {
     tag: 'Builds',
     summary: 'Build the same snapshot again',
     access: build('build.create'),
+    description:
+      'Of a failed or cancelled build. It becomes the build of whoever asks, as `userId` says, and is counted for them.',
     rate: 'build',
     responses: { 202: { description: 'Queued', json: BuildEnvelope } },
     errors: ['conflict'],

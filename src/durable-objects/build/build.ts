@@ -310,13 +310,17 @@ export class BuildCore {
     return true;
   }
 
-  /** Failed or cancelled → queued again, on the same snapshot, counted anew. Throws `conflict` otherwise. */
+  /**
+   * Failed or cancelled → queued again, on the same snapshot. From here on it is the build of whoever asked: it is counted
+   * for them, in their places and their turn. Throws `conflict` otherwise.
+   */
   async retry(by: Actor): Promise<void> {
     if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
       throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
     const entries = this.#noted('build.retried', by);
     this.#atomically(() => {
-      this.#save({ ...this.state, charged: true, failures: 0, misses: 0, queuedAt: this.#ports.now() });
+      const userId = by.actorId ?? this.state.userId;
+      this.#save({ ...this.state, userId, charged: true, failures: 0, misses: 0, queuedAt: this.#ports.now() });
       this.#requeue(0, { entries });
     });
     await this.#project();
@@ -470,6 +474,7 @@ export class BuildCore {
       lockHash,
       // The next build of this tree is given the lock that this one made, so its key must say so.
       key: buildKey({
+        name: this.state.projectName,
         treeHash: this.state.treeHash,
         target: this.state.target,
         options: this.state.options as BuildOptions,

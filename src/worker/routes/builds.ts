@@ -59,7 +59,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     );
     const { assets, lockHash, wasBuilt } = await buildBasis(db, projectId, now - limits.build.lockTtl);
     const treeHash = await buildSource(c, projectId, checkpoint.treeHash, assets);
-    const key = buildKey({ treeHash, target, options, lock: lockHash });
+    const key = buildKey({ name: project.name, treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),
       projectId,
@@ -76,11 +76,10 @@ export function buildRoutes(app: Hono<AppEnv>): void {
 
     const finished = wasBuilt ? await finishedBuild(db, projectId, key) : undefined;
     // Its output may be on its way out at this moment.
-    if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id)))
-      return {
-        status: 200,
-        body: { build: toBuild(await createCachedBuild(db, build, finished, actorOf(c, user.userId)), config) },
-      };
+    if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id))) {
+      const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId));
+      if (repeated) return { status: 200, body: { build: toBuild(repeated, config) } };
+    }
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
     const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
@@ -196,7 +195,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.retryBuild, async (c, { build, user }) => {
     const run = buildRun(c.env, build.id);
-    await counted(c, build.userId, () => unwrap(run.retry(actorOf(c, user.userId))));
+    await counted(c, user.userId, () => unwrap(run.retry(actorOf(c, user.userId))));
     return { status: 202, body: { build: await unwrap(run.show()) } };
   });
 }

@@ -453,8 +453,10 @@ describe('Success', () => {
     const lockHash = sha256('{"lockfileVersion":3}');
     expect(world.core.state.lockHash).toBe(lockHash);
     expect([...world.locks]).toEqual([[lockHash, '{"lockfileVersion":3}']]);
-    const { treeHash, target } = world.core.state;
-    expect(world.core.state.key).toBe(buildKey({ treeHash, target, options: BuildOptions.parse({}), lock: lockHash }));
+    const { treeHash, target, projectName } = world.core.state;
+    expect(world.core.state.key).toBe(
+      buildKey({ name: projectName, treeHash, target, options: BuildOptions.parse({}), lock: lockHash }),
+    );
     expect(world.core.state.key).not.toBe(key);
   });
 
@@ -602,6 +604,8 @@ describe('Failure', () => {
       completedAt: null,
     });
     expect(world.wakes.at(-1)).toBe(`${buildId} 2`);
+    // It is theirs from now on: place, turn, and what is given back.
+    expect(world.projected.at(-1)).toMatchObject({ status: 'queued', userId: someone.actorId });
     expect((await world.claim()).attempt).toBe(2);
     expect(await codeOf(world.core.retry(someone))).toBe('conflict');
   });
