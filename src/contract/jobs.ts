@@ -89,6 +89,10 @@ export const AssetStart = z.object({
 export const OptimizedType = z.enum(['image/svg+xml', 'model/gltf-binary', 'model/gltf+json']);
 export type OptimizedType = z.infer<typeof OptimizedType>;
 
+/** As what a runner makes an asset smaller; undefined: it does not. An avatar is a GLB with parts that no general tool keeps. */
+export const optimizedTypeOf = ({ name, mimeType }: { name: string; mimeType: string }): OptimizedType | undefined =>
+  /\.vrm$/i.test(name) ? undefined : OptimizedType.safeParse(mimeType).data;
+
 const ofAsset = z.object({
   size: z.int().min(0),
   hash: Sha256,

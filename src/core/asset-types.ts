@@ -2,6 +2,8 @@ import { fileTypeFromBuffer } from 'file-type';
 import { SaxesParser } from 'saxes';
 import type { AssetType } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
+import { judgeClaim } from './asset-claims.ts';
+import { bytesOfNoType, type Kind, kinds, photoshop, servedAs, signatures, svg, textual } from './asset-kinds.ts';
 import { validPath } from './paths.ts';
 
 /**
@@ -9,89 +11,11 @@ import { validPath } from './paths.ts';
  * extension says only what somebody expects, and must be one of these.
  */
 
-interface Kind {
-  readonly type: AssetType;
-  /** Types that bytes of this kind are recognised as; for text and opaque kinds the one that it is served as. */
-  readonly mimes: readonly [string, ...string[]];
-  /** `magic`: known by its first bytes. `text`: UTF-8. `opaque`: bytes that nothing recognises. */
-  readonly by: 'magic' | 'text' | 'opaque';
-}
-
-const magic = (type: AssetType, ...mimes: [string, ...string[]]): Kind => ({ type, mimes, by: 'magic' });
-const text = (type: AssetType, mime: string): Kind => ({ type, mimes: [mime], by: 'text' });
-const opaque = (type: AssetType, mime: string): Kind => ({ type, mimes: [mime], by: 'opaque' });
-
-const svg = 'image/svg+xml';
-
-const kinds: Readonly<Record<string, Kind>> = {
-  png: magic('image', 'image/png', 'image/apng'),
-  apng: magic('image', 'image/apng', 'image/png'),
-  jpg: magic('image', 'image/jpeg'),
-  jpeg: magic('image', 'image/jpeg'),
-  gif: magic('image', 'image/gif'),
-  webp: magic('image', 'image/webp'),
-  avif: magic('image', 'image/avif'),
-  bmp: magic('image', 'image/bmp'),
-  ico: magic('image', 'image/x-icon'),
-  svg: magic('image', svg),
-  psd: magic('other', 'image/vnd.adobe.photoshop'),
-  ktx: magic('image', 'image/ktx'),
-  mp3: magic('audio', 'audio/mpeg'),
-  wav: magic('audio', 'audio/wav'),
-  ogg: magic('audio', 'audio/ogg', 'video/ogg'),
-  oga: magic('audio', 'audio/ogg'),
-  opus: magic('audio', 'audio/ogg'),
-  flac: magic('audio', 'audio/flac'),
-  aac: magic('audio', 'audio/aac'),
-  m4a: magic('audio', 'audio/x-m4a', 'audio/mp4', 'video/mp4'),
-  mid: magic('audio', 'audio/midi'),
-  midi: magic('audio', 'audio/midi'),
-  weba: magic('audio', 'video/webm'),
-  mp4: magic('video', 'video/mp4'),
-  m4v: magic('video', 'video/x-m4v', 'video/mp4'),
-  webm: magic('video', 'video/webm'),
-  ogv: magic('video', 'video/ogg', 'audio/ogg'),
-  mov: magic('video', 'video/quicktime'),
-  woff: magic('font', 'font/woff'),
-  woff2: magic('font', 'font/woff2'),
-  ttf: magic('font', 'font/ttf'),
-  otf: magic('font', 'font/otf'),
-  glb: magic('model', 'model/gltf-binary'),
-  gltf: text('model', 'model/gltf+json'),
-  obj: text('model', 'model/obj'),
-  mtl: text('model', 'model/mtl'),
-  fbx: opaque('model', 'application/octet-stream'),
-  json: text('data', 'application/json'),
-  atlas: text('data', 'text/plain'),
-  fnt: text('data', 'text/plain'),
-  txt: text('data', 'text/plain'),
-  md: text('data', 'text/markdown'),
-  csv: text('data', 'text/csv'),
-  tsv: text('data', 'text/tab-separated-values'),
-  xml: text('data', 'application/xml'),
-  tmx: text('data', 'application/xml'),
-  tsx: text('data', 'application/xml'),
-  yaml: text('data', 'application/yaml'),
-  yml: text('data', 'application/yaml'),
-  toml: text('data', 'application/toml'),
-  glsl: text('data', 'text/plain'),
-  vert: text('data', 'text/plain'),
-  frag: text('data', 'text/plain'),
-  wgsl: text('data', 'text/wgsl'),
-  bin: opaque('data', 'application/octet-stream'),
-  dat: opaque('data', 'application/octet-stream'),
-  ktx2: opaque('image', 'image/ktx2'),
-  basis: opaque('image', 'application/octet-stream'),
+/** The kind that bytes are of whose name says nothing: the first whose own type it is, else the first that may be so. */
+const kindOfBytes = (found: string): Kind | undefined => {
+  const all = Object.values(kinds).filter(({ by, mimes }) => by !== 'text' && mimes.includes(found));
+  return all.find(({ mimes }) => mimes[0] === found) ?? all[0];
 };
-
-/** The kind that bytes are of whose name says nothing. */
-const byMime: ReadonlyMap<string, Kind> = new Map(
-  Object.values(kinds)
-    .filter(({ by }) => by === 'magic')
-    .flatMap((kind) => kind.mimes.map((mime) => [mime, kind] as const))
-    // The first kind with a type is the usual one.
-    .reverse(),
-);
 
 export interface AssetKind {
   readonly type: AssetType;
@@ -146,9 +70,13 @@ function isSvg(head: string): boolean {
 }
 
 /** `text`: nothing more is known of it. Null: nothing at all is. */
-async function recognise(head: Uint8Array): Promise<string | null> {
+async function recognise(head: Uint8Array, extension: string): Promise<string | null> {
+  const called = kinds[extension];
+  if (called?.begins?.(head)) return called.mimes[0];
   const content = textIn(head);
   if (content !== null && /^\ufeff?\s*</.test(content) && isSvg(content)) return svg;
+  const signed = signatures.find(({ begins }) => begins?.(head));
+  if (signed) return signed.mimes[0];
   const found = await fileTypeFromBuffer(head);
   if (found && found.mime !== 'application/xml') return found.mime.split(';')[0] ?? null;
   return content === null ? null : 'text';
@@ -161,33 +89,52 @@ function agree(extension: string, found: string | null, head: Uint8Array): Asset
   const kind = kinds[extension];
   if (!kind) {
     if (found === 'text') return { type: 'data', mimeType: 'text/plain' };
-    if (found === null) return { type: 'other', mimeType: 'application/octet-stream' };
-    const known = byMime.get(found);
-    return known ? { type: known.type, mimeType: found } : null;
+    if (found === null) return { type: 'other', mimeType: bytesOfNoType };
+    const known = kindOfBytes(found);
+    return known ? { type: known.type, mimeType: servedAs(known, found) } : null;
   }
-  switch (kind.by) {
+  const { type, mimes, by } = kind;
+  const isText = found === 'text' || (found !== null && textual.has(found) && textIn(head) !== null);
+  switch (by) {
     case 'magic':
-      return found !== null && kind.mimes.includes(found) ? { type: kind.type, mimeType: servedAs(kind, found) } : null;
+      return found !== null && mimes.includes(found) ? { type, mimeType: servedAs(kind, found) } : null;
     case 'text': {
-      const isJson = kind.mimes[0].endsWith('json');
+      const isJson = /[/+]json$/.test(mimes[0]);
       const begins = isJson ? /^\ufeff?\s*["{[\dtfn-]/ : /^/;
-      return found === 'text' && begins.test(textIn(head) ?? '') ? { type: kind.type, mimeType: kind.mimes[0] } : null;
+      return isText && begins.test(textIn(head) ?? '') ? { type, mimeType: mimes[0] } : null;
     }
     case 'opaque':
-      return found === null || found === 'text' ? { type: kind.type, mimeType: kind.mimes[0] } : null;
+      return found === null || isText || mimes.includes(found) ? { type, mimeType: servedAs(kind, mimes[0]) } : null;
   }
 }
 
-/** A container of sound alone is served as sound: browsers play it in `<audio>`. */
-const servedAs = ({ type }: Kind, found: string): string =>
-  type === 'audio' && found.startsWith('video/') ? found.replace('video/', 'audio/') : found;
-
-/** What a sender says that bytes are, seen by the groups of the types that can be told from bytes. */
+/** Whether a name that we know nothing by says at least another group than the bytes are of. */
 function contradicts(claim: string, { type }: AssetKind): boolean {
   const group = claim.split('/')[0] ?? '';
   if (!['image', 'audio', 'video', 'font'].includes(group)) return false;
   const heard = (name: string): boolean => name === 'audio' || name === 'video';
   return group !== type && !(heard(group) && heard(type));
+}
+
+/** Says what the bytes are in place of what a name promises, and how they would be called. */
+function misnamed(name: string, extension: string, found: string | null): KilnError {
+  const what = found === null ? 'bytes of no known type' : found === 'text' ? 'text' : found;
+  if (extension === '') return mismatch(`The bytes are ${what}, which is no type of an asset.`);
+  const better = found === null ? name : renamedTo(name, found);
+  return mismatch(
+    `The name ends in .${extension}, and the bytes are ${what}.${better === name ? '' : ` Call it ${better}.`}`,
+  );
+}
+
+/** `found`: what the bytes may have been recognised as. */
+function refuseClaim(claim: string, found: readonly (string | null)[], kind: AssetKind): void {
+  const judged = found.map((one) => judgeClaim(claim, one));
+  const [first] = judged;
+  const known = first?.is !== 'unknown';
+  if (!first || judged.some(({ is }) => is === 'right')) return;
+  if (!known && !contradicts(first.name, kind)) return;
+  const sent = known ? first.name : 'another type';
+  throw mismatch(`The bytes are ${kind.mimeType}, and were sent as ${sent}. Send what they are, or ${bytesOfNoType}.`);
 }
 
 /**
@@ -200,14 +147,21 @@ export async function assetKind(
   claims: { readonly type?: AssetType | undefined; readonly mimeType?: string | undefined } = {},
 ): Promise<AssetKind> {
   const extension = extensionOf(name);
-  const found = await recognise(head);
+  const found = await recognise(head, extension);
   const kind = agree(extension, found, head);
-  if (!kind) throw mismatch(`The bytes are ${found ?? 'of no known type'}, which is not what the name says.`);
+  if (!kind) throw misnamed(name, extension, found);
   if (claims.type !== undefined && claims.type !== kind.type)
     throw mismatch(`The bytes are of type ${kind.type}, not ${claims.type}.`);
-  if (claims.mimeType !== undefined && contradicts(claims.mimeType.toLowerCase(), kind))
-    throw mismatch(`The bytes are ${kind.mimeType}, and were sent as another type.`);
+  if (claims.mimeType !== undefined) refuseClaim(claims.mimeType, [found], kind);
   return kind;
+}
+
+/** Whether bytes that are served as a type may be sent as another; throws `type_mismatch`. */
+export function fitsClaim(claim: string, kind: AssetKind): void {
+  const found = Object.values(kinds)
+    .filter((one) => one.mimes.some((mime) => servedAs(one, mime) === kind.mimeType))
+    .flatMap(({ by, mimes }) => (by === 'text' ? ['text'] : by === 'opaque' ? ['text', null, ...mimes] : mimes));
+  refuseClaim(claim, found, kind);
 }
 
 /** Whether an asset of a type may be called so; throws `type_mismatch`. */
@@ -226,10 +180,14 @@ export function renamedTo(name: string, mimeType: string): string {
   return found === undefined ? name : `${name.slice(0, name.length - extension.length)}${found}`;
 }
 
-/** What is served as a type, where that says it. */
-export const typeOfMime = (mimeType: string): AssetType | undefined =>
-  Object.values(kinds).find((kind) => kind.mimes.some((mime) => servedAs(kind, mime) === mimeType))?.type;
+/** What an asset of a name is that is served as a type; undefined: neither says it. */
+export function typeOfMime(mimeType: string, name: string): AssetType | undefined {
+  const serves = (kind: Kind): boolean => kind.mimes.some((mime) => servedAs(kind, mime) === mimeType);
+  const called = kinds[extensionOf(name)];
+  if (called && serves(called)) return called.type;
+  return mimeType === bytesOfNoType ? undefined : Object.values(kinds).find(serves)?.type;
+}
 
 /** Whether a browser may show it where it stands: nothing in it can run. */
 export const isInert = (mimeType: string): boolean =>
-  /^(?:image|audio|video|font)\//.test(mimeType) && mimeType !== svg && mimeType !== 'image/vnd.adobe.photoshop';
+  /^(?:image|audio|video|font)\//.test(mimeType) && mimeType !== svg && mimeType !== photoshop;

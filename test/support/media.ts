@@ -55,3 +55,23 @@ export const gif = (rest = ''): Uint8Array<ArrayBuffer> =>
   bytes('GIF89a', le16(1), le16(1), [0x80, 0, 0, 0, 0, 0, 255, 255, 255], rest);
 
 export const textBytes = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(new TextEncoder().encode(text));
+
+/** The first bytes of formats that browsers do not show, as their specifications have them. */
+export const beginnings = {
+  jpeg: bytes([0xff, 0xd8, 0xff, 0xe0, 0, 16], 'JFIF\0', [1, 1, 0, 0, 1, 0, 1, 0, 0]),
+  hdr: bytes('#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\n', [2, 2, 0, 1, 128, 128, 128, 128]),
+  exr: bytes([0x76, 0x2f, 0x31, 1, 2, 0, 0, 0], 'channels\0chlist\0'),
+  dds: bytes('DDS ', le32(124), le32(0x1007), le32(4), le32(4), new Uint8Array(108)),
+  /** As uncompressed pictures begin: an icon begins with the same four bytes. */
+  tga: bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], le16(2), le16(1), [24, 0], new Uint8Array(6)),
+  stl: bytes('made by a tool'.padEnd(80, ' '), le32(1), new Uint8Array(50)),
+  stlText: textBytes('solid cube\nfacet normal 0 0 1\nouter loop\n'),
+  ply: textBytes('ply\nformat ascii 1.0\nelement vertex 1\n'),
+  drc: bytes('DRACO', [2, 2, 1, 1, 0, 0]),
+  glb: bytes('glTF', le32(2), le32(24), le32(4), 'JSON', '{}  '),
+  usdz: bytes('PK\x03\x04', le16(10), le16(0), le16(0), new Uint8Array(16), le16(9), le16(0), 'cube.usdc', 'PXR-USDC'),
+  zip: bytes('PK\x03\x04', le16(20), le16(0), le16(8), new Uint8Array(16), le16(5), le16(0), 'a.txt', 'aaa'),
+  fbx: bytes('Kaydara FBX Binary  \0', [0x1a, 0], le32(7400), new Uint8Array(32)),
+  cur: bytes([0, 0, 2, 0, 1, 0, 1, 1, 0, 0], new Uint8Array(14)),
+  aseprite: bytes(le32(128), le16(0xa5e0), le16(1), new Uint8Array(120)),
+} as const;

@@ -122,6 +122,7 @@ describe('an upload in parts', () => {
     expect(asset).toMatchObject({ name: 'second.png', hash: known.hash, type: 'image' });
     expect(await download(asset.id)).toBe(known.hash);
     expect(await expectProblem(await begin({ ...known, name: 'second.mp3' }), 422)).toBe('type_mismatch');
+    expect(await expectProblem(await begin({ ...known, mimeType: 'image/jpeg' }), 422)).toBe('type_mismatch');
     // Knowing a hash gives nobody the bytes of another project.
     const made = await call('POST', '/api/projects', { as: world.stranger, json: { name: 'Other' } });
     const { project } = await expectJson<{ project: { id: string } }>(made, 201);

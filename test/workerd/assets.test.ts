@@ -6,7 +6,7 @@ import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { getTree, intakePrefix } from '../../src/data/objects.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
-import { gif, png, textBytes, wav } from '../support/media.ts';
+import { beginnings, gif, png, textBytes, wav } from '../support/media.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, type World } from './support.ts';
 
 const MiB = 1024 * 1024;
@@ -494,6 +494,11 @@ describe('hostile uploads', () => {
   it.each([
     ['HTML as image/png', 'x.png', textBytes('<!doctype html><script>1</script>'), 'image/png', 422],
     ['SVG as .png', 'x.png', textBytes('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'image/png', 422],
+    ['JPEG as .png', 'x.png', beginnings.jpeg, 'image/png', 422],
+    ['JPEG as image/png', 'nameless', beginnings.jpeg, 'image/png', 422],
+    ['PNG as text/html', 'x.png', png(1, 1), 'text/html', 422],
+    ['PNG as application/zip', 'x.png', png(1, 1), 'application/zip', 422],
+    ['PNG as model/gltf-binary', 'x.png', png(1, 1), 'model/gltf-binary', 422],
     ['a page', 'x.html', textBytes('<!doctype html>'), 'text/html', 415],
   ] as const)('#43 refuse %s, and store nothing', async (_what, name, data, mimeType, status) => {
     await expectProblem(await upload(name, data, { mimeType }), status);

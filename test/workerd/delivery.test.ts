@@ -238,6 +238,13 @@ describe('#51 what a browser could take for a page', () => {
       ),
     ],
     ['readme.md', textBytes('<script>alert(1)</script>')],
+    [
+      'house.dae',
+      textBytes('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>'),
+    ],
+    ['words.vtt', textBytes('WEBVTT\n\n<script>alert(1)</script>')],
+    ['scan.ply', textBytes('ply\ncomment <script>alert(1)</script>\n')],
+    ['cube.stl', textBytes('<!doctype html><script>alert(1)</script>')],
   ])('%s is a download of the type that it has, and never sniffed', async (name, data) => {
     const asset = await stored(name, data);
     const download = await call('GET', `/api/assets/${asset.id}/download`, { as: world.viewer });

@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { type Asset, AssetName, type AssetType, AssetUploadForm } from '../../contract/assets.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
-import { OptimizedType } from '../../contract/jobs.ts';
+import { optimizedTypeOf } from '../../contract/jobs.ts';
 import { assetKind, assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { etag } from '../../core/etag.ts';
 import { logEvent } from '../../core/log.ts';
@@ -213,7 +213,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       c.var.db,
       asset.projectId,
       asset.name,
-      { type: typeOfMime(mimeType) ?? asset.type, objectKey, hash, size, mimeType, metadata },
+      { type: typeOfMime(mimeType, asset.name) ?? asset.type, objectKey, hash, size, mimeType, metadata },
       actorOf(c, user.userId),
     );
     await tell(room, 'asset.uploaded', at.asset);
@@ -223,15 +223,15 @@ export function assetRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.optimizeAsset, async (c, { asset, room, user, body }) => {
     const before = await versionOf(c.var.db, asset);
     if (!before) throw new KilnError('not_found');
-    const optimizedType = OptimizedType.safeParse(before.version.mimeType);
-    const order = optimizedType.success ? null : planOf(before, body);
+    const optimizedType = optimizedTypeOf({ name: asset.name, mimeType: before.version.mimeType });
+    const order = optimizedType ? null : planOf(before, body);
     if (order && imagesOf(c.env)) {
       const { at, savedBytes, changed } = await optimize(c, before, user.userId, order);
       if (changed) await tell(room, 'asset.uploaded', at.asset);
       return { status: 200, body: { asset: await showAsset(c, at), savedBytes } };
     }
-    const row = optimizedType.success
-      ? await askToOptimize(c, before, optimizedType.data, user.userId, body)
+    const row = optimizedType
+      ? await askToOptimize(c, before, optimizedType, user.userId, body)
       : order && (await askForSmallerPicture(c, before, user.userId, order));
     const shown = await showAsset(c, before);
     return row

@@ -4,7 +4,7 @@ import { endpoints } from '../../contract/endpoints.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
-import { assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
+import { assetName, fitsClaim, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { uploadPartUrl } from '../../core/links.ts';
 import { signToken, verifyToken } from '../../core/tokens.ts';
 import { type AssetAt, addAssetVersion, assetById, versionOf, versionWith } from '../../data/assets.ts';
@@ -140,8 +140,10 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
     if (known && known.version.size === body.size) {
       const { objectKey, hash, size, mimeType, metadata } = known.version;
       fitsName(name, mimeType);
+      const type = typeOfMime(mimeType, name) ?? known.asset.type;
+      if (body.mimeType !== undefined) fitsClaim(body.mimeType, { type, mimeType });
       await ensureBlob(c.env.ASSETS, hash);
-      const content = { type: typeOfMime(mimeType) ?? known.asset.type, objectKey, hash, size, mimeType, metadata };
+      const content = { type, objectKey, hash, size, mimeType, metadata };
       const at = await addAssetVersion(c.var.db, projectId, name, content, actorOf(c, user.userId));
       await tell(room, at);
       return { status: 201, body: { asset: await showAsset(c, at) } };

@@ -1,6 +1,6 @@
 import type { SceneNodeValue } from '../../../../src/client/index.ts';
 import type { Asset, AssetType, Optimization } from '../../../../src/contract/assets.ts';
-import { OptimizedType } from '../../../../src/contract/jobs.ts';
+import { optimizedTypeOf } from '../../../../src/contract/jobs.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import type { IconName } from '../../ui/icon.tsx';
 import { extensionOf } from '../file-kinds.ts';
@@ -25,25 +25,23 @@ export const typeIcons: Readonly<Record<AssetType, IconName>> = {
   other: 'file',
 };
 
-/** Formats of pictures that no browser shows. */
-const unseen = new Set(['image/ktx', 'image/ktx2', 'image/x-basis', 'image/vnd.adobe.photoshop']);
+/** Formats of pictures that browsers show. */
+const seen = new Set(
+  ['png', 'apng', 'jpeg', 'gif', 'webp', 'avif', 'bmp', 'x-icon', 'svg+xml'].map((format) => `image/${format}`),
+);
 
 /** Where a picture of it is, if there is one. */
 export const pictureOf = ({ thumbnailUrl, type, mimeType, url }: Asset): string | undefined =>
-  thumbnailUrl ?? (type === 'image' && !unseen.has(mimeType) ? url : undefined);
+  thumbnailUrl ?? (type === 'image' && seen.has(mimeType) ? url : undefined);
 
 /** Whether it can become a part of a sheet. */
 export const packable = ({ mimeType, deletedAt }: Asset): boolean =>
   deletedAt === null && ['image/png', 'image/jpeg', 'image/webp'].includes(mimeType);
 
-const byRunner = new Set<string>(OptimizedType.options);
-
-/** Whether a build runner is what makes it smaller, whatever there is. */
-const shrinksLater = ({ mimeType }: Pick<Asset, 'mimeType'>): boolean => byRunner.has(mimeType);
-
 /** Whether its file can be made smaller. */
 export const shrinkable = (asset: Asset): boolean =>
-  packable(asset) || (asset.deletedAt === null && shrinksLater(asset) && asset.size <= limits.optimize.bytes);
+  packable(asset) ||
+  (asset.deletedAt === null && optimizedTypeOf(asset) !== undefined && asset.size <= limits.optimize.bytes);
 
 const reasons: Readonly<Record<string, string>> = {
   asset_broken: 'It is damaged, or parts of it lie in other files.',
