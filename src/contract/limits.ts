@@ -672,7 +672,7 @@ export const limits = {
     userBytes: 20 * 1024 * MiB,
     /** Versions of an asset; older ones make place for new ones. */
     versionsKept: 50,
-    /** Of those, older ones than this go with the next upload, but for the newest few: nobody goes back a quarter of a year … */
+    /** Of those, older ones than this go with the next upload, or once a day, but for the newest few: nobody goes back a quarter of a year … */
     versionTtl: 90 * day,
     /** … further than this. */
     versionsSpared: 10,

@@ -261,6 +261,32 @@ const isStale = (orm: Orm, projectId: string, keep: number, before: number): SQL
     sql`${assetVersions.version} <= (SELECT a.version FROM assets AS a WHERE a.id = asset_versions.asset_id) - ${keep}`,
   );
 
+/** The next projects after `after`, by id, that `removeStale` would remove something of. */
+export async function projectsWithStale(
+  db: Database,
+  keep: number,
+  before: number,
+  after: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.query('assets.projectsWithStale', (orm) =>
+    orm
+      .selectDistinct({ id: assets.projectId })
+      .from(assets)
+      .innerJoin(assetVersions, eq(assetVersions.assetId, assets.id))
+      .where(
+        and(
+          gt(assets.projectId, after),
+          lt(assetVersions.createdAt, before),
+          sql`${assetVersions.version} <= ${assets.version} - ${keep}`,
+        ),
+      )
+      .orderBy(asc(assets.projectId))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
 export interface StaleVersions {
   /** The largest of them. */
   readonly versions: readonly { readonly name: string; readonly version: AssetVersionRow }[];

@@ -12,6 +12,7 @@ import {
   eraseAsset,
   expiredAssets,
   listAssets,
+  projectsWithStale,
   removeStale,
   renameAsset,
   setTrashed,
@@ -84,6 +85,16 @@ onBothEngines('Assets', (store) => {
       ['a.png', 1],
     ]);
     expect(stale).toMatchObject({ count: 3, bytes: 33 });
+    // Projects that have such versions, by id, some at a time.
+    const both = [project, other].sort();
+    const withStale = async (keep: number, after: string, limit: number) =>
+      (await projectsWithStale(db, keep, now - limits.asset.versionTtl, after, limit)).filter((id) =>
+        both.includes(id),
+      );
+    expect(await withStale(2, '', 1000)).toEqual(both);
+    expect(await withStale(2, both[0] ?? '', 1)).toEqual([both[1]]);
+    expect(await withStale(4, '', 1000)).toEqual([project]);
+    expect(await withStale(5, '', 1000)).toEqual([]);
     const before = await bytesOf(db, project);
     for (const _time of [1, 2]) await removeStale(db, project, 2, now - limits.asset.versionTtl, by(owner));
     const kept = async (id: string) => (await versionsOf(db, id)).map(({ version }) => version);

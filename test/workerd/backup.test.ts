@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
+import { limits } from '../../src/contract/limits.ts';
 import type { Job } from '../../src/contract/maintenance.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
@@ -424,10 +425,10 @@ describe('the dump of D1', () => {
 
 describe('the garbage collector', () => {
   // What the clock does in two days, the run is told.
-  const later = async (days: number): Promise<Job> => {
+  const later = async (days: number, dryRun = false): Promise<Job> => {
     return await runInDurableObject(env.MAINTENANCE.getByName('collector'), async (_object, state) => {
       const work = new GcWork(stores(state));
-      let now = firstState(false, Date.now() + days * 86_400_000);
+      let now = firstState(dryRun, Date.now() + days * 86_400_000);
       while (now.stage !== 'done') now = await work.step(now);
       return now as unknown as Job;
     });
@@ -468,6 +469,46 @@ describe('the garbage collector', () => {
     expect(await getBlob(env.ASSETS, hash)).toBeNull();
     const image = await call('GET', `/api/projects/${world.projectId}/files/image.bin?raw=1`, { as: world.owner });
     expect(image.status).toBe(200);
+  });
+
+  it('removes old versions of assets that nobody uploads any more, in every project; a dry run only counts them', async () => {
+    const worlds = [await makeWorld(), await makeWorld()];
+    const { versionsSpared } = limits.asset;
+    const ids: string[] = [];
+    for (const { projectId, owner } of worlds) {
+      const body = new FormData();
+      body.set('projectId', projectId);
+      for (let n = 0; n < versionsSpared + 2; n += 1) body.append('files', new File([`${n}`], 'notes.txt'));
+      const answer = await call('POST', '/api/assets/batch-upload', { as: owner, body });
+      const { assets } = await expectJson<{ assets: { id: string }[] }>(answer, 201);
+      ids.push(assets[0]?.id ?? '');
+    }
+    const kept = () =>
+      Promise.all(
+        ids.map(async (id, at) => {
+          const answer = await call('GET', `/api/assets/${id}/versions`, { as: worlds[at]?.owner });
+          const { versions } = await expectJson<{ versions: { version: number }[] }>(answer, 200);
+          return [versions.length, versions.at(-1)?.version];
+        }),
+      );
+    const all = [versionsSpared + 2, 1];
+    expect((await later(89)).report).toMatchObject({ versions: 0, versionBytes: 0 });
+    expect((await later(91, true)).report).toMatchObject({ versions: 4, versionBytes: 4 });
+    expect(await kept()).toEqual([all, all]);
+    expect((await later(91)).report).toMatchObject({ versions: 4, versionBytes: 4 });
+    expect(await kept()).toEqual([
+      [versionsSpared, 3],
+      [versionsSpared, 3],
+    ]);
+    // Told in the project, and not again.
+    expect((await later(91)).report).toMatchObject({ versions: 0 });
+    const entries = await database
+      .prepare(
+        "SELECT count(*) AS n FROM audit_log WHERE action = 'asset.cleaned' AND actor_id IS NULL AND project_id = ?",
+      )
+      .bind(worlds[0]?.projectId)
+      .first('n');
+    expect(entries).toBe(1);
   });
 
   it('leaves a published game whole', async () => {

@@ -1,6 +1,8 @@
 import { limits } from '../../contract/limits.ts';
 import type { Job } from '../../contract/maintenance.ts';
 import { judgeAside, judgeLive } from '../../core/gc.ts';
+import { logEvent } from '../../core/log.ts';
+import { projectsWithStale, removeStale, staleVersions } from '../../data/assets.ts';
 import { type Key, keyOf, readRows, tables } from '../../data/dump.ts';
 import {
   asidePrefix,
@@ -24,7 +26,7 @@ import type { JobState, Work } from './job.ts';
 import { each, readRef, type Stores, written } from './stores.ts';
 
 /**
- * Removes objects that nothing refers to. Marks what rows name, then what manifests name that are in
+ * Removes versions of assets that nobody is likely to go back to, then objects that nothing refers to. Marks what rows name, then what manifests name that are in
  * use or young; lists the buckets for objects that are old and not marked; asks every room about those;
  * and only then sets aside what nobody named, and deletes what was set aside a grace period ago and is
  * still not named. docs/decisions/0007-garbage-collection.md says why nothing referenced can be lost.
@@ -33,9 +35,9 @@ import { each, readRef, type Stores, written } from './stores.ts';
  * to put back.
  */
 interface State extends JobState {
-  readonly stage: 'rows' | 'manifests' | 'live' | 'aside' | 'rooms' | 'collect' | 'done';
+  readonly stage: 'versions' | 'rows' | 'manifests' | 'live' | 'aside' | 'rooms' | 'collect' | 'done';
   readonly dryRun: boolean;
-  /** When marking began: what was put later is not judged. */
+  /** When the job began: what was put later is not judged. */
   readonly now: number;
   readonly index: number;
   readonly after: Key | null;
@@ -48,6 +50,9 @@ interface State extends JobState {
     deleted: number;
     putBack: number;
     bytes: number;
+    /** Old versions of assets, and the bytes that their projects have again. */
+    versions: number;
+    versionBytes: number;
   };
 }
 
@@ -57,8 +62,8 @@ interface Candidate {
 }
 
 export const firstState = (dryRun: boolean, now: number): State => ({
-  stage: 'rows',
-  report: { dryRun, scanned: 0, setAside: 0, deleted: 0, putBack: 0, bytes: 0 },
+  stage: 'versions',
+  report: { dryRun, scanned: 0, setAside: 0, deleted: 0, putBack: 0, bytes: 0, versions: 0, versionBytes: 0 },
   dryRun,
   now,
   index: 0,
@@ -79,6 +84,8 @@ export class GcWork implements Work {
   step(state: JobState): Promise<State> {
     const now = state as State;
     switch (now.stage) {
+      case 'versions':
+        return this.#versions(now);
       case 'rows':
         return this.#rows(now);
       case 'manifests':
@@ -98,6 +105,27 @@ export class GcWork implements Work {
 
   /** Every step leaves a state that needs nothing undone. */
   async abandon(): Promise<void> {}
+
+  /** Some projects at a time: their uploads remove such versions of one asset, which may be the last upload it ever had. */
+  async #versions(state: State): Promise<State> {
+    const { versionsSpared: keep, versionTtl } = limits.asset;
+    const before = state.now - versionTtl;
+    const report = { ...state.report };
+    const ids = await this.#stores.withDatabase(async (db) => {
+      const page = await projectsWithStale(db, keep, before, state.cursor ?? '', limits.backup.stepItems);
+      for (const id of page) {
+        const { count, bytes } = await staleVersions(db, id, keep, before);
+        report.versions += count;
+        report.versionBytes += bytes;
+        if (state.dryRun || count === 0) continue;
+        await removeStale(db, id, keep, before, { actorId: null, now: this.#stores.now() });
+        logEvent('asset.cleaned', { project: id, versions: count, bytes });
+      }
+      return page;
+    });
+    const last = ids.at(-1);
+    return last === undefined ? { ...state, report, stage: 'rows', cursor: null } : { ...state, report, cursor: last };
+  }
 
   async #rows(state: State): Promise<State> {
     const { scratch } = this.#stores;
