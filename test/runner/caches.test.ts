@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BlobCache } from '../../containers/build-runner/src/blob-cache.ts';
 import { DiskLru } from '../../containers/build-runner/src/disk-lru.ts';
@@ -68,6 +68,10 @@ describe('the cache of blobs', () => {
     cache.keep(blob.hash, answer.subarray(0, bytes.length));
     answer.fill(0);
     expect(cache.read(blob.hash)).toEqual(bytes);
+    // The disk has it later, or when the process ends.
+    expect((await BlobCache.open(join(dir, 'blobs'))).read(blob.hash)).toBeUndefined();
+    await Promise.all([cache.settle(), cache.settle()]);
+    expect(cache.read(blob.hash)).toEqual(bytes);
     expect((await BlobCache.open(join(dir, 'blobs'))).read(blob.hash)).toEqual(bytes);
     // Cut off as it was written, changed, or gone.
     const path = join(dir, 'blobs', blob.hash.slice(0, 2), blob.hash);
@@ -75,9 +79,20 @@ describe('the cache of blobs', () => {
     const next = await BlobCache.open(join(dir, 'blobs'));
     expect(next.read(blob.hash)).toBeUndefined();
     next.keep(blob.hash, bytes);
+    await next.settle();
     const last = await BlobCache.open(join(dir, 'blobs'));
     await rm(path);
     expect(last.read(blob.hash)).toBeUndefined();
+  });
+
+  it('writes small contents to disk by itself, and goes on where that cannot be done', async () => {
+    const cache = await BlobCache.open(join(dir, 'blobs'));
+    const others = Array.from({ length: 3 }, (_, n) => Buffer.from(`content ${n}`));
+    const paths = others.map((one) => join(dir, 'blobs', sha256(one).slice(0, 2), sha256(one)));
+    await rm(dirname(paths[0] ?? ''), { recursive: true });
+    for (const one of others) cache.keep(sha256(one), one);
+    const written = () => Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => null)));
+    await expect.poll(written).toEqual([null, 'content 1', 'content 2']);
   });
 
   it('takes nothing in that has not the hash it is asked for by', async () => {

@@ -1,11 +1,14 @@
 import { createHash, hash as hashOf } from 'node:crypto';
-import { constants, readFileSync, writeFileSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { newId } from '../../../src/contract/ids.ts';
 import { DiskLru } from './disk-lru.ts';
+import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
+
+const firstOf = <K, V>(map: ReadonlyMap<K, V>): [K, V] | undefined => map.entries().next().value;
 
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
@@ -17,8 +20,8 @@ export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<v
  * links: a job must not be able to change what the next one reads.
  *
  * Large contents are hashed on their way in and appear under their name by one rename, so what is there is whole and right,
- * whenever the process died. Small ones are written under their name at once and hashed when they are read: that costs less than
- * the rename, and a build reads hundreds of them.
+ * whenever the process died. Small ones are in memory first, and written under their name when no build waits for it; they are
+ * hashed when they are read. What was not written yet when the process died is fetched again.
  */
 export class BlobCache {
   readonly #dir: string;
@@ -28,6 +31,11 @@ export class BlobCache {
     maxSize: runnerLimits.blobMemoryBytes,
     sizeCalculation: ({ byteLength }) => Math.max(1, byteLength),
   });
+  /** Small contents that are not on disk yet, and how many bytes they are. */
+  readonly #unwritten = new Map<string, Buffer>();
+  #unwrittenBytes = 0;
+  #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -51,8 +59,8 @@ export class BlobCache {
 
   /** A small content; undefined when it is not here. Synchronous, as a thread for each costs more than the disk's own cache takes. */
   read(hash: string): Buffer | undefined {
-    if (!this.#index.touch(hash)) return undefined;
-    const recent = this.#recent.get(hash);
+    const recent = this.#recent.get(hash) ?? this.#unwritten.get(hash);
+    if (!this.#index.touch(hash) && !this.#unwritten.has(hash)) return undefined;
     if (recent !== undefined) return recent;
     try {
       const bytes = readFileSync(this.#pathOf(hash));
@@ -69,11 +77,40 @@ export class BlobCache {
 
   /** Takes in a small content, of which the caller has verified the hash. */
   keep(hash: string, bytes: Uint8Array): void {
-    const path = this.#pathOf(hash);
-    writeFileSync(path, bytes);
     // A copy: what is given is a part of a whole answer, which would stay with it.
-    this.#recent.set(hash, Buffer.from(bytes));
-    this.#index.add(hash, path, bytes.byteLength);
+    const copy = Buffer.from(bytes);
+    this.#recent.set(hash, copy);
+    if (this.#unwritten.has(hash)) return;
+    this.#unwritten.set(hash, copy);
+    this.#unwrittenBytes += copy.byteLength;
+    if (this.#unwrittenBytes > runnerLimits.blobMemoryBytes) void this.settle();
+    else if (this.#timer) this.#timer.refresh();
+    else this.#timer = setTimeout(() => void this.settle(), runnerLimits.blobWriteDelay).unref();
+  }
+
+  /** Writes what is not on disk yet. Never rejects. */
+  settle(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  /** One after the other, so that builds have the disk for themselves but for one file. */
+  async #write(): Promise<void> {
+    for (let next = firstOf(this.#unwritten); next !== undefined; next = firstOf(this.#unwritten)) {
+      const [hash, bytes] = next;
+      const path = this.#pathOf(hash);
+      try {
+        await writeFile(path, bytes);
+        this.#index.add(hash, path, bytes.byteLength);
+      } catch (error) {
+        // It is fetched again.
+        log('warn', 'cache.keep_failed', { error: describeError(error) });
+      }
+      this.#unwritten.delete(hash);
+      this.#unwrittenBytes -= bytes.byteLength;
+    }
   }
 
   /** Puts a large content at `target`, fetching it first when it is not here. True when it was here. */

@@ -17,6 +17,15 @@ const Environment = z.object({
     .min(1)
     .default(join(tmpdir(), 'kiln-runner'))
     .transform((value) => resolve(value)),
+  /**
+   * Work folders of the running jobs: a folder in memory (tmpfs) spares the disk thousands of small files that live for a second. It
+   * holds sources and outputs of all jobs at once.
+   */
+  WORK_DIR: z
+    .string()
+    .min(1)
+    .transform((value) => resolve(value))
+    .optional(),
   /** Jobs at once. */
   RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
   /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
@@ -51,6 +60,7 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly dir: string;
+  readonly workDir: string;
   readonly capacity: number;
   readonly registry: URL;
   /** Absolute path of the folder of Electron's release zips; null where there is none. */
@@ -66,13 +76,14 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     throw new Error(`The build runner cannot start with this environment. ${issues.join('; ')}`);
   }
   const source = readSource(parsed.data);
-  const { KILN_URL, PORT, HOST, RUNNER_DIR, RUNNER_CAPACITY, NPM_REGISTRY, ELECTRON_CACHE } = parsed.data;
+  const { KILN_URL, PORT, HOST, RUNNER_DIR, WORK_DIR, RUNNER_CAPACITY, NPM_REGISTRY, ELECTRON_CACHE } = parsed.data;
   return {
     source,
     platformUrl: KILN_URL,
     port: PORT,
     host: HOST,
     dir: RUNNER_DIR,
+    workDir: WORK_DIR ?? join(RUNNER_DIR, 'work'),
     capacity: RUNNER_CAPACITY,
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,

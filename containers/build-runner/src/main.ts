@@ -29,7 +29,7 @@ const start = async (config: Config): Promise<void> => {
   const [blobs, assets, children] = await Promise.all([
     BlobCache.open(join(config.dir, 'blobs')),
     AssetCache.open(join(config.dir, 'assets')),
-    ChildPool.open(join(config.dir, 'work'), {
+    ChildPool.open(config.workDir, {
       size: config.capacity,
       readable: [dependencies.modulesRoot, ...(electronCache === null ? [] : [electronCache])],
     }),
@@ -79,7 +79,7 @@ const start = async (config: Config): Promise<void> => {
     log('info', 'runner.stopping', { signal });
     server.close();
     await Promise.race([Promise.all([puller?.stop(), jobs.drain()]), sleep(runnerLimits.shutdownGrace)]);
-    await children.close();
+    await Promise.all([children.close(), blobs.settle()]);
     process.exit(0);
   };
   process.on('SIGTERM', (signal) => void stop(signal));

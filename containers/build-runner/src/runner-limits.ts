@@ -49,6 +49,8 @@ export const runnerLimits = {
   blobCacheBytes: 4 * GiB,
   /** Small ones of them in memory, too: a dozen projects of 500 modules. */
   blobMemoryBytes: 32 * MiB,
+  /** They are written to disk when none has come for so long: the builds of a burst do not wait for it. */
+  blobWriteDelay: 2 * second,
   /** Installed dependency trees kept on disk between jobs. */
   modulesCacheBytes: 8 * GiB,
   /** One installed tree: several times the largest engine (Babylon.js with all its packages is about 300 MB). */
