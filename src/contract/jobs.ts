@@ -23,6 +23,8 @@ import { limits } from './limits.ts';
  *     POST {platform}/api/runner/builds/{id}/outputs        small ones together, as frames, each verified → 201
  *     POST {platform}/api/runner/builds/{id}/provenance     ProvenanceRequest → DsseEnvelope
  *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
+ *     POST {platform}/api/runner/builds/{id}/success        frames: an EventBatch that ends with `success`, then small outputs
+ *                                                           that are not stored yet → EventAnswer; the platform adds `provenanceName`
  *
  * All of the platform's carry `Authorization: Bearer <job.token>`: a JWT of purpose `build` that opens one attempt of one build.
  */
@@ -216,8 +218,13 @@ export const EventBatch = z.object({
   /** Counts up from 1 within the attempt; a batch that comes twice is taken once. An empty batch is a heartbeat. */
   batch: z.int().min(1),
   events: z.array(RunnerEvent).max(limits.build.eventsPerBatch),
+  /** With the outcome: the place of this attempt is free, so that the next build may be handed over at once. */
+  vacant: z.boolean().optional(),
 });
 export type EventBatch = z.infer<typeof EventBatch>;
+
+/** The signed word on where the outputs of a build come from, among its reports. */
+export const provenanceName = 'provenance.json';
 
 export const EventAnswer = z.object({
   /** True: stop now, nobody wants the result. */

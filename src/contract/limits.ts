@@ -470,6 +470,8 @@ export const limits = {
     attempts: 3,
     /** A runner has let go of a build that was cancelled by then: it asks every second, and its child has to end. */
     cancelWithin: 2 * second,
+    /** The place of a build that has ended has been given to the next one by then; a message looks again, as queues lose less than Workers do. */
+    fillWithin: 1 * second,
     /** The runner reports at least this often … */
     heartbeat: 5 * second,
     /** … and is believed dead after this silence. */

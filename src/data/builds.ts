@@ -10,6 +10,7 @@ import {
   isNull,
   lt,
   lte,
+  ne,
   not,
   notExists,
   or,
@@ -381,6 +382,30 @@ export async function projectBuild(
       .where(and(eq(builds.id, id), lt(builds.seq, state.seq))),
     ...entries.map((entry) => orm.insert(auditLog).values(entry).onConflictDoNothing()),
   ]);
+}
+
+/**
+ * Writes that a build is being built, unless its user has as many running as they may; whether it was written. Claims that
+ * race are decided here, by the one database that knows of all of them.
+ */
+export async function startBuild(db: Database, id: string, state: BuildProjection): Promise<boolean> {
+  const { userId } = state;
+  const others = and(eq(builds.userId, userId), eq(builds.status, 'building'), ne(builds.id, id));
+  const [, , [running]] = await db.batch('builds.start', (orm) => [
+    takeUser(orm, userId),
+    orm
+      .update(builds)
+      .set(state)
+      .where(
+        and(
+          eq(builds.id, id),
+          lt(builds.seq, state.seq),
+          lt(orm.select({ n: count() }).from(builds).where(others), limits.build.runningPerUser),
+        ),
+      ),
+    orm.select({ n: count() }).from(builds).where(others),
+  ]);
+  return (running?.n ?? 0) < limits.build.runningPerUser;
 }
 
 /** Every build of a project, for its removal. */

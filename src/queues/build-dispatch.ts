@@ -16,14 +16,19 @@ export interface DispatchDeps {
   log(event: string, fields: LogFields): void;
 }
 
+/** `busy`: no runner has a place. `idle`: nothing waits. `held`: what waits may not start yet, or somebody else was faster. */
+export type DispatchOutcome = 'started' | 'busy' | 'idle' | 'held';
+
 /**
  * One wake-up: starts at most one build, the one whose turn it is, which need not be the one that the
  * message names. A crash between claim and hand-over is found by the lease of the attempt; a lost
  * message by the alarm of its build; so nothing here must be retried, and every message is acked.
  */
-export async function dispatch(deps: DispatchDeps): Promise<'started' | 'busy' | 'idle'> {
-  const candidates = (await deps.candidates()).filter(({ running }) => running < limits.build.runningPerUser);
-  if (candidates.length === 0) return 'idle';
+export async function dispatch(deps: DispatchDeps): Promise<DispatchOutcome> {
+  const waiting = await deps.candidates();
+  if (waiting.length === 0) return 'idle';
+  const candidates = waiting.filter(({ running }) => running < limits.build.runningPerUser);
+  if (candidates.length === 0) return 'held';
   // With every place taken, a claim would only be given back: the next build that ends wakes us.
   if (!(await deps.hasRoom())) return 'busy';
   for (const { id } of candidates) {
@@ -42,5 +47,5 @@ export async function dispatch(deps: DispatchDeps): Promise<'started' | 'busy' |
     await deps.release(id, claim.attempt, outcome === 'busy');
     return 'busy';
   }
-  return 'idle';
+  return 'held';
 }

@@ -8,7 +8,7 @@ import { withDatabase } from '../data/open.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
-import { dispatch } from './build-dispatch.ts';
+import { type DispatchOutcome, dispatch } from './build-dispatch.ts';
 import { buildObject } from './build-object.ts';
 import { buryOptimization, dispatchOptimization } from './optimizations.ts';
 import { handOver, runnersWithRoom } from './runner.ts';
@@ -31,7 +31,7 @@ async function claimBuild(env: Env, db: Database, id: string): Promise<Claim | n
 }
 
 /** Starts the build whose turn it is, where a runner has a place for it. */
-async function startBuild(env: Env): Promise<string> {
+export async function startBuild(env: Env): Promise<DispatchOutcome> {
   let runners: readonly string[] | null = null;
   return await withDatabase(env, (db) =>
     dispatch({
@@ -71,6 +71,8 @@ const subject = (message: z.infer<typeof Message>) =>
 
 /** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */
 export async function consume(batch: MessageBatch, env: Env): Promise<void> {
+  /** What the wake-ups of this batch have come to, once nothing waited or no place was free: all of them were there before it was asked. */
+  let settled: string | null = null;
   for (const message of batch.messages) {
     const start = Date.now();
     const fields = { queue: batch.queue, messageId: message.id, attempts: message.attempts };
@@ -82,7 +84,10 @@ export async function consume(batch: MessageBatch, env: Env): Promise<void> {
     }
     const isDead = batch.queue.endsWith('-dead');
     try {
-      const outcome = await handle(env, parsed.data, isDead, message.timestamp);
+      const isWakeUp = !isDead && 'buildId' in parsed.data;
+      const outcome: string =
+        (isWakeUp ? settled : null) ?? (await handle(env, parsed.data, isDead, message.timestamp));
+      if (isWakeUp && (outcome === 'idle' || outcome === 'busy')) settled = outcome;
       const level = outcome === 'buried' ? 'error' : 'info';
       logEvent('queue.message', { ...fields, ...subject(parsed.data), outcome, ms: Date.now() - start }, level);
       message.ack();

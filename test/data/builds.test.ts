@@ -18,6 +18,7 @@ import {
   projectionOf,
   removeBuild,
   stalledBuilds,
+  startBuild,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
@@ -129,6 +130,28 @@ onBothEngines('Builds', (store) => {
       other,
     ]);
     for (const id of made) await deleteBuildRow(db, id);
+  });
+
+  it('run in no larger number than a user may have running, also when started at once', async () => {
+    const db = store().open();
+    const [userId, other] = [await someUser(db), await someUser(db)];
+    const [mine, theirs] = [await someProject(db, userId), await someProject(db, other)];
+    const waiting = await Promise.all(Array.from({ length: 6 }, () => someBuild(db, mine, userId)));
+    const foreign = await someBuild(db, theirs, other);
+    const start = async (id: string): Promise<boolean> => {
+      const own = store().open();
+      const row = await buildById(own, id);
+      if (!row) throw new Error('no such build');
+      return await startBuild(own, id, projectionOf({ ...row, seq: row.seq + 1, status: 'building', startedAt: now }));
+    };
+    const started = await Promise.all(waiting.map(start));
+    expect(started.filter(Boolean)).toHaveLength(limits.build.runningPerUser);
+    for (const [index, id] of waiting.entries())
+      expect((await buildById(db, id))?.status).toBe(started[index] ? 'building' : 'queued');
+    // What is running is not in its own way, nor in another user's.
+    expect(await start(waiting[started.indexOf(true)] ?? '')).toBe(true);
+    expect(await start(foreign)).toBe(true);
+    for (const id of [...waiting, foreign]) await deleteBuildRow(db, id);
   });
 
   it('take a newer state and never an older one', async () => {

@@ -86,7 +86,7 @@ describe('POST /jobs', () => {
     expect(Object.keys(logged()?.phases ?? {}).sort()).toEqual(
       [
         ...['child', 'manifest', 'source', 'dependencies', 'work', 'bundle', 'package', 'sbom'],
-        ...['collect', 'provenance', 'outputs', 'upload', 'cleanup', 'outcome'],
+        ...['collect', 'outputs', 'upload', 'cleanup', 'outcome'],
       ].sort(),
     );
   });

@@ -6,11 +6,11 @@ import {
   runInDurableObject,
 } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
 import { frames, readFrames } from '../../src/contract/frames.ts';
 import { newId } from '../../src/contract/ids.ts';
-import type { DsseEnvelope, OutputFile, RunnerEvent } from '../../src/contract/jobs.ts';
+import { type DsseEnvelope, Job, type OutputFile, type RunnerEvent } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
@@ -27,6 +27,12 @@ import { call, database, expectJson, expectProblem, makeWorld, roomStub, type Wo
 let world: World;
 beforeAll(async () => {
   world = await makeWorld({ 'index.html': '<p>game</p>' });
+});
+
+// A person may have so many running, and others follow.
+afterEach(async () => {
+  const { results } = await database.prepare("SELECT id FROM builds WHERE status = 'building'").all<{ id: string }>();
+  for (const { id } of results) await call('DELETE', `/api/builds/${id}`, { as: world.owner });
 });
 
 let edits = 0;
@@ -80,10 +86,20 @@ async function runnerOf(buildId: string, attempt: number, forBuild = buildId, tt
       }),
     output: (hash: string, body: BodyInit) =>
       call('PUT', `/api/runner/builds/${buildId}/outputs/${hash}`, { headers, body }),
+    success: (batch: object, contents: readonly { hash: string; bytes: Uint8Array }[]) => {
+      const head = encode(JSON.stringify({ attempt, batch: nextBatch(buildId, attempt), ...batch }));
+      return call('POST', `/api/runner/builds/${buildId}/success`, {
+        headers: { ...headers, 'content-type': 'application/octet-stream' },
+        body: frames([{ hash: sha256(head), bytes: head }, ...contents]),
+      });
+    },
     provenance: (stated: object) =>
       call('POST', `/api/runner/builds/${buildId}/provenance`, { headers, json: { attempt, lock: null, ...stated } }),
-    events: (events: RunnerEvent[], number = nextBatch(buildId, attempt)) =>
-      call('POST', `/api/runner/builds/${buildId}/events`, { headers, json: { attempt, batch: number, events } }),
+    events: (events: RunnerEvent[], number = nextBatch(buildId, attempt), vacant = false) =>
+      call('POST', `/api/runner/builds/${buildId}/events`, {
+        headers,
+        json: { attempt, batch: number, events, vacant },
+      }),
   };
 }
 
@@ -327,6 +343,47 @@ describe('a build', () => {
     expect(await expectProblem(await runner.manifest(), 409)).toBe('conflict');
     expect((await show(build.id)).status).toBe('cancelled');
     expect(await unwrap(buildRun(env, build.id).claim())).toBeNull();
+  });
+
+  it('gives its place to the next one that waits, where its runner says that it is free, and no more than that', async () => {
+    const asked: string[] = [];
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      if (String(input).endsWith('/health')) return Response.json({ free: 2 });
+      asked.push(Job.parse(JSON.parse(String(init?.body))).buildId);
+      return Response.json({ accepted: true }, { status: 202 });
+    });
+    // Earlier tests may have left some that wait.
+    await database.prepare("UPDATE builds SET status = 'cancelled' WHERE status = 'queued'").run();
+    const [done, next, last] = [await newBuild(), await newBuild(), await newBuild()];
+    const { attempt } = await claim(done.id);
+    const runner = await runnerOf(done.id, attempt);
+    const failure: RunnerEvent = {
+      type: 'failure',
+      kind: 'user',
+      code: 'build_failed',
+      message: 'no',
+      timings: {},
+    };
+    await expectJson(await runner.events([failure], undefined, true), 200);
+    await expect.poll(() => asked).toEqual([next.id]);
+    expect([(await show(next.id)).status, (await show(last.id)).status]).toEqual(['building', 'queued']);
+    // Without that word a message does it.
+    const { status } = await runner.events([failure], 1);
+    expect([status, asked]).toEqual([200, [next.id]]);
+    vi.restoreAllMocks();
+  });
+
+  it('is claimed by one of many dispatchers, and never while its user has as many running as they may', async () => {
+    const builds = [await newBuild(), await newBuild(), await newBuild(), await newBuild(), await newBuild()];
+    const claims = await Promise.all(
+      [...builds, ...builds].map(async ({ id }) => await unwrap(buildRun(env, id).claim())),
+    );
+    expect(claims.filter((one) => one !== null)).toHaveLength(limits.build.runningPerUser);
+    const shown = await Promise.all(builds.map(({ id }) => show(id)));
+    expect(shown.filter(({ status }) => status === 'building')).toHaveLength(limits.build.runningPerUser);
+    expect(shown.filter(({ status, attempt }) => status === 'queued' && attempt === 0)).toHaveLength(
+      builds.length - limits.build.runningPerUser,
+    );
   });
 
   it('whose runner went silent is offered again when the alarm rings', async () => {
@@ -673,6 +730,68 @@ describe('#71 #72 the token of a runner', () => {
       expect(await expectProblem(await runner.outputs(new Uint8Array(body)), 413)).toBe('payload_too_large');
     }
     expect(await env.BUILDS.head(`output/${sha256(large)}`)).toBeNull();
+  });
+
+  it('reports success with the small outputs in one request, to which the platform adds its signed word on their origin', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const [page, zip] = [encode(newId()), encode(newId())];
+    const outputs: OutputFile[] = [
+      { name: 'index.html', size: page.length, sha256: sha256(page), mimeType: 'text/html', role: 'site' },
+      { name: 'game-web.zip', size: zip.length, sha256: sha256(zip), mimeType: 'application/zip', role: 'download' },
+    ];
+    const line: RunnerEvent = { type: 'log', at: Date.now(), level: 'info', step: 'package', message: 'the last line' };
+    const told = { batch: 1, events: [line, { type: 'success', outputs, timings: { bundle: 5 } }] };
+    const contents = [page, zip].map((bytes) => ({ hash: sha256(bytes), bytes }));
+
+    // One that is stored nowhere, one that is named nowhere, one whose bytes are others, one that is for another attempt.
+    expect(await expectProblem(await runner.success(told, contents.slice(1)), 409)).toBe('conflict');
+    const stray = { hash: sha256(encode('stray')), bytes: encode('stray') };
+    expect((await runner.success(told, [...contents, stray])).status).toBe(422);
+    expect((await runner.success(told, [{ hash: sha256(page), bytes: zip }])).status).toBe(422);
+    expect((await runner.success({ ...told, attempt: attempt + 1 }, contents)).status).toBe(409);
+    expect((await runner.success({ ...told, events: [line] }, contents)).status).toBe(422);
+    expect((await show(build.id)).status).toBe('building');
+
+    expect(await expectJson(await runner.success(told, contents), 200)).toEqual({ cancelled: false });
+    expect(await show(build.id)).toMatchObject({ status: 'success', timings: { bundle: 5 } });
+    const { artifacts } = await expectJson<{ artifacts: { name: string; sha256: string }[] }>(
+      await call('GET', `/api/builds/${build.id}/artifacts`, { as: world.viewer }),
+      200,
+    );
+    expect(artifacts.map(({ name }) => name)).toEqual(['game-web.zip', 'provenance.json']);
+    const report = await call('GET', `/api/builds/${build.id}/artifacts/provenance.json`, { as: world.viewer });
+    const text = await report.text();
+    expect(sha256(text)).toBe(artifacts[1]?.sha256);
+    const { payload } = JSON.parse(text) as DsseEnvelope;
+    expect(JSON.parse(atob(payload))).toMatchObject({
+      subject: [
+        { name: 'site/index.html', digest: { sha256: sha256(page) } },
+        { name: 'downloads/game-web.zip', digest: { sha256: sha256(zip) } },
+      ],
+      predicate: { buildDefinition: { externalParameters: { projectId: world.projectId } } },
+    });
+    const { logs } = await expectJson<{ logs: { message: string }[] }>(
+      await call('GET', `/api/builds/${build.id}/logs`, { as: world.viewer }),
+      200,
+    );
+    expect(logs.map(({ message }) => message)).toEqual(['the last line']);
+
+    // Its answer may have been lost: the same again is answered as before, and changes nothing.
+    expect(await expectJson(await runner.success(told, contents), 200)).toEqual({ cancelled: false });
+    expect((await show(build.id)).status).toBe('success');
+    const late = await runnerOf(build.id, attempt + 1);
+    expect(await expectProblem(await late.success({ ...told, attempt: attempt + 1 }, contents), 409)).toBe('conflict');
+  });
+
+  it('hears in answer to its success that the build was cancelled', async () => {
+    const build = await newBuild();
+    const runner = await runnerOf(build.id, (await claim(build.id)).attempt);
+    await call('DELETE', `/api/builds/${build.id}`, { as: world.viewer });
+    const told = { batch: 1, events: [{ type: 'success', outputs: [], timings: {} }] };
+    expect(await expectJson(await runner.success(told, []), 200)).toEqual({ cancelled: true });
+    expect((await show(build.id)).status).toBe('cancelled');
   });
 
   it('has the origin of its results signed, in the words of the platform', async () => {

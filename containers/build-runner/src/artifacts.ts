@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import mime from 'mime';
 import pMap from 'p-map';
+import type { Framed } from '../../../src/contract/frames.ts';
 import type { OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { inBatches } from './batches.ts';
@@ -55,43 +56,18 @@ export const collectOutputs = async (outDir: string, signal: AbortSignal): Promi
   return hashed.sort((a, b) => compare(`${a.role}/${a.name}`, `${b.role}/${b.name}`));
 };
 
-export const provenanceName = 'provenance.json';
-
-/** Has the outputs' origin signed, and adds the statement to what is uploaded. It names every output but itself. */
-export const addProvenance = async (
-  platform: Platform,
-  outputs: readonly LocalOutput[],
-  of: { readonly attempt: number; readonly lock: string | undefined; readonly outDir: string },
-  signal: AbortSignal,
-): Promise<LocalOutput[]> => {
-  const lock = of.lock === undefined ? null : createHash('sha256').update(of.lock).digest('hex');
-  const envelope = await platform.provenance(
-    {
-      attempt: of.attempt,
-      outputs: outputs.map(({ name, sha256, role }) => ({ name, sha256, role })),
-      lock,
-    },
-    signal,
-  );
-  const bytes = Buffer.from(`${JSON.stringify(envelope, null, 2)}\n`);
-  const path = join(of.outDir, outFolders.report, provenanceName);
-  await writeFile(path, bytes, { flag: 'wx' });
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return [
-    ...outputs,
-    { name: provenanceName, size: bytes.byteLength, role: 'report', mimeType: 'application/json', path, sha256 },
-  ];
-};
-
 const isSmall = ({ size }: LocalOutput): boolean => size <= limits.build.batch.partBytes;
 
-/** Uploads each distinct content once, small ones together, several requests at a time. `onProgress` gets the part of the bytes that is stored. */
+/**
+ * Uploads each distinct content once, small ones together, several requests at a time; but for the last small ones, which it answers:
+ * they go with the word of success. `onProgress` gets the part of the bytes that is stored.
+ */
 export const uploadOutputs = async (
   platform: Platform,
   outputs: readonly LocalOutput[],
   signal: AbortSignal,
   onProgress: (done: number) => void,
-): Promise<void> => {
+): Promise<readonly Framed[]> => {
   const distinct = [...new Map(outputs.map((output) => [output.sha256, output])).values()];
   const total = distinct.reduce((sum, output) => sum + output.size, 0);
   let stored = 0;
@@ -99,22 +75,27 @@ export const uploadOutputs = async (
     stored += size;
     onProgress(total === 0 ? 1 : stored / total);
   };
+  const contentsOf = (batch: readonly LocalOutput[]): Promise<Framed[]> =>
+    Promise.all(batch.map(async ({ sha256, path }) => ({ hash: sha256, bytes: await readFile(path) })));
   const putTogether = async (batch: readonly LocalOutput[]): Promise<void> => {
-    const contents = await Promise.all(
-      batch.map(async ({ sha256, path }) => ({ hash: sha256, bytes: await readFile(path) })),
-    );
-    await platform.putOutputs(contents, signal);
+    await platform.putOutputs(await contentsOf(batch), signal);
     onStored(batch.reduce((sum, { size }) => sum + size, 0));
   };
   const putAlone = async (output: LocalOutput): Promise<void> => {
     await platform.putOutput(output, signal);
     onStored(output.size);
   };
+  const batches = inBatches(distinct.filter(isSmall), ({ size }) => size);
+  const last = batches.pop() ?? [];
   const requests = [
-    ...inBatches(distinct.filter(isSmall), ({ size }) => size).map((batch) => () => putTogether(batch)),
+    ...batches.map((batch) => () => putTogether(batch)),
     ...distinct.filter((output) => !isSmall(output)).map((output) => () => putAlone(output)),
   ];
   await pMap(requests, (request) => request(), { concurrency: runnerLimits.uploads, signal });
+  const rest = await contentsOf(last);
+  // Told in the same request that stores them.
+  onStored(last.reduce((sum, { size }) => sum + size, 0));
+  return rest;
 };
 
 const hashFile = async (path: string, signal: AbortSignal): Promise<string> => {

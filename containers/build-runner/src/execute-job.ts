@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pMap from 'p-map';
+import type { Framed } from '../../../src/contract/frames.ts';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { addProvenance, collectOutputs, uploadOutputs } from './artifacts.ts';
+import { collectOutputs, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
 import { inBatches, inTurns } from './batches.ts';
 import type { BlobCache, FetchBlob } from './blob-cache.ts';
@@ -36,24 +37,14 @@ export interface JobDeps {
 type Timings = Partial<Record<BuildStep, number>>;
 
 /** What an attempt is made of. `work` is the child's part as it looks from here, the way there and back included. */
-type JobPhase =
-  | BuildStep
-  | ChildPhase
-  | 'child'
-  | 'manifest'
-  | 'work'
-  | 'collect'
-  | 'provenance'
-  | 'outputs'
-  | 'cleanup'
-  | 'outcome';
+type JobPhase = BuildStep | ChildPhase | 'child' | 'manifest' | 'work' | 'collect' | 'outputs' | 'cleanup' | 'outcome';
 
 /** Milliseconds of what a step is made of, for the operator: where the wall time of an attempt goes, finer than people are told. */
 type Phases = Partial<Record<JobPhase, number>>;
 
 /**
  * Runs one attempt of one build from its manifest to its outcome, which the platform hears of as the
- * last event. Never rejects. The order matters: outputs are stored before success is reported, so a crash
+ * last event. Never rejects. The order matters: outputs are stored before success is reported, or go with the report of it, so a crash
  * in between leaves unreferenced bytes and no half build; and the work folder goes only after the child
  * that works in it. `stop` ends the attempt early; its reason decides whether anything is said. `onWorked` is called
  * when nothing is left but to say how it went.
@@ -69,7 +60,8 @@ export const executeJob = async (
   const phases: Phases = {};
   // Sending outlives the work: the outcome has to be told after everything else has been stopped.
   const silence = new AbortController();
-  const reporter = new Reporter((batch, signal) => deps.platform.sendEvents(batch, signal), {
+  const reporter = new Reporter({
+    send: (batch, signal) => deps.platform.sendEvents(batch, signal),
     attempt: job.attempt,
     secrets: [job.token],
     onStop: (reason) => stop.abort(reason),
@@ -83,10 +75,14 @@ export const executeJob = async (
 
   let end: string;
   try {
-    const { outputs, lock } = await attempt(job, deps, reporter, { timings, phases }, stop.signal).finally(onWorked);
+    const { outputs, rest, lock } = await attempt(job, deps, reporter, { timings, phases }, stop.signal).finally(
+      onWorked,
+    );
     stop.signal.throwIfAborted();
     await inPhase(phases, 'outcome', () =>
-      reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) }),
+      reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) }, (batch, signal) =>
+        deps.platform.sendSuccess(batch, rest, signal),
+      ),
     );
     end = 'success';
   } catch (error) {
@@ -138,7 +134,7 @@ const attempt = async (
   reporter: Reporter,
   { timings, phases }: { readonly timings: Timings; readonly phases: Phases },
   signal: AbortSignal,
-): Promise<{ outputs: OutputFile[]; lock: string | undefined }> => {
+): Promise<{ outputs: OutputFile[]; rest: readonly Framed[]; lock: string | undefined }> => {
   const progress = (step: BuildStep, done: number): void => reporter.progress(step, overallProgress(step, done));
   const timed = async <T>(step: BuildStep, work: () => Promise<T>): Promise<T> => {
     progress(step, 0);
@@ -206,16 +202,14 @@ const attempt = async (
     signal.throwIfAborted();
     if (job.options.optimizeAssets) await deps.assets.keep(job.projectId, hashes, assetCache.found);
 
-    const outputs = await timed('upload', async () => {
-      const made = await inPhase(phases, 'collect', () => collectOutputs(work.out, signal));
-      const of = { attempt: job.attempt, lock: installed?.lock, outDir: work.out };
-      const found = await inPhase(phases, 'provenance', () => addProvenance(deps.platform, made, of, signal));
-      await inPhase(phases, 'outputs', () =>
+    const made = await timed('upload', async () => {
+      const found = await inPhase(phases, 'collect', () => collectOutputs(work.out, signal));
+      const rest = await inPhase(phases, 'outputs', () =>
         uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done)),
       );
-      return found.map((output) => OutputFile.parse(output));
+      return { outputs: found.map((output) => OutputFile.parse(output)), rest };
     });
-    return { outputs, lock: installed?.lock };
+    return { ...made, lock: installed?.lock };
   } finally {
     signal.removeEventListener('abort', kill);
     await inPhase(phases, 'cleanup', () => child.dispose());

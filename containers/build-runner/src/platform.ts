@@ -3,13 +3,11 @@ import { openAsBlob } from 'node:fs';
 import pRetry, { AbortError } from 'p-retry';
 import { type Framed, framedSize, frames, readFrames } from '../../../src/contract/frames.ts';
 import {
-  DsseEnvelope,
   type EventAnswer,
   EventAnswer as EventAnswerSchema,
   type EventBatch,
   JobManifest,
   type JobTicket,
-  type ProvenanceRequest,
   StartedJob,
 } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
@@ -33,10 +31,10 @@ export interface Platform {
     output: { sha256: string; path: string; mimeType: string; size: number },
     signal: AbortSignal,
   ): Promise<void>;
-  /** The platform's signed word on where the outputs come from. */
-  provenance(stated: ProvenanceRequest, signal: AbortSignal): Promise<DsseEnvelope>;
   /** Delivers one batch; retried until it is answered or `signal` aborts. */
   sendEvents(batch: EventBatch, signal: AbortSignal): Promise<EventAnswer>;
+  /** Delivers the last batch, of a build that has succeeded, with the small outputs that are not stored yet. Retried as `sendEvents`. */
+  sendSuccess(batch: EventBatch, outputs: readonly Framed[], signal: AbortSignal): Promise<EventAnswer>;
 }
 
 interface Request {
@@ -48,6 +46,11 @@ interface Request {
 export const postOf = (value: object): (() => Request) => {
   const body = JSON.stringify(value);
   return () => ({ method: 'POST', body, headers: { 'content-type': 'application/json' } });
+};
+
+const postOfFrames = (contents: readonly Framed[]): (() => Request) => {
+  const body = frames(contents);
+  return () => ({ method: 'POST', body, headers: { 'content-type': 'application/octet-stream' } });
 };
 
 /** The platform says that this attempt is over: forged, expired, gone, or overtaken by another one. */
@@ -166,9 +169,7 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
       }),
 
     putOutputs: (outputs, signal) => {
-      const body = frames(outputs);
-      const headers = { 'content-type': 'application/octet-stream' };
-      const init = (): Request => ({ method: 'POST', body, headers });
+      const init = postOfFrames(outputs);
       return call('outputs', { signal, retries: runnerLimits.transferRetries, init }, async (response) => {
         await response.body?.cancel();
       });
@@ -192,14 +193,17 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
         },
       ),
 
-    provenance: (stated, signal) =>
-      call('provenance', { signal, retries: runnerLimits.transferRetries, init: postOf(stated) }, async (response) =>
-        DsseEnvelope.parse(await response.json()),
-      ),
-
     sendEvents: (batch, signal) => {
       const init = postOf(batch);
       return call('events', { signal, retries: Number.POSITIVE_INFINITY, init }, async (response) =>
+        EventAnswerSchema.parse(await response.json()),
+      );
+    },
+
+    sendSuccess: (batch, outputs, signal) => {
+      const head = Buffer.from(JSON.stringify(batch));
+      const init = postOfFrames([{ hash: sha256(head), bytes: head }, ...outputs]);
+      return call('success', { signal, retries: Number.POSITIVE_INFINITY, init }, async (response) =>
         EventAnswerSchema.parse(await response.json()),
       );
     },

@@ -17,6 +17,8 @@ export interface LogLine {
 }
 
 export interface ReporterOptions {
+  /** Delivers a batch, however long that takes. */
+  readonly send: (batch: EventBatch, signal: AbortSignal) => Promise<EventAnswer>;
   readonly attempt: number;
   /** Texts that must never leave the runner, such as the job's token. */
   readonly secrets: readonly string[];
@@ -40,7 +42,6 @@ const cut = (text: string, bytes: number): string => {
  * An empty batch is both the heartbeat and the question whether the build was cancelled.
  */
 export class Reporter {
-  readonly #send: (batch: EventBatch, signal: AbortSignal) => Promise<EventAnswer>;
   readonly #options: ReporterOptions;
   readonly #queue: RunnerEvent[] = [];
   readonly #done: Promise<void>;
@@ -49,10 +50,11 @@ export class Reporter {
   #lines = 0;
   #progress = 0;
   #ended = false;
+  #sendLast: ReporterOptions['send'];
 
-  constructor(send: (batch: EventBatch, signal: AbortSignal) => Promise<EventAnswer>, options: ReporterOptions) {
-    this.#send = send;
+  constructor(options: ReporterOptions) {
     this.#options = options;
+    this.#sendLast = options.send;
     this.#done = this.#run();
   }
 
@@ -101,9 +103,10 @@ export class Reporter {
     return cut(clean.replace(/[\u0000-\u0008\u000B-\u001F\u007F]/g, ''), bytes);
   }
 
-  /** Sends the outcome as the last event and waits until it is answered, or until nobody listens any more. */
-  async finish(outcome: RunnerEvent): Promise<void> {
+  /** Sends the outcome as the last event and waits until it is answered, or until nobody listens any more. `send` delivers that last batch. */
+  async finish(outcome: RunnerEvent, send = this.#options.send): Promise<void> {
     if (this.#ended) return;
+    this.#sendLast = send;
     this.#push(outcome);
     this.#ended = true;
     this.#wake();
@@ -124,14 +127,16 @@ export class Reporter {
   }
 
   async #run(): Promise<void> {
-    const { attempt, onStop, signal } = this.#options;
+    const { attempt, onStop, send, signal } = this.#options;
     try {
       while (!signal.aborted) {
         await this.#idle();
         if (this.#ended && this.#queue.length === 0) return;
         const events = this.#queue.splice(0, limits.build.eventsPerBatch);
         this.#batch += 1;
-        const answer = await this.#send({ attempt, batch: this.#batch, events }, signal);
+        const isLast = this.#ended && this.#queue.length === 0;
+        const batch = { attempt, batch: this.#batch, events, ...(isLast && { vacant: true }) };
+        const answer = await (isLast ? this.#sendLast : send)(batch, signal);
         if (answer.cancelled && !this.#ended) {
           onStop(new Stopped('cancelled'));
           return;

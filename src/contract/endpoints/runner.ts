@@ -99,6 +99,19 @@ export const runnerEndpoints = {
     responses: { 200: { description: 'Taken', json: EventAnswer } },
     errors: ['conflict'],
   }),
+  runnerSuccess: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/success',
+    tag: 'Runner',
+    summary: 'Report success, with the outputs that are not stored yet',
+    access: runner,
+    rawBody: true,
+    rawTypes: ['application/octet-stream'],
+    description:
+      'What small builds need `outputs`, `provenance` and `events` for, in one request. For each: SHA-256 (32 bytes), length (32 bits, big-endian), bytes, which are verified. The first is an event batch as `events` takes it, whose last event is `success`; all others are outputs that it names. The platform signs where the outputs come from, and adds `provenance.json` to them. The same request may be sent again.',
+    responses: { 200: { description: 'Taken', json: EventAnswer } },
+    errors: ['conflict'],
+  }),
   optimizerStart: endpoint({
     method: 'POST',
     path: '/api/runner/optimizations/{id}/start',

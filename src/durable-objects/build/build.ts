@@ -62,6 +62,8 @@ export interface BuildPorts {
   refund(userId: string): Promise<void>;
   /** Writes the row; older states never overwrite newer ones. */
   project(state: BuildState): Promise<void>;
+  /** Writes the row of an attempt that begins. False when its user has as many running as they may: then it is as it was. */
+  start(state: BuildState): Promise<boolean>;
   /** Into the project's event log. */
   announce(state: BuildState): Promise<void>;
   /** Size of a stored output, null when it is not there. */
@@ -160,7 +162,8 @@ export class BuildCore {
     const now = this.#ports.now();
     if (state.status !== 'queued' || state.notBefore > now) return null;
     this.#stored.clear();
-    this.#become('building', {
+    // From here on nobody else can claim it; that it is being built is told when the database has let it.
+    this.#turn('building', {
       attempt: state.attempt + 1,
       startedAt: now,
       completedAt: null,
@@ -176,8 +179,32 @@ export class BuildCore {
     });
     this.#ports.schedule(now + limits.build.lease);
     // The row must say `building` before the runner is asked: fairness counts running builds there.
-    await this.#project(true);
+    if (!(await this.#start(state))) return null;
+    this.#notify();
     return this.#claimed();
+  }
+
+  /** Writes that the attempt begins; where its user has too many running, the build waits on as `before`. False when there is nothing to begin. */
+  async #start(before: BuildState): Promise<boolean> {
+    const { attempt, seq } = this.state;
+    const isOurs = (): boolean => this.state.status === 'building' && this.state.attempt === attempt;
+    try {
+      const started = await this.#ports.start(this.state);
+      if (!isOurs()) return false;
+      if (started) {
+        const isAll = this.state.seq === seq && !this.state.entries?.length;
+        this.#save({ ...this.state, projectedAt: this.#ports.now(), projected: isAll });
+      } else {
+        this.#save({ ...before, seq: seq + 1 });
+        this.#scheduleNext();
+      }
+      return started;
+    } catch (error) {
+      // Whoever is counted wrongly for a moment is served all the same.
+      this.#ports.log('build.projection_failed', { build: this.state.id, message: String(error) }, 'error');
+      this.#ports.schedule(this.#ports.now() + limits.build.heartbeat);
+      return isOurs();
+    }
   }
 
   /**
@@ -283,15 +310,18 @@ export class BuildCore {
       this.#notify();
       this.#ports.schedule(now + limits.build.lease);
     }
-    if (outcome?.type === 'success') await this.#succeed(batch.attempt, outcome);
+    const isVacant = batch.vacant === true;
+    if (outcome?.type === 'success') await this.#succeed(batch.attempt, outcome, isVacant);
     else if (outcome?.type === 'failure') {
       if (outcome.kind === 'infra') await this.#infraFailure(outcome.message);
-      else
-        await this.#end('failed', {
+      else {
+        const change = {
           errorCode: outcome.code,
           errorMessage: plainText(outcome.message).slice(0, 2000),
           timings: { ...this.state.timings, ...outcome.timings },
-        });
+        };
+        await this.#end('failed', change, isVacant);
+      }
     } else await this.#project();
     return { cancelled: this.state.status === 'cancelled' };
   }
@@ -441,7 +471,11 @@ export class BuildCore {
     };
   }
 
-  async #succeed(attempt: number, outcome: Extract<RunnerEvent, { type: 'success' }>): Promise<void> {
+  async #succeed(
+    attempt: number,
+    outcome: Extract<RunnerEvent, { type: 'success' }>,
+    isVacant: boolean,
+  ): Promise<void> {
     // A runner's word is not enough: what it says it made must be there, byte for byte by hash.
     const { outputs } = outcome;
     const names = new Set(outputs.map(({ role, name }) => `${isArtifact(role) ? 'artifact' : role}:${name}`));
@@ -466,7 +500,7 @@ export class BuildCore {
     const artifacts = outputs
       .filter(({ role }) => isArtifact(role))
       .sort((a, b) => Number(a.role === 'report') - Number(b.role === 'report'));
-    await this.#end('success', {
+    const change = {
       progress: 1000,
       artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
       outputOf: this.state.id,
@@ -480,7 +514,8 @@ export class BuildCore {
         options: this.state.options as BuildOptions,
         lock: lockHash,
       }),
-    });
+    };
+    await this.#end('success', change, isVacant);
   }
 
   async #infraFailure(reason: string): Promise<void> {
@@ -519,7 +554,12 @@ export class BuildCore {
     return [...(this.state.entries ?? []), buildEntry(this.state, action, by)];
   }
 
-  async #end(status: BuildStatus, change: Partial<BuildState> & { errorCode?: ErrorCode }): Promise<void> {
+  /** `isFilled`: who told of it hands the place to the next build; then a message only sees to it that somebody does. */
+  async #end(
+    status: BuildStatus,
+    change: Partial<BuildState> & { errorCode?: ErrorCode },
+    isFilled = false,
+  ): Promise<void> {
     const now = this.#ports.now();
     const wasCut = status === 'cancelled' && this.state.status === 'building';
     this.#become(status, {
@@ -539,12 +579,12 @@ export class BuildCore {
       ms: now - this.state.createdAt,
     });
     // A place is free: whoever waits may start, as soon as the row does not count as running any more.
-    const wakeNext = (delay?: number): Promise<void> =>
+    const wakeNext = (delay: number): Promise<void> =>
       this.#ports.wake(this.state.id, this.state.attempt, delay).catch(() => undefined);
     const tell = async (): Promise<void> => {
       await this.#project(true);
       await Promise.all([
-        wakeNext(),
+        wakeNext(isFilled ? limits.build.fillWithin : 0),
         // Its runner has yet to hear of it, and has no place until then.
         wasCut && wakeNext(limits.build.cancelWithin),
         this.#refund().then(() => this.#announce()),
@@ -576,10 +616,15 @@ export class BuildCore {
   }
 
   #become(status: BuildStatus, change: Partial<BuildState>): void {
+    this.#turn(status, change);
+    this.#notify();
+  }
+
+  /** As `become`, and nobody is told. */
+  #turn(status: BuildStatus, change: Partial<BuildState>): void {
     if (!canBecome(this.state.status, status))
       throw new Error(`a build cannot go from ${this.state.status} to ${status}`);
     this.#save({ ...this.state, seq: this.state.seq + 1, ...change, status, projected: false });
-    this.#notify();
   }
 
   /** Brings the row up to date. Progress alone waits for its interval; a failure is tried again by `tick`. */

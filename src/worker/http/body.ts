@@ -101,7 +101,11 @@ export async function readBytes(message: Request | Response, cap: number): Promi
 export async function readJson(request: Request): Promise<unknown> {
   if (mediaType(request) !== 'application/json')
     throw new KilnError('unsupported_media_type', { detail: 'Send `application/json`.' });
-  const bytes = await readBytes(request, limits.http.jsonBody);
+  return jsonOf(await readBytes(request, limits.http.jsonBody));
+}
+
+/** The JSON value that bytes hold. Throws `malformed_json`. */
+export function jsonOf(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = strictUtf8.decode(bytes);

@@ -2,18 +2,28 @@ import type { Hono } from 'hono';
 import { LRUCache } from 'lru-cache';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
-import { framedSize, frames, readFrames } from '../../contract/frames.ts';
+import { type Framed, framedSize, frames, readFrames } from '../../contract/frames.ts';
+import {
+  type EventAnswer,
+  EventBatch,
+  type OutputFile,
+  provenanceName,
+  type RunnerEvent,
+} from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
 import { configOf } from '../../core/config.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
+import { sha256 } from '../../core/tree.ts';
 import { getBlob, getObject, headOutput, isWrongHash, type ManifestEntry, putOutput } from '../../data/objects.ts';
 import { jobOf } from '../../durable-objects/build/job.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
+import type { DispatchOutcome } from '../../queues/build-dispatch.ts';
+import { startBuild } from '../../queues/index.ts';
 import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
 import { snapshotContents, snapshotFiles } from '../build-files.ts';
-import { readBytes } from '../http/body.ts';
+import { jsonOf, readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
@@ -22,6 +32,32 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
   const running = await unwrap(buildRun(c.env, job.sub).isRunning(job.attempt));
   if (!running) throw new KilnError('conflict', { detail: 'This attempt is not running.' });
   return running;
+}
+
+/** Gives a free place to the next build; a failure is as if nothing waited, for the message that follows does it then. */
+async function fillPlace(c: AppContext, ending: string): Promise<DispatchOutcome> {
+  try {
+    return await startBuild(c.env);
+  } catch (error) {
+    logEvent('build.place_not_filled', { build: ending, ...describeError(error) }, 'warn');
+    return 'idle';
+  }
+}
+
+/**
+ * Settles the outcome of a build. Where its place is free, the next build gets it meanwhile, without a message in between: a
+ * queue takes longer than a small build. One of the same user may have to wait until this one counts as running no more.
+ */
+async function settled<T>(c: AppContext, ending: string, isVacant: boolean, settle: () => Promise<T>): Promise<T> {
+  if (!isVacant) return await settle();
+  const filled = fillPlace(c, ending);
+  const settling = settle();
+  c.executionCtx.waitUntil(
+    Promise.allSettled([filled, settling]).then(async ([first]) => {
+      if (first.status === 'fulfilled' && first.value === 'held') await fillPlace(c, ending);
+    }),
+  );
+  return await settling;
 }
 
 type Snapshot = ReadonlyMap<string, Pick<ManifestEntry, 'hash' | 'size' | 'isText'>>;
@@ -67,6 +103,37 @@ const bytesOf = ({ body, size }: { readonly body: ReadableStream | Uint8Array; r
       'cache-control': 'no-store',
     },
   });
+
+/** Stores what came with a success, and the signed word on where all its outputs come from, and settles it. `outcome` is the last event of `told`. */
+async function takeSuccess(
+  c: AppContext,
+  facts: BuildFacts,
+  told: EventBatch,
+  outcome: Extract<RunnerEvent, { type: 'success' }>,
+  contents: readonly Framed[],
+): Promise<EventAnswer> {
+  const { outputs, lock } = outcome;
+  const stated = { attempt: facts.attempt, outputs, lock: lock === undefined ? null : sha256(lock) };
+  const statement = provenanceStatement(facts, stated, c.var.config.appOrigin);
+  const envelope = `${JSON.stringify(await signStatement(c.var.config, statement), null, 2)}\n`;
+  const provenance = { hash: sha256(envelope), bytes: new TextEncoder().encode(envelope) };
+  const stored = [...contents, provenance];
+  try {
+    await Promise.all(stored.map(({ hash, bytes }) => putOutput(c.env.BUILDS, hash, bytes)));
+  } catch (error) {
+    throw refusedOutput(error);
+  }
+  const report: OutputFile = {
+    name: provenanceName,
+    size: provenance.bytes.length,
+    sha256: provenance.hash,
+    mimeType: 'application/json',
+    role: 'report',
+  };
+  const events = [...told.events.slice(0, -1), { ...outcome, outputs: [...outputs, report] }];
+  const noted = stored.map(({ hash, bytes }) => ({ sha256: hash, size: bytes.length }));
+  return await unwrap(buildRun(c.env, facts.buildId).events({ ...told, events }, noted));
+}
 
 export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerStart, async (c, { job, body }) => {
@@ -166,7 +233,37 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.runnerEvents, async (c, { job, body }) => {
     if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
-    return { status: 200, body: await unwrap(buildRun(c.env, job.sub).events(body)) };
+    const answer = await settled(c, job.sub, body.vacant === true, () => unwrap(buildRun(c.env, job.sub).events(body)));
+    return { status: 200, body: answer };
+  });
+
+  mount(app, endpoints.runnerSuccess, async (c, { job }) => {
+    const cap = framedSize(batch.parts + 1, batch.bytes + limits.http.jsonBody);
+    const [head, ...contents] = readFrames(await readBytes(c.req.raw, cap)) ?? [];
+    if (head && head.bytes.length > limits.http.jsonBody) throw tooLargeTogether();
+    const told = EventBatch.safeParse(head && jsonOf(head.bytes));
+    const outcome = told.data?.events.at(-1);
+    if (!told.success || outcome?.type !== 'success')
+      throw new KilnError('validation_failed', {
+        issues: [{ path: 'body', message: 'does not begin with an event batch that ends with success' }],
+      });
+    const named = new Set(outcome.outputs.map((output) => output.sha256));
+    if (contents.some(({ hash }) => !named.has(hash)))
+      throw new KilnError('validation_failed', {
+        issues: [{ path: 'body', message: 'has an output that the batch does not name' }],
+      });
+    if (told.data.attempt !== job.attempt)
+      throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
+    if (contents.length > batch.parts || contents.some(({ bytes }) => bytes.length > batch.partBytes))
+      throw tooLargeTogether();
+    const run = buildRun(c.env, job.sub);
+    const facts = await unwrap(run.isRunning(job.attempt));
+    // It was told before, or it is over: an empty batch is answered in the same way.
+    if (!facts) return { status: 200, body: await unwrap(run.events({ ...told.data, events: [] })) };
+    const answer = await settled(c, job.sub, told.data.vacant === true, () =>
+      takeSuccess(c, facts, told.data, outcome, contents),
+    );
+    return { status: 200, body: answer };
   });
 
   mount(app, endpoints.optimizerStart, async (c, { job, body }) => ({

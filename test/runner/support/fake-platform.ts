@@ -19,6 +19,7 @@ import {
   type OptimizedType,
   type OutputFile,
   ProvenanceRequest,
+  provenanceName,
   type RunnerEvent,
 } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
@@ -338,14 +339,9 @@ export class FakePlatform {
       build.stored.set(hash, body);
       return { status: wasThere ? 200 : 201 };
     }
-    if (request.method === 'POST' && rest === 'provenance') {
-      const stated = ProvenanceRequest.parse(JSON.parse(body.toString('utf8')));
-      if (stated.attempt !== build.job.attempt) return { status: 409 };
-      build.stated.push(stated);
-      const statement = provenanceStatement({ ...build.job, startedAt: build.lastContact }, stated, this.url);
-      return { status: 200, body: JSON.stringify(await signStatement(await this.#config(), statement)) };
-    }
-    if (request.method === 'POST' && rest === 'events') return this.#takeEvents(build, body);
+    if (request.method === 'POST' && rest === 'events')
+      return await this.#takeEvents(build, EventBatch.parse(JSON.parse(body.toString('utf8'))));
+    if (request.method === 'POST' && rest === 'success') return await this.#takeSuccess(build, body);
     this.unexpected.push(`${request.method} ${url}`);
     return { status: 404 };
   }
@@ -360,10 +356,35 @@ export class FakePlatform {
     });
   }
 
-  async #takeEvents(build: FakeBuild, body: Buffer): Promise<{ status: number; body?: string }> {
+  /** A success with the rest of its outputs, to which the signed word on their origin is added. */
+  async #takeSuccess(build: FakeBuild, body: Buffer): Promise<{ status: number; body?: string }> {
+    const [head, ...contents] = readFrames(body) ?? [];
+    if (head === undefined || ![head, ...contents].every(({ hash, bytes }) => sha256(bytes) === hash))
+      return { status: 422 };
+    const batch = EventBatch.parse(JSON.parse(Buffer.from(head.bytes).toString('utf8')));
+    const outcome = batch.events.at(-1);
+    if (outcome?.type !== 'success') return { status: 422 };
+    for (const { hash, bytes } of contents) build.stored.set(hash, Buffer.from(bytes));
+    const lock = outcome.lock === undefined ? null : sha256(outcome.lock);
+    const stated = ProvenanceRequest.parse({ attempt: batch.attempt, outputs: outcome.outputs, lock });
+    build.stated.push(stated);
+    const statement = provenanceStatement({ ...build.job, startedAt: build.lastContact }, stated, this.url);
+    const bytes = Buffer.from(JSON.stringify(await signStatement(await this.#config(), statement)));
+    build.stored.set(sha256(bytes), bytes);
+    const report: OutputFile = {
+      name: provenanceName,
+      size: bytes.length,
+      sha256: sha256(bytes),
+      mimeType: 'application/json',
+      role: 'report',
+    };
+    const events = [...batch.events.slice(0, -1), { ...outcome, outputs: [...outcome.outputs, report] }];
+    return await this.#takeEvents(build, { ...batch, events });
+  }
+
+  async #takeEvents(build: FakeBuild, batch: EventBatch): Promise<{ status: number; body?: string }> {
     const failure = build.eventFailures.shift();
     if (failure !== undefined) return { status: failure };
-    const batch = EventBatch.parse(JSON.parse(body.toString('utf8')));
     if (batch.attempt !== build.job.attempt) return { status: 409 };
     if (!build.batches.includes(batch.batch)) {
       build.batches.push(batch.batch);

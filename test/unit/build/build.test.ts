@@ -86,6 +86,56 @@ describe('A build', () => {
     expect(world.wakes).toHaveLength(1);
   });
 
+  it('that leaves a free place behind wakes others a moment later: who told of it gives the place away', async () => {
+    world.create();
+    await world.claim();
+    world.stored.set(hashA, 10);
+    await world.core.events({ ...batch(1, 1, success(output('game.zip', 10, hashA))), vacant: true });
+    expect(world.wakes).toEqual([`${buildId} 1 in ${build.fillWithin} ms`]);
+  });
+
+  it('that fails wakes others so, too', async () => {
+    world.create();
+    await world.claim();
+    await world.core.events({ ...batch(1, 1, failure('user')), vacant: true });
+    expect(world.wakes).toEqual([`${buildId} 1 in ${build.fillWithin} ms`]);
+  });
+
+  it('waits on as it was while its user has as many running as they may, and nobody is told otherwise', async () => {
+    world.create();
+    const told: string[] = [];
+    void world.core.changed().then(() => told.push('changed'));
+    const { state } = world.core;
+    world.userIsFull = true;
+    expect(await world.core.claim()).toBeNull();
+    expect(world.core.state).toEqual({ ...state, seq: state.seq + 2 });
+    expect(world.restart().state).toEqual(world.core.state);
+    expect([told, world.projected, world.wakes]).toEqual([[], [], []]);
+    world.userIsFull = false;
+    expect(await world.core.claim()).toMatchObject({ attempt: 1 });
+    expect(lastProjected()).toMatchObject({ status: 'building', attempt: 1 });
+  });
+
+  it('that is cancelled while the database is asked stays cancelled, and is given to nobody', async () => {
+    world.create();
+    for (const isFull of [true, false]) {
+      world.userIsFull = isFull;
+      const claimed = world.core.claim();
+      expect(await world.core.cancel(someone)).toBe(true);
+      expect(await claimed).toBeNull();
+      expect(world.core.state.status).toBe('cancelled');
+      expect(lastProjected()?.status).toBe('cancelled');
+      await world.core.retry(someone);
+    }
+  });
+
+  it('is started all the same where the database cannot be asked', async () => {
+    world.create();
+    world.projectionFails = true;
+    expect(await world.core.claim()).toMatchObject({ attempt: 1 });
+    expect(world.core.state).toMatchObject({ status: 'building', projected: false });
+  });
+
   it('does not ask the store for outputs that this attempt was seen to store, and for all others', async () => {
     await world.create().claim();
     world.core.stored(1, [{ sha256: hashA, size: 10 }]);

@@ -102,11 +102,11 @@ describe('dispatch', () => {
     expect(done).toEqual(['claim a', 'hand over a', 'release a 3 lost']);
   });
 
-  it('is idle when nothing waits, when everybody is at their limit, and when all are taken', async () => {
+  it('is idle when nothing waits, and held when everybody is at their limit, or all are taken', async () => {
     expect(await dispatch(fake([]).deps)).toBe('idle');
-    expect(await dispatch(fake([{ id: 'a', running: full }]).deps)).toBe('idle');
+    expect(await dispatch(fake([{ id: 'a', running: full }]).deps)).toBe('held');
     const { deps, done } = fake([{ id: 'a', running: 0 }], { taken: ['a'] });
-    expect(await dispatch(deps)).toBe('idle');
+    expect(await dispatch(deps)).toBe('held');
     expect(done).toEqual(['claim a']);
   });
 

@@ -58,6 +58,8 @@ export class BuildWorld {
   kept: readonly OutputFile[] | null = null;
   readonly locks = new Map<string, string>();
   projectionFails = false;
+  /** The user has as many running as they may. */
+  userIsFull = false;
   /** Awaited before an output's size is answered: a way to do something meanwhile. */
   beforeSize: () => Promise<void> | void = () => undefined;
   core: BuildCore;
@@ -94,6 +96,13 @@ export class BuildWorld {
         await Promise.resolve();
         if (this.projectionFails) throw new Error('the database is away');
         this.projected.push(structuredClone(state));
+      },
+      start: async (state) => {
+        await Promise.resolve();
+        if (this.projectionFails) throw new Error('the database is away');
+        if (this.userIsFull) return false;
+        this.projected.push(structuredClone(state));
+        return true;
       },
       announce: async (state) => {
         await Promise.resolve();
