@@ -56,6 +56,7 @@ export const ImportQuery = z.object({
 export const CreateArchiveUpload = z.strictObject({
   size: z.int().min(1).max(limits.archive.partsBytes).meta({ description: 'Bytes' }),
   name: z.string().max(limits.file.segmentBytes).default('').meta({ description: 'Of the file' }),
+  hash: Sha256.optional().meta({ description: 'Of the archive: by it an upload of the same file is taken up again' }),
 });
 
 /** The archive of such an upload. */

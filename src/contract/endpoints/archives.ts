@@ -51,9 +51,12 @@ export const archiveEndpoints = {
     access: userWith('projects:write'),
     idempotent: true,
     description:
-      'For more than one request takes. PUT each part to its signed address, in any order and as often as needed, then import the upload. `GET` and `DELETE /api/assets/uploads/{id}` say which parts have arrived and give it up. What is not imported after a day is removed.',
+      'For more than one request takes. PUT each part to its signed address, in any order and as often as needed, then import the upload. `GET` and `DELETE /api/assets/uploads/{id}` say which parts have arrived and give it up. What is not imported after a day is removed. With the `hash` of an upload of the same name and size that you have open, that one is answered, with the parts that have arrived.',
     body: CreateArchiveUpload,
-    responses: { 201: { description: 'Begun', json: UploadEnvelope } },
+    responses: {
+      200: { description: 'Taken up again', json: UploadEnvelope },
+      201: { description: 'Begun', json: UploadEnvelope },
+    },
     errors: ['quota_exceeded'],
   }),
 } as const;

@@ -26,7 +26,7 @@ import type { AppContext, AppEnv } from '../http/context.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
 import { newProject } from '../new-project.ts';
-import { beginUpload, shown } from './uploads.ts';
+import { beginUpload, shown, takenUp } from './uploads.ts';
 
 const { archive: bounds } = limits;
 
@@ -232,8 +232,11 @@ export function archiveRoutes(app: Hono<AppEnv>): void {
   });
 
   mount(app, endpoints.createArchiveUpload, async (c, { user, body }) => {
-    const { name, size } = body;
-    const wanted = { projectId: ofNoProject, userId: user.userId, name, size, hash: null, mimeType: 'application/zip' };
+    const { name, size, hash } = body;
+    const begun = await takenUp(c, ofNoProject, user.userId, { name, size, hash });
+    if (begun) return { status: 200, body: { upload: begun } };
+    const file = { name, size, hash: hash ?? null, mimeType: 'application/zip' };
+    const wanted = { projectId: ofNoProject, userId: user.userId, ...file };
     const row = await beginUpload(c, wanted, createArchiveUpload);
     return { status: 201, body: { upload: await shown(c, row, []) } };
   });

@@ -95,6 +95,19 @@ export async function beginUpload(
   return row;
 }
 
+/** What a user has begun to send of the same file, with the parts that have arrived; undefined where there is nothing. */
+export async function takenUp(
+  c: AppContext,
+  projectId: string,
+  userId: string,
+  { hash, ...like }: { readonly name: string; readonly size: number; readonly hash: string | undefined },
+): Promise<Upload | undefined> {
+  if (hash === undefined) return;
+  const [open] = await openUploads(c.var.db, projectId, userId, { ...like, hash });
+  const found = open && (await uploadById(c.var.db, open.id));
+  return found && (await shown(c, found.upload, found.parts));
+}
+
 /** An upload of the caller's own, who may still write to its project, if it has one; anybody else's is not there. */
 async function ownUpload(c: AppContext, id: string, userId: string) {
   const found = await uploadById(c.var.db, id);
@@ -149,9 +162,8 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
       return { status: 201, body: { asset: await showAsset(c, at) } };
     }
     const { hash, size } = body;
-    const [open] = hash === undefined ? [] : await openUploads(c.var.db, projectId, user.userId, { name, size, hash });
-    const found = open && (await uploadById(c.var.db, open.id));
-    if (found) return { status: 200, body: { upload: await shown(c, found.upload, found.parts) } };
+    const begun = await takenUp(c, projectId, user.userId, { name, size, hash });
+    if (begun) return { status: 200, body: { upload: begun } };
     const wanted = { projectId, userId: user.userId, name, size, hash: hash ?? null, mimeType: body.mimeType ?? null };
     const row = await beginUpload(c, wanted, createUpload);
     return { status: 201, body: { upload: await shown(c, row, []) } };

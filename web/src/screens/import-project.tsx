@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { KilnApiError } from '../../../src/client/errors.ts';
+import type { ImportProgress } from '../../../src/client/index.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { navigate, projectPath } from '../router.ts';
@@ -11,7 +12,7 @@ import { formatBytes, plural } from '../ui/format.ts';
 
 type State =
   | { at: 'choosing' }
-  | { at: 'sending'; done: number; total: number; unpacking: boolean; waiting: boolean }
+  | { at: 'sending'; done: number; total: number; phase: ImportProgress['phase']; waiting: boolean }
   | { at: 'refused'; title: string; detail?: string | undefined; entries: { path: string; message: string }[] };
 
 const refusal = (error: unknown): State => {
@@ -58,15 +59,14 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
     if (chosen === undefined || state.value.at === 'sending') return;
     const mine = new AbortController();
     aborter.current = mine;
-    state.value = { at: 'sending', done: 0, total: chosen.size, unpacking: false, waiting: false };
+    state.value = { at: 'sending', done: 0, total: chosen.size, phase: 'sending', waiting: false };
     try {
       const { project, imported } = await importProject(chosen, {
         name: name.value.trim(),
         key: key.current,
         signal: mine.signal,
         onProgress: ({ phase, done, total }) => {
-          if (!mine.signal.aborted)
-            state.value = { at: 'sending', done, total, unpacking: phase === 'unpacking', waiting: false };
+          if (!mine.signal.aborted) state.value = { at: 'sending', done, total, phase, waiting: false };
         },
         onInterrupted: () => {
           if (!mine.signal.aborted && state.value.at === 'sending') state.value = { ...state.value, waiting: true };
@@ -143,9 +143,11 @@ export const ImportDialog = ({ onClose }: { onClose: () => void }) => {
             <span class="muted">
               {current.waiting
                 ? 'The connection was lost. Trying again…'
-                : current.unpacking
+                : current.phase === 'unpacking'
                   ? 'Unpacking and checking…'
-                  : `Uploading, ${formatBytes(current.done)} of ${formatBytes(current.total)}`}
+                  : current.phase === 'hashing'
+                    ? 'Reading the file…'
+                    : `Uploading, ${formatBytes(current.done)} of ${formatBytes(current.total)}`}
             </span>
             <div
               class="progress building"
