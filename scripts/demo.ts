@@ -28,7 +28,7 @@ async function show<T>(title: string, work: () => Promise<T>, saw: (result: T) =
 }
 
 /** Waits for something that collaborators see a moment later. */
-async function eventually(what: string, check: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+async function eventually(what: string, check: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
   const deadline = Date.now() + patience;
   while (!(await check())) {
     assert(Date.now() < deadline, `${what} did not happen within ${patience} ms`);

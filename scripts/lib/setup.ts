@@ -1,15 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { developmentKeyPrefix } from '../../src/core/config.ts';
 import { Database } from '../../src/data/database.ts';
@@ -17,22 +7,12 @@ import { postgresEngine } from '../../src/data/engines/postgres.ts';
 import { withDatabase } from '../../src/data/open.ts';
 import { listTemplates } from '../../src/data/templates.ts';
 import { newSigningKey } from './keys.ts';
+import { fingerprint, keptFolder } from './made.ts';
 import { migrateD1, migratePostgres } from './migrate.ts';
 import { inRoot, root } from './paths.ts';
 import { runCommand } from './processes.ts';
 import { seedTemplates } from './seed.ts';
 import { withStores } from './stores.ts';
-
-/** Hash of files by name and content: a step is done again when it changes. */
-function fingerprint(patterns: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const file of globSync([...patterns], { cwd: root, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort())
-    hash.update(file.slice(root.length)).update(readFileSync(file));
-  return hash.digest('hex');
-}
 
 /** Runs `work` unless it ran before on the same input, and what it made is still there. */
 async function once(marker: string, input: string, work: () => Promise<void>, product?: string): Promise<void> {
@@ -104,31 +84,20 @@ async function prepareD1(state: string): Promise<void> {
 }
 
 /** A state directory that only has what every new one gets: made once, and copied after that, which takes a tenth of the time. */
-async function preparedState(): Promise<string> {
-  const made = fingerprint([
-    'migrations/*.sql',
-    'templates/**',
-    'src/data/**',
-    'scripts/lib/*.ts',
-    'scripts/wrangler.seed.toml',
-    'wrangler.toml',
-    'package-lock.json',
-  ]);
-  const all = inRoot('node_modules', '.kiln-states');
-  const prepared = join(all, made);
-  if (existsSync(prepared)) return prepared;
-  mkdirSync(all, { recursive: true });
-  const fresh = mkdtempSync(join(all, 'new-'));
-  await prepareD1(fresh);
-  try {
-    renameSync(fresh, prepared);
-  } catch (error) {
-    // Somebody else was faster.
-    if (!existsSync(prepared)) throw error;
-    rmSync(fresh, { recursive: true, force: true });
-  }
-  return prepared;
-}
+const preparedState = (): Promise<string> =>
+  keptFolder(
+    '.kiln-states',
+    fingerprint([
+      'migrations/*.sql',
+      'templates/**',
+      'src/data/**',
+      'scripts/lib/*.ts',
+      'scripts/wrangler.seed.toml',
+      'wrangler.toml',
+      'package-lock.json',
+    ]),
+    prepareD1,
+  );
 
 /** Database schema and templates in a state directory, with PostgreSQL at `url` or D1. Safe to run on one that has data. */
 export async function ensureData(state: string, url: string | null): Promise<void> {

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { inRoot, quietWrangler, root, wranglerEntry } from './paths.ts';
 import { Postgres } from './postgres.ts';
 import { killGroup, sleep, startGroup, stopGroup } from './processes.ts';
 import { ensureData, ensureSecrets, ensureWeb } from './setup.ts';
+import { bundlerConfig, hostOrder } from './worker.ts';
 
 export type DatabaseChoice = 'd1' | 'postgres' | `postgres://${string}` | `postgresql://${string}`;
 
@@ -21,16 +22,18 @@ export interface SystemOptions {
   readonly config?: string;
   /** False: without the Worker that bundles previews, which is a third of what starting costs; `ready` does not ask for it then. */
   readonly previews?: boolean;
-  /** More Workers beside Kiln's, by the paths of their configurations: they may consume its queues. */
+  /**
+   * What runs the Worker: `wrangler dev`, by default, or bare Miniflare under it, which bundles once for each state of the sources
+   * and has nothing in front of the Worker. Starting takes half, and so does every request.
+   */
+  readonly host?: 'wrangler' | 'miniflare';
+  /** More Workers beside Kiln's, under `wrangler dev`, by the paths of their configurations: they may consume its queues. */
   readonly workers?: readonly string[];
   /** More variables of the runner. */
   readonly runner?: Readonly<Record<string, string>>;
   /** Told what is being done, for a person who waits. */
   readonly say?: (step: string) => void;
 }
-
-/** The Worker that bundles previews, beside the main one. */
-const bundlerConfig = 'src/bundler/wrangler.toml';
 
 /** A part that has not come up by then never will. Milliseconds. */
 const startTimeout = 180_000;
@@ -91,7 +94,7 @@ export class System {
     await ensureData(state, this.databaseUrl);
     say('Starting …');
     this.startRunner();
-    this.#startWorker();
+    await this.#startWorker();
     await this.ready();
     this.#cron = setInterval(() => void this.runCron().catch(() => undefined), cronInterval);
     this.#cron.unref();
@@ -124,7 +127,7 @@ export class System {
 
   /** What the platform does every minute. */
   async runCron(): Promise<void> {
-    const response = await fetch(`${this.address}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`);
+    const response = await fetch(`${this.address}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`);
     if (!response.ok) throw new Error(`cron answered ${response.status}`);
   }
 
@@ -210,46 +213,68 @@ export class System {
     this.#cron = null;
   }
 
-  #startWorker(): void {
-    const { port, runnerPort, state, config = 'wrangler.toml', previews = true, workers = [] } = this.options;
-    const url = this.databaseUrl;
-    const log = openSync(this.#log('worker'), 'a');
+  async #startWorker(): Promise<void> {
+    const { port, runnerPort, state, host = 'wrangler', config = 'wrangler.toml', previews = true } = this.options;
+    const persist = join(state, 'wrangler');
     const variables = {
       APP_ORIGIN: this.origin,
       CONTENT_HOST: `localhost:${port}`,
       RUNNER_URL: `http://127.0.0.1:${runnerPort}`,
       ...this.options.vars,
     };
-    this.#worker = startGroup(
+    const { databaseUrl } = this;
+    const order =
+      host === 'miniflare'
+        ? await hostOrder({
+            port,
+            state: persist,
+            config: resolve(root, config),
+            previews,
+            vars: variables,
+            databaseUrl,
+          })
+        : null;
+    const log = openSync(this.#log('worker'), 'a');
+    const worker = startGroup(
       process.execPath,
-      [
-        wranglerEntry,
-        'dev',
-        '--local',
-        '--ip',
-        '127.0.0.1',
-        '--port',
-        String(port),
-        '--inspector-port',
-        '0',
-        '--persist-to',
-        join(state, 'wrangler'),
-        '--show-interactive-dev-session=false',
-        ...(url === null ? [] : ['--env', 'postgres']),
-        ...[config, ...(previews ? [bundlerConfig] : []), ...workers].flatMap((path) => ['--config', path]),
-        ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
-      ],
+      order === null
+        ? this.#wranglerDev(persist, variables)
+        : ['--disable-warning=ExperimentalWarning', inRoot('scripts', 'lib', 'worker-host.ts')],
       {
         cwd: root,
-        stdio: ['ignore', log, log],
+        stdio: ['pipe', log, log],
         env: {
           ...process.env,
           ...quietWrangler,
-          ...(url !== null && { CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: url }),
+          ...(databaseUrl !== null && { CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: databaseUrl }),
         },
       },
     );
     closeSync(log);
+    worker.stdin?.on('error', () => undefined).end(order === null ? '' : JSON.stringify(order));
+    this.#worker = worker;
+  }
+
+  /** Arguments of Node for `wrangler dev`. */
+  #wranglerDev(persist: string, variables: Readonly<Record<string, string>>): string[] {
+    const { port, config = 'wrangler.toml', previews = true, workers = [] } = this.options;
+    return [
+      wranglerEntry,
+      'dev',
+      '--local',
+      '--ip',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--inspector-port',
+      '0',
+      '--persist-to',
+      persist,
+      '--show-interactive-dev-session=false',
+      ...(this.databaseUrl === null ? [] : ['--env', 'postgres']),
+      ...[config, ...(previews ? [bundlerConfig] : []), ...workers].flatMap((path) => ['--config', path]),
+      ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ];
   }
 
   #log(name: string): string {

@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-crowd-'));
 let system: System;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1');
   await once(registry, 'listening');
   const runner = { NPM_REGISTRY: `http://127.0.0.1:${(registry.address() as AddressInfo).port}`, RUNNER_CAPACITY: '2' };
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, runner, previews: false });
+  system = await newSystem({ state, runner });
   await system.start();
 });
 

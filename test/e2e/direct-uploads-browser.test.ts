@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { launchBrowser } from '../browser/chromium.ts';
 import { clientOf, makeProject, register, visitor } from '../browser/person.ts';
 import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const { partSize } = limits.upload;
 const state = mkdtempSync(join(tmpdir(), 'kiln-direct-browser-'));
@@ -28,7 +29,7 @@ beforeAll(async () => {
     S3_ACCESS_KEY_ID: 'local',
     S3_SECRET_ACCESS_KEY: 'local-secret',
   };
-  system = new System({ port, runnerPort: await freePort(), state, vars, previews: false });
+  system = await newSystem({ port, state, vars });
   await system.start();
 });
 afterAll(async () => {

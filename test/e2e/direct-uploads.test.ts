@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { hashFile, type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import type { Upload } from '../../src/contract/assets.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { signUp } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const { partSize } = limits.upload;
 const state = mkdtempSync(join(tmpdir(), 'kiln-direct-'));
@@ -27,7 +28,7 @@ beforeAll(async () => {
     S3_ACCESS_KEY_ID: 'local',
     S3_SECRET_ACCESS_KEY: 'local-secret',
   };
-  system = new System({ port, runnerPort: await freePort(), state, vars, previews: false });
+  system = await newSystem({ port, state, vars });
   await system.start();
   ada = await signUp(system.origin, 'ada');
   projectId = (await ada.call('createProject', { body: { name: 'Direct' } })).project.id;

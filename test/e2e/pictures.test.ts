@@ -5,11 +5,11 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetchContent } from '../../scripts/lib/content.ts';
 import { ensureSecrets } from '../../scripts/lib/setup.ts';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import type { Asset } from '../../src/contract/assets.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 import { configWithoutImages } from '../support/without-images.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-pictures-'));
@@ -19,12 +19,7 @@ let projectId: string;
 
 beforeAll(async () => {
   await ensureSecrets();
-  system = new System({
-    port: await freePort(),
-    runnerPort: await freePort(),
-    state,
-    config: configWithoutImages(state),
-  });
+  system = await newSystem({ state, config: configWithoutImages(state) });
   await system.start();
   ada = await signUp(system.origin);
   projectId = (await ada.call('createProject', { body: { name: 'Pictures' } })).project.id;

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetchContent } from '../../scripts/lib/content.ts';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Preview } from '../../src/contract/preview.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-previews-'));
 let system: System;
@@ -19,7 +19,7 @@ const names = Array.from({ length: 600 }, (_, n) => `m${n}`);
 const module = (name: string, text: string): string => `export const ${name}: string = '${text}';\n`;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state });
+  system = await newSystem({ state, previews: true });
   await system.start();
   client = await signUp(system.origin);
   id = (await client.call('createProject', { body: { name: 'Large' } })).project.id;

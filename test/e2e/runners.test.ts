@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { RunnerProcess } from '../runner/support/runner-process.ts';
 import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-runners-'));
 let system: System;
@@ -17,14 +18,7 @@ let second: RunnerProcess;
 beforeAll(async () => {
   const [runnerPort, secondPort] = [await freePort(), await freePort()];
   const vars = { RUNNER_URL: `http://127.0.0.1:${runnerPort},http://127.0.0.1:${secondPort}` };
-  system = new System({
-    port: await freePort(),
-    runnerPort,
-    state,
-    previews: false,
-    vars,
-    runner: { RUNNER_CAPACITY: '1' },
-  });
+  system = await newSystem({ runnerPort, state, vars, runner: { RUNNER_CAPACITY: '1' } });
   await system.start();
   second = await RunnerProcess.start({ platformUrl: system.origin, capacity: 1, env: { PORT: String(secondPort) } });
 });

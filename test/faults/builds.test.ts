@@ -2,20 +2,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-builds-'));
 let system: System;
 let ada: KilnClient;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  system = await newSystem({ state });
   await system.start();
   ada = await signUp(system.origin);
 });

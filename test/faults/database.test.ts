@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { KilnApiError, type KilnClient } from '../../src/client/index.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const rounds = 3;
 const state = mkdtempSync(join(tmpdir(), 'kiln-database-'));
@@ -17,7 +17,7 @@ let projectId: string;
 const path = 'kept.txt';
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, db: 'postgres', previews: false });
+  system = await newSystem({ state, db: 'postgres' });
   await system.start();
   [ada, stranger] = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'stranger')];
   projectId = (await ada.call('createProject', { body: { name: 'Kept' } })).project.id;

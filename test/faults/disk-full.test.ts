@@ -15,10 +15,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { KilnApiError, type KilnClient } from '../../src/client/index.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const volume = mkdtempSync(join(tmpdir(), 'kiln-full-'));
 const ballast = (folder: string): string => join(folder, 'ballast');
@@ -68,7 +68,7 @@ describe.skipIf(!mounted)('fault 11: the disk is full', () => {
     mount(volume);
     // `wrangler dev` ends when it cannot write its log, and it is not what is tested.
     symlinkSync(logs, join(volume, 'logs'));
-    system = new System({ port: await freePort(), runnerPort: await freePort(), state: volume, previews: false });
+    system = await newSystem({ state: volume });
     await system.start();
     ada = await signUp(system.origin, 'ada');
     projectId = (await ada.call('createProject', { body: { name: 'Kept' } })).project.id;
@@ -148,13 +148,7 @@ describe.skipIf(!mounted)('fault 11: the disk of PostgreSQL is full', () => {
   beforeAll(async () => {
     mkdirSync(disk);
     mount(disk);
-    system = new System({
-      port: await freePort(),
-      runnerPort: await freePort(),
-      state,
-      db: 'postgres',
-      previews: false,
-    });
+    system = await newSystem({ state, db: 'postgres' });
     await system.start();
     ada = await signUp(system.origin, 'ada');
   });

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { signUp } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 import { zipOf } from '../support/zip.ts';
 
 const rounds = 4;
@@ -19,7 +19,7 @@ let system: System;
 let ada: KilnClient;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  system = await newSystem({ state });
   await system.start();
   ada = await signUp(system.origin, 'ada');
 });

@@ -25,6 +25,7 @@ const systemOf = async (Of: typeof System, state: string): Promise<System> =>
   new Of({
     port: await freePort(),
     runnerPort: await freePort(),
+    host: 'miniflare',
     state: join(folder, state),
     db: postgres.url() as `postgres://${string}`,
   });

@@ -5,11 +5,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Operator } from '../../scripts/lib/operator.ts';
-import { type DatabaseChoice, System } from '../../scripts/lib/system.ts';
+import type { DatabaseChoice, System } from '../../scripts/lib/system.ts';
 import { createClient, joinProject, type KilnClient } from '../../src/client/index.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'kiln-restore-'));
 /** The states of the systems that it moves to, one after the other. */
@@ -24,7 +24,7 @@ let moved: { id: string; tree: string; text: string; said: unknown };
 const account = { email: `ada-${newId()}@kiln.test`, password: 'correct horse battery' };
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  system = await newSystem({ state });
   await system.start();
   operator = new Operator(system.address, system.origin);
 });
@@ -161,7 +161,7 @@ it('fault 13: database, rooms and buckets lost: the last backup brings everybody
 async function moveTo(to: string, from: string, db: DatabaseChoice): Promise<Progress> {
   await system.kill();
   takeExports(from, to);
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state: to, db, previews: false });
+  system = await newSystem({ state: to, db });
   await system.start();
   operator = new Operator(system.address, system.origin);
   return await finish(operator, 'restore', { from: 'latest' }, powerCut);

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { joinProject, type KilnClient } from '../../src/client/index.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
+import { newSystem } from '../support/system.ts';
 
 const rounds = 5;
 const path = 'shared.txt';
@@ -17,7 +17,7 @@ let grace: KilnClient;
 let projectId: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  system = await newSystem({ state });
   await system.start();
   [ada, grace] = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'grace')];
   projectId = (await ada.call('createProject', { body: { name: 'Shared' } })).project.id;

@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import { joinProject, type KilnClient, type ProjectRoom, type RoomDocument } from '../../src/client/index.ts';
 import type { RoomEvent } from '../../src/contract/room.ts';
 import { hashTree, sha256 } from '../../src/core/tree.ts';
 import { Crowd, counter, firstTree, groupSize, groups, where } from '../support/crowd.ts';
 import { signUp, until } from '../support/people.ts';
-import { freePort } from '../support/ports.ts';
 import { replay } from '../support/replay.ts';
+import { newSystem } from '../support/system.ts';
 
 /** In two of them the system dies. */
 const rounds = 3;
@@ -27,7 +27,7 @@ let editors: KilnClient[];
 let id: string;
 
 beforeAll(async () => {
-  system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  system = await newSystem({ state });
   await system.start();
   owner = await signUp(system.origin, 'owner');
   editors = [await signUp(system.origin, 'ada'), await signUp(system.origin, 'grace')];

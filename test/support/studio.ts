@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { System } from '../../scripts/lib/system.ts';
+import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import { signUp } from './people.ts';
-import { freePort } from './ports.ts';
+import { newSystem } from './system.ts';
 
 /** A system of a test's own, which it may kill and start again, with one person and a project of hers. */
 export interface Studio {
@@ -18,7 +18,7 @@ export interface Studio {
 /** `name` is a part of the name of its state folder. */
 export async function startStudio(name: string): Promise<Studio> {
   const state = mkdtempSync(join(tmpdir(), `kiln-${name}-`));
-  const system = new System({ port: await freePort(), runnerPort: await freePort(), state, previews: false });
+  const system = await newSystem({ state });
   const end = async (): Promise<void> => {
     await system.kill();
     rmSync(state, { recursive: true, force: true });
