@@ -5,9 +5,9 @@ import { configOf } from '../core/config.ts';
 const port = 8788;
 
 /**
- * The build runner as a Cloudflare container; elsewhere `RUNNER_URL` names a process instead. Jobs
- * are spread over `max_instances` objects of this class; each runs as many at a time as its image
- * allows, and sleeps when nothing came for a while.
+ * The build runner as a Cloudflare container; elsewhere `RUNNER_URL` names a process instead. There are
+ * `max_instances` objects of this class, and each project has one that is asked first (src/queues/runner.ts);
+ * each runs as many jobs at a time as its image allows, and sleeps when nothing came for a while.
  */
 export class BuildRunner extends Container<Env> {
   override defaultPort = port;

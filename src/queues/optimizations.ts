@@ -62,7 +62,7 @@ async function handOver(env: Env, { id, projectId, attempt }: OptimizationRow): 
   const wait = isPulled ? queuedTimeout : 0;
   const token = await signToken(configOf(env), 'optimize', { sub: id, projectId, attempt }, wait + timeout + lease);
   const ticket: AssetTicket = { v: 1, optimizationId: id, attempt, token };
-  if (!isPulled) return await pushJob(env, ticket, await runnersWithRoom(env));
+  if (!isPulled) return await pushJob(env, ticket, projectId, await runnersWithRoom(env));
   try {
     await env.BUILD_PULL_QUEUE.send(ticket);
     return 'taken';

@@ -1,4 +1,4 @@
-import { getRandom } from '@cloudflare/containers';
+import { getContainer } from '@cloudflare/containers';
 import * as z from 'zod';
 import type { PictureOrder } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
@@ -13,21 +13,64 @@ import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 
+/** A runner that can be asked: by its address, or the container of a number, from 0 below `limits.build.runners`. */
+type Runner = string | number;
+
+/** How a runner is called in the log; an address without what may be secret in it. */
+const nameOf = (runner: Runner): string =>
+  typeof runner === 'number' ? `instance-${runner}` : (URL.parse(runner)?.host ?? '');
+
+/** Asks one runner. */
+const ask = (env: Env, runner: Runner, path: string, init: RequestInit): Promise<Response> =>
+  typeof runner === 'number'
+    ? getContainer(env.BUILD_RUNNER, nameOf(runner)).fetch(new Request(`http://runner${path}`, init))
+    : fetch(`${runner}${path}`, init);
+
+/**
+ * The containers of an account, as they are asked for something of this key: each key has a first one, where its contents lie in the
+ * caches, and then the others in a fixed order (docs/decisions/0027). `skip`: so many of them were tried before.
+ */
+const containersFor = (key: string, skip = 0): readonly number[] =>
+  inTurn(
+    Array.from({ length: limits.build.runners }, (_, index) => index),
+    key,
+    skip,
+  );
+
+/** All of them, each first for its share of the keys: what has one key meets at the same one. */
+function inTurn<T>(runners: readonly T[], key: string, skip = 0): readonly T[] {
+  const first = (Number.parseInt(sha256(key).slice(0, 8), 16) + skip) % runners.length;
+  return [...runners.slice(first), ...runners.slice(0, first)];
+}
+
 /** Milliseconds until a runner that says nothing is given up. */
 type Patience = { readonly process: number; readonly container: number };
 
-/** Asks the runner at this address; null: a container. */
-async function ask(
-  env: Env,
-  url: string | null,
-  path: string,
-  init: RequestInit,
+/**
+ * The first answer of these runners that is not 503, which says that it is full, or else the last one; null when none
+ * answers. A runner that fails without a word is `gone`. Containers share one patience: whoever waits, waits once.
+ */
+async function firstFree(
+  runners: readonly Runner[],
   patience: Patience,
-): Promise<Response> {
-  const signal = AbortSignal.timeout(url === null ? patience.container : patience.process);
-  if (url !== null) return await fetch(`${url}${path}`, { ...init, signal });
-  const container = await getRandom(env.BUILD_RUNNER, limits.build.runners);
-  return await container.fetch(new Request(`http://runner${path}`, { ...init, signal }));
+  post: (runner: Runner, signal: AbortSignal) => Promise<Response>,
+  gone: (error: unknown) => void,
+): Promise<Response | null> {
+  const shared = AbortSignal.timeout(patience.container);
+  let full: Response | null = null;
+  for (const runner of runners) {
+    if (typeof runner === 'number' && shared.aborted) break;
+    const signal = typeof runner === 'number' ? shared : AbortSignal.timeout(patience.process);
+    try {
+      const answer = await post(runner, signal);
+      if (answer.status !== 503) return answer;
+      await answer.body?.cancel();
+      full = answer;
+    } catch (error) {
+      gone(error);
+    }
+  }
+  return full;
 }
 
 const FreePlaces = z.object({ free: z.int().min(0) });
@@ -60,22 +103,20 @@ export async function runnersWithRoom(env: Env): Promise<readonly string[] | nul
 }
 
 /**
- * What a runner makes of the order of a preview: its answer, whatever that is; null when none answers. Not for runners
- * that pull: they have no address.
+ * What a runner makes of the order of a preview: the answer of the first that is not full, whatever that is; null when none
+ * answers. Not for runners that pull: they have no address.
  */
 export async function askForPreview(env: Env, projectId: string, order: string): Promise<Response | null> {
   const config = configOf(env);
   const { patience } = limits.preview.runner;
   const token = await signToken(config, 'bundle', { sub: projectId, order: sha256(order) }, patience.container);
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-  for (const url of config.runnerUrls.length > 0 ? config.runnerUrls : [null]) {
-    try {
-      return await ask(env, url, '/previews', { method: 'POST', headers, body: order }, patience);
-    } catch (error) {
-      logEvent('preview.runner_away', { project: projectId, ...describeError(error) }, 'warn');
-    }
-  }
-  return null;
+  return await firstFree(
+    config.runnerUrls.length > 0 ? config.runnerUrls : containersFor(projectId),
+    patience,
+    (runner, signal) => ask(env, runner, '/previews', { method: 'POST', headers, body: order, signal }),
+    (error) => logEvent('preview.runner_away', { project: projectId, ...describeError(error) }, 'warn'),
+  );
 }
 
 /**
@@ -95,28 +136,18 @@ export async function askForPicture(
   const claims = { sub: hash, size, order: JSON.stringify(order) };
   const token = await signToken(config, 'picture', claims, patience.container);
   const headers = { 'content-type': 'application/octet-stream', authorization: `Bearer ${token}` };
-  let answer: Response | null = null;
-  for (const url of inTurn(config.runnerUrls, hash)) {
-    const source = await open();
-    const sized = new FixedLengthStream(size);
-    // A runner that does not read it to its end says so in its answer.
-    source.pipeTo(sized.writable).catch(() => undefined);
-    try {
-      answer = await ask(env, url, '/pictures', { method: 'POST', headers, body: sized.readable }, patience);
-      if (answer.status !== 503) return answer;
-      await answer.body?.cancel();
-    } catch (error) {
-      logEvent('picture.runner_away', { hash, ...describeError(error) }, 'warn');
-    }
-  }
-  return answer;
-}
-
-/** All of them, each first for its share of the hashes: who asks for the same meets at the same one. Null: a container. */
-function inTurn(urls: readonly string[], hash: string): readonly (string | null)[] {
-  if (urls.length === 0) return [null];
-  const first = Number.parseInt(hash.slice(0, 8), 16) % urls.length;
-  return [...urls.slice(first), ...urls.slice(0, first)];
+  return await firstFree(
+    config.runnerUrls.length > 0 ? inTurn(config.runnerUrls, hash) : containersFor(hash),
+    patience,
+    async (runner, signal) => {
+      const source = await open();
+      const sized = new FixedLengthStream(size);
+      // A runner that does not read it to its end says so in its answer.
+      source.pipeTo(sized.writable).catch(() => undefined);
+      return await ask(env, runner, '/pictures', { method: 'POST', headers, body: sized.readable, signal });
+    },
+    (error) => logEvent('picture.runner_away', { hash, ...describeError(error) }, 'warn'),
+  );
 }
 
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */
@@ -142,21 +173,37 @@ async function offer(env: Env, claim: Claim): Promise<HandOver> {
 
 async function push(env: Env, claim: Claim, runners: readonly string[] | null): Promise<HandOver> {
   try {
-    return await pushJob(env, { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) }, runners);
+    const job = { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) };
+    return await pushJob(env, job, claim.projectId, runners);
   } catch {
     return 'lost';
   }
 }
 
-/** Posts a job to the first of these runners that takes it, or to a container. */
-export async function pushJob(env: Env, job: Job | AssetTicket, runners: readonly string[] | null): Promise<HandOver> {
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(job) };
-  for (const url of runners ?? [null]) {
-    const answer = await answerOf(ask(env, url, '/jobs', init, limits.build.handOver));
+/**
+ * Posts a job to the first of these runners that takes it; null: to a container, the project's own first. An attempt after one
+ * that was lost begins at the next container: the first may be what lost it.
+ */
+export async function pushJob(
+  env: Env,
+  job: Job | AssetTicket,
+  projectId: string,
+  runners: readonly string[] | null,
+): Promise<HandOver> {
+  const { process, container } = limits.build.handOver;
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(job);
+  const asked: string[] = [];
+  let outcome: HandOver = 'busy';
+  for (const runner of runners ?? containersFor(projectId, job.attempt - 1)) {
+    asked.push(nameOf(runner));
+    const signal = AbortSignal.timeout(typeof runner === 'number' ? container : process);
+    outcome = await answerOf(ask(env, runner, '/jobs', { method: 'POST', headers, body, signal }));
     // Only one that said no has not got it: after silence the next one might be the second.
-    if (answer !== 'busy') return answer;
+    if (outcome !== 'busy') break;
   }
-  return 'busy';
+  logEvent('runner.asked', { project: projectId, attempt: job.attempt, asked: asked.join(' '), outcome });
+  return outcome;
 }
 
 async function answerOf(asked: Promise<Response>): Promise<HandOver> {
