@@ -5,6 +5,7 @@ import type { Awareness } from 'y-protocols/awareness';
 import { messageYjsSyncStep1, messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
 import { Doc, decodeStateVector, encodeStateVector, type Text } from 'yjs';
 import { limits } from '../contract/limits.ts';
+import { documentTypes, isScenePath } from '../contract/scene.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Emitter } from './emitter.ts';
@@ -124,6 +125,19 @@ export class RoomDocument {
   /** Whether local edits are not known to be durable. */
   get dirty(): boolean {
     return this.#edits > this.#savedEdits;
+  }
+
+  /** The file as it is here. After the end, too: then with what was typed and the room does not have, if it is {@link dirty}. */
+  get content(): string {
+    const isText = !isScenePath(this.#path) || this.doc.getMap(documentTypes.meta).get('form') === 'text';
+    return isText
+      ? this.text.toString()
+      : `${JSON.stringify(this.doc.getMap(documentTypes.scene).toJSON(), null, 2)}\n`;
+  }
+
+  /** Removes what this device keeps of it. */
+  async forget(): Promise<void> {
+    await this.#stored?.clear();
   }
 
   on<K extends keyof DocumentEvents>(type: K, listener: (event: DocumentEvents[K]) => void): () => void {
@@ -261,7 +275,8 @@ export class RoomDocument {
     provider.messageHandlers[messageSync] = (encoder, decoder, ...rest) => {
       const step = decoder.arr[decoder.pos];
       if (step === messageYjsSyncStep1 && !this.#isSameDocument(clone(decoder))) {
-        void this.#stored?.clear();
+        // What was typed here and is nowhere else stays until somebody has seen it.
+        if (!this.dirty) void this.forget();
         this.end(new KilnApiError('conflict', { detail: 'The file was replaced while you were away.' }));
         return;
       }

@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from './chromium.ts';
 import { clientOf, type Person, person, picture } from './person.ts';
@@ -215,6 +215,53 @@ describe('two people in the workspace', () => {
     await saved(grace);
     const names = await grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
     expect(names.some((name) => name?.startsWith('kiln:') && name.endsWith('README.md'))).toBe(true);
+  });
+
+  it('[R14] write into a file that is replaced meanwhile, and have what they wrote', async () => {
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const path = 'notes/away.txt';
+    const write = (text: string) => client.call('putFile', { params: { id, path }, body: { content: text } });
+    const { page } = grace;
+    let isAway = false;
+    const sockets = new Set<WebSocketRoute>();
+    await page.routeWebSocket(/\/docs\/notes\//, (socket) => {
+      if (isAway) return void socket.close({ code: 1001 });
+      socket.connectToServer();
+      sockets.add(socket);
+    });
+    await write('Old.');
+    // Sockets are led that way from the next page on.
+    await page.reload();
+    await page.getByTestId(`file-${path}`).click();
+    const pane = page.getByRole('tabpanel', { name: path });
+    await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('Old.');
+    isAway = true;
+    for (const socket of sockets) await socket.close({ code: 1001 });
+    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('offline');
+    await pane.locator('.cm-content').click();
+    await page.keyboard.press('Control+Home');
+    await page.keyboard.type('Written away. ');
+    await client.call('deleteFile', { params: { id, path } });
+    await write('New.');
+    isAway = false;
+    await pane.getByTestId('unsaved').waitFor();
+    expect(await pane.locator('.cm-content').innerText()).toBe('Written away. Old.');
+    for (const width of [1280, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      await picture(page, `unsaved-${width}`);
+    }
+    await pane.getByTestId('unsaved-save').click();
+    await expect
+      .poll(() => page.getByTestId('tab-notes/away (unsaved).txt').getAttribute('aria-selected'))
+      .toBe('true');
+    const kept = await client.call('getFile', { params: { id, path: 'notes/away (unsaved).txt' } });
+    expect(kept.file.content).toBe('Written away. Old.');
+    // The other one is open as it is by now.
+    await page.getByTestId(`tab-${path}`).click();
+    await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('New.');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.getByTestId('file-README.md').click();
   });
 
   it('[R6] keep a viewer from writing, and show that', async () => {

@@ -95,8 +95,15 @@ describe('a document that is kept on the device', () => {
     await until(() => ended.length > 0);
     expect(ended[0]?.code).toBe('conflict');
     // What was typed is still there to be copied, and the new file is as it was.
-    expect(document.text.toString()).toBe('typed into the old one');
+    expect(document.dirty).toBe(true);
+    expect(document.content).toBe('typed into the old one');
     expect(await stored()).toBe('the new one');
+    // So it is at the next visit, until it is let go.
+    const later = room.openDocument(path);
+    later.on('ended', (error) => ended.push(error));
+    await until(() => ended.length > 1);
+    expect(later.content).toBe('typed into the old one');
+    await later.forget();
     const fresh = room.openDocument(path);
     await fresh.synced;
     expect(fresh.text.toString()).toBe('the new one');

@@ -50,6 +50,8 @@ export interface Tab {
   readonly state: Signal<SaveState>;
   /** Why the document ended, when it did. */
   readonly ended: Signal<KilnApiError | undefined>;
+  /** What was written here and the project does not have, when the document ended. */
+  readonly unsaved: Signal<string | undefined>;
   /** Where the reader is to be taken; taken off once done. */
   readonly reveal: Signal<Place | undefined>;
   /** An asset to be named where this person is; taken off once done. */
@@ -277,9 +279,9 @@ export class Workspace {
     if (path === this.activePath.value) this.#room?.presence.setViewport({ path, view: { ...view } });
   }
 
-  async createFile(path: string): Promise<boolean> {
+  async createFile(path: string, content = ''): Promise<boolean> {
     const made = await attempt(() =>
-      this.client.call('createFile', { params: { id: this.id, path }, body: { content: '' } }),
+      this.client.call('createFile', { params: { id: this.id, path }, body: { content } }),
     );
     if (made === undefined) return false;
     await attempt(() => this.#loadTree());
@@ -292,6 +294,7 @@ export class Workspace {
     tab.state.value = 'closed';
     if (error.code === 'not_a_document') tab.kind.value = 'info';
     else tab.ended.value = error;
+    if (tab.document?.dirty) tab.unsaved.value = tab.document.content;
   }
 
   #makeTab(path: string): Tab {
@@ -305,6 +308,7 @@ export class Workspace {
       document,
       state: signal(document?.state ?? 'saved'),
       ended: signal(undefined),
+      unsaved: signal(undefined),
       reveal: signal(undefined),
       insertion: signal(undefined),
       version: signal(0),

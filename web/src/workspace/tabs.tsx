@@ -8,6 +8,7 @@ import { nameOf } from './file-operations.ts';
 import { FileInfoPanel, ImagePanel, StaticText } from './file-panels.tsx';
 import type { Tab } from './model.ts';
 import { SceneEditor } from './scene/scene-editor.tsx';
+import { Unsaved } from './unsaved.tsx';
 
 const TabButton = ({ tab, active }: { tab: Tab; active: boolean }) => {
   const workspace = useWorkspace();
@@ -80,7 +81,8 @@ const Ended = ({ tab }: { tab: Tab }) => {
 const Pane = ({ tab, active }: { tab: Tab; active: boolean }) => {
   const workspace = useWorkspace();
   // Where the whole room has closed, the text stays to be read and copied.
-  if (tab.ended.value !== undefined && workspace.ended.value === undefined) return <Ended tab={tab} />;
+  if (tab.ended.value !== undefined && workspace.ended.value === undefined)
+    return tab.unsaved.value === undefined ? <Ended tab={tab} /> : <Unsaved tab={tab} text={tab.unsaved.value} />;
   const kind = tab.kind.value;
   if (kind === 'live' && tab.document !== undefined)
     return <CodeEditor tab={tab} document={tab.document} active={active} />;
