@@ -317,6 +317,13 @@ export const limits = {
     busySockets: 5,
     /** Sync steps 1 and questions for awareness of one socket in a second, each answered with all there is: a provider asks when it connects. */
     questionsPerSecond: 20,
+    /**
+     * What a user asks of the room on all their sockets (sync step 1, query-awareness, `resume`), in bytes of the answers: `burst` at
+     * once, then `perSecond`; what is beyond it waits. A document of 1 MB in 60,000 items takes 60 ms to put together, so one who asks
+     * without end has an eighth of the room's time; 50 documents of 80 KB come back at once. No question counts less than `least`:
+     * each ends a commit window. That somebody waits is said once in `said`.
+     */
+    answers: { burst: 4 * MiB, perSecond: 2 * MiB, least: 32 * KiB, said: minute },
     /** Size of one client's awareness state: a cursor, a selection, a name. */
     awarenessBytes: 4 * KiB,
     /** Awareness messages of one socket that are heard in a second; of the rest the newest is, when it is over. A caret at 60 Hz and its peers' screens need no more. */

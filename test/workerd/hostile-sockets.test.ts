@@ -428,6 +428,50 @@ describe('What is sent', () => {
     peer.close();
   });
 
+  it('#62 questions for all of a large document, without end, are answered at a pace, and others are served in their midst', async () => {
+    const { burst, perSecond } = limits.room.answers;
+    const size = 900_000;
+    await write('large.txt', 'x'.repeat(size));
+    const [honest, peer] = [
+      await YjsClient.open(world.owner, world.projectId, 'large.txt'),
+      await YjsClient.open(world.editor, world.projectId, 'large.txt'),
+    ];
+    // Of somebody who has what nobody else has.
+    const foreign = new Y.Doc();
+    foreign.getText('content').insert(0, 'x');
+    const question = frame((encoder) => {
+      encoding.writeVarUint(encoder, 0);
+      sync.writeSyncStep1(encoder, foreign);
+    });
+    const begun = Date.now();
+    let answers = 0;
+    const sockets = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const socket = await openSocket(world.viewer, world.projectId, 'docs/large.txt');
+        socket.binaryType = 'arraybuffer';
+        socket.addEventListener('message', ({ data }) => {
+          if ((data as ArrayBuffer).byteLength >= size) answers += 1;
+        });
+        socket.accept();
+        return socket;
+      }),
+    );
+    let typed = 0;
+    for (let round = 0; round < limits.room.questionsPerSecond; round += 1) {
+      for (const socket of sockets) socket.send(question);
+      honest.text.insert(0, `${round}`);
+      typed += `${round}`.length;
+    }
+    await until(() => peer.text.length === size + typed);
+    const possible = burst + (perSecond * (Date.now() - begun)) / 1000;
+    // 200 were asked; the last one of an account may be answered while it has anything left.
+    expect(answers).toBeGreaterThan(0);
+    expect(answers * size).toBeLessThanOrEqual(possible + size);
+    expect([honest.closed, peer.closed]).toEqual([null, null]);
+    for (const socket of sockets) socket.close();
+    for (const client of [honest, peer]) client.close();
+  });
+
   it('#62 of 500 sockets of one user 50 are let in, and others come in and work', async () => {
     const crowd = await Promise.all(
       Array.from({ length: 500 }, async () => {

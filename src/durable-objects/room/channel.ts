@@ -5,6 +5,7 @@ import { deliver } from './flow.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { hear, type Moving, presenceOf } from './presence.ts';
+import type { Turns } from './turns.ts';
 
 /** The project channel: presence, cursors, events. */
 export class Channel {
@@ -22,8 +23,11 @@ export class Channel {
   #movingTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #paces = new Paces(limits.presence.perSecond);
 
-  constructor(events: EventLog, pathOf: (file: number) => string | null, now: () => number) {
+  readonly #turns: Turns;
+
+  constructor(events: EventLog, turns: Turns, pathOf: (file: number) => string | null, now: () => number) {
     this.#events = events;
+    this.#turns = turns;
     this.#now = now;
     this.#pathOf = pathOf;
   }
@@ -112,12 +116,9 @@ export class Channel {
       case 'ping':
         this.send(peer, { type: 'pong' });
         return;
-      case 'resume': {
-        const { events, resync } = this.#events.since(message.since);
-        if (resync) this.send(peer, { type: 'resync', seq: this.#events.seq });
-        for (const event of events) this.send(peer, event);
+      case 'resume':
+        this.#turns.ask(peer, 'events', () => this.#replay(peer, message.since));
         return;
-      }
       case 'chat':
         return message;
       case 'probe':
@@ -133,6 +134,16 @@ export class Channel {
     }
   }
 
+  /** What came after that event; returns how many bytes that was. */
+  #replay(peer: Peer, since: number): number {
+    if (!this.#peers.has(peer)) return 0;
+    const { events, resync } = this.#events.since(since);
+    if (resync) this.send(peer, { type: 'resync', seq: this.#events.seq });
+    let bytes = 0;
+    for (const event of events) bytes += this.send(peer, event);
+    return bytes;
+  }
+
   broadcast(message: ServerMessage | RoomEvent, except?: Peer): void {
     if (this.#peers.size === 0) return;
     const frame = JSON.stringify(message);
@@ -144,8 +155,11 @@ export class Channel {
     for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') this.send(peer, message);
   }
 
-  send(peer: Peer, message: ServerMessage | RoomEvent): void {
-    deliver(peer, JSON.stringify(message), probe);
+  /** Returns how long it was. */
+  send(peer: Peer, message: ServerMessage | RoomEvent): number {
+    const frame = JSON.stringify(message);
+    deliver(peer, frame, probe);
+    return frame.length;
   }
 
   /** Somebody who stays has another role, or fewer sockets. */

@@ -15,6 +15,7 @@ import { Problems } from './problems.ts';
 import { updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
 import type { StoredFile } from './tree-store.ts';
+import type { Turns } from './turns.ts';
 
 /** What typing may bring a project to. [R9] */
 const typingMax = limits.project.totalSize + limits.project.typingSlack;
@@ -34,6 +35,8 @@ export interface DocumentPorts {
   /** It is about to end, or to be text no more; what hangs on it must find other hold. Inside a transaction. */
   release(file: StoredFile): void;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
+  /** Questions of all sockets of the room. */
+  readonly turns: Turns;
   /** Those of all rooms that share the memory of this one. */
   readonly idle: IdleDocuments;
 }
@@ -415,6 +418,7 @@ export class Documents {
         },
         refused: (peer, code) =>
           this.#channel.sendTo(peer.state.user.userId, { type: 'error', code, message: refusals[code] }),
+        asked: (peer, kind, answer) => this.#ports.turns.ask(peer, kind, answer),
         hasRoomFor: (bytes) => {
           if (files.tree.size + this.#unflushed + bytes <= typingMax) return true;
           this.flushAll();

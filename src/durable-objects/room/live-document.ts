@@ -11,7 +11,7 @@ import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
 import { StoredHistory } from './stored-history.ts';
-import { isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
+import { emptyUpdate, isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
 export interface DocumentEvents {
@@ -31,6 +31,8 @@ export interface DocumentEvents {
   storedSize(document: LiveDocument): number;
   /** After `hasRoomFor` said no, once everything is in the tree: whether this text of so many bytes is too much. */
   overfills(document: LiveDocument, size: number): boolean;
+  /** A question that costs the room work: answered now, or when it is its user's turn. As `Turns.ask`. [R12] */
+  asked(peer: Peer, kind: 'state' | 'awareness', answer: (asked: number) => number): void;
   transaction<T>(work: () => T): T;
   /** What the file would be now. */
   textOf(doc: Y.Doc): string;
@@ -227,8 +229,7 @@ export class LiveDocument {
       else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
       else if (type === messageType.queryAwareness) {
         this.#answering(peer, now);
-        const states = [...this.awareness.getStates().keys()];
-        this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+        this.#events.asked(peer, 'awareness', () => this.#sendAwareness(peer));
       } else throw new Error('unknown message type');
     }
   }
@@ -335,8 +336,7 @@ export class LiveDocument {
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
       this.#answering(peer, now);
-      this.commit();
-      this.#deliver(peer, syncStep2Frame(this.#difference(payload)));
+      this.#events.asked(peer, 'state', (asked) => this.#answerStep1(peer, payload, asked));
       return;
     }
     if (type === syncType.step2) peer.flow.answered();
@@ -364,6 +364,25 @@ export class LiveDocument {
     this.#grow(growth);
     this.#taken.push({ peer, update: payload });
     this.#schedule();
+  }
+
+  /** One answer for each question, for who counts them: the first has all that they lack. Returns what it cost, in bytes. */
+  #answerStep1(peer: Peer, vector: Uint8Array, asked: number): number {
+    if (!this.peers.has(peer)) return 0;
+    this.commit();
+    const isKnown = this.#state !== null && isEmptyVector(vector);
+    const difference = this.#difference(vector);
+    this.#deliver(peer, syncStep2Frame(difference));
+    for (let more = 1; more < asked; more += 1) this.#deliver(peer, syncStep2Frame(emptyUpdate));
+    // What is at hand is only sent; what is not is at least looked for, among all that there is.
+    return isKnown ? difference.length / 8 : Math.max(difference.length, this.#stored / 32);
+  }
+
+  #sendAwareness(peer: Peer): number {
+    if (!this.peers.has(peer)) return 0;
+    const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, [...this.awareness.getStates().keys()]));
+    this.#deliver(peer, frame);
+    return frame.length;
   }
 
   /** Whether a part of it waits for updates that have not come. */

@@ -6,7 +6,7 @@ import type { Access, Project } from '../../contract/projects.ts';
 import type { ClientMessage, Presence, RoomEvent } from '../../contract/room.ts';
 import type { DocumentProblems } from '../../contract/scene.ts';
 import type { SearchQuery, SearchResults } from '../../contract/search.ts';
-import type { LogFields } from '../../core/log.ts';
+import { describeError, type LogFields } from '../../core/log.ts';
 import { allows } from '../../core/permissions.ts';
 import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
@@ -28,6 +28,7 @@ import { ProjectSearch } from './search.ts';
 import { RoomStore } from './store.ts';
 import { Talk } from './talk.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
+import { Turns } from './turns.ts';
 
 /** The relational index of the tree. */
 export interface TreeIndex {
@@ -109,6 +110,7 @@ export class Room {
   readonly #documents: Documents;
   readonly #leases: BlobLeases;
   readonly #search: ProjectSearch;
+  readonly #turns: Turns;
   readonly history: History;
   readonly comments: Comments;
   readonly talk: Talk;
@@ -128,13 +130,27 @@ export class Room {
     this.#store = new RoomStore(ports);
     this.#files = this.#store.files;
     this.#contents = new Contents(this.#store, ports.blobs);
-    this.channel = new Channel(this.#store.events, (file) => this.#files.byId(file)?.path ?? null, ports.now);
+    this.#turns = new Turns({
+      now: ports.now,
+      waits: (user) => ports.log('room.answers_wait', { user }, 'warn'),
+      failed: (peer, error) => {
+        ports.log('socket.refused_frame', { user: peer.state.user.userId, ...describeError(error) }, 'warn');
+        peer.close(error instanceof KilnError ? error.code : 'malformed_request');
+      },
+    });
+    this.channel = new Channel(
+      this.#store.events,
+      this.#turns,
+      (file) => this.#files.byId(file)?.path ?? null,
+      ports.now,
+    );
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
       bind: (file, docOf, textOf) => this.comments.bind(file, docOf, textOf),
       release: (file) => this.comments.release(file),
       log: ports.log,
+      turns: this.#turns,
       idle: ports.idle,
     });
     this.comments = new Comments(this.#store, {
@@ -562,6 +578,7 @@ export class Room {
 
   /** Idempotent. The last one out of a document flushes it. [R4, R9] */
   async leave(peer: Peer): Promise<void> {
+    this.#turns.forget(peer);
     const { target } = peer.state;
     if (target.kind === 'channel') return this.channel.leave(peer);
     try {

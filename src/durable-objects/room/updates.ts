@@ -19,6 +19,9 @@ export function refuseBroken(update: Uint8Array): void {
   }
 }
 
+/** Says that there is nothing to say. */
+export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0);
+
 /** No structs and no deletions: two zero bytes (Yjs update format v1). */
 export const isEmptyUpdate = (update: Uint8Array): boolean => update.length === 2 && update[0] === 0 && update[1] === 0;
 
