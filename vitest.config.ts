@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { newSigningKey } from './scripts/lib/keys.ts';
 import { bundle } from './src/bundler/bundle.ts';
 import type { BundleOrder } from './src/contract/preview.ts';
+import { Sequencer } from './test/support/sequencer.ts';
 
 /** What is awaited comes when the machine gets to it: no poll of a test has a limit of its own. */
 const patient = { poll: { timeout: 120_000 } };
@@ -15,6 +16,7 @@ export default defineConfig({
   test: {
     // What the Worker logs is worth reading where a test failed, and noise elsewhere.
     silent: 'passed-only',
+    sequence: { sequencer: Sequencer },
     projects: [
       // Properties take their time on a busy machine.
       {

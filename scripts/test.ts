@@ -1,12 +1,14 @@
 // `npm test`: sets up what it needs, then lint, dead code, types, a dry-run deployment and every test layer.
 // `npm test -- unit workerd` runs only these layers and none of the checks before them.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pMap from 'p-map';
 import { inRoot, quietWrangler, root, wranglerEntry } from './lib/paths.ts';
 import { ensureSecrets, ensureWeb } from './lib/setup.ts';
+import { bundlerConfig, ensureWorker } from './lib/worker.ts';
 
 const layers = ['unit', 'data', 'workerd', 'runner', 'e2e', 'browser', 'faults'] as const;
 type Layer = (typeof layers)[number];
@@ -58,16 +60,33 @@ function memoryFolder(): string | null {
   }
 }
 
-function step(title: string, args: readonly string[], env: Record<string, string> = {}): void {
-  const begin = Date.now();
-  process.stdout.write(`▸ ${title}\n`);
-  const { status } = spawnSync(process.execPath, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  process.stdout.write(`  ${status === 0 ? 'ok' : 'FAILED'}, ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
-  if (status !== 0) finish(1);
+interface Step {
+  title: string;
+  args: readonly string[];
+  env?: Readonly<Record<string, string>>;
+}
+
+/** Runs steps, two at once, and shows each when it is done; ends with the first that fails. */
+async function run(steps: readonly Step[]): Promise<void> {
+  await pMap(
+    steps,
+    async ({ title, args, env }) => {
+      const begin = Date.now();
+      const child = spawn(process.execPath, args, {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
+      });
+      const written: Buffer[] = [];
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => written.push(chunk));
+      const [code] = (await once(child, 'close')) as [number | null];
+      process.stdout.write(`▸ ${title}\n`);
+      process.stdout.write(Buffer.concat(written));
+      process.stdout.write(`  ${code === 0 ? 'ok' : 'FAILED'}, ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
+      if (code !== 0) finish(1);
+    },
+    { concurrency: 2 },
+  );
 }
 
 function finish(code: number): never {
@@ -80,36 +99,40 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 process.stdout.write('▸ Setting up\n');
 await ensureSecrets();
 await ensureWeb();
+// Once, and not by each lane at the same time.
+await ensureWorker();
 
-if (chosen.length === 0) {
-  step('Lint and format', [bin('@biomejs', 'biome', 'bin', 'biome'), 'check', '.']);
-  step('Dead code and dependencies', [bin('knip', 'bin', 'knip.js')]);
-  for (const project of ['.', 'web', 'containers/build-runner', 'test/browser'])
-    step(`Types of ${project}`, [bin('typescript', 'bin', 'tsc'), '-p', project]);
-  step('Types of the bindings are generated from wrangler.toml', [wranglerEntry, 'types', '--check'], quietWrangler);
-  for (const env of ['staging', 'production', 'postgres'])
-    step(
-      `Deployment of ${env}, as a dry run`,
-      [wranglerEntry, 'deploy', '--dry-run', '--env', env, '--containers-rollout=none', '--outdir', scratch],
-      { ...quietWrangler, WRANGLER_LOG: 'error' },
-    );
-  for (const env of ['staging', 'production'])
-    step(
-      `Deployment of the bundler of ${env}, as a dry run`,
-      [
-        wranglerEntry,
-        'deploy',
-        '--dry-run',
-        '--config',
-        'src/bundler/wrangler.toml',
-        '--env',
-        env,
-        '--outdir',
-        scratch,
-      ],
-      { ...quietWrangler, WRANGLER_LOG: 'error' },
-    );
-}
+const dryRun = (title: string, args: readonly string[], folder: string): Step => ({
+  title: `Deployment of ${title}, as a dry run`,
+  args: [wranglerEntry, 'deploy', '--dry-run', ...args, '--outdir', join(scratch, folder)],
+  env: { ...quietWrangler, WRANGLER_LOG: 'error' },
+});
+
+if (chosen.length === 0)
+  // Longest first.
+  await run([
+    ...['.', 'web'].map((project) => ({
+      title: `Types of ${project}`,
+      args: [bin('typescript', 'bin', 'tsc'), '-p', project],
+    })),
+    { title: 'Lint and format', args: [bin('@biomejs', 'biome', 'bin', 'biome'), 'check', '.'] },
+    ...['test/browser', 'containers/build-runner'].map((project) => ({
+      title: `Types of ${project}`,
+      args: [bin('typescript', 'bin', 'tsc'), '-p', project],
+    })),
+    ...['staging', 'production', 'postgres'].map((env) =>
+      dryRun(env, ['--env', env, '--containers-rollout=none'], env),
+    ),
+    { title: 'Dead code and dependencies', args: [bin('knip', 'bin', 'knip.js')] },
+    ...['staging', 'production'].map((env) =>
+      dryRun(`the bundler of ${env}`, ['--config', bundlerConfig, '--env', env], `bundler-${env}`),
+    ),
+    {
+      title: 'Types of the bindings are generated from wrangler.toml',
+      args: [wranglerEntry, 'types', '--check'],
+      env: quietWrangler,
+    },
+  ]);
 
 interface Outcome {
   status: number;
