@@ -67,6 +67,8 @@ export class ProjectRoom {
   #areLetIn = false;
   /** Number of the event up to which a replay goes that is on its way. */
   #awaited: number | undefined;
+  /** Moves that came while those before them are being asked for. */
+  #laterMoves: RoomEvent['data'][] | undefined;
   /** What is kept on this device has been told where files went while nobody was here, or nobody can say now. */
   readonly #caughtUp: Deferred<void> = deferred();
   /** One move after the other. */
@@ -244,14 +246,17 @@ export class ProjectRoom {
         break;
       case 'event':
         this.#lastSeq = message.event.seq;
+        if (this.#laterMoves !== undefined) {
+          if (message.event.type === 'file.moved') this.#laterMoves.push(message.event.data);
+          break;
+        }
         if (message.event.type === 'file.moved') this.#follow(message.event.data);
         this.#noteSeen(message.event.seq);
         if (message.event.seq >= (this.#awaited ?? Number.POSITIVE_INFINITY)) this.#replayed();
         break;
       case 'resync':
+        void this.#followMissed(this.#lastSeq ?? message.seq, message.seq);
         this.#lastSeq = message.seq;
-        this.#noteSeen(message.seq);
-        this.#replayed();
         // What fails here is read again by whoever asks for more.
         void this.chat.refresh().catch(() => undefined);
         break;
@@ -292,20 +297,37 @@ export class ProjectRoom {
     this.#online.resolve();
   }
 
+  /** Undefined where nobody can say. They reach further back than a replay does: typing makes most of the events. */
+  async #movesBetween(since: number, newest: number): Promise<RoomEvent['data'][] | undefined> {
+    const query = { since, type: 'file.moved' };
+    const known = await this.#client
+      .call('listEvents', { params: { id: this.projectId }, query, signal: this.#aborter.signal })
+      .catch(() => undefined);
+    return known?.events.filter(({ seq }) => seq <= newest).map(({ data }) => data);
+  }
+
+  /** Too much has happened to be replayed; where files went is followed all the same, before documents connect. [R14] */
+  async #followMissed(since: number, newest: number): Promise<void> {
+    const awaited = this.#awaited;
+    this.#laterMoves ??= [];
+    const moves = await this.#movesBetween(since, newest);
+    for (const move of [...(moves ?? []), ...(this.#laterMoves ?? [])]) this.#follow(move);
+    this.#laterMoves = undefined;
+    if (moves !== undefined) this.#noteSeen(this.#lastSeq ?? newest);
+    // Another connection may wait for another replay by now.
+    if (this.#awaited === awaited) this.#replayed();
+  }
+
   /** Files may have gone elsewhere since this device was here last. */
   async #catchUp(newest: number): Promise<void> {
     const since = await this.#offline?.seen(this.projectId).catch(() => undefined);
     if (since !== undefined && since < newest) {
-      const query = { since };
-      const known = await this.#client
-        .call('listEvents', { params: { id: this.projectId }, query, signal: this.#aborter.signal })
-        // What cannot be asked is asked at the next visit.
-        .catch(() => undefined);
-      if (known === undefined) return;
+      const moves = await this.#movesBetween(since, newest);
+      // What cannot be asked is asked at the next visit.
+      if (moves === undefined) return;
       // What came in the meantime is followed as it comes. Who opened a document and waits for this knows where it is by now.
       const waited = [...this.#documents].filter(({ isKept }) => isKept);
-      for (const { type, data, seq } of known.events)
-        if (type === 'file.moved' && seq <= newest) this.#follow(data, waited);
+      for (const move of moves) this.#follow(move, waited);
     }
     this.#noteSeen(newest);
   }

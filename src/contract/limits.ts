@@ -339,7 +339,9 @@ export const limits = {
     channelFrameBytes: 16 * KiB,
     /** Events kept for `resume`; older ones answer `resync`. */
     eventsKept: 10_000,
-    /** Replayed in one `resume`. */
+    /** Of the name of an event's type, as a client asks for it: the longest has 20. */
+    eventTypeMax: 40,
+    /** Replayed in one `resume`, or of one type in one list. */
     eventsReplayed: 1000,
     /** A flushed revision's Yjs state is kept so long, for writes that name it in If-Match. */
     revisionTtl: 10 * minute,

@@ -67,7 +67,13 @@ export const RoomEvent = z
   .meta({ id: 'RoomEvent' });
 export type RoomEvent = z.infer<typeof RoomEvent>;
 
-export const EventQuery = z.object({ since: z.coerce.number().int().min(0).default(0) });
+export const EventQuery = z.object({
+  since: z.coerce.number().int().min(0).default(0),
+  type: z.string().max(limits.room.eventTypeMax).optional().meta({
+    description:
+      'Only events of this type, for example `file.moved`. With it, what is left of older ones is listed along with `resync`',
+  }),
+});
 export const EventList = z.object({
   events: z.array(RoomEvent),
   seq: z.int().meta({ description: "The room's newest sequence number" }),

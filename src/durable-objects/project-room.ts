@@ -169,8 +169,8 @@ export class ProjectRoom extends DurableObject<Env> {
     return this.#guarded(caller, right, (room) => room.presence());
   }
 
-  events(caller: Caller, right: Right, since: number) {
-    return this.#guarded(caller, right, (room) => room.events(since));
+  events(caller: Caller, right: Right, since: number, type?: string) {
+    return this.#guarded(caller, right, (room) => room.events(since, type));
   }
 
   /** The tree of this moment, stored; `mergeBase` is where it was last the same as that of `related`. */

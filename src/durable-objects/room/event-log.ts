@@ -66,4 +66,18 @@ export class EventLog {
       return { events: [], resync: true };
     return { events: rows.map(toEvent), resync: false };
   }
+
+  /** As `since`, of one type: the newest of what is left; `resync` when there may have been more. */
+  ofType(type: string, since: number): { events: RoomEvent[]; resync: boolean } {
+    if (since > this.#seq) return { events: [], resync: true };
+    const rows = this.#sql.all<Row>(
+      'SELECT seq, type, at, by, data FROM events WHERE seq > ? AND type = ? ORDER BY seq DESC LIMIT ?',
+      since,
+      type,
+      limits.room.eventsReplayed,
+    );
+    const [oldest] = this.#sql.all<{ seq: number | null }>('SELECT min(seq) AS seq FROM events');
+    const isWhole = (oldest?.seq ?? 1) <= since + 1 && rows.length < limits.room.eventsReplayed;
+    return { events: rows.reverse().map(toEvent), resync: !isWhole };
+  }
 }

@@ -476,8 +476,10 @@ export class Room {
 
   // ── Events ──────────────────────────────────────────────────────────────────────────────────────
 
-  events(since: number): { events: RoomEvent[]; seq: number; resync: boolean } {
-    return { ...this.#store.events.since(since), seq: this.#store.events.seq };
+  /** Of one type, as far back as they reach: what one type says may be of use where the whole story is too long. */
+  events(since: number, type?: string): { events: RoomEvent[]; seq: number; resync: boolean } {
+    const { events } = this.#store;
+    return { ...(type === undefined ? events.since(since) : events.ofType(type, since)), seq: events.seq };
   }
 
   /** Structured documents that do not fit to their schema. [R22] */

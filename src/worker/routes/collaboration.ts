@@ -49,6 +49,6 @@ export function collaborationRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.listEvents, async (_c, { room, query }) => ({
     status: 200,
-    body: await room.call((stub, caller, right) => stub.events(caller, right, query.since)),
+    body: await room.call((stub, caller, right) => stub.events(caller, right, query.since, query.type)),
   }));
 }

@@ -267,6 +267,25 @@ describe('The project channel', () => {
     await world.send(late, JSON.stringify({ type: 'resume', since: 99 }));
     expect(late.heard('resync')).toEqual([{ type: 'resync', seq: 4 }]);
   });
+
+  it('[R14] lists events of one type past what is replayed, and says when some of them may be gone', async () => {
+    const { seq } = world.room.events(0);
+    await world.room.batch([{ op: 'move', from: 'a', to: 'b' }], ids.owner);
+    for (let n = 0; n < limits.room.eventsReplayed; n += 1) world.room.record('file.updated', ids.owner, { n });
+    await world.room.batch([{ op: 'move', from: 'b', to: 'c' }], ids.owner);
+    expect(world.room.events(seq)).toMatchObject({ events: [], resync: true });
+    const moves = (since: number) => {
+      const { events, resync } = world.room.events(since, 'file.moved');
+      return [events.map(({ data }) => data.path), resync];
+    };
+    expect(moves(seq)).toEqual([['b', 'c'], false]);
+    expect(moves(world.room.events(0).seq)).toEqual([[], false]);
+    expect(moves(world.room.events(0).seq + 1)).toEqual([[], true]);
+    const many = world.room.events(seq, 'file.updated');
+    expect([many.events.length, many.resync]).toEqual([limits.room.eventsReplayed, true]);
+    for (let n = 0; n < limits.room.eventsKept; n += 1) world.room.record('file.updated', ids.owner, { n });
+    expect(moves(seq)).toEqual([['c'], true]);
+  });
 });
 
 describe('[R11] Membership', () => {
