@@ -36,8 +36,9 @@ const paths = async (): Promise<string[]> =>
 const chunked = (data: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
 
-/** Writes a PUT as no library would, and gives what comes back until the connection ends. */
-async function rawPut(
+/** Writes a request as no library would, and gives what comes back until the connection ends. */
+async function raw(
+  method: 'PUT' | 'POST',
   address: string,
   header: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
@@ -56,8 +57,8 @@ async function rawPut(
     socket.on('error', () => resolve());
   });
   socket.write(
-    `PUT ${address} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\n` +
-      `Content-Type: application/octet-stream\r\nConnection: close\r\n${header}\r\n\r\n`,
+    `${method} ${address} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${token}\r\n` +
+      `Connection: close\r\n${header}\r\n\r\n`,
   );
   for await (const part of parts) {
     if (socket.writableEnded || socket.destroyed) break;
@@ -66,6 +67,18 @@ async function rawPut(
   socket.end();
   await ended;
   return answer;
+}
+
+const rawPut = (address: string, header: string, parts: Parameters<typeof raw>[3]): Promise<string> =>
+  raw('PUT', address, `Content-Type: application/octet-stream\r\n${header}`, parts);
+
+/** These bytes, and one more each second, for ever. */
+async function* drip(begin?: string): AsyncGenerator<Uint8Array> {
+  if (begin !== undefined) yield chunked(Buffer.from(begin));
+  for (;;) {
+    yield chunked(Buffer.from('x'));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 const statusOf = (answer: string): string => /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 'none';
@@ -106,15 +119,26 @@ describe('#45 a body on the wire', () => {
     expect(await paths()).not.toContain('said.bin');
   });
 
-  it('of one byte a second ends with 408, and no file', async () => {
-    const drip = async function* () {
-      for (;;) {
-        yield chunked(Buffer.from('x'));
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-      }
-    };
-    expect(statusOf(await rawPut(fileUrl('drip.bin'), 'Transfer-Encoding: chunked', drip()))).toBe('408');
+  it('of one byte a second ends with 408, and no file; a form with no asset', async () => {
+    const form =
+      `--edge\r\nContent-Disposition: form-data; name="projectId"\r\n\r\n${projectId}\r\n--edge\r\n` +
+      'Content-Disposition: form-data; name="file"; filename="drip.txt"\r\nContent-Type: text/plain\r\n\r\n';
+    const answers = await Promise.all([
+      rawPut(fileUrl('drip.bin'), 'Transfer-Encoding: chunked', drip()),
+      // In the name of a field, and in the file.
+      ...['--edge\r\nContent-Disposition: form-data; name="', form].map((begin) =>
+        raw(
+          'POST',
+          '/api/assets/upload',
+          'Content-Type: multipart/form-data; boundary=edge\r\nTransfer-Encoding: chunked',
+          drip(begin),
+        ),
+      ),
+    ]);
+    expect(answers.map(statusOf)).toEqual(['408', '408', '408']);
     expect(await paths()).not.toContain('drip.bin');
+    const { assets } = await client.call('listAssets', { params: { id: projectId } });
+    expect(assets.map(({ name }) => name)).not.toContain('drip.txt');
   });
 
   it.each([
@@ -191,12 +215,6 @@ describe('#45 a part of an upload on the wire', () => {
     if (!('upload' in begun)) throw new Error('nobody has these bytes');
     const [part] = begun.upload.parts;
     if (!part) throw new Error('it has a part');
-    const drip = async function* () {
-      for (;;) {
-        yield chunked(Buffer.from('x'));
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-      }
-    };
     const address = part.url.slice(new URL(part.url).origin.length);
     expect(statusOf(await rawPut(address, 'Transfer-Encoding: chunked', drip()))).toBe('408');
     const { upload } = await client.call('getUpload', { params: { id: begun.upload.id } });
