@@ -470,6 +470,11 @@ export const limits = {
     snapshotsRemembered: 16,
     queuedPerUser: 100,
     /**
+     * Ended builds that nobody published go once a day. The newest of each project and target stay, successes and others counted
+     * apart: nobody goes back further than that … `hour`, UTC: the one after backup and collection have begun.
+     */
+    retention: { newest: 20, age: 30 * day, hour: 4 },
+    /**
      * Small contents that travel together between platform and runner: each has its own object in the store, and a request of its own
      * would cost more than the bytes. A Worker holds a whole batch in memory.
      */

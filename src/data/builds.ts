@@ -428,6 +428,37 @@ export async function removeBuild(db: Database, build: BuildRow, actor: Actor): 
   if (published.length > 0) throw new KilnError('build_published');
 }
 
+/**
+ * Builds that have ended before `before` and are not published, without the `newest` of their project and target, of which
+ * successes and others are counted apart; oldest first.
+ */
+export async function expiredBuilds(db: Database, before: number, newest: number, limit: number): Promise<BuildRow[]> {
+  const rows = await db.query('builds.expired', (orm) => {
+    const place = sql<number>`row_number() OVER (PARTITION BY ${builds.projectId}, ${builds.target}, CASE WHEN ${builds.status} = 'success' THEN 1 ELSE 0 END ORDER BY ${builds.id} DESC)`;
+    const ended = orm
+      .select({ id: builds.id, place: place.as('place') })
+      .from(builds)
+      .where(inArray(builds.status, ['success', 'failed', 'cancelled']))
+      .as('ended');
+    return orm
+      .select({ build: builds })
+      .from(builds)
+      .innerJoin(ended, eq(ended.id, builds.id))
+      .where(
+        and(
+          gt(ended.place, newest),
+          lt(builds.completedAt, before),
+          notExists(
+            orm.select({ slug: publications.slug }).from(publications).where(eq(publications.buildId, builds.id)),
+          ),
+        ),
+      )
+      .orderBy(asc(builds.id))
+      .limit(limit);
+  });
+  return rows.map(({ build }) => build);
+}
+
 /** The row of a build that has no object and never will. */
 export async function deleteBuildRow(db: Database, id: string): Promise<void> {
   await db.query('builds.delete', (orm) => orm.delete(builds).where(eq(builds.id, id)));

@@ -4,7 +4,7 @@ import { dailyCron } from '../core/crons.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
-import { orphanedBuilds, stalledBuilds } from '../data/builds.ts';
+import { expiredBuilds, orphanedBuilds, stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -24,6 +24,7 @@ import { sweepOptimizations } from '../queues/optimizations.ts';
 import { settleUpload } from './assets/verify.ts';
 import { cancelBuilds } from './auth/close-account.ts';
 import { eraseAccount } from './erase-account.ts';
+import { eraseBuild } from './erase-build.ts';
 import { eraseProject } from './erase-project.ts';
 import { sweepMail } from './mail/deliver.ts';
 
@@ -101,6 +102,24 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       return due.length;
     },
     optimizations: () => sweepOptimizations(env, db, now, each),
+    oldBuilds: async () => {
+      const { newest, age, hour } = limits.build.retention;
+      // Looks at every build, which once a day is enough; what one run leaves the next minute of the hour takes.
+      if (new Date(now).getUTCHours() !== hour) return 0;
+      const rows = await expiredBuilds(db, now - age, newest, limits.outbox.sweep);
+      for (const build of rows)
+        await each(build.id, async () => {
+          await eraseBuild(env, db, build, { actorId: null, now });
+          logEvent('build.expired', {
+            build: build.id,
+            project: build.projectId,
+            target: build.target,
+            status: build.status,
+            bytes: build.artifacts.reduce((sum, { size }) => sum + size, 0),
+          });
+        });
+      return rows.length;
+    },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {
       const { objects } = await listObjects(env.EXPORTS, importPrefix, null, limits.outbox.sweep);

@@ -10,6 +10,7 @@ import {
   createBuild,
   createCachedBuild,
   deleteBuildRow,
+  expiredBuilds,
   finishedBuild,
   listBuilds,
   nextBuilds,
@@ -22,6 +23,7 @@ import {
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
+import { publish } from '../../src/data/publications.ts';
 import { builds, outbox } from '../../src/data/schema/sqlite.ts';
 import { by, newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
@@ -217,6 +219,32 @@ onBothEngines('Builds', (store) => {
       expect(await buildById(db, repeat.id)).toEqual(cached);
       expect(await createCachedBuild(db, newBuild(projectId, userId), source, by(userId))).toBeUndefined();
     }
+  });
+
+  it('expire when they ended long ago, but for the newest of each project and target, and those that are published', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const ended = async (projectId: string, change: Partial<BuildRow> = {}): Promise<string> => {
+      const id = await someBuild(db, projectId, userId);
+      await move(db, id, { status: 'success', completedAt: now, outputOf: id, ...change });
+      return id;
+    };
+    const expired = async (keep: number, before = now + 1) =>
+      (await expiredBuilds(db, before, keep, 1000)).filter(({ userId: of }) => of === userId).map(({ id }) => id);
+    const projectId = await someProject(db, userId);
+    const [a, b, c] = [await ended(projectId), await ended(projectId), await ended(projectId)];
+    const failed = await ended(projectId, { status: 'failed' });
+    const cancelled = await ended(projectId, { status: 'cancelled' });
+    const other = await ended(await someProject(db, userId));
+    await someBuild(db, projectId, userId);
+    expect(await expired(0)).toEqual([a, b, c, failed, cancelled, other]);
+    // A success is not pushed out by what came to nothing, nor by another project.
+    expect(await expired(1)).toEqual([a, b, failed]);
+    expect(await expired(2)).toEqual([a]);
+    expect(await expired(3)).toEqual([]);
+    expect(await expired(1, now)).toEqual([]);
+    await publish(db, { id: a, projectId, projectName: 'Old and shown' }, {}, { ...by(userId), actorId: userId });
+    expect(await expired(1)).toEqual([b, failed]);
   });
 
   it('list in pages, newest first, filtered, stable while others are made', async () => {

@@ -16,12 +16,14 @@ import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { buildById } from '../../src/data/builds.ts';
+import { getOutputs } from '../../src/data/objects.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { buildPolicy } from '../../src/durable-objects/build/quota.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
 import { buildObject } from '../../src/queues/build-object.ts';
 import worker from '../../src/worker/index.ts';
+import { sweep } from '../../src/worker/scheduled.ts';
 import { call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 
 let world: World;
@@ -548,6 +550,45 @@ describe('builds of a day', () => {
     await use(2);
     expect((await expectJson<{ build: Build }>(await post(), 200)).build.cached).toBe(true);
     await use(0);
+  });
+});
+
+describe('old builds', () => {
+  it('go in the hour for it, whole; the newest stay, and what another one still shows', async () => {
+    const { retention } = limits.build;
+    const db = openDatabase(env);
+    const made: Build[] = [];
+    for (let n = 0; n < 2; n += 1) {
+      const build = await newBuild();
+      await succeed(build.id, (await claim(build.id)).attempt, `<p>${newId()}</p>`);
+      made.push(build);
+    }
+    const [old, shown] = made.map(({ id }) => id) as [string, string];
+    const again = await call('POST', '/api/builds', { as: world.editor, json: { projectId: world.projectId } });
+    const repeat = (await expectJson<{ build: Build }>(again, 200)).build.id;
+    const source = await buildById(db, shown);
+    for (let n = 0; n < retention.newest - 1; n += 1) {
+      const { id } = await newBuild();
+      await succeed(id, (await claim(id)).attempt);
+    }
+    expect(source?.outputOf).toBe(shown);
+    const status = async (id: string) => (await call('GET', `/api/builds/${id}`, { as: world.owner })).status;
+    const statuses = () => Promise.all([old, shown, repeat].map(status));
+    await database
+      .prepare('UPDATE builds SET completed_at = completed_at - ? WHERE project_id = ? AND status = ?')
+      .bind(retention.age + 2 * 86_400_000, world.projectId, 'success')
+      .run();
+    const at = new Date();
+    at.setUTCHours(retention.hour - 1);
+    await sweep(env, at.getTime());
+    expect(await statuses()).toEqual([200, 200, 200]);
+    at.setUTCHours(retention.hour);
+    await sweep(env, at.getTime());
+    await sweep(env, at.getTime());
+    expect(await statuses()).toEqual([404, 404, 200]);
+    expect(await getOutputs(env.BUILDS, old)).toBeNull();
+    expect(await buildRun(env, old).exists()).toBe(false);
+    expect((await call('GET', '/', { host: `${repeat}.play.test` })).status).toBe(200);
   });
 });
 

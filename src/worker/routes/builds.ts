@@ -10,23 +10,15 @@ import { artifactUrl } from '../../core/links.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
 import { allows } from '../../core/permissions.ts';
-import {
-  buildBasis,
-  createBuild,
-  createCachedBuild,
-  finishedBuild,
-  listBuilds,
-  outputIsShared,
-  removeBuild,
-  toBuild,
-} from '../../data/builds.ts';
-import { deleteOutputs, getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
+import { buildBasis, createBuild, createCachedBuild, finishedBuild, listBuilds, toBuild } from '../../data/builds.ts';
+import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/build/quota.ts';
 import { keptLog, logStream } from '../../durable-objects/build/stream.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import { buildSource } from '../assets/build-source.ts';
+import { eraseBuild } from '../erase-build.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
@@ -183,13 +175,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     if (!allows(access, 'project.write') && (ended || build.userId !== user.userId)) throw new KilnError('forbidden');
     const run = buildRun(c.env, build.id);
     if (!ended && (await unwrap(run.cancel(actorOf(c, user.userId))))) return { status: 204 };
-    // The row first: from then on nobody is shown what the next steps remove.
-    await removeBuild(c.var.db, build, actorOf(c, user.userId));
-    if (await outputIsShared(c.var.db, build)) return { status: 204 };
-    await deleteOutputs(c.env.BUILDS, build.outputOf ?? build.id);
-    const source = build.outputOf ?? build.id;
-    await unwrap(buildRun(c.env, source).erase(source));
-    if (source !== build.id) await unwrap(run.erase(build.id));
+    await eraseBuild(c.env, c.var.db, build, actorOf(c, user.userId));
     return { status: 204 };
   });
 
