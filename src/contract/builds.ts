@@ -77,7 +77,10 @@ export type Build = z.infer<typeof Build>;
 
 export const CreateBuild = z.strictObject({
   projectId: Id,
-  checkpointId: Id.optional().meta({ description: 'A state of the past, or the preview of a merge; else the newest' }),
+  checkpointId: Id.optional().meta({
+    description:
+      'The files of a state of the past, or of the preview of a merge, with the assets of now; else the newest',
+  }),
   target: BuildTarget.default('web'),
   options: BuildOptions.prefault({}),
 });

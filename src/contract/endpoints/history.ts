@@ -96,7 +96,7 @@ export const historyEndpoints = {
     summary: 'Go back to a checkpoint',
     access: project('project.write'),
     description:
-      'The tree of the checkpoint becomes a new head, merged into open documents. The state before is a checkpoint itself.',
+      'The tree of the checkpoint becomes a new head, merged into open documents. The state before is a checkpoint itself. Assets stay as they are.',
     responses: { 200: { description: 'Restored', json: Restored } },
     errors: ['conflict', 'quota_exceeded'],
   }),
