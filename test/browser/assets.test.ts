@@ -21,15 +21,15 @@ const card = (page: Page, name: string) => page.getByTestId(`asset-${name}`);
 const choose = (page: Page, ...chosen: ReturnType<typeof file>[]) =>
   page.getByTestId('asset-files').setInputFiles(chosen);
 
-/** Drops a file on the panel, as a file manager would. */
-const drop = async (page: Page, name: string, bytes: Uint8Array): Promise<void> => {
+/** Drops files on the panel, as a file manager would. */
+const drop = async (page: Page, ...dropped: readonly (readonly [name: string, bytes: Uint8Array])[]): Promise<void> => {
   const carried = await page.evaluateHandle(
-    ([called, content]) => {
+    (all) => {
       const transfer = new DataTransfer();
-      transfer.items.add(new File([Uint8Array.from(content)], called));
+      for (const [called, content] of all) transfer.items.add(new File([Uint8Array.from(content)], called));
       return transfer;
     },
-    [name, [...bytes]] as const,
+    dropped.map(([name, bytes]) => [name, [...bytes]] as const),
   );
   const panel = page.getByTestId('assets-panel');
   await panel.dispatchEvent('dragover', { dataTransfer: carried });
@@ -46,6 +46,65 @@ const opened = async (someone: Person, id: string): Promise<void> => {
 const withoutRefusals = (someone: Person): string[] =>
   someone.complaints.filter((text) => !/status of (?:404|422)|ERR_FAILED/.test(text));
 
+describe('many small files', () => {
+  it('that are dropped at once go in one request; one that is refused says why, and the others are there for everybody', async () => {
+    const [ada, grace] = [await person(browser, 'many'), await person(browser, 'seer')];
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Many', files, { members: [[grace, 'viewer']] });
+    for (const someone of [ada, grace]) await opened(someone, id);
+    const { page } = ada;
+    const requests: string[] = [];
+    page.on('request', (request) => {
+      const { pathname } = new URL(request.url());
+      if (request.method() === 'POST' && pathname.includes('/assets/')) requests.push(pathname);
+    });
+    const good = Array.from({ length: 29 }, (_, n) => `frame-${String(n + 10)}.png`);
+    await drop(page, ...good.map((name, n) => [name, png(16, 16, [8 * n, 255 - 8 * n, 120])] as const), [
+      'broken.png',
+      new TextEncoder().encode('<html>'),
+    ]);
+    const broken = page.getByTestId('sending-broken.png');
+    await expect.poll(() => broken.getAttribute('data-state')).toBe('refused');
+    expect(await broken.innerText()).toContain('The name ends in .png, and the bytes are text.');
+    for (const someone of [ada, grace])
+      for (const name of good) await card(someone.page, name).waitFor({ state: 'attached' });
+    expect(await page.getByTestId('uploads').locator('li').count()).toBe(1);
+    expect(requests).toEqual(['/api/assets/batch-upload']);
+    await picture(page, 'assets-many-done');
+    const { assets } = await client.call('listAssets', { params: { id }, query: { limit: 200 } });
+    expect(assets.map(({ name, version }) => [name, version])).toEqual(good.map((name) => [name, 1]));
+    await page.getByTestId('dismiss-broken.png').click();
+    await page.getByTestId('uploads').waitFor({ state: 'detached' });
+    for (const someone of [ada, grace]) expect(withoutRefusals(someone)).toEqual([]);
+  });
+
+  it('of which one is stopped go on without it, and nothing comes twice', async () => {
+    const someone = await person(browser, 'stopper');
+    const client = await clientOf(someone);
+    const id = await makeProject(client, 'Stopped', files);
+    await opened(someone, id);
+    const { page } = someone;
+    let forms = 0;
+    await page.route('**/assets/batch-upload', async (route) => {
+      forms += 1;
+      // The first never arrives: it is stopped before.
+      if (forms > 1) await route.continue();
+    });
+    // More than goes on its way at once, so that it is not taken for arrived.
+    const bytes = (n: number) => Uint8Array.from({ length: 900_000 }, (_, at) => (at * n) % 251);
+    await choose(page, ...[1, 2, 3, 4].map((n) => file(`part-${n}.bin`, 'application/octet-stream', bytes(n))));
+    await page.getByTestId('uploads-summary').getByText('4 files on the way').waitFor();
+    await expect.poll(() => forms).toBe(1);
+    await page.getByTestId('stop-part-2.bin').click();
+    for (const name of ['part-1.bin', 'part-3.bin', 'part-4.bin']) await card(page, name).waitFor();
+    expect(await page.getByTestId('sending-part-2.bin').getAttribute('data-state')).toBe('stopped');
+    await page.getByTestId('resume-part-2.bin').click();
+    await card(page, 'part-2.bin').waitFor();
+    const { assets } = await client.call('listAssets', { params: { id } });
+    expect(assets.map(({ name, version }) => [name, version])).toEqual([1, 2, 3, 4].map((n) => [`part-${n}.bin`, 1]));
+  });
+});
+
 describe('assets in the workspace', () => {
   it('are uploaded, seen by others, looked at, played, replaced, brought back, and inserted', async () => {
     const [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
@@ -60,7 +119,7 @@ describe('assets in the workspace', () => {
       file('hero.png', 'image/png', png(32, 48, [255, 90, 40])),
       file('coin.wav', 'audio/wav', wav(2)),
     );
-    await drop(page, 'tiles.png', png(200, 100, [80, 160, 90]));
+    await drop(page, ['tiles.png', png(200, 100, [80, 160, 90])]);
     for (const someone of [ada, grace])
       for (const name of ['hero.png', 'coin.wav', 'tiles.png']) await card(someone.page, name).waitFor();
     // A viewer sees them, and has nothing to change them with.

@@ -1,5 +1,11 @@
 import { batch, signal } from '@preact/signals';
-import { type KilnApiError, type KilnClient, type UploadProgress, uploadAsset } from '../../../../src/client/index.ts';
+import {
+  KilnApiError,
+  type KilnClient,
+  type UploadProgress,
+  uploadAsset,
+  uploadAssets,
+} from '../../../../src/client/index.ts';
 import type { Asset, AssetType, AssetVersion, Optimization } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
@@ -17,11 +23,13 @@ export interface Sending {
   readonly interrupted: boolean;
   /** Why it was refused. */
   readonly refusal?: string;
+  /** It is not sent in one form with others. */
+  readonly alone?: boolean;
 }
 
 const pageSize = 60;
-/** Files at once; each may have several parts on their way. */
-const filesAtOnce = 2;
+/** Requests for files at once: forms of small ones, and large ones, each of which may have several parts on their way. */
+const turnsAtOnce = 2;
 /** Milliseconds between two questions how making smaller goes. */
 const askEvery = 3000;
 
@@ -44,7 +52,9 @@ export class Assets {
   readonly sending = signal<readonly Sending[]>([]);
   readonly #client: KilnClient;
   readonly #projectId: string;
+  /** Of those that are on their way; those in one form have one. */
   readonly #aborters = new Map<number, AbortController>();
+  #turns = 0;
   #lastId = 0;
   /** Counts readings: an answer to an older question is not shown. */
   #reading = 0;
@@ -149,10 +159,17 @@ export class Assets {
     this.#next();
   }
 
-  /** What has arrived stays for a day. */
+  /** What has arrived of a large file stays for a day. Those in one form with a small one begin anew without it. */
   stop(id: number): void {
+    if (this.sending.value.some((one) => one.id === id && !canStop(one))) return;
+    const aborter = this.#aborters.get(id);
     this.#update(id, { state: 'stopped', interrupted: false });
-    this.#aborters.get(id)?.abort();
+    if (aborter === undefined) return;
+    for (const one of this.sending.value) {
+      if (one.id === id || this.#aborters.get(one.id) !== aborter) continue;
+      if (one.state === 'sending' || one.state === 'verifying') this.#update(one.id, { state: 'waiting', progress: 0 });
+    }
+    aborter.abort();
   }
 
   resume(id: number): void {
@@ -322,42 +339,141 @@ export class Assets {
   }
 
   #next(): void {
-    for (const { id, state, file } of this.sending.value) {
-      if (this.#aborters.size >= filesAtOnce) return;
-      if (state === 'waiting') void this.#send(id, file);
+    while (this.#turns < turnsAtOnce) {
+      const waiting = this.sending.value.filter(({ state }) => state === 'waiting');
+      const [first] = waiting;
+      if (first === undefined) return;
+      const form = formOf(waiting);
+      // One by itself is sent as large ones are; a form of one would be no less of a request.
+      if (form.length > 1 && form.includes(first)) void this.#sendTogether(form);
+      else void this.#send(first);
     }
   }
 
-  async #send(id: number, file: File): Promise<void> {
+  /** Sends what can be read of some; what cannot, as a folder, would fail for ever. Calls `send` with those alone. */
+  async #take(some: readonly Sending[], send: (readable: readonly Sending[], signal: AbortSignal) => Promise<void>) {
     const aborter = new AbortController();
-    this.#aborters.set(id, aborter);
-    this.#update(id, { state: 'sending', progress: 0 });
+    this.#turns += 1;
+    for (const { id } of some) {
+      this.#aborters.set(id, aborter);
+      this.#update(id, { state: 'sending', progress: 0, interrupted: false });
+    }
     try {
+      const readable: Sending[] = [];
+      for (const one of some) {
+        if (await isReadable(one.file)) readable.push(one);
+        else
+          this.#update(one.id, { state: 'refused', refusal: 'It cannot be read: a folder, or a file that is gone.' });
+      }
+      aborter.signal.throwIfAborted();
+      await send(readable, aborter.signal);
+      this.changed();
+    } catch (error) {
+      if (aborter.signal.aborted) return;
+      for (const { id, state } of this.sending.value)
+        if (this.#aborters.get(id) === aborter && state !== 'refused')
+          this.#update(id, { state: 'refused', refusal: refusalOf(error) });
+    } finally {
+      this.#turns -= 1;
+      for (const { id } of some) if (this.#aborters.get(id) === aborter) this.#aborters.delete(id);
+      this.#next();
+    }
+  }
+
+  #send(one: Sending): Promise<void> {
+    return this.#take([one], async ([readable], signal) => {
+      if (readable === undefined) return;
+      const { id, file } = readable;
       await uploadAsset(this.#client, {
         projectId: this.#projectId,
         file,
-        signal: aborter.signal,
+        signal,
         keepOnAbort: true,
         onProgress: ({ phase, done, total }) => {
-          if (!aborter.signal.aborted)
+          if (!signal.aborted)
             this.#update(id, { state: phase, progress: total === 0 ? 1 : done / total, interrupted: false });
         },
         onInterrupted: () => this.#update(id, { interrupted: true }),
       });
       this.dismiss(id);
-      this.changed();
-    } catch (error) {
-      if (!aborter.signal.aborted) this.#update(id, { state: 'refused', refusal: refusalOf(error) });
-    } finally {
-      this.#aborters.delete(id);
-      this.#next();
-    }
+    });
+  }
+
+  /** Small files in one form. Each ends by itself; where the form was too much for the project, each is tried by itself. */
+  #sendTogether(some: readonly Sending[]): Promise<void> {
+    return this.#take(some, async (readable, signal) => {
+      const ids = new Map(readable.map(({ id, file }) => [file, id]));
+      const alive = (): readonly Sending[] => this.sending.value.filter(({ id, file }) => ids.get(file) === id);
+      try {
+        await uploadAssets(this.#client, {
+          projectId: this.#projectId,
+          files: [...ids.keys()],
+          signal,
+          onProgress: ({ done, total }) => {
+            if (!signal.aborted) this.#share(readable, alive(), done, done >= total);
+          },
+          onInterrupted: () => {
+            for (const { id } of alive()) this.#update(id, { interrupted: true });
+          },
+          onFile: (file, result) => {
+            const id = ids.get(file);
+            ids.delete(file);
+            if (id === undefined) return;
+            if ('asset' in result) this.dismiss(id);
+            else this.#update(id, { state: 'refused', refusal: refusalOf(result.error) });
+          },
+        });
+      } catch (error) {
+        const isTooMuch = error instanceof KilnApiError && ['quota_exceeded', 'payload_too_large'].includes(error.code);
+        if (signal.aborted || !isTooMuch) throw error;
+        for (const { id } of alive()) this.#update(id, { state: 'waiting', progress: 0, alone: true });
+      }
+    });
+  }
+
+  /** What of a form has gone belongs to its files in their order; those that have ended stay as they are. */
+  #share(some: readonly Sending[], alive: readonly Sending[], done: number, isAll: boolean): void {
+    const going = new Set(alive.map(({ id }) => id));
+    batch(() => {
+      let before = 0;
+      for (const { id, file } of some) {
+        const progress = file.size === 0 ? 1 : Math.min(1, Math.max(0, (done - before) / file.size));
+        before += file.size;
+        if (going.has(id)) this.#update(id, { state: isAll ? 'verifying' : 'sending', progress, interrupted: false });
+      }
+    });
   }
 
   #update(id: number, change: Partial<Sending>): void {
     this.sending.value = this.sending.value.map((one) => (one.id === id ? { ...one, ...change } : one));
   }
 }
+
+/** Whether giving it up can still be: a form that has arrived is stored whole, and its files would come twice. */
+export const canStop = ({ state, file }: Sending): boolean =>
+  state !== 'verifying' || file.size > limits.asset.wholeBytes;
+
+/** The first small files that wait, as many as one form has. */
+function formOf(waiting: readonly Sending[]): readonly Sending[] {
+  const form: Sending[] = [];
+  let bytes = 0;
+  for (const one of waiting) {
+    if (one.alone || one.file.size > limits.asset.wholeBytes) continue;
+    if (form.length === limits.asset.batchFiles || bytes + one.file.size > limits.client.formBytes) break;
+    form.push(one);
+    bytes += one.file.size;
+  }
+  return form;
+}
+
+const isReadable = (file: File): Promise<boolean> =>
+  file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
 
 const hasEnded = ({ status }: Optimization): boolean => status === 'done' || status === 'failed';
 

@@ -1,7 +1,7 @@
-import { formatBytes } from '../../ui/format.ts';
+import { formatBytes, plural } from '../../ui/format.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { useWorkspace } from '../context.ts';
-import type { Sending } from './assets.ts';
+import { canStop, type Sending } from './assets.ts';
 
 const describe = ({ state, interrupted, refusal, progress, file }: Sending): string => {
   if (state === 'refused') return refusal ?? 'It was refused.';
@@ -36,16 +36,18 @@ const Row = ({ one }: { one: Sending }) => {
           <Icon name="retry" size={14} />
         </button>
       )}
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={ended ? `Forget ${file.name}` : `Stop ${file.name}`}
-        title={ended ? 'Forget it' : 'Stop'}
-        data-testid={`${ended ? 'dismiss' : 'stop'}-${file.name}`}
-        onClick={() => (ended ? assets.dismiss(id) : assets.stop(id))}
-      >
-        <Icon name="close" size={13} />
-      </button>
+      {canStop(one) && (
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={ended ? `Forget ${file.name}` : `Stop ${file.name}`}
+          title={ended ? 'Forget it' : 'Stop'}
+          data-testid={`${ended ? 'dismiss' : 'stop'}-${file.name}`}
+          onClick={() => (ended ? assets.dismiss(id) : assets.stop(id))}
+        >
+          <Icon name="close" size={13} />
+        </button>
+      )}
       {!ended && (
         <progress
           class="sending-bar"
@@ -59,16 +61,34 @@ const Row = ({ one }: { one: Sending }) => {
   );
 };
 
-/** The files that are on their way. */
+/** How it goes with all of them, where they are more than one sees at once. */
+const summaryOf = (sending: readonly Sending[]): string => {
+  const ended = sending.filter(({ state }) => state === 'refused' || state === 'stopped').length;
+  const going = sending.length - ended;
+  return [going > 0 && `${plural(going, 'file')} on the way`, ended > 0 && `${ended} not uploaded`]
+    .filter(Boolean)
+    .join(' · ');
+};
+
+/** The files that are on their way; those that need somebody come first. */
 export const SendingList = () => {
   const { assets } = useWorkspace();
   const sending = assets.sending.value;
   if (sending.length === 0) return null;
+  const ended = sending.filter(({ state }) => state === 'refused' || state === 'stopped');
+  const rows = [...ended, ...sending.filter((one) => !ended.includes(one))];
   return (
-    <ul class="sending-list" aria-label="Uploads" data-testid="uploads">
-      {sending.map((one) => (
-        <Row key={one.id} one={one} />
-      ))}
-    </ul>
+    <section class="sending-list" aria-label="Uploads" data-testid="uploads">
+      {sending.length > 3 && (
+        <p class="sending-summary" role="status" data-testid="uploads-summary">
+          {summaryOf(sending)}
+        </p>
+      )}
+      <ul>
+        {rows.map((one) => (
+          <Row key={one.id} one={one} />
+        ))}
+      </ul>
+    </section>
   );
 };
