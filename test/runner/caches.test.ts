@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BlobCache } from '../../containers/build-runner/src/blob-cache.ts';
 import { DiskLru } from '../../containers/build-runner/src/disk-lru.ts';
+import { newId } from '../../src/contract/ids.ts';
 import { sha256 } from './support/fake-platform.ts';
 
 let dir: string;
@@ -41,6 +42,7 @@ describe('a cache on disk', () => {
 describe('the cache of blobs', () => {
   const bytes = Buffer.from('content of a file');
   const blob = { hash: sha256(bytes), size: bytes.length };
+  const projectId = newId();
   const fetchOf = (content: Buffer) => (consume: (body: AsyncIterable<Uint8Array>) => Promise<void>) =>
     consume(
       (async function* () {
@@ -52,57 +54,77 @@ describe('the cache of blobs', () => {
   it('gives a build a copy: what the build does to it reaches no other', async () => {
     const cache = await BlobCache.open(join(dir, 'blobs'));
     const [first, second] = [join(dir, 'first'), join(dir, 'second')];
-    expect(await cache.place(blob, first, fetchOf(bytes))).toBe(false);
+    expect(await cache.place(projectId, blob, first, fetchOf(bytes))).toBe(false);
     await writeFile(first, 'something else');
-    expect(await cache.place(blob, second, never)).toBe(true);
+    expect(await cache.place(projectId, blob, second, never)).toBe(true);
     expect(await readFile(second)).toEqual(bytes);
     // Also for the next process.
     const next = await BlobCache.open(join(dir, 'blobs'));
-    expect(await next.place(blob, join(dir, 'third'), never)).toBe(true);
+    expect(await next.place(projectId, blob, join(dir, 'third'), never)).toBe(true);
   });
 
   it('keeps small contents, and believes the disk only what has the right hash', async () => {
     const cache = await BlobCache.open(join(dir, 'blobs'));
-    expect(cache.read(blob.hash)).toBeUndefined();
+    expect(cache.read(projectId, blob.hash)).toBeUndefined();
     const answer = Buffer.concat([bytes, bytes]);
-    cache.keep(blob.hash, answer.subarray(0, bytes.length));
+    cache.keep(projectId, blob.hash, answer.subarray(0, bytes.length));
     answer.fill(0);
-    expect(cache.read(blob.hash)).toEqual(bytes);
+    expect(cache.read(projectId, blob.hash)).toEqual(bytes);
     // The disk has it later, or when the process ends.
-    expect((await BlobCache.open(join(dir, 'blobs'))).read(blob.hash)).toBeUndefined();
+    expect((await BlobCache.open(join(dir, 'blobs'))).read(projectId, blob.hash)).toBeUndefined();
     await Promise.all([cache.settle(), cache.settle()]);
-    expect(cache.read(blob.hash)).toEqual(bytes);
-    expect((await BlobCache.open(join(dir, 'blobs'))).read(blob.hash)).toEqual(bytes);
+    expect(cache.read(projectId, blob.hash)).toEqual(bytes);
+    expect((await BlobCache.open(join(dir, 'blobs'))).read(projectId, blob.hash)).toEqual(bytes);
     // Cut off as it was written, changed, or gone.
-    const path = join(dir, 'blobs', blob.hash.slice(0, 2), blob.hash);
+    const path = join(dir, 'blobs', projectId, blob.hash);
     await writeFile(path, bytes.subarray(1));
     const next = await BlobCache.open(join(dir, 'blobs'));
-    expect(next.read(blob.hash)).toBeUndefined();
-    next.keep(blob.hash, bytes);
+    expect(next.read(projectId, blob.hash)).toBeUndefined();
+    next.keep(projectId, blob.hash, bytes);
     await next.settle();
     const last = await BlobCache.open(join(dir, 'blobs'));
     await rm(path);
-    expect(last.read(blob.hash)).toBeUndefined();
+    expect(last.read(projectId, blob.hash)).toBeUndefined();
   });
 
   it('writes small contents to disk by itself, and goes on where that cannot be done', async () => {
     const cache = await BlobCache.open(join(dir, 'blobs'));
     const others = Array.from({ length: 3 }, (_, n) => Buffer.from(`content ${n}`));
-    const paths = others.map((one) => join(dir, 'blobs', sha256(one).slice(0, 2), sha256(one)));
-    await rm(dirname(paths[0] ?? ''), { recursive: true });
-    for (const one of others) cache.keep(sha256(one), one);
+    const paths = others.map((one) => join(dir, 'blobs', projectId, sha256(one)));
+    // No file can be written there.
+    await mkdir(paths[0] ?? '', { recursive: true });
+    for (const one of others) cache.keep(projectId, sha256(one), one);
     const written = () => Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => null)));
     await expect.poll(written).toEqual([null, 'content 1', 'content 2']);
+  });
+
+  it('never lends what one project brought to another, and forgets what an earlier release kept for all', async () => {
+    const shard = join(dir, 'blobs', blob.hash.slice(0, 2));
+    await mkdir(shard, { recursive: true });
+    await writeFile(join(shard, blob.hash), bytes);
+    const cache = await BlobCache.open(join(dir, 'blobs'));
+    expect(await readdir(join(dir, 'blobs'))).toEqual(['tmp']);
+    const another = newId();
+    cache.keep(projectId, blob.hash, bytes);
+    expect(cache.read(another, blob.hash)).toBeUndefined();
+    await cache.settle();
+    for (const opened of [cache, await BlobCache.open(join(dir, 'blobs'))]) {
+      expect(opened.read(projectId, blob.hash)).toEqual(bytes);
+      expect(opened.read(another, blob.hash)).toBeUndefined();
+    }
+    expect(await cache.place(projectId, blob, join(dir, 'own'), never)).toBe(true);
+    expect(await cache.place(another, blob, join(dir, 'fetched'), fetchOf(bytes))).toBe(false);
+    expect(await cache.place(another, blob, join(dir, 'again'), never)).toBe(true);
   });
 
   it('takes nothing in that has not the hash it is asked for by', async () => {
     const cache = await BlobCache.open(join(dir, 'blobs'));
     const wrong = Buffer.from('content of a lie!');
-    await expect(cache.place(blob, join(dir, 'first'), fetchOf(wrong))).rejects.toThrow('does not match');
-    await expect(cache.place(blob, join(dir, 'first'), fetchOf(Buffer.concat([bytes, bytes])))).rejects.toThrow(
-      'longer',
-    );
-    expect(await cache.place(blob, join(dir, 'first'), fetchOf(bytes))).toBe(false);
+    await expect(cache.place(projectId, blob, join(dir, 'first'), fetchOf(wrong))).rejects.toThrow('does not match');
+    await expect(
+      cache.place(projectId, blob, join(dir, 'first'), fetchOf(Buffer.concat([bytes, bytes]))),
+    ).rejects.toThrow('longer');
+    expect(await cache.place(projectId, blob, join(dir, 'first'), fetchOf(bytes))).toBe(false);
     expect(await readdir(join(dir, 'blobs', 'tmp'))).toEqual([]);
   });
 });

@@ -283,12 +283,13 @@ describe('faults', () => {
     expect(await build.failure()).toMatchObject({ kind: 'infra' });
   });
 
-  it('blobs are fetched once', async () => {
+  it('blobs are fetched once for each project', async () => {
     const files = game();
-    const [first, second] = [await platform.build(files), await platform.build(files)];
-    await runner.run(first);
-    await runner.run(second);
-    expect([first.blobRequests, second.blobRequests]).toEqual([1, 0]);
+    const first = await platform.build(files);
+    const second = await platform.build(files, { projectId: first.job.projectId });
+    const another = await platform.build(files);
+    for (const build of [first, second, another]) await runner.run(build);
+    expect([first, second, another].map(({ blobRequests }) => blobRequests)).toEqual([1, 0, 1]);
   });
 
   it('SIGTERM tells of running jobs, ends every process and removes the work', async () => {

@@ -1,9 +1,9 @@
 import { createHash, hash as hashOf } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { newId } from '../../../src/contract/ids.ts';
+import { Id, newId } from '../../../src/contract/ids.ts';
 import { DiskLru } from './disk-lru.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
@@ -16,7 +16,8 @@ const isMissing = (error: unknown): boolean => error instanceof Error && 'code' 
 export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<void>) => Promise<void>;
 
 /**
- * File contents by SHA-256 on local disk, kept between jobs. Jobs get copies (reflinks where the file system can), never
+ * File contents by project and SHA-256 on local disk, kept between jobs: nobody learns from the time of a build that another project
+ * has the same bytes. Jobs get copies (reflinks where the file system can), never
  * links: a job must not be able to change what the next one reads.
  *
  * Large contents are hashed on their way in and appear under their name by one rename, so what is there is whole and right,
@@ -46,42 +47,46 @@ export class BlobCache {
     const tmp = join(dir, 'tmp');
     await rm(tmp, { recursive: true, force: true });
     await mkdir(tmp, { recursive: true });
-    for (let index = 0; index < 256; index += 1) {
-      const shard = index.toString(16).padStart(2, '0');
-      await mkdir(join(dir, shard), { recursive: true });
-      for (const hash of await readdir(join(dir, shard))) {
-        const { size } = await stat(join(dir, shard, hash));
-        cache.#index.add(hash, cache.#pathOf(hash), size);
+    for (const folder of await readdir(dir)) {
+      if (folder === 'tmp') continue;
+      const hashes = Id.safeParse(folder).success ? await readdir(join(dir, folder)) : [];
+      // Left empty, or of a release that kept the contents of all projects together.
+      if (hashes.length === 0) await rm(join(dir, folder), { recursive: true, force: true });
+      for (const hash of hashes) {
+        const path = cache.#pathOf(folder, hash);
+        cache.#index.add(path, path, (await stat(path)).size);
       }
     }
     return cache;
   }
 
   /** A small content; undefined when it is not here. Synchronous, as a thread for each costs more than the disk's own cache takes. */
-  read(hash: string): Buffer | undefined {
-    const recent = this.#recent.get(hash) ?? this.#unwritten.get(hash);
-    if (!this.#index.touch(hash) && !this.#unwritten.has(hash)) return undefined;
+  read(projectId: string, hash: string): Buffer | undefined {
+    const path = this.#pathOf(projectId, hash);
+    const recent = this.#recent.get(path) ?? this.#unwritten.get(path);
+    if (!this.#index.touch(path) && !this.#unwritten.has(path)) return undefined;
     if (recent !== undefined) return recent;
     try {
-      const bytes = readFileSync(this.#pathOf(hash));
+      const bytes = readFileSync(path);
       if (hashOf('sha256', bytes) === hash) {
-        this.#recent.set(hash, bytes);
+        this.#recent.set(path, bytes);
         return bytes;
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    this.#index.forget(hash);
+    this.#index.forget(path);
     return undefined;
   }
 
   /** Takes in a small content, of which the caller has verified the hash. */
-  keep(hash: string, bytes: Uint8Array): void {
+  keep(projectId: string, hash: string, bytes: Uint8Array): void {
+    const path = this.#pathOf(projectId, hash);
     // A copy: what is given is a part of a whole answer, which would stay with it.
     const copy = Buffer.from(bytes);
-    this.#recent.set(hash, copy);
-    if (this.#unwritten.has(hash)) return;
-    this.#unwritten.set(hash, copy);
+    this.#recent.set(path, copy);
+    if (this.#unwritten.has(path)) return;
+    this.#unwritten.set(path, copy);
     this.#unwrittenBytes += copy.byteLength;
     if (this.#unwrittenBytes > runnerLimits.blobMemoryBytes) void this.settle();
     else if (this.#timer) this.#timer.refresh();
@@ -99,38 +104,44 @@ export class BlobCache {
   /** One after the other, so that builds have the disk for themselves but for one file. */
   async #write(): Promise<void> {
     for (let next = firstOf(this.#unwritten); next !== undefined; next = firstOf(this.#unwritten)) {
-      const [hash, bytes] = next;
-      const path = this.#pathOf(hash);
+      const [path, bytes] = next;
       try {
+        await mkdir(dirname(path), { recursive: true });
         await writeFile(path, bytes);
-        this.#index.add(hash, path, bytes.byteLength);
+        this.#index.add(path, path, bytes.byteLength);
       } catch (error) {
         // It is fetched again.
         log('warn', 'cache.keep_failed', { error: describeError(error) });
       }
-      this.#unwritten.delete(hash);
+      this.#unwritten.delete(path);
       this.#unwrittenBytes -= bytes.byteLength;
     }
   }
 
   /** Puts a large content at `target`, fetching it first when it is not here. True when it was here. */
-  async place(blob: { hash: string; size: number }, target: string, fetch: FetchBlob): Promise<boolean> {
-    if (this.#index.touch(blob.hash)) {
+  async place(
+    projectId: string,
+    blob: { hash: string; size: number },
+    target: string,
+    fetch: FetchBlob,
+  ): Promise<boolean> {
+    const path = this.#pathOf(projectId, blob.hash);
+    if (this.#index.touch(path)) {
       try {
-        await copyFile(this.#pathOf(blob.hash), target, constants.COPYFILE_FICLONE);
+        await copyFile(path, target, constants.COPYFILE_FICLONE);
         return true;
       } catch (error) {
         if (!isMissing(error)) throw error;
-        this.#index.forget(blob.hash);
+        this.#index.forget(path);
       }
     }
     const tmp = join(this.#dir, 'tmp', newId());
     try {
       await fetch((body) => write(body, blob, tmp));
       await copyFile(tmp, target, constants.COPYFILE_FICLONE);
-      const path = this.#pathOf(blob.hash);
+      await mkdir(dirname(path), { recursive: true });
       await rename(tmp, path);
-      this.#index.add(blob.hash, path, blob.size);
+      this.#index.add(path, path, blob.size);
       return false;
     } catch (error) {
       await rm(tmp, { force: true });
@@ -138,8 +149,8 @@ export class BlobCache {
     }
   }
 
-  #pathOf(hash: string): string {
-    return join(this.#dir, hash.slice(0, 2), hash);
+  #pathOf(projectId: string, hash: string): string {
+    return join(this.#dir, projectId, hash);
   }
 }
 

@@ -246,7 +246,7 @@ const fetchSource = async (
   };
   const placeLarge = async (file: ManifestFile): Promise<void> => {
     const fetch: FetchBlob = (consume) => deps.platform.blob(file.hash, signal, consume);
-    if (!(await deps.blobs.place(file, join(work.project, file.path), fetch))) fetched += 1;
+    if (!(await deps.blobs.place(job.projectId, file, join(work.project, file.path), fetch))) fetched += 1;
     // Not read here, so that it counts as one that has to be.
     if (isCode(file.path)) marked.push(file.path);
     count(file.size);
@@ -255,7 +255,7 @@ const fetchSource = async (
   const isSmall = ({ size }: ManifestFile): boolean => size <= batch.partBytes;
   const missing: ManifestFile[] = [];
   await inTurns(files.filter(isSmall), signal, (file) => {
-    const bytes = deps.blobs.read(file.hash);
+    const bytes = deps.blobs.read(job.projectId, file.hash);
     if (bytes === undefined) missing.push(file);
     else write(file, bytes);
   });
@@ -277,7 +277,7 @@ const fetchSource = async (
           for (const [index, file] of copies.entries()) {
             const bytes = found.get(file.hash);
             if (bytes === undefined) throw new Error('a blob that was asked for is there');
-            if (index === 0) deps.blobs.keep(file.hash, bytes);
+            if (index === 0) deps.blobs.keep(job.projectId, file.hash, bytes);
             write(file, bytes);
           }
           fetched += 1;
