@@ -102,6 +102,22 @@ describe('A literal', () => {
   });
 });
 
+/**
+ * As `matchAll` says, asked place by place: V8 14 begins a search for a pattern of bounded length that ends in `$` so many code units
+ * from the end, though each of its characters may be two: /[^a]{1,2}$/gu finds one of the two in 'é😀'.
+ */
+function nativeMatches(source: string, line: string): RegExpExecArray[] {
+  const pattern = new RegExp(source, 'yu');
+  const found: RegExpExecArray[] = [];
+  for (let at = 0; at <= line.length; ) {
+    pattern.lastIndex = at;
+    const match = pattern.exec(line);
+    if (match) found.push(match);
+    at += match?.[0].length || String.fromCodePoint(line.codePointAt(at) ?? 0).length;
+  }
+  return found;
+}
+
 describe('A pattern', () => {
   it('finds what RE2 finds, with anchors at the ends of lines', () => {
     const text = 'import a from "./a.ts";\r\nimport b from "./b.ts";\r\nconst c = 1;';
@@ -159,9 +175,7 @@ describe('A pattern', () => {
         const native = haystack
           .split('\n')
           .flatMap((line, index) =>
-            [...line.matchAll(new RegExp(q, 'gu'))].map(
-              (match) => `${index + 1}:${match.index + 1}+${match[0].length}`,
-            ),
+            nativeMatches(q, line).map((match) => `${index + 1}:${match.index + 1}+${match[0].length}`),
           );
         expect(places(haystack, q, { regex: true, case: true })).toEqual(native);
       }),
