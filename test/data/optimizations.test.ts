@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { expect, it } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
 import { type AssetAt, type AssetContent, addAssetVersion, eraseAsset, versionsOf } from '../../src/data/assets.ts';
@@ -72,9 +73,11 @@ onBothEngines('Optimizations', (store) => {
     const asked = await Promise.all(users.map((user) => createOptimization(db, rowFor(at, user))));
     expect(asked.filter((made) => made)).toHaveLength(1);
     expect(await latestOptimization(db, at.asset.id)).toMatchObject({ status: 'queued', compressMeshes: true });
-    const rest = await Promise.all(Array.from({ length: openPerUser - 1 }, () => someAsset(db, project, owner)));
-    const made = await Promise.allSettled(rest.map((one) => createOptimization(db, rowFor(one, owner))));
-    expect(made.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(openPerUser - 1);
+    // A few at a time: each has its own seconds to be answered in, whatever the machine.
+    const concurrency = 10;
+    const others = Array.from({ length: openPerUser - 1 });
+    const rest = await pMap(others, () => someAsset(db, project, owner), { concurrency });
+    await pMap(rest, (one) => createOptimization(db, rowFor(one, owner)), { concurrency });
     const more = [await someAsset(db, project, owner), await someAsset(db, project, owner)];
     const over = await Promise.allSettled(more.map((one) => createOptimization(db, rowFor(one, owner))));
     expect(over.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'quota_exceeded' } });
