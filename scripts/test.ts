@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import pMap from 'p-map';
 import { inRoot, quietWrangler, root, wranglerEntry } from './lib/paths.ts';
 import { ensureSecrets, ensureWeb } from './lib/setup.ts';
@@ -137,7 +137,32 @@ if (chosen.length === 0)
 interface Outcome {
   status: number;
   passed: number;
-  failed: number;
+  /** What failed, and how: the last that a run says, where whoever sees only its end finds it. */
+  failures: readonly string[];
+}
+
+/** What Vitest's report holds of Jest's, as far as it is read here. */
+interface Report {
+  numPassedTests: number;
+  testResults: readonly {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: readonly { fullName: string; status: string; failureMessages: readonly string[] }[];
+  }[];
+}
+
+/** Lines of each failure: a test's message with the top of its stack; a file that did not load has no tests. */
+function failuresOf({ testResults }: Report): string[] {
+  const lines = 12;
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0) return status === 'failed' ? [`${file}\n${message}`] : [];
+    return failed.map(({ fullName, failureMessages }) =>
+      [`${file} > ${fullName}`, ...failureMessages.join('\n').split('\n').slice(0, lines)].join('\n    '),
+    );
+  });
 }
 
 /** Runs a lane. Only one lane of a round writes as it goes; the others write when they are done. */
@@ -166,14 +191,14 @@ async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
   const [code] = (await once(child, 'close')) as [number | null];
   if (!live) process.stdout.write(Buffer.concat(written));
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
-      numPassedTests: number;
-      numFailedTests: number;
-    };
-    return { status: code ?? 1, passed: numPassedTests, failed: numFailedTests };
+    const outcome = JSON.parse(readFileSync(report, 'utf8')) as Report;
+    const failures = failuresOf(outcome);
+    // An error outside of tests, of which the report knows nothing.
+    if (code !== 0 && failures.length === 0)
+      failures.push(`The tests of ${lane.layers.join(', ')} ended with ${code}.`);
+    return { status: code ?? 1, passed: outcome.numPassedTests, failures };
   } catch {
-    process.stdout.write(`The tests of ${lane.layers.join(', ')} wrote no report.\n`);
-    return { status: 1, passed: 0, failed: 0 };
+    return { status: 1, passed: 0, failures: [`The tests of ${lane.layers.join(', ')} wrote no report.`] };
   }
 }
 
@@ -193,7 +218,8 @@ for (const round of rounds) {
   outcomes.push(...(await Promise.all(lanes.map((lane, index) => runLane(lane, index === 0)))));
   process.stdout.write(`  ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
 }
-const total = (count: (outcome: Outcome) => number): number =>
-  outcomes.reduce((sum, outcome) => sum + count(outcome), 0);
-process.stdout.write(`${total(({ passed }) => passed)} passed, ${total(({ failed }) => failed)} failed\n`);
+const failures = outcomes.flatMap((outcome) => outcome.failures);
+for (const failure of failures) process.stdout.write(`✗ ${failure}\n`);
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+process.stdout.write(`${passed} passed, ${failures.length} failed\n`);
 finish(outcomes.some(({ status }) => status !== 0) ? 1 : 0);
