@@ -236,6 +236,9 @@ export const CleanedAssets = z.object({
     .meta({ description: `The largest ${limits.asset.reported}` }),
   count: z.int().meta({ description: 'All of them' }),
   bytes: z.int().meta({ description: 'That they take' }),
+  kept: z
+    .object({ count: z.int(), bytes: z.int() })
+    .meta({ description: 'As old, and kept because checkpoints name them; forget those and they can go' }),
 });
 
 /** What `asset.url` takes beside its token, for pictures: a copy of another width or format. */

@@ -78,8 +78,7 @@ export type Build = z.infer<typeof Build>;
 export const CreateBuild = z.strictObject({
   projectId: Id,
   checkpointId: Id.optional().meta({
-    description:
-      'The files of a state of the past, or of the preview of a merge, with the assets of now; else the newest',
+    description: 'A state of the past, or the preview of a merge; else the newest state',
   }),
   target: BuildTarget.default('web'),
   options: BuildOptions.prefault({}),

@@ -20,6 +20,11 @@ export const Checkpoint = z
     author: Id.nullable(),
     fileCount: z.int(),
     totalSize: z.int(),
+    assetCount: z
+      .int()
+      .nullable()
+      .meta({ description: 'Assets that it has; null: it has none of them, and a restore leaves them as they are' }),
+    assetSize: z.int().nullable().meta({ description: 'Bytes of those' }),
     createdAt: Timestamp,
   })
   .meta({ id: 'Checkpoint' });
@@ -49,7 +54,25 @@ export const CheckpointFile = FileInfo.pick({ path: true, size: true, hash: true
 });
 export type CheckpointFile = z.infer<typeof CheckpointFile>;
 
-export const CheckpointDetail = z.object({ checkpoint: Checkpoint.extend({ files: z.array(CheckpointFile) }) });
+/** The version of an asset as a checkpoint names it. */
+export const CheckpointAsset = z
+  .object({
+    assetId: Id,
+    name: z.string().meta({ description: 'As it was called then' }),
+    version: z.int(),
+    size: z.int().nullable(),
+    hash: Sha256.nullable().meta({ description: 'null: somebody erased the asset for good' }),
+    mimeType: z.string().nullable(),
+  })
+  .meta({ id: 'CheckpointAsset' });
+export type CheckpointAsset = z.infer<typeof CheckpointAsset>;
+
+export const CheckpointDetail = z.object({
+  checkpoint: Checkpoint.extend({
+    files: z.array(CheckpointFile),
+    assets: z.array(CheckpointAsset).nullable().meta({ description: 'null: it names none' }),
+  }),
+});
 
 export const CheckpointFileContent = z.object({
   file: CheckpointFile.extend({ content: z.string(), encoding: z.enum(['utf-8', 'base64']) }),
@@ -74,11 +97,38 @@ export const Diff = z.object({
     }),
   ),
   truncated: z.boolean().meta({ description: 'Some patches were left out: the whole would be too large' }),
+  assets: z
+    .object({
+      added: z.array(CheckpointAsset),
+      removed: z.array(CheckpointAsset),
+      modified: z.array(z.object({ before: CheckpointAsset, after: CheckpointAsset })),
+    })
+    .nullable()
+    .meta({
+      description: 'Assets that came, went, or have other bytes or another name; null: one of the two names none',
+    }),
 });
+export type Diff = z.infer<typeof Diff>;
+
+/** What became of the assets in a restore. */
+export const RestoredAssets = z
+  .object({
+    isPending: z
+      .boolean()
+      .meta({ description: 'The database was away at that moment: they follow, and are not counted' }),
+    restored: z.int().meta({ description: 'That have their bytes or name of then again, or came out of the trash' }),
+    trashed: z.int().meta({ description: 'That were not there then, and are in the trash' }),
+    missing: z
+      .array(z.object({ assetId: Id, name: z.string(), version: z.int() }))
+      .meta({ description: 'What cannot be brought back, because somebody erased it for good' }),
+  })
+  .meta({ id: 'RestoredAssets' });
+export type RestoredAssets = z.infer<typeof RestoredAssets>;
 
 export const Restored = z.object({
   checkpoint: Checkpoint.meta({ description: 'The state before, to go back to' }),
   treeHash: Sha256,
   seq: z.int(),
   changed: z.int().meta({ description: 'Files that the restore wrote or removed' }),
+  assets: RestoredAssets.nullable().meta({ description: 'null: the checkpoint names none, so they are as they were' }),
 });

@@ -1,6 +1,6 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { Orm } from './database.ts';
-import { assets, assetVersions, optimizations, uploadParts, uploads } from './schema/sqlite.ts';
+import { assetMarks, assetSpans, assets, assetVersions, optimizations, uploadParts, uploads } from './schema/sqlite.ts';
 
 /** The statements that remove every asset of a project, for its end. */
 export const eraseAssetsOf = (orm: Orm, projectId: string) =>
@@ -14,6 +14,8 @@ export const eraseAssetsOf = (orm: Orm, projectId: string) =>
         ),
       ),
     orm.delete(assets).where(eq(assets.projectId, projectId)),
+    orm.delete(assetMarks).where(eq(assetMarks.projectId, projectId)),
+    orm.delete(assetSpans).where(eq(assetSpans.projectId, projectId)),
     orm
       .delete(uploadParts)
       .where(

@@ -4,6 +4,7 @@ import { KilnError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import { foldName } from '../core/asset-types.ts';
+import { isMarked } from './asset-marks.ts';
 import { assetQuota, fits, hasPlace, leftOf, overQuota, recount, takeOwner, tooManyAssets } from './asset-quota.ts';
 import { type Actor, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
@@ -134,7 +135,7 @@ export async function addAssetVersion(
     orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${here})
       AND (version <= (${current}) - ${limits.asset.versionsKept} OR
         (version <= (${current}) - ${limits.asset.versionsSpared} AND created_at < ${now - limits.asset.versionTtl}))
-      AND ${decided(orm, entry)}`),
+      AND NOT ${isMarked('asset_versions')} AND ${decided(orm, entry)}`),
     recount(orm, projectId),
     // With the version: an upload brings one, however often it is completed.
     orm
@@ -253,15 +254,19 @@ export async function versionsOf(db: Database, assetId: string): Promise<AssetVe
   );
 }
 
-/** Versions that nobody is likely to go back to: not among the newest `keep` of their asset, and from before `before`. */
-const isStale = (orm: Orm, projectId: string, keep: number, before: number): SQL | undefined =>
+/** Versions that are not among the newest `keep` of their asset, and from before `before`. */
+const isOld = (orm: Orm, projectId: string, keep: number, before: number): SQL | undefined =>
   and(
     lt(assetVersions.createdAt, before),
     inArray(assetVersions.assetId, orm.select({ id: assets.id }).from(assets).where(eq(assets.projectId, projectId))),
     sql`${assetVersions.version} <= (SELECT a.version FROM assets AS a WHERE a.id = asset_versions.asset_id) - ${keep}`,
   );
 
-/** The next projects after `after`, by id, that `removeStale` would remove something of. */
+/** Of those, what nobody is likely to go back to: no checkpoint names it. */
+const isStale = (orm: Orm, projectId: string, keep: number, before: number): SQL | undefined =>
+  and(isOld(orm, projectId, keep, before), sql`NOT ${isMarked('asset_versions')}`);
+
+/** The next projects after `after`, by id, that have such old versions, named by a checkpoint or not. */
 export async function projectsWithStale(
   db: Database,
   keep: number,
@@ -292,6 +297,8 @@ export interface StaleVersions {
   readonly versions: readonly { readonly name: string; readonly version: AssetVersionRow }[];
   readonly count: number;
   readonly bytes: number;
+  /** What would be removed as well, were it not for checkpoints. */
+  readonly kept: { readonly count: number; readonly bytes: number };
 }
 
 /** What `removeStale` would remove. */
@@ -301,7 +308,8 @@ export async function staleVersions(
   keep: number,
   before: number,
 ): Promise<StaleVersions> {
-  const [versions, [sum]] = await db.batch('assets.stale', (orm) => [
+  const bytes = sql<number>`CAST(COALESCE(SUM(${assetVersions.size}), 0) AS bigint)`;
+  const [versions, [sum], [old]] = await db.batch('assets.stale', (orm) => [
     orm
       .select({ name: assets.name, version: assetVersions })
       .from(assetVersions)
@@ -310,11 +318,17 @@ export async function staleVersions(
       .orderBy(desc(assetVersions.size), asc(assetVersions.assetId), asc(assetVersions.version))
       .limit(limits.asset.reported),
     orm
-      .select({ count: count(), bytes: sql<number>`CAST(COALESCE(SUM(${assetVersions.size}), 0) AS bigint)` })
+      .select({ count: count(), bytes })
       .from(assetVersions)
       .where(isStale(orm, projectId, keep, before)),
+    orm
+      .select({ count: count(), bytes })
+      .from(assetVersions)
+      .where(isOld(orm, projectId, keep, before)),
   ]);
-  return { versions, count: sum?.count ?? 0, bytes: Number(sum?.bytes ?? 0) };
+  const found = { count: sum?.count ?? 0, bytes: Number(sum?.bytes ?? 0) };
+  const kept = { count: (old?.count ?? 0) - found.count, bytes: Number(old?.bytes ?? 0) - found.bytes };
+  return { versions, ...found, kept };
 }
 
 /** Removes old versions for good; their bytes are collected when nothing else names them. Idempotent. */
@@ -492,9 +506,19 @@ export async function eraseAsset(db: Database, asset: AssetRow, actor: Actor, on
   ]);
 }
 
-/** Assets that have been in the trash since before `before`. */
+/** Assets that have been in the trash since before `before`, but for what a checkpoint may bring back. */
 export async function expiredAssets(db: Database, before: number, limit: number): Promise<AssetRow[]> {
   return await db.query('assets.expired', (orm) =>
-    orm.select().from(assets).where(lt(assets.deletedAt, before)).limit(limit),
+    orm
+      .select()
+      .from(assets)
+      .where(
+        and(
+          lt(assets.deletedAt, before),
+          sql`NOT EXISTS (SELECT 1 FROM asset_spans AS s JOIN asset_versions AS v ON v.asset_id = s.asset_id AND v.version = s.version
+            WHERE s.asset_id = ${assets.id})`,
+        ),
+      )
+      .limit(limit),
   );
 }

@@ -13,6 +13,7 @@ import type { SearchQuery } from '../contract/search.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { allows } from '../core/permissions.ts';
 import { addActivity } from '../data/activity.ts';
+import { checkRevert, keepMarks, markAssets, revertAssets } from '../data/asset-marks.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { listCollaborators } from '../data/collaborators.ts';
 import { endedSessions } from '../data/live-sessions.ts';
@@ -504,6 +505,15 @@ export class ProjectRoom extends DurableObject<Env> {
       },
       activity: {
         add: (entries) => withDatabase(env, (db) => addActivity(db, this.#projectId, entries)),
+      },
+      assets: {
+        mark: (order) => withDatabase(env, (db) => markAssets(db, this.#projectId, order)),
+        keep: (ids) => withDatabase(env, (db) => keepMarks(db, this.#projectId, ids)),
+        check: (id) => withDatabase(env, (db) => checkRevert(db, this.#projectId, id)),
+        revert: ({ by, requestId, ...order }) =>
+          withDatabase(env, (db) =>
+            revertAssets(db, this.#projectId, order, { actorId: by, requestId, now: Date.now() }),
+          ),
       },
       idle: idleDocuments,
       now: Date.now,

@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { KilnClient } from '../../src/client/index.ts';
+import { type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import { launchBrowser } from './chromium.ts';
 import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
@@ -144,6 +144,55 @@ describe('history in the workspace', () => {
     await ada.page.getByTestId('confirm').click();
     await expect.poll(() => moments(grace.page).innerText()).not.toContain('Version one');
     expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+  });
+
+  it('says how many assets a state has, which have changed since, and brings them back', async () => {
+    const ada = await person(browser, 'ada');
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Heroes', files);
+    const upload = (name: string, text: string) =>
+      uploadAsset(client, { projectId: id, file: new File([text], name), name });
+    await upload('hero.txt', 'a hero of then');
+    const gone = await upload('gone.txt', 'gone');
+    const old = await upload('old-name.txt', 'named');
+    await client.call('createCheckpoint', { params: { id }, body: { name: 'With three assets' } });
+    await upload('hero.txt', 'a hero of now');
+    await upload('since.txt', 'since');
+    await client.call('deleteAsset', { params: { id: gone.id }, query: { permanent: true } });
+    await client.call('updateAsset', { params: { id: old.id }, body: { name: 'a-much-longer-name-of-now.txt' } });
+    await openFile(ada, id, 'README.md');
+    await openHistory(ada.page);
+    await moments(ada.page).getByText('With three assets', { exact: true }).click();
+    expect(await ada.page.getByTestId('checkpoint-assets').innerText()).toBe('3 assets, 23 B');
+    const summary = ada.page.getByTestId('compare-summary');
+    await expect.poll(() => summary.innerText()).toBe('4 assets');
+    const kinds = await ada.page
+      .locator('.asset-change')
+      .evaluateAll((rows) => rows.map((row) => [row.getAttribute('data-testid'), row.getAttribute('data-kind')]));
+    expect(kinds).toEqual([
+      ['asset-change-a-much-longer-name-of-now.txt', 'moved'],
+      ['asset-change-gone.txt', 'removed'],
+      ['asset-change-hero.txt', 'modified'],
+      ['asset-change-since.txt', 'added'],
+    ]);
+    await picture(ada.page, 'checkpoint-assets');
+    await ada.page.setViewportSize({ width: 800, height: 700 });
+    await picture(ada.page, 'checkpoint-assets-800');
+    await ada.page.setViewportSize({ width: 1280, height: 800 });
+    await ada.page.getByTestId('checkpoint-restore').click();
+    await ada.page.getByTestId('confirm').waitFor();
+    await picture(ada.page, 'restore-assets');
+    await ada.page.getByTestId('confirm').click();
+    const toasts = ada.page.locator('.toasts');
+    await toasts.getByText('Restored: 3 assets changed').waitFor();
+    await toasts.getByText('Erased for good: gone.txt').waitFor();
+    await picture(ada.page, 'restored-assets');
+    const { assets } = await client.call('listAssets', { params: { id }, query: {} });
+    expect(assets.map(({ name, version }) => [name, version])).toEqual([
+      ['hero.txt', 3],
+      ['old-name.txt', 1],
+    ]);
+    expect(ada.complaints).toEqual([]);
   });
 
   it('reads on through a long history, by kind, and leaves viewers nothing to press that they may not', async () => {

@@ -293,6 +293,12 @@ class Stage {
       ),
       index: { write: async () => undefined },
       activity: { add: async () => undefined },
+      assets: {
+        mark: async ({ state }) => ({ state, count: 0, size: 0, isNew: true }),
+        keep: async () => undefined,
+        check: async () => undefined,
+        revert: async () => null,
+      },
       idle: new IdleDocuments(),
       now: Date.now,
       schedule: () => undefined,

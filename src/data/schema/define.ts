@@ -291,6 +291,39 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     (table) => [primaryKey({ columns: [table.assetId, table.version] }), index('asset_versions_hash').on(table.hash)],
   );
 
+  /** Checkpoints of a project's room that name its assets, and as of which of their states. */
+  const assetMarks = table(
+    'asset_marks',
+    {
+      checkpointId: text('checkpoint_id').primaryKey(),
+      projectId: text('project_id').notNull(),
+      /** Counts up within a project: states of its assets, in their order. */
+      state: integer('state').notNull(),
+    },
+    (table) => [index('asset_marks_project').on(table.projectId, table.state)],
+  );
+
+  /**
+   * Which version an asset had, and under which name, from one of these states until another: what lies between is that of
+   * every mark there. A row that no mark lies in goes, and a version that a row names stays.
+   */
+  const assetSpans = table(
+    'asset_spans',
+    {
+      projectId: text('project_id').notNull(),
+      assetId: text('asset_id').notNull(),
+      version: integer('version').notNull(),
+      name: text('name').notNull(),
+      firstState: integer('first_state').notNull(),
+      /** The first state that it is not part of; null: it is part of the newest. */
+      endState: integer('end_state'),
+    },
+    (table) => [
+      primaryKey({ columns: [table.assetId, table.firstState] }),
+      index('asset_spans_project').on(table.projectId, table.endState),
+    ],
+  );
+
   const uploads = table(
     'uploads',
     {
@@ -579,6 +612,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     projectFiles,
     assets,
     assetVersions,
+    assetMarks,
+    assetSpans,
     uploads,
     uploadParts,
     optimizations,

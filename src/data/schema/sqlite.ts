@@ -17,6 +17,8 @@ export const {
   projectFiles,
   assets,
   assetVersions,
+  assetMarks,
+  assetSpans,
   uploads,
   uploadParts,
   optimizations,

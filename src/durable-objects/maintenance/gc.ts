@@ -53,6 +53,9 @@ interface State extends JobState {
     /** Old versions of assets, and the bytes that their projects have again. */
     versions: number;
     versionBytes: number;
+    /** As old, and kept because checkpoints name them. */
+    keptVersions: number;
+    keptBytes: number;
   };
 }
 
@@ -63,7 +66,18 @@ interface Candidate {
 
 export const firstState = (dryRun: boolean, now: number): State => ({
   stage: 'versions',
-  report: { dryRun, scanned: 0, setAside: 0, deleted: 0, putBack: 0, bytes: 0, versions: 0, versionBytes: 0 },
+  report: {
+    dryRun,
+    scanned: 0,
+    setAside: 0,
+    deleted: 0,
+    putBack: 0,
+    bytes: 0,
+    versions: 0,
+    versionBytes: 0,
+    keptVersions: 0,
+    keptBytes: 0,
+  },
   dryRun,
   now,
   index: 0,
@@ -114,9 +128,11 @@ export class GcWork implements Work {
     const ids = await this.#stores.withDatabase(async (db) => {
       const page = await projectsWithStale(db, keep, before, state.cursor ?? '', limits.backup.stepItems);
       for (const id of page) {
-        const { count, bytes } = await staleVersions(db, id, keep, before);
+        const { count, bytes, kept } = await staleVersions(db, id, keep, before);
         report.versions += count;
         report.versionBytes += bytes;
+        report.keptVersions += kept.count;
+        report.keptBytes += kept.bytes;
         if (state.dryRun || count === 0) continue;
         await removeStale(db, id, keep, before, { actorId: null, now: this.#stores.now() });
         logEvent('asset.cleaned', { project: id, versions: count, bytes });

@@ -5,6 +5,7 @@ import { limits } from '../../contract/limits.ts';
 import { expired } from '../../core/retention.ts';
 import { decodeCursor, page } from '../../data/cursor.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
+import type { AssetHistory, Mark } from './asset-history.ts';
 import type { RoomStore } from './store.ts';
 
 /** A tree that is stored whole, every blob and the manifest, or held by the room until it is. */
@@ -42,6 +43,9 @@ interface Row {
   at: number;
   file_count: number;
   total_size: number;
+  asset_state: number | null;
+  asset_count: number | null;
+  asset_size: number | null;
 }
 
 const toCheckpoint = (row: Row): Checkpoint => ({
@@ -54,6 +58,8 @@ const toCheckpoint = (row: Row): Checkpoint => ({
   author: row.author,
   fileCount: row.file_count,
   totalSize: row.total_size,
+  assetCount: row.asset_count,
+  assetSize: row.asset_size,
   createdAt: new Date(row.at).toISOString(),
 });
 
@@ -63,19 +69,22 @@ const toCheckpoint = (row: Row): Checkpoint => ({
  */
 export class Checkpoints {
   readonly #store: RoomStore;
+  readonly #assets: AssetHistory;
 
-  constructor(store: RoomStore) {
+  constructor(store: RoomStore, assets: AssetHistory) {
     this.#store = store;
+    this.#assets = assets;
   }
 
   /**
-   * Inside or outside of a transaction. `newest` is the last change of this project's own tree that
-   * it has. Throws `quota_exceeded` for one more named checkpoint than are kept.
+   * Inside or outside of a transaction. `mark` are its assets; null: it names none. `newest` is the last change of this
+   * project's own tree that it has. Throws `quota_exceeded` for one more named checkpoint than are kept.
    */
-  add(tree: StoredTree, checkpoint: NewCheckpoint, newest = tree.seq): Checkpoint {
+  add(tree: StoredTree, checkpoint: NewCheckpoint, mark: Mark | null, newest = tree.seq): Checkpoint {
     const { sql } = this.#store;
     return this.#store.transaction(() => {
-      const id = newId();
+      const id = mark?.id ?? newId();
+      if (mark) this.#assets.taken(id);
       if (checkpoint.name !== undefined) this.#refuseNames();
       this.#keep(tree);
       this.#store.emit('checkpoint.created', checkpoint.by, {
@@ -88,7 +97,7 @@ export class Checkpoints {
       if (checkpoint.kind === 'manual' && checkpoint.by !== null)
         this.#note('created', id, { name: checkpoint.name ?? null }, checkpoint.by, checkpoint.requestId);
       sql.run(
-        'INSERT INTO checkpoints (id, seq, tree_hash, kind, name, message, author, at, file_count, total_size, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        'INSERT INTO checkpoints (id, seq, tree_hash, kind, name, message, author, at, file_count, total_size, newest, asset_state, asset_count, asset_size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         id,
         tree.seq,
         tree.treeHash,
@@ -100,6 +109,9 @@ export class Checkpoints {
         tree.fileCount,
         tree.totalSize,
         newest,
+        mark?.state ?? null,
+        mark?.count ?? null,
+        mark?.size ?? null,
       );
       return this.get(id);
     });
@@ -120,6 +132,12 @@ export class Checkpoints {
   newest(): Checkpoint | null {
     const row = this.#store.sql.all<Row>('SELECT * FROM checkpoints ORDER BY id DESC LIMIT 1')[0];
     return row ? toCheckpoint(row) : null;
+  }
+
+  /** Two of the project with one number have the same assets; null: this one names none. */
+  assetState(id: string): number | null {
+    const [row] = this.#store.sql.all<Row>('SELECT asset_state FROM checkpoints WHERE id = ?', id);
+    return row?.asset_state ?? null;
   }
 
   list(query: { limit: number; cursor?: string | undefined; kind?: CheckpointKind | undefined }): {
@@ -155,12 +173,12 @@ export class Checkpoints {
     });
   }
 
-  /** The blobs of its tree are let go of by `forget`, soon. */
+  /** The blobs of its tree are let go of by `forget`, and its assets by `AssetHistory.tidy`, soon. */
   delete(id: string, by: string, requestId?: string): void {
     this.get(id);
     this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
     this.#store.transaction(() => {
-      this.#store.sql.run('DELETE FROM checkpoints WHERE id = ?', id);
+      this.#remove(id);
       this.#store.emit('checkpoint.deleted', by, { id });
       this.#note('deleted', id, {}, by, requestId);
     });
@@ -169,7 +187,7 @@ export class Checkpoints {
   /** When the next one is due on its own: so long after the first change since the newest. Null: nothing changed. */
   automaticDue(): number | null {
     const [row] = this.#store.sql.all<{ at: number | null }>(
-      "SELECT min(at) AS at FROM events WHERE seq > (SELECT coalesce(max(newest), 0) FROM checkpoints) AND type LIKE 'file.%'",
+      "SELECT min(at) AS at FROM events WHERE seq > (SELECT coalesce(max(newest), 0) FROM checkpoints) AND (type LIKE 'file.%' OR type LIKE 'asset.%')",
     );
     return row?.at == null ? null : row.at + limits.checkpoint.automaticAfter;
   }
@@ -187,9 +205,14 @@ export class Checkpoints {
     );
     if (gone.length)
       this.#store.transaction(() => {
-        for (const id of gone) sql.run('DELETE FROM checkpoints WHERE id = ?', id);
+        for (const id of gone) this.#remove(id);
       });
     return gone.length;
+  }
+
+  #remove(id: string): void {
+    if (this.assetState(id) !== null) this.#assets.left(id);
+    this.#store.sql.run('DELETE FROM checkpoints WHERE id = ?', id);
   }
 
   // ── Merge bases ─────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
-import type { Checkpoint } from '../../contract/checkpoints.ts';
+import type { Checkpoint, RestoredAssets } from '../../contract/checkpoints.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
 import type { MergeAnswer, MergeResolution } from '../../contract/merge.ts';
 import { etag } from '../../core/etag.ts';
@@ -7,6 +8,7 @@ import type { LogFields } from '../../core/log.ts';
 import { type MergeChange, mergeTrees } from '../../core/merge/merge-trees.ts';
 import { defaultMode, hashTree, sha256 } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
+import { AssetHistory, type AssetStore, type Mark } from './asset-history.ts';
 import { Checkpoints, type MergeBase, type NewCheckpoint, type StoredTree } from './checkpoints.ts';
 import type { Contents } from './contents.ts';
 import type { Landing, Operation } from './landing.ts';
@@ -18,7 +20,8 @@ export interface HistoryPorts {
   flush(): void;
   /** One transaction of changes. */
   land<T>(by: string, work: (landing: Landing) => T): Promise<T>;
-  log(event: string, fields: LogFields, level: 'error'): void;
+  readonly assets: AssetStore;
+  log(event: string, fields: LogFields, level: 'warn' | 'error'): void;
 }
 
 export interface MergeOrder {
@@ -39,18 +42,23 @@ export interface MergeOrder {
 /** What says that the tree has gone on since a plan was made. */
 const stale: ReadonlySet<ErrorCode> = new Set(['precondition_failed', 'file_exists', 'path_conflict', 'not_found']);
 
+/** The newest checkpoint stopped being the one whose assets were found to be the same. */
+class Overtaken extends Error {}
+
 /** States of the project: kept, brought back, and merged. [R16, R18] */
 export class History {
   readonly checkpoints: Checkpoints;
   readonly #store: RoomStore;
   readonly #contents: Contents;
   readonly #ports: HistoryPorts;
+  readonly #assets: AssetHistory;
 
   constructor(store: RoomStore, contents: Contents, ports: HistoryPorts) {
     this.#store = store;
     this.#contents = contents;
     this.#ports = ports;
-    this.checkpoints = new Checkpoints(store);
+    this.#assets = new AssetHistory(store, ports.assets, ports.log);
+    this.checkpoints = new Checkpoints(store, this.#assets);
   }
 
   async snapshot(): Promise<StoredTree> {
@@ -80,29 +88,65 @@ export class History {
     return { treeHash, tree: treeHash === known ? null : await this.#contents.copy() };
   }
 
-  /** What is made on its own repeats nothing: a tree that is the newest checkpoint already is that checkpoint. */
+  /** What is made on its own repeats nothing: a state that is the newest checkpoint already is that checkpoint. */
   async checkpoint(order: NewCheckpoint): Promise<Checkpoint> {
     // A build asks the room for what the blob store has not got, so it need not wait for it.
-    const held = order.kind === 'build' ? this.#held(order) : null;
-    return held ?? this.#named(await this.snapshot(), order);
+    if (order.kind === 'build') {
+      this.#ports.flush();
+      const held = await this.#withAssets(order, this.#store.files.tree.hash(), (mark) => this.#held(order, mark));
+      if (held) return held;
+    }
+    const tree = await this.snapshot();
+    return await this.#withAssets(order, tree.treeHash, (mark) => this.#named(tree, order, mark));
   }
 
   /** A checkpoint whose tree stays here until somebody reads it, or it is time. Null for one that is too large for that. */
-  #held(order: NewCheckpoint): Checkpoint | null {
+  #held(order: NewCheckpoint, mark: Mark | null): Checkpoint | null {
     this.#ports.flush();
     return this.#store.transaction(() => {
       const tree = this.#contents.hold((hash) => this.checkpoints.keeps(hash));
-      return tree && this.#named(tree, order);
+      return tree && this.#named(tree, order, mark);
     });
   }
 
-  #named(tree: StoredTree, order: NewCheckpoint): Checkpoint {
-    const newest = order.kind === 'auto' || order.kind === 'build' ? this.checkpoints.newest() : null;
-    if (newest?.treeHash === tree.treeHash) {
+  #named(tree: StoredTree, order: NewCheckpoint, mark: Mark | null): Checkpoint {
+    const newest = repeatsNothing(order) ? this.checkpoints.newest() : null;
+    if (newest?.treeHash === tree.treeHash && (!mark || this.checkpoints.assetState(newest.id) === mark.state)) {
       this.checkpoints.touch(newest.id, tree.seq);
       return newest;
     }
-    return this.checkpoints.add(tree, order);
+    if (mark && !mark.isNew) throw new Overtaken();
+    return this.checkpoints.add(tree, order, mark);
+  }
+
+  /**
+   * Makes a checkpoint of a tree, with the assets as they are by now. What is kept on its own is kept without them where the
+   * database is away (a null): rather the files than nothing.
+   */
+  async #withAssets<T>(
+    order: NewCheckpoint,
+    treeHash: string,
+    work: (mark: Mark | null) => T | Promise<T>,
+  ): Promise<T> {
+    const newest = repeatsNothing(order) ? this.checkpoints.newest() : null;
+    const same = newest?.treeHash === treeHash ? this.checkpoints.assetState(newest.id) : null;
+    let hasMark = false;
+    const marked = (mark: Mark): T | Promise<T> => {
+      hasMark = true;
+      return work(mark);
+    };
+    try {
+      try {
+        return await this.#assets.marking(same, marked);
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+        return await this.#assets.marking(null, work);
+      }
+    } catch (error) {
+      if (hasMark || order.kind !== 'auto') throw error;
+      this.#ports.log('checkpoint.without_assets', { message: String(error) }, 'warn');
+      return await work(null);
+    }
   }
 
   /** A new head with the tree of a checkpoint. What is typed meanwhile is merged, as in any write. [R8] */
@@ -110,15 +154,22 @@ export class History {
     id: string,
     by: string,
     requestId?: string,
-  ): Promise<{ checkpoint: Checkpoint; treeHash: string; seq: number; changed: number }> {
+  ): Promise<{
+    checkpoint: Checkpoint;
+    treeHash: string;
+    seq: number;
+    changed: number;
+    assets: RestoredAssets | null;
+  }> {
     const target = this.checkpoints.get(id);
     const entries = await this.#contents.tree(target.treeHash);
-    return await this.#untilCurrent(async () => {
-      const before = await this.snapshot();
-      const checkpoint = this.checkpoints.add(before, {
-        kind: 'restore',
-        message: `Before going back to ${target.name ?? target.createdAt}`,
-        by,
+    const promised = target.assetCount === null ? null : newId();
+    if (promised) await this.#assets.check(id);
+    const restored = await this.#untilCurrent(async () => {
+      const { before, checkpoint } = await this.#assets.marking(null, async (mark) => {
+        const tree = await this.snapshot();
+        const message = `Before going back to ${target.name ?? target.createdAt}`;
+        return { before: tree, checkpoint: this.checkpoints.add(tree, { kind: 'restore', message, by }, mark) };
       });
       const operations = toTree(before.entries, entries);
       await this.#ports.land(by, (landing) => {
@@ -131,10 +182,21 @@ export class History {
           actorId: by,
           requestId,
         });
+        if (promised) this.#assets.promise({ id: promised, checkpointId: id, by, requestId });
       });
       const { tree } = this.#store.files;
       return { checkpoint, treeHash: tree.hash(), seq: this.#store.events.seq, changed: operations.length };
     });
+    if (!promised) return { ...restored, assets: null };
+    const assets = await this.#assets.followSoon(promised);
+    const isPending = assets === undefined;
+    return {
+      ...restored,
+      assets:
+        assets === null
+          ? null
+          : { isPending, restored: 0, trashed: 0, ...assets, missing: [...(assets?.missing ?? [])] },
+    };
   }
 
   /**
@@ -171,8 +233,8 @@ export class History {
         const checkpoint = await this.#preview(ours, changes, `Preview: ${message}`, order.by);
         return { applied: false, conflicts: [], changes: shown, checkpoint };
       }
-      if (this.checkpoints.newest()?.treeHash !== ours.treeHash)
-        this.checkpoints.add(ours, { kind: 'auto', message: `Before merging from "${order.fromName}"`, by: order.by });
+      const before = { kind: 'auto', message: `Before merging from "${order.fromName}"`, by: order.by } as const;
+      await this.#withAssets(before, ours.treeHash, (mark) => this.#named(ours, before, mark));
       await this.#ports.land(order.by, (landing) => {
         for (const operation of toOperations(ours.entries, changes)) landing.apply(operation);
         this.checkpoints.setBase(order.from, { treeHash: order.treeHash, entries: theirs }, base.round + 1);
@@ -192,6 +254,9 @@ export class History {
 
   /** Due on its own, and what has aged. Asks for the next time. */
   async tidy(): Promise<void> {
+    await this.#assets.tidy().catch((error: unknown) => {
+      this.#ports.log('room.assets_wait', { message: String(error) }, 'warn');
+    });
     const due = this.checkpoints.automaticDue();
     if (due !== null && due > this.#store.now()) this.#store.schedule(due);
     else if (due !== null) {
@@ -237,7 +302,8 @@ export class History {
     const totalSize = entries.reduce((sum, { size }) => sum + size, 0);
     const tree = { treeHash, seq: ours.seq, fileCount: entries.length, totalSize, entries };
     // It has nothing of what this project did since its newest checkpoint.
-    return this.checkpoints.add(tree, { kind: 'auto', message, by }, 0);
+    const order = { kind: 'auto', message, by } as const;
+    return await this.#withAssets(order, '', (mark) => this.checkpoints.add(tree, order, mark, 0));
   }
 
   /** Plans are made on a state that may have gone on when they are to be landed; then they are made anew. */
@@ -256,6 +322,8 @@ export class History {
     }
   }
 }
+
+const repeatsNothing = ({ kind }: NewCheckpoint): boolean => kind === 'auto' || kind === 'build';
 
 /** What makes one tree of another, each step with what it was planned on. What takes room comes last. */
 function toTree(from: readonly ManifestEntry[], to: readonly ManifestEntry[]): Operation[] {

@@ -12,6 +12,7 @@ import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
 import type { ActivityLog } from './activity.ts';
+import type { AssetStore } from './asset-history.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Channel } from './channel.ts';
 import { Comments } from './comments.ts';
@@ -47,6 +48,7 @@ export interface RoomPorts {
   readonly members: Members;
   readonly index: TreeIndex;
   readonly activity: ActivityLog;
+  readonly assets: AssetStore;
   /** Documents without sockets, of every room in this isolate. */
   readonly idle: IdleDocuments;
   now(): number;
@@ -163,6 +165,7 @@ export class Room {
     this.history = new History(this.#store, this.#contents, {
       flush: () => this.#documents.flushAll(),
       land: (by, work) => this.#land(by, work),
+      assets: ports.assets,
       log: ports.log,
     });
     this.#search = new ProjectSearch({

@@ -61,6 +61,16 @@ const steps: readonly string[][] = [
     // Yjs state vector of a snapshot, in its first part; null where it has to be read out of the snapshot.
     'ALTER TABLE document_snapshots ADD COLUMN vector BLOB',
   ],
+  [
+    // What a checkpoint names of the assets is in the relational store, as of this state; null: it names none.
+    'ALTER TABLE checkpoints ADD COLUMN asset_state INTEGER',
+    'ALTER TABLE checkpoints ADD COLUMN asset_count INTEGER',
+    'ALTER TABLE checkpoints ADD COLUMN asset_size INTEGER',
+    // Checkpoints that the relational store may know and that are not here: those that are being made, and those that went.
+    'CREATE TABLE asset_marks_pending (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID',
+    // Restores whose files are back and whose assets are not yet.
+    'CREATE TABLE asset_restores (id TEXT PRIMARY KEY, checkpoint TEXT NOT NULL, by TEXT NOT NULL, request_id TEXT, at INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

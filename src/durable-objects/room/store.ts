@@ -1,3 +1,4 @@
+import { limits } from '../../contract/limits.ts';
 import type { RoomEvent, TalkEvents } from '../../contract/room.ts';
 import type { Sql } from '../sql.ts';
 import { type ActivityEntry, type ActivityLog, ActivityOutbox } from './activity.ts';
@@ -67,8 +68,15 @@ export class RoomStore {
 
   /** When the next background work is due; null when there is none. */
   nextDue(): number | null {
-    const due = [this.files.nextDue(), this.activity.nextDue()].filter((at) => at !== null);
+    const due = [this.files.nextDue(), this.activity.nextDue(), this.#assetsDue()].filter((at) => at !== null);
     return due.length ? Math.min(...due) : null;
+  }
+
+  #assetsDue(): number | null {
+    const [oldest] = this.sql.all<{ at: number | null }>(
+      'SELECT min(at) AS at FROM (SELECT at FROM asset_restores UNION ALL SELECT at FROM asset_marks_pending)',
+    );
+    return oldest?.at == null ? null : oldest.at + limits.checkpoint.retryDelay;
   }
 
   /** What others may see of a change, once it is durable; never when it was rolled back. [R1] */

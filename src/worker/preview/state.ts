@@ -3,6 +3,7 @@ import { limits } from '../../contract/limits.ts';
 import { hashTree, sha256 } from '../../core/tree.ts';
 import { allAssets } from '../../data/assets.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
+import { asEntry } from '../assets/as-entry.ts';
 import { withAssets } from '../assets/build-source.ts';
 import type { AppContext } from '../http/context.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
@@ -45,7 +46,7 @@ export async function newestState(c: AppContext, room: GatedRoom, userId: string
   for (const { hash, data } of told.tree?.texts ?? []) texts.set(hash, decoder.decode(data));
   const files = told.tree?.entries ?? known?.entries ?? [];
   if (told.tree) trees.set(projectId, { treeHash: told.treeHash, entries: files });
-  const entries = withAssets(files, assets);
+  const entries = withAssets(files, assets.map(asEntry));
   const treeHash = entries ? hashTree(entries) : told.treeHash;
   return {
     projectId,

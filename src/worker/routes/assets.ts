@@ -165,7 +165,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       size,
       uploadedAt: iso(createdAt),
     }));
-    return { status: 200, body: { dryRun, versions, count: found.count, bytes: found.bytes } };
+    return { status: 200, body: { dryRun, versions, count: found.count, bytes: found.bytes, kept: found.kept } };
   });
 
   mount(app, endpoints.getAsset, async (c, { asset }) => ({

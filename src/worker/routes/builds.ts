@@ -10,6 +10,7 @@ import { artifactUrl } from '../../core/links.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
 import { allows } from '../../core/permissions.ts';
+import { markedAssets } from '../../data/asset-marks.ts';
 import { buildBasis, createBuild, createCachedBuild, finishedBuild, listBuilds, toBuild } from '../../data/builds.ts';
 import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
@@ -17,6 +18,7 @@ import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/bui
 import { keptLog, logStream } from '../../durable-objects/build/stream.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
+import { asEntry, asMarked } from '../assets/as-entry.ts';
 import { buildSource } from '../assets/build-source.ts';
 import { eraseBuild } from '../erase-build.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
@@ -49,8 +51,16 @@ export function buildRoutes(app: Hono<AppEnv>): void {
         ? stub.checkpoint(caller, right, { kind: 'build' })
         : stub.getCheckpoint(caller, right, checkpointId),
     );
-    const { assets, lockHash, wasBuilt } = await buildBasis(db, projectId, now - limits.build.lockTtl);
-    const treeHash = await buildSource(c, projectId, checkpoint.treeHash, assets);
+    const [{ assets, lockHash, wasBuilt }, then] = await Promise.all([
+      buildBasis(db, projectId, now - limits.build.lockTtl),
+      checkpointId === undefined ? null : markedAssets(db, projectId, checkpointId),
+    ]);
+    const treeHash = await buildSource(
+      c,
+      projectId,
+      checkpoint.treeHash,
+      then?.flatMap(asMarked) ?? assets.map(asEntry),
+    );
     const key = buildKey({ name: project.name, treeHash, target, options, lock: lockHash });
     const build = {
       id: newId(),

@@ -1,12 +1,14 @@
 import { Buffer } from 'node:buffer';
 import type { Hono } from 'hono';
-import type { CheckpointFile } from '../../contract/checkpoints.ts';
+import type { CheckpointAsset, CheckpointFile, Diff } from '../../contract/checkpoints.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { decodeText, mimeTypeOf } from '../../core/content.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { diffTrees } from '../../core/patch.ts';
 import { decodePath } from '../../core/paths.ts';
+import { type MarkedAsset, markedAssets } from '../../data/asset-marks.ts';
+import { allAssets } from '../../data/assets.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
 import { refuseBeyond } from '../auth/authenticate.ts';
@@ -23,6 +25,38 @@ const toFile = ({ path, size, hash, isText }: Omit<ManifestEntry, 'mode'>): Chec
   isText,
   mimeType: mimeTypeOf(path, isText),
 });
+
+const toAsset = ({ assetId, name, version, content }: MarkedAsset): CheckpointAsset => ({
+  assetId,
+  name,
+  version,
+  size: content?.size ?? null,
+  hash: content?.hash ?? null,
+  mimeType: content?.mimeType ?? null,
+});
+
+/** The assets as a checkpoint names them, or with `head` as they are; null where that is not known. */
+async function assetsOf(c: AppContext, projectId: string, id: string): Promise<CheckpointAsset[] | null> {
+  if (id !== 'head') return (await markedAssets(c.var.db, projectId, id))?.map(toAsset) ?? null;
+  const list = await allAssets(c.var.db, projectId);
+  return list.map(({ asset: { id, name, version }, version: content }) =>
+    toAsset({ assetId: id, name, version, content }),
+  );
+}
+
+function diffAssets(before: CheckpointAsset[] | null, after: CheckpointAsset[] | null): Diff['assets'] {
+  if (before === null || after === null) return null;
+  const [old, young] = [before, after].map((list) => new Map(list.map((asset) => [asset.assetId, asset])));
+  return {
+    added: after.filter(({ assetId }) => !old?.has(assetId)),
+    removed: before.filter(({ assetId }) => !young?.has(assetId)),
+    modified: before.flatMap((one) => {
+      const other = young?.get(one.assetId);
+      const isSame = other === undefined || (other.name === one.name && other.hash === one.hash);
+      return isSame ? [] : [{ before: one, after: other }];
+    }),
+  };
+}
 
 async function filesOf(c: AppContext, treeHash: string): Promise<ManifestEntry[]> {
   const entries = await getTree(c.env.ASSETS, treeHash);
@@ -55,7 +89,8 @@ export function historyRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.getCheckpoint, async (c, { room, params }) => {
     const checkpoint = await checkpointOf(room, params.checkpointId);
     const files = (await filesOf(c, checkpoint.treeHash)).map(toFile);
-    return { status: 200, body: { checkpoint: { ...checkpoint, files } } };
+    const assets = await assetsOf(c, room.projectId, checkpoint.id);
+    return { status: 200, body: { checkpoint: { ...checkpoint, files, assets } } };
   });
 
   mount(app, endpoints.updateCheckpoint, async (_c, { room, params, body }) => {
@@ -127,6 +162,10 @@ export function historyRoutes(app: Hono<AppEnv>): void {
         removed: diff.removed.map(toFile),
         modified: diff.modified.map((one) => ({ ...one, before: toFile(one.before), after: toFile(one.after) })),
         truncated: diff.truncated,
+        assets: diffAssets(
+          await assetsOf(c, room.projectId, params.checkpointId),
+          await assetsOf(c, room.projectId, query.against),
+        ),
       },
     };
   });

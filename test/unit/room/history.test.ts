@@ -215,6 +215,8 @@ describe('[R16] A checkpoint', () => {
       author: ids.owner,
       fileCount: 1,
       totalSize: 9,
+      assetCount: 0,
+      assetSize: 0,
       createdAt: new Date().toISOString(),
     });
     expect(filesOf(made)).toEqual({ a: 'one typed' });

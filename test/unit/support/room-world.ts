@@ -12,6 +12,7 @@ import { type HeardMessage, readFrame } from '../../../src/contract/room.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { ManifestEntry } from '../../../src/data/objects.ts';
 import type { SentActivity } from '../../../src/durable-objects/room/activity.ts';
+import type { AssetRestore, AssetStore } from '../../../src/durable-objects/room/asset-history.ts';
 import type { BlobStore } from '../../../src/durable-objects/room/contents.ts';
 import { Flow } from '../../../src/durable-objects/room/flow.ts';
 import { IdleDocuments } from '../../../src/durable-objects/room/idle-documents.ts';
@@ -68,6 +69,54 @@ export class MemoryBlobs implements BlobStore {
     const hash = sha256(data);
     this.blobs.set(hash, data);
     return { path, hash, size: data.length, mode: 0o644, isText: true };
+  }
+}
+
+/** Assets of a project in memory: names with what they hold. */
+export class MemoryAssets implements AssetStore {
+  readonly current = new Map<string, string>();
+  readonly marks = new Map<string, { readonly state: number; readonly assets: ReadonlyMap<string, string> }>();
+  /** Restores that were made, by their ids. */
+  readonly reverted = new Map<string, string>();
+  /** Awaited before each call; a way to do something meanwhile, or to fail. */
+  before: (call: 'mark' | 'keep' | 'check' | 'revert') => void | Promise<void> = () => undefined;
+  /** Awaited after a mark is kept, before its answer. */
+  afterMark: () => void | Promise<void> = () => undefined;
+  /** Awaited after a restore is made, before its answer. */
+  afterRevert: () => void | Promise<void> = () => undefined;
+  #newest = { state: 0, written: '[]' };
+
+  async mark({ checkpointId, state, unless }: Parameters<AssetStore['mark']>[0]) {
+    await this.before('mark');
+    const written = JSON.stringify([...this.current].sort());
+    if (written !== this.#newest.written) this.#newest = { state, written };
+    const isNew = unless === null || this.#newest.state > unless;
+    const kept = isNew ? state : unless;
+    if (isNew) this.marks.set(checkpointId, { state, assets: new Map(this.current) });
+    await this.afterMark();
+    return { state: kept, count: this.current.size, size: 10 * this.current.size, isNew };
+  }
+
+  async keep(ids: readonly string[]): Promise<void> {
+    await this.before('keep');
+    for (const id of this.marks.keys()) if (!ids.includes(id)) this.marks.delete(id);
+  }
+
+  async check(): Promise<void> {
+    await this.before('check');
+  }
+
+  async revert({ id, checkpointId }: AssetRestore) {
+    await this.before('revert');
+    const mark = this.marks.get(checkpointId);
+    if (!mark) return null;
+    if (!this.reverted.has(id)) {
+      this.reverted.set(id, checkpointId);
+      this.current.clear();
+      for (const [name, held] of mark.assets) this.current.set(name, held);
+    }
+    await this.afterRevert();
+    return { restored: mark.assets.size, trashed: 0, missing: [] };
   }
 }
 
@@ -319,6 +368,8 @@ export class World {
   /** Awaited before the activity is written, and after. */
   beforeActivity: () => void | Promise<void> = () => undefined;
   afterActivity: () => void | Promise<void> = () => undefined;
+  /** The assets, in the relational store. */
+  readonly assets = new MemoryAssets();
   /** Times at which the room wants `tick()`. */
   scheduled: number[] = [];
   readonly logged: string[] = [];
@@ -356,6 +407,7 @@ export class World {
           await this.afterActivity();
         },
       },
+      assets: this.assets,
       idle: this.idle,
       now: Date.now,
       schedule: (at) => this.scheduled.push(at),

@@ -38,6 +38,7 @@ const sentences: Readonly<Record<string, (entry: Activity, whom: string) => stri
   'checkpoint.updated': () => 'changed a checkpoint',
   'checkpoint.deleted': () => 'deleted a checkpoint',
   'checkpoint.restored': () => 'restored a checkpoint',
+  'asset.reverted': () => 'brought back the assets of a checkpoint',
   'member.added': (entry, whom) => `added ${whom} as ${roleOf(entry)}`,
   'member.changed': (entry, whom) => `made ${whom} ${roleOf(entry)}`,
   'member.removed': ({ actor, person }, whom) =>

@@ -5,7 +5,7 @@ import { describeError, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { ChangeKind, type ChangeKindName, changeKinds } from './change-kind.tsx';
-import { type Change, type Comparison, compare, type Side } from './comparison.ts';
+import { type AssetChange, type Change, type Comparison, compare, type Side } from './comparison.ts';
 import { useWorkspace } from './context.ts';
 import { titleOf } from './history.ts';
 import { countChanges, Patch, WholeText } from './patch.tsx';
@@ -82,13 +82,23 @@ const Entry = ({ change, comparison, open }: { change: Change; comparison: Compa
   );
 };
 
-const summaryOf = ({ changes }: Comparison): string => {
-  if (changes.length === 0) return 'No difference';
+const AssetEntry = ({ change: { kind, name, from } }: { change: AssetChange }) => (
+  <li class="change asset-change" data-testid={`asset-change-${name}`} data-kind={kind}>
+    <Icon name="image" size={12} />
+    <ChangeKind kind={kind} />
+    <span class="change-path">{name}</span>
+    {from !== undefined && <span class="faint">was {from}</span>}
+  </li>
+);
+
+const summaryOf = ({ changes, assets }: Comparison): string => {
+  const assetPart = assets.length === 0 ? [] : [plural(assets.length, 'asset')];
+  if (changes.length === 0) return assetPart[0] ?? 'No difference';
   const parts = (Object.keys(changeKinds) as ChangeKindName[]).flatMap((kind) => {
     const count = changes.filter((change) => change.kind === kind).length;
     return count === 0 ? [] : [`${count} ${kind}`];
   });
-  return `${plural(changes.length, 'file')}: ${parts.join(', ')}`;
+  return [`${plural(changes.length, 'file')}: ${parts.join(', ')}`, ...assetPart].join(' · ');
 };
 
 /** What changed between a checkpoint and the newest state, or another checkpoint. */
@@ -166,7 +176,16 @@ export const CheckpointChanges = ({ checkpoint }: { checkpoint: Checkpoint }) =>
       {result?.changes.map((change, index) => (
         <Entry key={change.path} change={change} comparison={result} open={index < openAtFirst} />
       ))}
-      {result?.changes.length === 0 && <p class="changes-empty">Both have the same files with the same contents.</p>}
+      {result !== undefined && result.assets.length > 0 && (
+        <ul class="asset-changes" aria-label="Assets">
+          {result.assets.map((change) => (
+            <AssetEntry key={`${change.kind} ${change.name}`} change={change} />
+          ))}
+        </ul>
+      )}
+      {result?.changes.length === 0 && result.assets.length === 0 && (
+        <p class="changes-empty">Both have the same files with the same contents.</p>
+      )}
     </div>
   );
 };

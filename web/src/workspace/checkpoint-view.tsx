@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import type { Checkpoint } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { confirm } from '../ui/confirm.tsx';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
@@ -13,6 +14,12 @@ import { titleOf } from './history.ts';
 
 const views = { changes: 'Changes', files: 'Files' } as const;
 type View = keyof typeof views;
+
+const filesOf = ({ fileCount, totalSize }: Checkpoint): string =>
+  `${plural(fileCount, 'file')}, ${formatBytes(totalSize)}`;
+
+const assetsOf = ({ assetCount, assetSize }: Checkpoint): string =>
+  assetCount === null ? 'without assets' : `${plural(assetCount, 'asset')}, ${formatBytes(assetSize ?? 0)}`;
 
 /** A checkpoint, over the editors: what changed since, its files, and the way back to it. */
 export const CheckpointView = () => {
@@ -33,7 +40,11 @@ export const CheckpointView = () => {
   const restore = async () => {
     const yes = await confirm({
       title: `Go back to “${titleOf(checkpoint)}”?`,
-      text: 'All files become as they were then, for everyone. The state as it is now is kept in the history first, and files that are open stay open: what is being typed is merged.',
+      text: `All files become as they were then, for everyone. ${
+        checkpoint.assetCount === null
+          ? 'Assets stay as they are: this state has none of them.'
+          : 'So do the assets: what came since goes into the trash.'
+      } The state as it is now is kept in the history first, and files that are open stay open: what is being typed is merged.`,
       action: 'Restore',
     });
     if (yes && (await history.restore(checkpoint))) front.value = 'editor';
@@ -90,7 +101,10 @@ export const CheckpointView = () => {
             <time dateTime={checkpoint.createdAt} title={new Date(checkpoint.createdAt).toLocaleString()}>
               {formatAgo(checkpoint.createdAt)}
             </time>{' '}
-            · {plural(checkpoint.fileCount, 'file')}, {formatBytes(checkpoint.totalSize)}
+            · <span class="nowrap">{filesOf(checkpoint)}</span> ·{' '}
+            <span class="nowrap" data-testid="checkpoint-assets">
+              {assetsOf(checkpoint)}
+            </span>
           </p>
         </div>
         <div class="over-actions">

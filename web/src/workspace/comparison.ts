@@ -1,5 +1,4 @@
 import { formatPatch, parsePatch, reversePatch } from 'diff';
-import type { z } from 'zod';
 import type { KilnClient } from '../../../src/client/index.ts';
 import type { Checkpoint, CheckpointFile, Diff } from '../../../src/contract/checkpoints.ts';
 
@@ -15,15 +14,22 @@ export interface Change {
   readonly patch?: string | undefined;
 }
 
+/** An asset that has other bytes or another name, that came, or that went into the trash. */
+export interface AssetChange {
+  readonly kind: Change['kind'];
+  readonly name: string;
+  readonly from?: string | undefined;
+}
+
 export interface Comparison {
   readonly older: Side;
   readonly newer: Side;
   /** Sorted by path. */
   readonly changes: readonly Change[];
+  /** Sorted by name. */
+  readonly assets: readonly AssetChange[];
   readonly truncated: boolean;
 }
-
-type DiffAnswer = z.infer<typeof Diff>;
 
 /** Of lines that change places, the older ones come first. */
 const olderFirst = (lines: readonly string[]): string[] => {
@@ -50,7 +56,7 @@ const reversedPatch = (patch: string): string =>
     }),
   );
 
-const reversed = (diff: DiffAnswer): DiffAnswer => ({
+const reversed = (diff: Diff): Diff => ({
   added: diff.removed,
   removed: diff.added,
   modified: diff.modified.map(({ path, before, after, patch }) => ({
@@ -60,10 +66,15 @@ const reversed = (diff: DiffAnswer): DiffAnswer => ({
     ...(patch !== undefined && { patch: reversedPatch(patch) }),
   })),
   truncated: diff.truncated,
+  assets: diff.assets && {
+    added: diff.assets.removed,
+    removed: diff.assets.added,
+    modified: diff.assets.modified.map(({ before, after }) => ({ before: after, after: before })),
+  },
 });
 
 /** A file that went away here and came with the same bytes there was moved. */
-const changesOf = ({ added, removed, modified }: DiffAnswer): Change[] => {
+const changesOf = ({ added, removed, modified }: Diff): Change[] => {
   const gone = new Map(removed.map((file) => [file.hash, file]));
   const moved = new Set<string>();
   const come = added.map((file): Change => {
@@ -82,6 +93,19 @@ const changesOf = ({ added, removed, modified }: DiffAnswer): Change[] => {
   ].sort((a, b) => (a.path < b.path ? -1 : 1));
 };
 
+const assetChangesOf = (assets: Diff['assets']): AssetChange[] =>
+  [
+    ...(assets?.added ?? []).map(({ name }): AssetChange => ({ kind: 'added', name })),
+    ...(assets?.removed ?? []).map(({ name }): AssetChange => ({ kind: 'removed', name })),
+    ...(assets?.modified ?? []).map(
+      ({ before, after }): AssetChange => ({
+        kind: before.hash === after.hash ? 'moved' : 'modified',
+        name: after.name,
+        ...(before.name !== after.name && { from: before.name }),
+      }),
+    ),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+
 /** What changed between a checkpoint and another state, from the older to the newer. `ahead`: the checkpoint is still to come. */
 export const compare = async (
   client: KilnClient,
@@ -98,5 +122,8 @@ export const compare = async (
     signal: options.signal,
   });
   const [older, newer] = isNewer ? [other, checkpoint.id] : [checkpoint.id, other];
-  return { older, newer, changes: changesOf(isNewer ? reversed(diff) : diff), truncated: diff.truncated };
+  const inOrder = isNewer ? reversed(diff) : diff;
+  // A merge brings files and no assets.
+  const assets = options.ahead ? [] : assetChangesOf(inOrder.assets);
+  return { older, newer, changes: changesOf(inOrder), assets, truncated: diff.truncated };
 };

@@ -15,6 +15,14 @@ const kindTitles: Readonly<Record<CheckpointKind, string>> = {
   restore: 'Before a restore',
 };
 
+/** Of what a restore did not find, so much is named. */
+const missingNamed = 5;
+
+const restoredTitle = (files: number, assets: number): string => {
+  const parts = [...(files > 0 ? [plural(files, 'file')] : []), ...(assets > 0 ? [plural(assets, 'asset')] : [])];
+  return parts.length === 0 ? 'Everything was so already' : `Restored: ${parts.join(' and ')} changed`;
+};
+
 export const titleOf = ({ name, message, kind }: Checkpoint): string => name ?? (message || kindTitles[kind]);
 
 /** The checkpoints of a project, and the one that is looked at. */
@@ -117,13 +125,25 @@ export class History {
 
   restore(checkpoint: Checkpoint): Promise<boolean> {
     return this.#do(async () => {
-      const { changed } = await this.#client.call('restoreCheckpoint', { params: this.#params(checkpoint) });
+      const { changed, assets } = await this.#client.call('restoreCheckpoint', { params: this.#params(checkpoint) });
       this.looked.value = undefined;
       toast({
         kind: 'success',
-        title: changed === 0 ? 'Everything was so already' : `Restored: ${plural(changed, 'file')} changed`,
-        detail: 'The state before is kept in the history.',
+        title: restoredTitle(changed, (assets?.restored ?? 0) + (assets?.trashed ?? 0)),
+        detail: assets?.isPending
+          ? 'Its assets follow in a minute. The state before is kept in the history.'
+          : 'The state before is kept in the history.',
       });
+      const missing = assets?.missing ?? [];
+      if (missing.length > 0)
+        toast({
+          kind: 'info',
+          title: `${plural(missing.length, 'asset')} could not be brought back`,
+          detail: `Erased for good: ${missing
+            .slice(0, missingNamed)
+            .map(({ name }) => name)
+            .join(', ')}${missing.length > missingNamed ? ', …' : ''}`,
+        });
     });
   }
 
