@@ -223,6 +223,7 @@ describe('two people in the workspace', () => {
     const path = 'notes/away.txt';
     const write = (text: string) => client.call('putFile', { params: { id, path }, body: { content: text } });
     const { page } = grace;
+    const before = grace.complaints.length;
     let isAway = false;
     const sockets = new Set<WebSocketRoute>();
     await page.routeWebSocket(/\/docs\/notes\//, (socket) => {
@@ -262,6 +263,9 @@ describe('two people in the workspace', () => {
     await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('New.');
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.getByTestId('file-README.md').click();
+    // The browser says so of what is sent while a socket is being cut, which happens here alone; the next socket sends it again.
+    const said = grace.complaints.splice(before).filter((text) => !/CLOSING or CLOSED/.test(text));
+    expect(said).toEqual([]);
   });
 
   it('[R6] keep a viewer from writing, and show that', async () => {
@@ -280,8 +284,6 @@ describe('two people in the workspace', () => {
     await expect
       .poll(() => grace.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)))
       .toEqual([]);
-    // The browser says so of what is typed while a socket is being cut; it is sent again by the next one.
-    const complaints = [...ada.complaints, ...grace.complaints].filter((text) => !/CLOSING or CLOSED/.test(text));
-    expect(complaints).toEqual([]);
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
   });
 });

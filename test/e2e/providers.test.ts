@@ -92,6 +92,29 @@ describe.each(stockProviders)('%s, as it comes', (name) => {
     expect(asked).toHaveLength(3);
   });
 
+  it('stays away when it is left while it comes back', async () => {
+    let asked = 0;
+    const { promise: laterTicket, resolve: giveTicket } = Promise.withResolvers<void>();
+    const ticket = async () => {
+      asked += 1;
+      if (asked > 1) await laterTicket;
+      return ticketOf(grace)();
+    };
+    const [left, waiting] = [open(ticket), open(ticketOf(ada))];
+    await until(() => left.synced && waiting.synced);
+    for (const provider of [left, waiting]) {
+      provider.ws?.close();
+      await until(() => !provider.wsconnected);
+    }
+    waiting.destroy();
+    await until(() => asked > 1);
+    left.destroy();
+    giveTicket();
+    // Longer than any of them waits before it tries again.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect([left, waiting].map(({ ws }) => ws === null)).toEqual([true, true]);
+  });
+
   it('[R6] sees everything as a viewer, and changes nothing', async () => {
     const params = { id: project, userId: graceId };
     await ada.call('updateCollaborator', { params, body: { role: 'viewer' } });
