@@ -84,6 +84,41 @@ export const CreateBuild = z.strictObject({
   options: BuildOptions.prefault({}),
 });
 
+export const CleanBuilds = z.strictObject({
+  dryRun: z.boolean().default(true).meta({ description: 'Only says what would go' }),
+  keep: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(limits.build.retention.newest)
+    .meta({ description: 'Newest builds of each target that stay, whatever their age; successes and others apart' }),
+  olderThanDays: z
+    .int()
+    .min(0)
+    .max(3650)
+    .default(limits.build.retention.age / 86_400_000)
+    .meta({ description: 'Builds that ended later stay' }),
+});
+export const CleanedBuilds = z.object({
+  dryRun: z.boolean(),
+  builds: z
+    .array(
+      z.object({
+        buildId: Id,
+        target: BuildTarget,
+        status: BuildStatus,
+        size: z.int().meta({ description: 'Bytes of what it made' }),
+        completedAt: Timestamp.nullable(),
+      }),
+    )
+    .meta({
+      description: `The largest ${limits.build.retention.reported}; without \`dryRun\` those that went. Ask again while they are fewer than \`count\``,
+    }),
+  count: z.int().meta({ description: 'All of them' }),
+  bytes: z.int().meta({ description: 'That are free when all are gone: what other builds show, too, stays' }),
+  kept: z.object({ count: z.int(), bytes: z.int() }).meta({ description: 'As old, and kept because it is published' }),
+});
+
 export const BuildEnvelope = z.object({ build: Build });
 export const BuildList = z.object({ builds: z.array(Build), nextCursor });
 

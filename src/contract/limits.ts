@@ -473,7 +473,17 @@ export const limits = {
      * Ended builds that nobody published go once a day. The newest of each project and target stay, successes and others counted
      * apart: nobody goes back further than that … `hour`, UTC: the one after backup and collection have begun.
      */
-    retention: { newest: 20, age: 30 * day, hour: 4 },
+    retention: {
+      newest: 20,
+      age: 30 * day,
+      hour: 4,
+      /** Builds that one report looks at: those of a day, for a month and more. */
+      reportRows: 10_000,
+      /** Builds that one report names, and that one request removes: each is a request to its object. */
+      reported: 50,
+      /** Projects that the account's usage names: the account page has one line for them. */
+      projectsShown: 5,
+    },
     /**
      * Small contents that travel together between platform and runner: each has its own object in the store, and a request of its own
      * would cost more than the bytes. A Worker holds a whole batch in memory.

@@ -103,6 +103,17 @@ export const Usage = z
     assetBytes: quota
       .extend({ limitPerProject: z.int() })
       .meta({ description: 'All versions, those in the trash and what open uploads will take included' }),
+    buildBytes: z
+      .object({
+        used: z.int(),
+        projects: z
+          .array(z.object({ projectId: Id, name: z.string(), used: z.int() }))
+          .meta({ description: `The ${limits.build.retention.projectsShown} projects whose builds take most` }),
+      })
+      .meta({
+        description:
+          'What the builds of own projects made and keep: sites, downloads and reports; what several builds show counts once',
+      }),
     builds: z.object({
       today: z.int().meta({ description: 'Started since midnight UTC and not removed' }),
       day: quota

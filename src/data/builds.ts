@@ -4,6 +4,7 @@ import {
   count,
   desc,
   eq,
+  exists,
   gt,
   inArray,
   isNotNull,
@@ -90,6 +91,7 @@ const fresh = (build: NewBuild): BuildRow => {
     errorMessage: null,
     artifacts: [],
     outputOf: null,
+    outputBytes: null,
     timings: {},
     createdAt: now,
     startedAt: null,
@@ -174,6 +176,7 @@ export async function createCachedBuild(
     cached: true,
     artifacts: source.artifacts,
     outputOf: source.outputOf ?? source.id,
+    outputBytes: source.outputBytes,
     timings: { total: 0 },
     startedAt: build.now,
     completedAt: build.now,
@@ -353,6 +356,7 @@ const projected = [
   'errorMessage',
   'artifacts',
   'outputOf',
+  'outputBytes',
   'lockHash',
   'key',
   'timings',
@@ -428,35 +432,110 @@ export async function removeBuild(db: Database, build: BuildRow, actor: Actor): 
   if (published.length > 0) throw new KilnError('build_published');
 }
 
+interface OldBuilds {
+  /** Milliseconds since the epoch. */
+  readonly before: number;
+  readonly newest: number;
+  readonly isPublished: boolean;
+  /** Of any where none is named. */
+  readonly projectId?: string;
+}
+
 /**
- * Builds that have ended before `before` and are not published, without the `newest` of their project and target, of which
- * successes and others are counted apart; oldest first.
+ * Builds that have ended before `before`, without the `newest` of their project and target, of which successes and others are
+ * counted apart; oldest first.
  */
+const oldBuilds = (orm: Orm, { before, newest, isPublished, projectId }: OldBuilds, limit: number) => {
+  const place = sql<number>`row_number() OVER (PARTITION BY ${builds.projectId}, ${builds.target}, CASE WHEN ${builds.status} = 'success' THEN 1 ELSE 0 END ORDER BY ${builds.id} DESC)`;
+  const ofProject = projectId === undefined ? undefined : eq(builds.projectId, projectId);
+  const ended = orm
+    .select({ id: builds.id, place: place.as('place') })
+    .from(builds)
+    .where(and(inArray(builds.status, ['success', 'failed', 'cancelled']), ofProject))
+    .as('ended');
+  const shown = orm.select({ slug: publications.slug }).from(publications).where(eq(publications.buildId, builds.id));
+  return orm
+    .select({ build: builds })
+    .from(builds)
+    .innerJoin(ended, eq(ended.id, builds.id))
+    .where(and(gt(ended.place, newest), lt(builds.completedAt, before), isPublished ? exists(shown) : notExists(shown)))
+    .orderBy(asc(builds.id))
+    .limit(limit);
+};
+
+/** Builds that go, for nobody goes back to them: old ones that are not published, oldest first. */
 export async function expiredBuilds(db: Database, before: number, newest: number, limit: number): Promise<BuildRow[]> {
-  const rows = await db.query('builds.expired', (orm) => {
-    const place = sql<number>`row_number() OVER (PARTITION BY ${builds.projectId}, ${builds.target}, CASE WHEN ${builds.status} = 'success' THEN 1 ELSE 0 END ORDER BY ${builds.id} DESC)`;
-    const ended = orm
-      .select({ id: builds.id, place: place.as('place') })
-      .from(builds)
-      .where(inArray(builds.status, ['success', 'failed', 'cancelled']))
-      .as('ended');
-    return orm
-      .select({ build: builds })
-      .from(builds)
-      .innerJoin(ended, eq(ended.id, builds.id))
-      .where(
-        and(
-          gt(ended.place, newest),
-          lt(builds.completedAt, before),
-          notExists(
-            orm.select({ slug: publications.slug }).from(publications).where(eq(publications.buildId, builds.id)),
-          ),
-        ),
-      )
-      .orderBy(asc(builds.id))
-      .limit(limit);
-  });
+  const rows = await db.query('builds.expired', (orm) => oldBuilds(orm, { before, newest, isPublished: false }, limit));
   return rows.map(({ build }) => build);
+}
+
+/** The next projects after `after`, by id, that have ended builds from before `before`. */
+export async function projectsWithOldBuilds(
+  db: Database,
+  before: number,
+  after: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.query('builds.projectsWithOld', (orm) =>
+    orm
+      .selectDistinct({ id: builds.projectId })
+      .from(builds)
+      .where(and(gt(builds.projectId, after), lt(builds.completedAt, before)))
+      .orderBy(asc(builds.projectId))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Bytes of what a build made. Builds of a release that did not count the site have those of their downloads. */
+export const outputBytesOf = ({ outputBytes, artifacts }: BuildRow): number =>
+  outputBytes ?? artifacts.reduce((sum, { size }) => sum + size, 0);
+
+const outputOf = ({ outputOf: of, id }: BuildRow): string => of ?? id;
+
+/** Bytes of the outputs of some builds, each once. */
+const bytesOf = (rows: readonly BuildRow[]): number =>
+  [...new Map(rows.map((row) => [outputOf(row), outputBytesOf(row)])).values()].reduce((sum, size) => sum + size, 0);
+
+export interface StaleBuilds {
+  /** The largest of them. */
+  readonly builds: readonly BuildRow[];
+  readonly count: number;
+  /** That are free when they are gone: what other builds show as well is not. */
+  readonly bytes: number;
+  /** What would go as well, were it not published. */
+  readonly kept: { readonly count: number; readonly bytes: number };
+}
+
+/** What of a project's builds is old: from before `before`, and not among the `newest` of their target. */
+export async function staleBuilds(
+  db: Database,
+  projectId: string,
+  newest: number,
+  before: number,
+): Promise<StaleBuilds> {
+  const { reportRows, reported } = limits.build.retention;
+  const of = { before, newest, projectId };
+  const [found, published, shared] = await Promise.all([
+    db.query('builds.stale', (orm) => oldBuilds(orm, { ...of, isPublished: false }, reportRows)),
+    db.query('builds.staleKept', (orm) => oldBuilds(orm, { ...of, isPublished: true }, reportRows)),
+    db.query('builds.shared', (orm) =>
+      orm
+        .select({ id: builds.id, outputOf: builds.outputOf })
+        .from(builds)
+        .where(and(eq(builds.projectId, projectId), eq(builds.status, 'success'))),
+    ),
+  ]);
+  const rows = found.map(({ build }) => build);
+  const kept = published.map(({ build }) => build);
+  const going = new Set(rows.map(({ id }) => id));
+  const staying = new Set(shared.flatMap(({ id, outputOf: of }) => (going.has(id) ? [] : [of ?? id])));
+  return {
+    builds: [...rows].sort((a, b) => outputBytesOf(b) - outputBytesOf(a)).slice(0, reported),
+    count: rows.length,
+    bytes: bytesOf(rows.filter((row) => !staying.has(outputOf(row)))),
+    kept: { count: kept.length, bytes: bytesOf(kept) },
+  };
 }
 
 /** The row of a build that has no object and never will. */

@@ -4,7 +4,7 @@ import { dailyCron } from '../core/crons.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
-import { expiredBuilds, orphanedBuilds, stalledBuilds } from '../data/builds.ts';
+import { expiredBuilds, orphanedBuilds, outputBytesOf, stalledBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -115,7 +115,7 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
             project: build.projectId,
             target: build.target,
             status: build.status,
-            bytes: build.artifacts.reduce((sum, { size }) => sum + size, 0),
+            bytes: outputBytesOf(build),
           });
         });
       return rows.length;

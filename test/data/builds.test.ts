@@ -17,7 +17,9 @@ import {
   outputIsShared,
   projectBuild,
   projectionOf,
+  projectsWithOldBuilds,
   removeBuild,
+  staleBuilds,
   stalledBuilds,
   startBuild,
 } from '../../src/data/builds.ts';
@@ -25,6 +27,7 @@ import type { Database } from '../../src/data/database.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
 import { publish } from '../../src/data/publications.ts';
 import { builds, outbox } from '../../src/data/schema/sqlite.ts';
+import { usageOf } from '../../src/data/usage.ts';
 import { by, newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
 
@@ -245,6 +248,54 @@ onBothEngines('Builds', (store) => {
     expect(await expired(1, now)).toEqual([]);
     await publish(db, { id: a, projectId, projectName: 'Old and shown' }, {}, { ...by(userId), actorId: userId });
     expect(await expired(1)).toEqual([b, failed]);
+  });
+
+  it('are counted by what they made: each output once, of own projects, and what would go is reported', async () => {
+    const db = store().open();
+    const [userId, guest] = [await someUser(db), await someUser(db)];
+    const [big, small] = [await someProject(db, userId, 'Big'), await someProject(db, userId, 'Small')];
+    const made = async (projectId: string, change: Partial<BuildRow>, by = userId) => {
+      const id = await someBuild(db, projectId, by);
+      await move(db, id, { status: 'success', completedAt: now, outputOf: id, ...change });
+      return id;
+    };
+    const old = await made(big, { outputBytes: 5_000_000_000 });
+    const shown = await made(big, { outputBytes: 300 });
+    const repeat = await made(big, { outputBytes: 300, outputOf: shown });
+    const failed = await made(big, { status: 'failed', outputOf: null, outputBytes: null });
+    await made(small, { outputBytes: 20 }, guest);
+    // Of a release that did not count: in reports by its downloads.
+    const artifacts = [{ name: 'game.zip', size: 7, sha256: 'a'.repeat(64), mimeType: 'application/zip' }];
+    const before = await made(small, { outputBytes: null, artifacts });
+    const day = { used: 0, limit: 250, resetsAt: null };
+    expect((await usageOf(db, userId, 0, day)).buildBytes).toEqual({
+      used: 5_000_000_320,
+      projects: [
+        { projectId: big, name: 'Big', used: 5_000_000_300 },
+        { projectId: small, name: 'Small', used: 20 },
+      ],
+    });
+    expect((await usageOf(db, guest, 0, day)).buildBytes).toEqual({ used: 0, projects: [] });
+    const stale = async (projectId: string, newest: number, until = now + 1) => {
+      const { builds: found, ...sums } = await staleBuilds(db, projectId, newest, until);
+      return { ids: found.map(({ id }) => id), ...sums };
+    };
+    // What another one shows stays, so its bytes do.
+    const kept = { count: 0, bytes: 0 };
+    expect(await stale(big, 1)).toEqual({ ids: [old, shown], count: 2, bytes: 5_000_000_000, kept });
+    expect(await stale(big, 2)).toEqual({ ids: [old], count: 1, bytes: 5_000_000_000, kept });
+    expect(await stale(big, 1, now)).toEqual({ ids: [], count: 0, bytes: 0, kept });
+    expect(await stale(small, 0)).toMatchObject({ count: 2, bytes: 27 });
+    expect((await stale(small, 0)).ids).toContain(before);
+    await publish(db, { id: old, projectId: big, projectName: 'Big' }, {}, { ...by(userId), actorId: userId });
+    expect(await stale(big, 1)).toMatchObject({ ids: [shown], bytes: 0, kept: { count: 1, bytes: 5_000_000_000 } });
+    expect(await stale(big, 0)).toMatchObject({ count: 3, bytes: 300 });
+    expect((await stale(big, 0)).ids.sort()).toEqual([shown, repeat, failed].sort());
+    const both = [big, small].sort();
+    const withOld = async (after: string) =>
+      (await projectsWithOldBuilds(db, now + 1, after, 1000)).filter((id) => both.includes(id));
+    expect(await withOld('')).toEqual(both);
+    expect(await withOld(both[0] ?? '')).toEqual([both[1]]);
   });
 
   it('list in pages, newest first, filtered, stable while others are made', async () => {

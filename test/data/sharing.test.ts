@@ -578,6 +578,7 @@ onBothEngines('Usage', (store) => {
       files: { used: 6, limitPerProject: limits.project.filesMax },
       members: { used: 1, limitPerProject: limits.project.collaboratorsMax },
       assetBytes: { used: 6_000_000_000, limit: limits.asset.userBytes, limitPerProject: limits.asset.projectBytes },
+      buildBytes: { used: 0, projects: [] },
       builds: {
         today: 1,
         day,

@@ -1,14 +1,18 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BuildOptions } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Job } from '../../src/contract/maintenance.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
+import { createBuild, projectBuild, projectionOf } from '../../src/data/builds.ts';
 import { tables } from '../../src/data/dump.ts';
 import { getBlob, putBlob } from '../../src/data/objects.ts';
+import { openDatabase } from '../../src/data/open.ts';
+import { settleOutbox } from '../../src/data/outbox.ts';
 import { getManifest, getPart } from '../../src/data/vault.ts';
 import { BackupWork, firstState as firstOfBackup } from '../../src/durable-objects/maintenance/backup.ts';
 import { firstState, GcWork } from '../../src/durable-objects/maintenance/gc.ts';
@@ -509,6 +513,41 @@ describe('the garbage collector', () => {
       .bind(worlds[0]?.projectId)
       .first('n');
     expect(entries).toBe(1);
+  });
+
+  it('a dry run counts the old builds that the daily removal would take', async () => {
+    const { projectId, owner } = await makeWorld();
+    const db = openDatabase(env);
+    const { newest } = limits.build.retention;
+    for (let n = 0; n < newest + 2; n += 1) {
+      const now = Date.now();
+      const order = {
+        id: newId(),
+        projectId,
+        userId: owner.id,
+        target: 'web',
+        options: BuildOptions.parse({}),
+        key: newId(),
+        treeHash: '',
+        checkpointId: null,
+        lockHash: null,
+        now,
+      } as const;
+      const message = { id: newId(), queue: 'builds', body: {} };
+      const row = await createBuild(db, order, message, { actorId: owner.id, now });
+      await settleOutbox(db, message.id);
+      const done = { status: 'success', outputOf: row.id, outputBytes: 100, completedAt: now, seq: 1 } as const;
+      await projectBuild(db, row.id, projectionOf({ ...row, ...done }));
+    }
+    const before = (await later(29, true)).report as { builds: number; buildBytes: number };
+    const after = (await later(31, true)).report as { builds: number; buildBytes: number };
+    expect([after.builds - before.builds, after.buildBytes - before.buildBytes]).toEqual([2, 200]);
+    expect((await later(31)).report).toMatchObject({ builds: 0, buildBytes: 0 });
+    const left = await database
+      .prepare('SELECT count(*) AS n FROM builds WHERE project_id = ?')
+      .bind(projectId)
+      .first('n');
+    expect(left).toBe(newest + 2);
   });
 
   it('leaves a published game whole', async () => {

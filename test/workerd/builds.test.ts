@@ -12,6 +12,7 @@ import { frames, readFrames } from '../../src/contract/frames.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { type DsseEnvelope, Job, type OutputFile, type RunnerEvent } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
+import type { Usage } from '../../src/contract/sharing.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
@@ -589,6 +590,57 @@ describe('old builds', () => {
     expect(await getOutputs(env.BUILDS, old)).toBeNull();
     expect(await buildRun(env, old).exists()).toBe(false);
     expect((await call('GET', '/', { host: `${repeat}.play.test` })).status).toBe(200);
+  });
+});
+
+describe('old builds, by hand', () => {
+  it('are reported, then removed, by who manages the project alone; the usage counts what is there', async () => {
+    const mine = await makeWorld();
+    const usage = async () => {
+      const answer = await call('GET', '/api/usage', { as: mine.owner });
+      return (await expectJson<{ usage: Usage }>(answer, 200)).usage.buildBytes;
+    };
+    const made: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const file = `/api/projects/${mine.projectId}/files/n.txt`;
+      await call('PUT', file, { as: mine.owner, json: { content: `${n}` } });
+      const answer = await call('POST', '/api/builds', { as: mine.owner, json: { projectId: mine.projectId } });
+      const { id } = (await expectJson<{ build: Build }>(answer, 202)).build;
+      await succeed(id, (await claim(id)).attempt, `<p>${n}</p>`);
+      made.push(id);
+    }
+    const outputs = await Promise.all(made.map((id) => getOutputs(env.BUILDS, id)));
+    const sizes = outputs.map((list) =>
+      [...new Map(list?.map(({ sha256, size }) => [sha256, size])).values()].reduce((sum, size) => sum + size, 0),
+    );
+    const all = sizes.reduce((sum, size) => sum + size, 0);
+    expect(all).toBeGreaterThan(0);
+    expect(await usage()).toEqual({
+      used: all,
+      projects: [{ projectId: mine.projectId, name: expect.any(String), used: all }],
+    });
+    const clean = (json: object, as = mine.owner) =>
+      call('POST', `/api/projects/${mine.projectId}/builds/cleanup`, { as, json });
+    expect(await expectJson(await clean({}), 200)).toMatchObject({ dryRun: true, builds: [], count: 0, bytes: 0 });
+    const asked = { keep: 1, olderThanDays: 0 };
+    const published = await call('POST', `/api/builds/${made[0]}/publish`, { as: mine.owner, json: {} });
+    expect(published.status).toBeLessThan(300);
+    const report = await expectJson<object>(await clean(asked), 200);
+    expect(report).toEqual({
+      dryRun: true,
+      builds: [{ buildId: made[1], target: 'web', status: 'success', size: sizes[1], completedAt: expect.any(String) }],
+      count: 1,
+      bytes: sizes[1],
+      kept: { count: 1, bytes: sizes[0] },
+    });
+    expect(await expectProblem(await clean({ ...asked, dryRun: false }, mine.editor), 403)).toBe('forbidden');
+    expect(await expectProblem(await clean({ keep: 0 }), 422)).toBe('validation_failed');
+    expect(await expectJson(await clean({ ...asked, dryRun: false }), 200)).toEqual({ ...report, dryRun: false });
+    const statuses = await Promise.all(
+      made.map(async (id) => (await call('GET', `/api/builds/${id}`, { as: mine.owner })).status),
+    );
+    expect(statuses).toEqual([200, 404, 200]);
+    expect((await usage()).used).toBe(all - (sizes[1] ?? 0));
   });
 });
 

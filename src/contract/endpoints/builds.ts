@@ -1,5 +1,15 @@
 import * as z from 'zod';
-import { ArtifactList, BuildEnvelope, BuildList, BuildLogs, BuildStatus, BuildTarget, CreateBuild } from '../builds.ts';
+import {
+  ArtifactList,
+  BuildEnvelope,
+  BuildList,
+  BuildLogs,
+  BuildStatus,
+  BuildTarget,
+  CleanBuilds,
+  CleanedBuilds,
+  CreateBuild,
+} from '../builds.ts';
 import { pageQuery } from '../common.ts';
 import { endpoint } from '../endpoint.ts';
 import { bodyProject, build, project } from './access.ts';
@@ -37,6 +47,17 @@ export const buildEndpoints = {
     access: project('build.read'),
     query: z.object({ ...pageQuery, status: BuildStatus.optional(), target: BuildTarget.optional() }),
     responses: { 200: { description: 'One page', json: BuildList } },
+  }),
+  cleanBuilds: endpoint({
+    method: 'POST',
+    path: '/api/projects/{id}/builds/cleanup',
+    tag: 'Builds',
+    summary: 'Remove old builds, or say what would go',
+    access: project('project.manage'),
+    description:
+      'For good. Without a body: what the daily removal would take by now. Published builds stay. Only a report, unless `dryRun` is false.',
+    body: CleanBuilds,
+    responses: { 200: { description: 'What went, or would go', json: CleanedBuilds } },
   }),
   getBuildLogs: endpoint({
     method: 'GET',

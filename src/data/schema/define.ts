@@ -428,6 +428,8 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
         .notNull(),
       /** The build whose site and artifacts these are: itself, or the one that a cached build repeats. */
       outputOf: text('output_of'),
+      /** Of site, downloads and reports, each content once; null of what made nothing, and before migration 0010. */
+      outputBytes: integer('output_bytes'),
       timings: text('timings', { mode: 'json' }).$type<Record<string, number>>().notNull(),
       createdAt: time('created_at').notNull(),
       startedAt: time('started_at'),

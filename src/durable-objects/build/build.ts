@@ -504,6 +504,10 @@ export class BuildCore {
       progress: 1000,
       artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
       outputOf: this.state.id,
+      outputBytes: [...new Map(outputs.map((output) => [output.sha256, output.size])).values()].reduce(
+        (sum, size) => sum + size,
+        0,
+      ),
       timings: { ...this.state.timings, ...outcome.timings },
       lockHash,
       // The next build of this tree is given the lock that this one made, so its key must say so.

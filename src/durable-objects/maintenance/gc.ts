@@ -3,6 +3,7 @@ import type { Job } from '../../contract/maintenance.ts';
 import { judgeAside, judgeLive } from '../../core/gc.ts';
 import { logEvent } from '../../core/log.ts';
 import { projectsWithStale, removeStale, staleVersions } from '../../data/assets.ts';
+import { projectsWithOldBuilds, staleBuilds } from '../../data/builds.ts';
 import { type Key, keyOf, readRows, tables } from '../../data/dump.ts';
 import {
   asidePrefix,
@@ -35,7 +36,7 @@ import { each, readRef, type Stores, written } from './stores.ts';
  * to put back.
  */
 interface State extends JobState {
-  readonly stage: 'versions' | 'rows' | 'manifests' | 'live' | 'aside' | 'rooms' | 'collect' | 'done';
+  readonly stage: 'versions' | 'builds' | 'rows' | 'manifests' | 'live' | 'aside' | 'rooms' | 'collect' | 'done';
   readonly dryRun: boolean;
   /** When the job began: what was put later is not judged. */
   readonly now: number;
@@ -56,6 +57,11 @@ interface State extends JobState {
     /** As old, and kept because checkpoints name them. */
     keptVersions: number;
     keptBytes: number;
+    /** Old builds that the daily removal would take, and that are published: counted in a dry run alone. */
+    builds: number;
+    buildBytes: number;
+    keptBuilds: number;
+    keptBuildBytes: number;
   };
 }
 
@@ -77,6 +83,10 @@ export const firstState = (dryRun: boolean, now: number): State => ({
     versionBytes: 0,
     keptVersions: 0,
     keptBytes: 0,
+    builds: 0,
+    buildBytes: 0,
+    keptBuilds: 0,
+    keptBuildBytes: 0,
   },
   dryRun,
   now,
@@ -100,6 +110,8 @@ export class GcWork implements Work {
     switch (now.stage) {
       case 'versions':
         return this.#versions(now);
+      case 'builds':
+        return this.#builds(now);
       case 'rows':
         return this.#rows(now);
       case 'manifests':
@@ -136,6 +148,27 @@ export class GcWork implements Work {
         if (state.dryRun || count === 0) continue;
         await removeStale(db, id, keep, before, { actorId: null, now: this.#stores.now() });
         logEvent('asset.cleaned', { project: id, versions: count, bytes });
+      }
+      return page;
+    });
+    const last = ids.at(-1);
+    if (last !== undefined) return { ...state, report, cursor: last };
+    return { ...state, report, stage: state.dryRun ? 'builds' : 'rows', cursor: null };
+  }
+
+  /** What the daily removal of old builds would take by now: only told, for the sweep does it. */
+  async #builds(state: State): Promise<State> {
+    const { newest, age } = limits.build.retention;
+    const before = state.now - age;
+    const report = { ...state.report };
+    const ids = await this.#stores.withDatabase(async (db) => {
+      const page = await projectsWithOldBuilds(db, before, state.cursor ?? '', limits.backup.stepItems);
+      for (const id of page) {
+        const { count, bytes, kept } = await staleBuilds(db, id, newest, before);
+        report.builds += count;
+        report.buildBytes += bytes;
+        report.keptBuilds += kept.count;
+        report.keptBuildBytes += kept.bytes;
       }
       return page;
     });

@@ -11,9 +11,20 @@ import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
 import { allows } from '../../core/permissions.ts';
 import { markedAssets } from '../../data/asset-marks.ts';
-import { buildBasis, createBuild, createCachedBuild, finishedBuild, listBuilds, toBuild } from '../../data/builds.ts';
+import {
+  type BuildRow,
+  buildBasis,
+  createBuild,
+  createCachedBuild,
+  finishedBuild,
+  listBuilds,
+  outputBytesOf,
+  staleBuilds,
+  toBuild,
+} from '../../data/builds.ts';
 import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
+import { isoOrNull } from '../../data/time.ts';
 import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/build/quota.ts';
 import { keptLog, logStream } from '../../durable-objects/build/stream.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
@@ -114,6 +125,40 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     await room.enter();
     const { rows, nextCursor } = await listBuilds(c.var.db, room.projectId, query);
     return { status: 200, body: { builds: rows.map((row) => toBuild(row, c.var.config)), nextCursor } };
+  });
+
+  mount(app, endpoints.cleanBuilds, async (c, { room, user, body }) => {
+    await room.enter();
+    const { db, requestId, started } = c.var;
+    const { dryRun, keep, olderThanDays } = body;
+    const found = await staleBuilds(db, room.projectId, keep, started - olderThanDays * 86_400_000);
+    const builds: BuildRow[] = [];
+    for (const build of found.builds)
+      try {
+        if (!dryRun) await eraseBuild(c.env, db, build, actorOf(c, user.userId));
+        builds.push(build);
+      } catch (error) {
+        // Published at this very moment: then it stays.
+        if (!(error instanceof KilnError && error.code === 'build_published')) throw error;
+      }
+    if (!dryRun && builds.length > 0)
+      logEvent('build.cleaned', { requestId, project: room.projectId, builds: builds.length });
+    return {
+      status: 200,
+      body: {
+        dryRun,
+        builds: builds.map((build) => ({
+          buildId: build.id,
+          target: build.target,
+          status: build.status,
+          size: outputBytesOf(build),
+          completedAt: isoOrNull(build.completedAt),
+        })),
+        count: found.count,
+        bytes: found.bytes,
+        kept: found.kept,
+      },
+    };
   });
 
   mount(app, endpoints.getBuildLogs, async (c, { build }) => {

@@ -558,6 +558,8 @@ describe('Success', () => {
       ),
     );
     expect(world.core.state.artifacts.map(({ name }) => name)).toEqual(['game.zip', 'sbom.json']);
+    // One content under three names.
+    expect(world.core.state.outputBytes).toBe(1);
   });
 
   it('never comes after a cancel, not even one while the outputs are looked at [hostile 72]', async () => {

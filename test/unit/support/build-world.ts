@@ -31,6 +31,7 @@ export const row = (change: Partial<BuildRow> = {}): BuildRow => ({
   errorMessage: null,
   artifacts: [],
   outputOf: null,
+  outputBytes: null,
   timings: {},
   createdAt: 1_000_000,
   startedAt: null,

@@ -43,6 +43,11 @@ const backAt = (resetsAt: string | null): string => {
   return `They come back one by one; all are free again at ${at.toDateString() === new Date().toDateString() ? time : `${time} tomorrow`}.`;
 };
 
+const largest = (projects: Usage['buildBytes']['projects']): string =>
+  projects.length === 0
+    ? 'What the builds of your projects made is counted here.'
+    : `What the builds of your projects made. Most take ${projects.map(({ name, used }) => `${name} (${formatBytes(used)})`).join(', ')}.`;
+
 /** What a person has used of what they may use. */
 export const UsageSection = () => {
   const usage = useSignal<Usage | undefined>(undefined);
@@ -75,6 +80,11 @@ export const UsageSection = () => {
             show={formatBytes}
             testid="usage-assets"
           />
+          <li class="usage-row" data-testid="usage-build-bytes">
+            <span class="usage-name">Builds</span>
+            <span class="usage-number">{formatBytes(numbers.buildBytes.used)}</span>
+            <span class="muted usage-note">{largest(numbers.buildBytes.projects)}</span>
+          </li>
         </ul>
       )}
     </Section>
