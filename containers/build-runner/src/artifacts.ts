@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { createHash, hash as hashOf } from 'node:crypto';
+import { createReadStream, type Dirent, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import mime from 'mime';
 import pMap from 'p-map';
 import type { Framed } from '../../../src/contract/frames.ts';
 import type { OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { inBatches } from './batches.ts';
+import { inBatches, inTurns } from './batches.ts';
 import { outFolders } from './child/protocol.ts';
 import { BuildFailure } from './failure.ts';
 import type { Platform } from './platform.ts';
@@ -16,6 +15,8 @@ import { runnerLimits } from './runner-limits.ts';
 export interface LocalOutput extends OutputFile {
   /** Absolute path of the bytes. */
   readonly path: string;
+  /** What was read of a small one, where all of them are no more than travel together. */
+  readonly bytes: Uint8Array | undefined;
 }
 
 const MiB = 1024 * 1024;
@@ -24,18 +25,17 @@ const tooLarge = (message: string): BuildFailure => new BuildFailure('limit', 'b
 
 /**
  * Finds and hashes what the child left, by what is really on disk and not by what the child says. Only
- * plain files count: a link could lead anywhere. Sorted by role and name.
+ * plain files count: a link could lead anywhere. Sorted by role and name. Small ones are read at once, as a thread for each costs more than they do.
  */
 export const collectOutputs = async (outDir: string, signal: AbortSignal): Promise<LocalOutput[]> => {
-  const found: Omit<LocalOutput, 'sha256'>[] = [];
+  const found: Omit<LocalOutput, 'sha256' | 'bytes'>[] = [];
   let total = 0;
   for (const role of ['site', 'download', 'report', 'prebundle'] as const) {
     const root = join(outDir, outFolders[role]);
-    const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-    for (const entry of entries) {
+    await inTurns(entriesOf(root), signal, (entry) => {
       const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile()) continue;
-      const { size } = await lstat(path);
+      if (!entry.isFile()) return;
+      const { size } = lstatSync(path);
       const name = relative(root, path);
       total += size;
       if (found.length >= limits.build.outputFiles)
@@ -47,16 +47,35 @@ export const collectOutputs = async (outDir: string, signal: AbortSignal): Promi
       if (name.length > limits.file.pathMax)
         throw tooLarge(`A file name of the build is longer than ${limits.file.pathMax} characters.`);
       found.push({ name, size, role, path, mimeType: mime.getType(name) ?? 'application/octet-stream' });
-    }
+    });
   }
-  const hashed = await pMap(found, async (output) => ({ ...output, sha256: await hashFile(output.path, signal) }), {
-    concurrency: runnerLimits.uploads,
-    signal,
+  const hashed: LocalOutput[] = [];
+  let room: number = limits.build.batch.bytes;
+  await inTurns(found.filter(isSmall), signal, (output) => {
+    const bytes = readFileSync(output.path);
+    // Of a file that has grown meanwhile, which nothing of ours does.
+    if (bytes.length !== output.size) throw new Error('an output has changed while it was read');
+    room -= bytes.length;
+    hashed.push({ ...output, sha256: hashOf('sha256', bytes), bytes: room < 0 ? undefined : bytes });
   });
+  const large = found.filter((output) => !isSmall(output));
+  const streamed = async (output: (typeof found)[number]): Promise<void> => {
+    hashed.push({ ...output, sha256: await hashFile(output.path, signal), bytes: undefined });
+  };
+  await pMap(large, streamed, { concurrency: runnerLimits.uploads, signal });
   return hashed.sort((a, b) => compare(`${a.role}/${a.name}`, `${b.role}/${b.name}`));
 };
 
-const isSmall = ({ size }: LocalOutput): boolean => size <= limits.build.batch.partBytes;
+const entriesOf = (root: string): Dirent[] => {
+  try {
+    return readdirSync(root, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+};
+
+const isSmall = ({ size }: Pick<LocalOutput, 'size'>): boolean => size <= limits.build.batch.partBytes;
 
 /**
  * Uploads each distinct content once, small ones together, several requests at a time; but for the last small ones, which it answers:
@@ -75,10 +94,10 @@ export const uploadOutputs = async (
     stored += size;
     onProgress(total === 0 ? 1 : stored / total);
   };
-  const contentsOf = (batch: readonly LocalOutput[]): Promise<Framed[]> =>
-    Promise.all(batch.map(async ({ sha256, path }) => ({ hash: sha256, bytes: await readFile(path) })));
+  const contentsOf = (batch: readonly LocalOutput[]): Framed[] =>
+    batch.map(({ sha256, path, bytes }) => ({ hash: sha256, bytes: bytes ?? readFileSync(path) }));
   const putTogether = async (batch: readonly LocalOutput[]): Promise<void> => {
-    await platform.putOutputs(await contentsOf(batch), signal);
+    await platform.putOutputs(contentsOf(batch), signal);
     onStored(batch.reduce((sum, { size }) => sum + size, 0));
   };
   const putAlone = async (output: LocalOutput): Promise<void> => {
@@ -92,7 +111,7 @@ export const uploadOutputs = async (
     ...distinct.filter((output) => !isSmall(output)).map((output) => () => putAlone(output)),
   ];
   await pMap(requests, (request) => request(), { concurrency: runnerLimits.uploads, signal });
-  const rest = await contentsOf(last);
+  const rest = contentsOf(last);
   // Told in the same request that stores them.
   onStored(last.reduce((sum, { size }) => sum + size, 0));
   return rest;

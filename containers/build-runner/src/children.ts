@@ -182,9 +182,10 @@ export class ChildPool {
     const root = join(this.#workRoot, newId());
     const work: WorkDir = { root, project: join(root, 'project'), out: join(root, 'out'), tmp: join(root, 'tmp') };
     for (const path of [work.project, work.out, work.tmp]) await mkdir(path, { recursive: true });
+    const args = argumentsOf(work);
     const process_ = startSandboxed({
       script: this.#program.script,
-      args: argumentsOf(work),
+      args,
       cwd: root,
       network: false,
       env: {
@@ -207,7 +208,8 @@ export class ChildPool {
       ],
     });
     const end = followProcess(process_);
-    const child = makeChild(process_, end, work, () => {
+    const leaves = args.length > 0;
+    const child = makeChild(process_, end, work, leaves, () => {
       this.#living.delete(child);
       const removal = remove(work.root).finally(() => this.#removals.delete(removal));
       this.#removals.add(removal);
@@ -266,7 +268,14 @@ const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promis
   }
 };
 
-const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir, onDispose: () => void): Child => {
+/** `leaves`: it ends by itself once it has said how it went. Any other is killed then, with all that it started. */
+const makeChild = (
+  child: ChildProcess,
+  end: Promise<ProcessEnd>,
+  work: WorkDir,
+  leaves: boolean,
+  onDispose: () => void,
+): Child => {
   let disposed: Promise<void> | undefined;
   const ask = async (request: AnyRequest, onMessage: (message: ChildMessage) => void): Promise<void> => {
     const outcome = Promise.withResolvers<void>();
@@ -280,7 +289,10 @@ const makeChild = (child: ChildProcess, end: Promise<ProcessEnd>, work: WorkDir,
         return;
       }
       const message = parsed.data;
-      if (message.type === 'success' || message.type === 'failure') told = true;
+      if (message.type === 'success' || message.type === 'failure') {
+        told = true;
+        if (!leaves) killGroup(child);
+      }
       if (message.type === 'success') outcome.resolve();
       else if (message.type === 'failure')
         outcome.reject(new BuildFailure(message.kind, message.code, message.message));

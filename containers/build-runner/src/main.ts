@@ -38,7 +38,8 @@ const start = async (config: Config): Promise<void> => {
   const run = async (job: Job, platform: Platform, stop: AbortController, vacate: () => void): Promise<JobEnd> => {
     await executeJob(job, { platform, blobs, assets, dependencies, children, electronCache }, stop, () => {
       vacate();
-      children.refill();
+      // After the word of success is on its way: the next job comes by it, and to start a process holds this one up.
+      setImmediate(() => children.refill());
     });
     return 'over';
   };

@@ -28,7 +28,8 @@ const work = async (request: AnyRequest): Promise<ChildMessage> => {
 process.once('message', (request: AnyRequest) => {
   void (async () => {
     await send(await work(request));
-    process.exit();
+    // Whoever asked ends it, which takes less than to end by itself; but for what is to be written as it ends.
+    if (process.argv.length > 2) process.exit();
   })();
 });
 

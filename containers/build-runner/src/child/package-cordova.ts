@@ -16,8 +16,7 @@ export const packageCordova = async (packaging: Packaging): Promise<void> => {
   const { project, projectName, templates, workDir, outDir } = packaging;
   const info = await readAppInfo(project, projectName, templates);
   const entries = new Map<string, ZipEntry>();
-  for (const [path, file] of await writeSite(project, packaging.site, join(workDir, 'www')))
-    entries.set(`www/${path}`, file);
+  for (const [path, file] of writeSite(project, packaging.site, join(workDir, 'www'))) entries.set(`www/${path}`, file);
   const policy = contentPolicy(packaging.html, packaging.inputs, packaging.log);
   entries.set('www/index.html', Buffer.from(withBridge(packaging.html, policy)));
   entries.set(iconPath, info.icon);

@@ -21,7 +21,7 @@ export const packageElectron = async (packaging: Packaging): Promise<void> => {
   const { project, projectName, templates, workDir, outDir, electronCache: cache, log } = packaging;
   const info = await readAppInfo(project, projectName, templates);
   const app = join(workDir, 'app');
-  await writeSite(project, packaging.site, join(app, 'site'));
+  writeSite(project, packaging.site, join(app, 'site'));
   const manifest = { name: info.slug, productName: info.title, version: info.version, private: true };
   const policy = contentPolicy(packaging.html, packaging.inputs, packaging.log);
   await writeFile(join(app, 'package.json'), json({ ...manifest, main: 'main.cjs', policy }));

@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { createWriteStream, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
@@ -14,17 +13,30 @@ const packed = /\.(?:png|jpe?g|gif|webp|avif|ktx2|basis|mp3|ogg|oga|opus|m4a|aac
 /** An entry of an archive: bytes, or the absolute path of a file on disk, which may be a program. */
 export type ZipEntry = Uint8Array | string | { readonly path: string; readonly executable: boolean };
 
+/** Bytes of files that are read at once: a stream for each of a few small ones takes several times as long as what is in them. */
+const readAtOnce = 4 * 1024 * 1024;
+
 /** Writes a ZIP file whose bytes depend on nothing but its entries. */
 export const writeZip = async (target: string, entries: ReadonlyMap<string, ZipEntry>): Promise<void> => {
   const zip = new ZipFile();
+  let room = readAtOnce;
   for (const [name, entry] of [...entries].sort(([a], [b]) => byText(a, b))) {
     const isBytes = entry instanceof Uint8Array;
     const mode = !isBytes && typeof entry !== 'string' && entry.executable ? 0o100755 : 0o100644;
     const options = { mtime: zipTime, mode, compress: !packed.test(name), forceDosTimestamp: true };
-    if (isBytes) zip.addBuffer(Buffer.from(entry), name, options);
-    else zip.addFile(typeof entry === 'string' ? entry : entry.path, name, options);
+    if (isBytes) {
+      zip.addBuffer(Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength), name, options);
+      continue;
+    }
+    const path = typeof entry === 'string' ? entry : entry.path;
+    const { size } = statSync(path);
+    if (size > room) zip.addFile(path, name, options);
+    else {
+      room -= size;
+      zip.addBuffer(readFileSync(path), name, options);
+    }
   }
   zip.end();
-  await mkdir(dirname(target), { recursive: true });
+  mkdirSync(dirname(target), { recursive: true });
   await pipeline(zip.outputStream, createWriteStream(target));
 };
