@@ -179,7 +179,7 @@ export class RoomDocument {
    */
   verify(): void {
     const { ws, wsconnected, synced } = this.#provider;
-    if (ws === null || !wsconnected || !synced) return;
+    if (ws?.readyState !== 1 || !wsconnected || !synced) return;
     const encoder = createEncoder();
     writeVarUint(encoder, messageSync);
     writeSyncStep1(encoder, this.doc);
