@@ -174,9 +174,7 @@ describe('passwords', () => {
       const problem = await expectJson<{ code: string; issues: { path: string }[] }>(await register(password), 422);
       expect([problem.code, problem.issues[0]?.path]).toEqual(['validation_failed', 'body.password']);
     }
-    const started = Date.now();
     expect(await expectProblem(await register('x'.repeat(1024 * 1024)), 422)).toBe('validation_failed');
-    expect(Date.now() - started).toBeLessThan(5000);
   });
 
   it('#15 of 64 and 200 characters count to the last one, and are one in any Unicode form', async () => {
@@ -247,17 +245,19 @@ describe('#11 an account that the operator disables', () => {
     const closed = closeOf(await openSocket(account, projectId, 'room'));
     const byKey = () => call('GET', '/api/projects', { headers: { authorization: `Bearer ${secret}` } });
     await expectJson(await byKey(), 200);
-    const started = Date.now();
     const { account: after } = await expectJson<{ account: object }>(
       await operator('disable', { account: account.email, reason: 'a test' }),
       200,
     );
+    const disabled = Date.now();
     expect(after).toMatchObject({ id: account.id, state: 'disabled', endedSessions: 1, cancelledBuilds: 1 });
     expect(await closed).toBe(4401);
     expect(await expectProblem(await me(account), 401)).toBe('unauthenticated');
     // What this isolate remembers of the key is trusted for as long as the contract says, and no longer.
-    while ((await byKey()).status !== 401) {
-      expect(Date.now() - started).toBeLessThan(limits.guard.trusted + 2000);
+    for (;;) {
+      const asked = Date.now();
+      if ((await byKey()).status === 401) break;
+      expect(asked - disabled).toBeLessThan(limits.guard.trusted);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     const shown = await expectJson<{ build: Build }>(await call('GET', `/api/builds/${build.id}`, { as: owner }), 200);
