@@ -290,6 +290,14 @@ export const limits = {
     /** A document whose history is larger than this takes no more edits (an isolate has 128 MB). */
     documentBytes: 16 * MiB,
     /**
+     * Nor does it take one that would bring it over so many items: 16 MiB of single letters at scattered places are three million, and would
+     * take 600 MB of memory. So many take 42 MB (211 bytes each, yjs 13 in V8), a third of the 128 MB of an isolate, and 0.4 s to decode. Typing makes
+     * one item of what is typed in a row; a scene of 1 MiB has some 100,000.
+     */
+    documentItems: 200_000,
+    /** State vector of a sync step 1, which becomes a map: 50,000 people who ever wrote in one document, at 10 bytes each. */
+    vectorBytes: 512 * KiB,
+    /**
      * Documents that nobody has open stay in memory for who comes back, flushed: of all rooms of an isolate together so many,
      * an eighth of the 128 MB that they share, and for so long. A room without sockets is evicted after two minutes anyway.
      */

@@ -419,6 +419,18 @@ describe('What is sent', () => {
       await until(() => closed !== null);
       expect(closed, what).toBe(code);
     }
+    // Who may write brings a million structs of two bytes: 200 MB, were they made.
+    const flood = await YjsClient.open(world.editor, world.projectId, 'calm.txt');
+    flood.socket.send(
+      frame((encoder) => {
+        for (const value of [0, 2]) encoding.writeVarUint(encoder, value);
+        const update = new Uint8Array(2_000_000).map((_, at) => at % 2);
+        encoding.writeVarUint8Array(encoder, Uint8Array.from([1, ...[192, 132, 61], 7, 0, ...update, 0]));
+      }),
+    );
+    type();
+    await until(() => flood.closed !== null);
+    expect(flood.closed).toBe(4413);
     const all = Array.from({ length: typed }, (_, n) => word(n)).join('');
     await until(() => peer.text.toString() === all);
     expect([honest.closed, peer.closed]).toEqual([null, null]);

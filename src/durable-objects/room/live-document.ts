@@ -7,10 +7,12 @@ import { allows } from '../../core/permissions.ts';
 import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
 import type { DocumentLog } from './document-log.ts';
 import { deliver } from './flow.ts';
+import { ItemBudget } from './item-budget.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
 import { StoredHistory } from './stored-history.ts';
+import { extrasIn, structsIn } from './update-size.ts';
 import { emptyUpdate, isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
@@ -94,6 +96,10 @@ export class LiveDocument {
   readonly #late = new Map<Peer, Uint8Array>();
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
+  readonly #items = new ItemBudget(
+    () => this.doc,
+    () => this.commit(),
+  );
   /** Bytes of the file, at most: each update adds no more than `growth` times what it has itself. Null: not known. */
   #bound: number | null = null;
   /** Bytes by which the file grows with its next edit whatever that is: a scene may be stored as it was written, not as it is laid out. */
@@ -170,6 +176,7 @@ export class LiveDocument {
     }, fromLog);
     if (!changed) return;
     this.#bound = null;
+    this.#items.forget();
     this.#events.transaction(() => {
       this.#log.append(this.file, Y.encodeStateAsUpdate(this.doc, before), null);
       this.#events.committing(this, new Set());
@@ -184,9 +191,7 @@ export class LiveDocument {
   /** Bytes of memory that it takes, roughly. */
   get weight(): number {
     if (this.#history) return 2 * this.#stored;
-    let items = 0;
-    for (const structs of this.#doc.store.clients.values()) items += structs.length;
-    return items * limits.room.itemBytes + 2 * this.#stored;
+    return (structsIn(this.#doc) + extrasIn(this.#doc)) * limits.room.itemBytes + 2 * this.#stored;
   }
 
   /** A socket came, or came back after hibernation. */
@@ -245,8 +250,7 @@ export class LiveDocument {
     const broken = this.#integrate();
     this.#store(broken === null);
     if (broken === null) return;
-    this.dissolve('unavailable');
-    this.#events.failed(this, broken);
+    this.#startAnew(broken);
     throw new KilnError('unavailable');
   }
 
@@ -284,6 +288,7 @@ export class LiveDocument {
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
     this.#bound = null;
+    this.#items.forget();
     this.#stored += update.length;
     Y.applyUpdate(this.doc, update, fromLog);
     const frame = updateFrame(update);
@@ -315,6 +320,12 @@ export class LiveDocument {
     this.destroy();
   }
 
+  /** Who has it open comes back to a document that has what is in the log, and nothing else. */
+  #startAnew(reason: Error): void {
+    this.dissolve('unavailable');
+    this.#events.failed(this, reason);
+  }
+
   destroy(): void {
     this.#destroyed = true;
     this.#taken = [];
@@ -335,6 +346,7 @@ export class LiveDocument {
     const type = decoding.readVarUint(decoder);
     const payload = decoding.readVarUint8Array(decoder);
     if (type === syncType.step1) {
+      if (payload.length > limits.room.vectorBytes) throw new KilnError('payload_too_large');
       this.#answering(peer, now);
       this.#events.asked(peer, 'state', (asked) => this.#answerStep1(peer, payload, asked));
       return;
@@ -352,13 +364,20 @@ export class LiveDocument {
       return;
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
-    refuseBroken(payload);
+    const size = refuseBroken(payload);
     const growth = this.#growthBy(payload.length);
     const excess = this.#excessOf(payload, growth);
     if (this.#destroyed) return;
     if (excess !== null) {
       if (excess === 'quota_exceeded') this.#events.refused(peer, excess);
       peer.close(excess);
+      return;
+    }
+    const fits = this.#items.take(payload, size);
+    if (this.#destroyed) return;
+    if (!fits) {
+      if (this.#waits) this.#startAnew(new Error('too much may come of what waits for other updates'));
+      else peer.close('payload_too_large');
       return;
     }
     this.#grow(growth);

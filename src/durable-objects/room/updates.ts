@@ -1,23 +1,22 @@
-import * as Y from 'yjs';
+import { limits } from '../../contract/limits.ts';
+import { sizeOfUpdate, type UpdateSize } from './update-size.ts';
 
 /**
  * Throws for an update that Yjs would stumble over half-way, with part of it integrated: one that cannot be
  * decoded whole, one in which something hangs on what its own author wrote only later (Yjs waits for what
  * other authors have yet to send, and takes what an author refers to of its own for there), or one with an
- * empty range of deletions, which it reads and does not write. [R12]
+ * empty range of deletions, which it reads and does not write; and `payload_too_large` for one that holds more
+ * than any document may. Returns what it holds. [R3, R12]
  */
-export function refuseBroken(update: Uint8Array): void {
-  const { structs, ds } = Y.decodeUpdate(update);
-  for (const ranges of ds.clients.values())
-    if (ranges.some(({ len }) => len === 0)) throw new Error('an update deletes nothing, and says so');
-  for (const struct of structs) {
-    if (!(struct instanceof Y.Item)) continue;
-    const { id, origin, rightOrigin, parent } = struct;
-    for (const reference of [origin, rightOrigin, parent instanceof Y.ID ? parent : null])
-      if (reference?.client === id.client && reference.clock >= id.clock)
-        throw new Error('an update refers to what comes after it');
-  }
-}
+export const refuseBroken = (update: Uint8Array): UpdateSize =>
+  sizeOfUpdate(update, limits.room.documentItems, {
+    reference: (client, clock, _to, ofClient, ofClock) => {
+      if (ofClient === client && ofClock >= clock) throw new Error('an update refers to what comes after it');
+    },
+    range: (_client, _clock, length) => {
+      if (length === 0) throw new Error('an update deletes nothing, and says so');
+    },
+  });
 
 /** Says that there is nothing to say. */
 export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0);
