@@ -28,6 +28,7 @@ import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts
 import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
+import { areHeld, type HeldKey, keepAnswer, takeKeys } from './idempotency.ts';
 import { isLiveProject, takeProject } from './projects.ts';
 import { auditLog, builds, outbox, projects, publications, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
@@ -115,23 +116,42 @@ export const buildEntry = (
     data: { target: build.target },
   });
 
+/** The keys of a request, and what answers it: kept in the moment in which there is a build. */
+export interface BuildAnswer {
+  readonly keys: readonly HeldKey[];
+  bodyOf(row: BuildRow): string;
+}
+
+const noKeys: BuildAnswer = { keys: [], bodyOf: () => '' };
+
+const takenOver = (): KilnError =>
+  new KilnError('conflict', { detail: 'Another request with this key has taken over.', retryAfter: 1 });
+
 /**
- * The build and the message that will start it, in one transaction: neither exists without the other.
- * Throws `quota_exceeded` when the user has as many waiting as they may, also for requests that race.
+ * The build, the message that will start it, and the answer for whoever asks again under the keys of the request, in one
+ * transaction: none exists without the others. Throws `quota_exceeded` when the user has as many waiting as they may, also for
+ * requests that race, and `conflict` where another request took the keys over.
  */
 export async function createBuild(
   db: Database,
   build: NewBuild,
   message: { id: string; queue: string; body: unknown },
   actor: Actor,
+  { keys, bodyOf }: BuildAnswer = noKeys,
 ): Promise<BuildRow> {
   const row = fresh(build);
-  const [, , , refused] = await db.batch('builds.create', (orm) => [
+  const entry = buildEntry(row, 'build.created', actor);
+  const [, , , , lost, refused] = await db.batch('builds.create', (orm) => [
     takeUser(orm, build.userId),
+    takeKeys(orm, keys),
     orm.insert(builds).values(row),
     orm
       .insert(outbox)
       .values({ ...message, createdAt: build.now, claimedUntil: build.now + limits.outbox.claim, attempts: 1 }),
+    orm
+      .delete(builds)
+      .where(and(eq(builds.id, build.id), not(areHeld(orm, keys) ?? sql`1 = 1`)))
+      .returning({ id: builds.id }),
     orm
       .delete(builds)
       .where(
@@ -155,19 +175,25 @@ export async function createBuild(
           notExists(orm.select({ id: builds.id }).from(builds).where(eq(builds.id, build.id))),
         ),
       ),
-    decide(orm, buildEntry(row, 'build.created', actor), isThere(orm, build.id)),
+    decide(orm, entry, isThere(orm, build.id)),
+    keepAnswer(orm, keys, { status: 202, body: bodyOf(row) }, decided(orm, entry)),
   ]);
+  if (lost.length > 0) throw takenOver();
   if (refused.length > 0)
     throw new KilnError('quota_exceeded', { detail: `At most ${limits.build.queuedPerUser} builds may wait.` });
   return row;
 }
 
-/** A build that repeats a finished one: success at once, with that one's output. Undefined where that one is removed by now. */
+/**
+ * A build that repeats a finished one: success at once, with that one's output, and its answer as in `createBuild`. Undefined where
+ * that one is removed by now. Throws `conflict` where another request took the keys over.
+ */
 export async function createCachedBuild(
   db: Database,
   build: NewBuild,
   source: BuildRow,
   actor: Actor,
+  { keys, bodyOf }: BuildAnswer = noKeys,
 ): Promise<BuildRow | undefined> {
   const row: BuildRow = {
     ...fresh(build),
@@ -182,11 +208,15 @@ export async function createCachedBuild(
     completedAt: build.now,
   };
   const entry = buildEntry(row, 'build.created', actor);
-  const [, , made] = await db.batch('builds.createCached', (orm) => [
+  const [, , , made, , [there]] = await db.batch('builds.createCached', (orm) => [
     takeProject(orm, row.projectId),
-    decide(orm, entry, isThere(orm, source.id)),
+    takeKeys(orm, keys),
+    decide(orm, entry, and(isThere(orm, source.id), areHeld(orm, keys))),
     insertWhere(orm, builds, row, decided(orm, entry)).returning({ id: builds.id }),
+    keepAnswer(orm, keys, { status: 200, body: bodyOf(row) }, decided(orm, entry)),
+    orm.select({ id: builds.id }).from(builds).where(eq(builds.id, source.id)),
   ]);
+  if (made.length === 0 && there) throw takenOver();
   return made.length > 0 ? row : undefined;
 }
 
@@ -410,6 +440,37 @@ export async function startBuild(db: Database, id: string, state: BuildProjectio
     orm.select({ n: count() }).from(builds).where(others),
   ]);
   return (running?.n ?? 0) < limits.build.runningPerUser;
+}
+
+/**
+ * Writes that a build waits again, and who wanted it, unless its user has as many waiting as they may; whether it waits. Requests
+ * that race are decided here, as those for new builds are.
+ */
+export async function queueBuild(
+  db: Database,
+  id: string,
+  state: BuildProjection,
+  entries: readonly AuditRow[] = [],
+): Promise<boolean> {
+  const { userId, seq } = state;
+  const others = and(eq(builds.userId, userId), eq(builds.status, 'queued'), ne(builds.id, id));
+  const isWritten = (orm: Orm): SQL => has(orm, builds, and(eq(builds.id, id), eq(builds.seq, seq)));
+  const [, , [row]] = await db.batch('builds.queue', (orm) => [
+    takeUser(orm, userId),
+    orm
+      .update(builds)
+      .set(state)
+      .where(
+        and(
+          eq(builds.id, id),
+          lt(builds.seq, seq),
+          lt(orm.select({ n: count() }).from(builds).where(others), limits.build.queuedPerUser),
+        ),
+      ),
+    orm.select({ seq: builds.seq }).from(builds).where(eq(builds.id, id)),
+    ...entries.map((entry) => insertWhere(orm, auditLog, entry, isWritten(orm)).onConflictDoNothing()),
+  ]);
+  return row !== undefined && row.seq >= seq;
 }
 
 /** Every build of a project, for its removal. */

@@ -7,7 +7,7 @@ import { logEvent } from '../core/log.ts';
 import type { BuildFacts } from '../core/provenance.ts';
 import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
-import { type BuildRow, projectBuild, projectionOf, startBuild, toBuild } from '../data/builds.ts';
+import { type BuildRow, projectBuild, projectionOf, queueBuild, startBuild, toBuild } from '../data/builds.ts';
 import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
@@ -142,6 +142,7 @@ export class BuildRun extends DurableObject<Env> {
       refund: (userId) => giveBuildBack(env, userId),
       project: ({ id, entries, ...state }) =>
         withDatabase(env, (db) => projectBuild(db, id, projectionOf(state), entries)),
+      queue: ({ id, entries, ...state }) => withDatabase(env, (db) => queueBuild(db, id, projectionOf(state), entries)),
       start: (state) => withDatabase(env, (db) => startBuild(db, state.id, projectionOf(state))),
       announce: async (state) => {
         const room = projectRoom(env, state.projectId);

@@ -7,6 +7,7 @@ import {
   type BuildRow,
   buildBasis,
   buildById,
+  buildEntry,
   createBuild,
   createCachedBuild,
   deleteBuildRow,
@@ -18,15 +19,17 @@ import {
   projectBuild,
   projectionOf,
   projectsWithOldBuilds,
+  queueBuild,
   removeBuild,
   staleBuilds,
   stalledBuilds,
   startBuild,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
+import { claimKey, type HeldKey } from '../../src/data/idempotency.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
 import { publish } from '../../src/data/publications.ts';
-import { builds, outbox } from '../../src/data/schema/sqlite.ts';
+import { auditLog, builds, outbox } from '../../src/data/schema/sqlite.ts';
 import { usageOf } from '../../src/data/usage.ts';
 import { by, newBuild, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
@@ -296,6 +299,71 @@ onBothEngines('Builds', (store) => {
       (await projectsWithOldBuilds(db, now + 1, after, 1000)).filter((id) => both.includes(id));
     expect(await withOld('')).toEqual(both);
     expect(await withOld(both[0] ?? '')).toEqual([both[1]]);
+  });
+
+  it('keep their answer for who asks again, and are not made by a request whose key another took over', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const request = { userId, key: newId(), requestHash: 'h', now };
+    const [slow, quick] = [newId(), newId()].map((holder) => ({ userId, key: request.key, holder }));
+    if (!slow || !quick) throw new Error('two holders');
+    const message = () => ({ id: newId(), queue: 'builds', body: {} });
+    const bodyOf = (row: BuildRow) => `{"id":"${row.id}"}`;
+    expect(await claimKey(db, { ...request, ...slow })).toEqual({ outcome: 'first' });
+    const late = now + limits.http.idempotencyLease + 1;
+    expect(await claimKey(db, { ...request, ...quick, now: late })).toEqual({ outcome: 'first' });
+    const lost = newBuild(projectId, userId);
+    const order = message();
+    await expect(createBuild(db, lost, order, by(userId), { keys: [slow], bodyOf })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    expect(await buildById(db, lost.id)).toBeUndefined();
+    expect(await db.query('test', (orm) => orm.select().from(outbox).where(eq(outbox.id, order.id)))).toEqual([]);
+    const row = await createBuild(db, newBuild(projectId, userId), message(), by(userId), { keys: [quick], bodyOf });
+    const replay = await claimKey(db, { ...request, ...slow, now: late });
+    expect(replay).toEqual({ outcome: 'replay', status: 202, body: bodyOf(row) });
+
+    await move(db, row.id, { status: 'success', outputOf: row.id });
+    const source = (await buildById(db, row.id)) as BuildRow;
+    const cached = (keys: HeldKey[]) =>
+      createCachedBuild(db, newBuild(projectId, userId), source, by(userId), { keys, bodyOf });
+    await expect(cached([slow])).rejects.toMatchObject({ code: 'conflict' });
+    const second = { userId, key: newId(), holder: newId() };
+    await claimKey(db, { ...request, ...second });
+    const repeated = await cached([second]);
+    expect(await claimKey(db, { ...request, ...second })).toEqual({
+      outcome: 'replay',
+      status: 200,
+      body: bodyOf(repeated as BuildRow),
+    });
+  });
+
+  it('that wait again count like new ones, also when asked for at once', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const free = 2;
+    const ended: string[] = [];
+    for (let n = 0; n < limits.build.queuedPerUser - free + 4; n += 1) {
+      const id = await someBuild(db, projectId, userId);
+      if (n >= 4) continue;
+      await move(db, id, { status: 'failed' });
+      ended.push(id);
+    }
+    const retry = async (id: string) => {
+      const row = await buildById(db, id);
+      if (!row) throw new Error('no such build');
+      const entry = buildEntry(row, 'build.retried', by(userId));
+      const state = projectionOf({ ...row, seq: row.seq + 1, status: 'queued' });
+      return await queueBuild(store().open(), id, state, [entry]);
+    };
+    const results = await Promise.all(ended.map(retry));
+    expect(results.filter((waits) => waits)).toHaveLength(free);
+    const statuses = await Promise.all(ended.map(async (id) => (await buildById(db, id))?.status));
+    expect(statuses.filter((status) => status === 'queued')).toHaveLength(free);
+    const told = await db.query('test', (orm) => orm.select().from(auditLog).where(eq(auditLog.projectId, projectId)));
+    expect(told.filter(({ action }) => action === 'build.retried')).toHaveLength(free);
   });
 
   it('list in pages, newest first, filtered, stable while others are made', async () => {

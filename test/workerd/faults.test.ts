@@ -10,6 +10,7 @@ import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { createApp } from '../../src/worker/app.ts';
 import { zipOf } from '../support/zip.ts';
+import { finishedBuild, page } from './built.ts';
 import { call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
 import { until } from './yjs-client.ts';
 
@@ -212,6 +213,91 @@ describe('fault 2: a Worker that dies while it makes a project', () => {
     await expectJson(answer, 201);
     expect(waited).toBe(true);
   });
+});
+
+describe('fault 2: a Worker that dies while it makes a build or a checkpoint', () => {
+  type Made = readonly [
+    what: string,
+    prepare: () => Promise<void>,
+    path: () => string,
+    json: () => object,
+    status: number,
+  ];
+  const builds = () => database.prepare('SELECT count(*) AS n FROM builds WHERE project_id = ?').bind(world.projectId);
+  const checkpoints = async (): Promise<number> =>
+    await runInDurableObject(roomStub(world.projectId), (_room, state) =>
+      Number(state.storage.sql.exec("SELECT count(*) AS n FROM checkpoints WHERE kind = 'manual'").one().n),
+    );
+  const build = () => ({ projectId: world.projectId });
+  const ways: readonly Made[] = [
+    ['a build', async () => undefined, () => '/api/builds', build, 202],
+    [
+      'a build that repeats another',
+      async () => void (await finishedBuild(world.owner, world.projectId, [page('<p>once</p>')])),
+      () => '/api/builds',
+      build,
+      200,
+    ],
+    [
+      'a checkpoint',
+      async () => undefined,
+      () => `/api/projects/${world.projectId}/checkpoints`,
+      () => ({ name: 'Once' }),
+      201,
+    ],
+  ];
+
+  it.each(ways)(
+    '%s, at any statement: asked again it is one, and the same answer where it was made',
+    async (_what, prepare, pathOf, jsonOf, status) => {
+      await prepare();
+      const made = async (): Promise<number> => Number(await builds().first('n')) + (await checkpoints());
+      let lost = 0;
+      for (const done of [false, true]) {
+        for (let nth = 1, died = true; died; nth += 1) {
+          const before = await made();
+          const headers = {
+            authorization: `Bearer ${world.owner.token}`,
+            'content-type': 'application/json',
+            'idempotency-key': newId(),
+          };
+          const body = JSON.stringify(jsonOf());
+          const ask = async (DB: D1Database): Promise<Response> =>
+            await app.request(
+              `http://kiln.test${pathOf()}`,
+              { method: 'POST', headers, body },
+              { ...env, DB },
+              createExecutionContext(),
+            );
+          const first = await ask(lastStatement(nth, done));
+          died = first.status !== status;
+          const there = (await made()) - before;
+          const answer = await first.text();
+          let again = await ask(database);
+          if (there > 0 && (died || again.status !== status)) lost += 1;
+          if (again.status !== status) {
+            expect(await expectProblem(again, 409)).toBe('conflict');
+            // As if nobody had heard of its holder for so long.
+            await database
+              .prepare('UPDATE idempotency_keys SET created_at = created_at - ?')
+              .bind(limits.http.idempotencyLease + 1)
+              .run();
+            again = await ask(database);
+          }
+          const replayed = await again.text();
+          expect([again.status, replayed === '']).toEqual([status, false]);
+          expect((await made()) - before).toBe(1);
+          if (!died) expect(replayed).toBe(answer);
+          // Once more it is the answer that was kept.
+          const last = await ask(database);
+          expect(last.headers.get('idempotency-replayed')).toBe('true');
+          expect(await last.text()).toBe(replayed);
+        }
+      }
+      // It was made, and the Worker died before it could say or keep so.
+      expect(lost).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe('fault 7: a store that fails', () => {

@@ -109,6 +109,6 @@ export const buildEndpoints = {
       'Of a failed or cancelled build. It becomes the build of whoever asks, as `userId` says, and is counted for them.',
     rate: 'build',
     responses: { 202: { description: 'Queued', json: BuildEnvelope } },
-    errors: ['conflict'],
+    errors: ['conflict', 'quota_exceeded'],
   }),
 } as const;

@@ -62,6 +62,8 @@ export interface BuildPorts {
   refund(userId: string): Promise<void>;
   /** Writes the row; older states never overwrite newer ones. */
   project(state: BuildState): Promise<void>;
+  /** Writes the row of a build that waits again. False when its user has as many waiting as they may: then it is as it was. */
+  queue(state: BuildState): Promise<boolean>;
   /** Writes the row of an attempt that begins. False when its user has as many running as they may: then it is as it was. */
   start(state: BuildState): Promise<boolean>;
   /** Into the project's event log. */
@@ -347,15 +349,45 @@ export class BuildCore {
   async retry(by: Actor): Promise<void> {
     if (!hasEnded(this.state.status) || !canBecome(this.state.status, 'queued'))
       throw new KilnError('conflict', { detail: `The build is ${this.state.status}.` });
+    const before = this.state;
     const entries = this.#noted('build.retried', by);
     this.#atomically(() => {
       const userId = by.actorId ?? this.state.userId;
       this.#save({ ...this.state, userId, charged: true, failures: 0, misses: 0, queuedAt: this.#ports.now() });
-      this.#requeue(0, { entries });
+      // Nobody begins it before the database has let it wait; where this object dies in between, the alarm goes on.
+      this.#requeue(limits.build.lease, { entries });
     });
-    await this.#project();
+    await this.#admit(before);
     await this.#announce();
     await this.#ports.wake(this.state.id, this.state.attempt + 1);
+  }
+
+  /** Writes that the build waits again. Where it may not, or nobody can say, it is as `before`: throws. */
+  async #admit(before: BuildState): Promise<void> {
+    const { state } = this;
+    const isOurs = (): boolean => this.state.seq === state.seq;
+    const giveUp = (): void => {
+      if (!isOurs()) return;
+      this.#save({ ...before, seq: state.seq + 1, projected: false });
+      this.#scheduleNext();
+      this.#notify();
+    };
+    let waits: boolean;
+    try {
+      waits = await this.#ports.queue(state);
+    } catch (error) {
+      giveUp();
+      throw error;
+    }
+    if (!waits) {
+      giveUp();
+      await this.#project(true);
+      throw new KilnError('quota_exceeded', { detail: `At most ${limits.build.queuedPerUser} builds may wait.` });
+    }
+    if (!isOurs()) return;
+    const now = this.#ports.now();
+    this.#save({ ...this.state, entries: [], notBefore: now, projectedAt: now, projected: true });
+    this.#scheduleNext();
   }
 
   /**

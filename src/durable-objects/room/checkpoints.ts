@@ -23,6 +23,8 @@ export interface NewCheckpoint {
   readonly message?: string | undefined;
   readonly by: string | null;
   readonly requestId?: string | undefined;
+  /** What tells this request from every other: asked again for it, the answer is the first one. */
+  readonly request?: string | undefined;
 }
 
 /** Where two related projects were last the same: the base of their next merge. */
@@ -83,6 +85,8 @@ export class Checkpoints {
   add(tree: StoredTree, checkpoint: NewCheckpoint, mark: Mark | null, newest = tree.seq): Checkpoint {
     const { sql } = this.#store;
     return this.#store.transaction(() => {
+      const earlier = this.answered(checkpoint);
+      if (earlier) return earlier;
       const id = mark?.id ?? newId();
       if (mark) this.#assets.taken(id);
       if (checkpoint.name !== undefined) this.#refuseNames();
@@ -113,8 +117,26 @@ export class Checkpoints {
         mark?.count ?? null,
         mark?.size ?? null,
       );
-      return this.get(id);
+      const made = this.get(id);
+      if (checkpoint.request !== undefined)
+        sql.run(
+          'INSERT INTO checkpoint_requests (request, answer, at) VALUES (?, ?, ?)',
+          checkpoint.request,
+          JSON.stringify(made),
+          this.#store.now(),
+        );
+      return made;
     });
+  }
+
+  /** What the same request was answered before; null: it was not. */
+  answered({ request }: Pick<NewCheckpoint, 'request'>): Checkpoint | null {
+    if (request === undefined) return null;
+    const [row] = this.#store.sql.all<{ answer: string }>(
+      'SELECT answer FROM checkpoint_requests WHERE request = ?',
+      request,
+    );
+    return row ? (JSON.parse(row.answer) as Checkpoint) : null;
   }
 
   /** Throws `not_found`. */
@@ -195,6 +217,8 @@ export class Checkpoints {
   /** Removes what has aged, and asks to be called again while something ages. The trees of what went are let go of by `forget`. */
   prune(): number {
     const { sql } = this.#store;
+    // Longer than the platform keeps the keys of requests, which it may have renewed.
+    sql.run('DELETE FROM checkpoint_requests WHERE at < ?', this.#store.now() - 2 * limits.http.idempotencyTtl);
     const rows = sql.all<{ id: string; at: number }>('SELECT id, at FROM checkpoints WHERE name IS NULL');
     if (rows.length > 1) this.#store.schedule(this.#store.now() + limits.checkpoint.allFor);
     const gone = expired(

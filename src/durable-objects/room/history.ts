@@ -90,6 +90,8 @@ export class History {
 
   /** What is made on its own repeats nothing: a state that is the newest checkpoint already is that checkpoint. */
   async checkpoint(order: NewCheckpoint): Promise<Checkpoint> {
+    const earlier = this.checkpoints.answered(order);
+    if (earlier) return earlier;
     // A build asks the room for what the blob store has not got, so it need not wait for it.
     if (order.kind === 'build') {
       this.#ports.flush();

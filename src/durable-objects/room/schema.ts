@@ -71,6 +71,10 @@ const steps: readonly string[][] = [
     // Restores whose files are back and whose assets are not yet.
     'CREATE TABLE asset_restores (id TEXT PRIMARY KEY, checkpoint TEXT NOT NULL, by TEXT NOT NULL, request_id TEXT, at INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  [
+    // Requests that made a checkpoint, by what tells them from every other, and what answered them.
+    'CREATE TABLE checkpoint_requests (request TEXT PRIMARY KEY, answer TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ];
 
 /** Brings a room's storage to the newest schema. Cheap when it is there already. */

@@ -86,17 +86,21 @@ export function buildRoutes(app: Hono<AppEnv>): void {
       now,
     };
     c.var.fields.build = build.id;
+    const { claimed } = c.var;
+    const answer = { keys: claimed.keys, bodyOf: (row: BuildRow) => JSON.stringify({ build: toBuild(row, config) }) };
 
     const finished = wasBuilt ? await finishedBuild(db, projectId, key) : undefined;
     // Its output may be on its way out at this moment.
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id))) {
-      const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId));
+      const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId), answer);
+      claimed.answered = repeated !== undefined;
       if (repeated) return { status: 200, body: { build: toBuild(repeated, config) } };
     }
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
     const message = { id: newId(), queue: 'builds', body: { v: 1, buildId: build.id, attempt: 1 } };
-    const row = await counted(c, user.userId, () => createBuild(db, build, message, actorOf(c, user.userId)));
+    const row = await counted(c, user.userId, () => createBuild(db, build, message, actorOf(c, user.userId), answer));
+    claimed.answered = true;
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
     const start = async (): Promise<void> => {

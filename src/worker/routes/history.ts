@@ -3,10 +3,12 @@ import type { Hono } from 'hono';
 import type { CheckpointAsset, CheckpointFile, Diff } from '../../contract/checkpoints.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
 import { decodeText, mimeTypeOf } from '../../core/content.ts';
 import { etag, matchesWeakly } from '../../core/etag.ts';
 import { diffTrees } from '../../core/patch.ts';
 import { decodePath } from '../../core/paths.ts';
+import { sha256 } from '../../core/tree.ts';
 import { type MarkedAsset, markedAssets } from '../../data/asset-marks.ts';
 import { allAssets } from '../../data/assets.ts';
 import { getBlob, getTree, type ManifestEntry } from '../../data/objects.ts';
@@ -74,9 +76,12 @@ const checkpointOf = async (room: GatedRoom, id: string) =>
   (await room.call((stub, caller, right) => stub.getCheckpoint(caller, right, id))).checkpoint;
 
 export function historyRoutes(app: Hono<AppEnv>): void {
-  mount(app, endpoints.createCheckpoint, async (_c, { room, body }) => {
+  mount(app, endpoints.createCheckpoint, async (c, { room, body }) => {
+    const [held] = c.var.claimed.keys;
+    // The room keeps the answer with the checkpoint: whoever takes over the key of a request that died gets it from there.
+    const request = held && sha256(canonicalJson([held.userId, held.key, body]));
     const { checkpoint } = await room.call((stub, caller, right) =>
-      stub.checkpoint(caller, right, { kind: 'manual', ...body }),
+      stub.checkpoint(caller, right, { kind: 'manual', ...body, request }),
     );
     return { status: 201, body: { checkpoint } };
   });

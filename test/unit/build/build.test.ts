@@ -663,6 +663,57 @@ describe('Failure', () => {
   });
 });
 
+describe('A retry', () => {
+  const failed = async () => {
+    await world.create().claim();
+    await world.core.events(batch(1, 1, failure('user')));
+  };
+
+  it('that would be one more than may wait is refused, and the build is as it was', async () => {
+    await failed();
+    const { seq: _seq, projectedAt: _at, ...before } = world.core.state;
+    const wakes = world.wakes.length;
+    world.waitsTooMany = true;
+    expect(await codeOf(world.core.retry(someone))).toBe('quota_exceeded');
+    expect(world.core.state).toMatchObject(before);
+    expect(world.wakes).toHaveLength(wakes);
+    // The row has it too, whatever was written of the other.
+    expect(world.projected.at(-1)).toMatchObject({ status: 'failed', userId: before.userId });
+    expect(world.projected.flatMap(({ entries }) => entries ?? [])).toEqual([]);
+    world.waitsTooMany = false;
+    expect(await codeOf(world.core.retry(someone))).toBe('done');
+    expect((await world.claim()).attempt).toBe(2);
+  });
+
+  it('is begun by nobody before it may wait, and is given up where the database is away', async () => {
+    await failed();
+    let begun: unknown = 'not asked';
+    world.beforeQueue = async () => {
+      begun = await world.core.claim();
+    };
+    await world.core.retry(someone);
+    expect(begun).toBeNull();
+    await world.claim();
+    await world.core.events(batch(2, 1, failure('user')));
+    world.projectionFails = true;
+    await expect(world.core.retry(someone)).rejects.toThrow('away');
+    expect(world.core.state).toMatchObject({ status: 'failed', attempt: 2 });
+    world.projectionFails = false;
+    await world.core.tick();
+    expect(world.projected.at(-1)).toMatchObject({ status: 'failed' });
+  });
+
+  it('that was cancelled while the database was asked stays cancelled', async () => {
+    await failed();
+    world.beforeQueue = async () => {
+      world.beforeQueue = () => undefined;
+      await world.core.cancel(someone);
+    };
+    await world.core.retry(someone);
+    expect(world.core.state.status).toBe('cancelled');
+  });
+});
+
 describe('What people did to a build', () => {
   const written = () => world.projected.flatMap(({ entries }) => entries ?? []);
 

@@ -122,6 +122,35 @@ describe('[R24] The assets of a checkpoint', () => {
   });
 });
 
+describe('A request for a checkpoint', () => {
+  const once = (request: string, name = 'Once') =>
+    world.room.history.checkpoint({ kind: 'manual', name, by: ids.owner, request });
+
+  it('that comes again, after its answer, amid it or after a death, makes no second one', async () => {
+    await write('a.ts', 'a');
+    const [first, second] = await Promise.all([once('r1'), once('r1')]);
+    expect(second).toEqual(first);
+    await write('a.ts', 'b');
+    world.room.history.checkpoints.update(first.id, { name: 'Other' }, ids.owner);
+    world.crash();
+    expect(await once('r1')).toEqual(first);
+    expect((await once('r2')).id).not.toBe(first.id);
+    expect(list()).toHaveLength(2);
+    await world.pass(limits.checkpoint.retryDelay);
+    expect(marks()).toEqual(
+      list()
+        .map(({ id }) => id)
+        .sort(),
+    );
+    // For as long as the platform knows its key, and not for ever.
+    await world.pass(limits.http.idempotencyTtl);
+    expect(await once('r1')).toEqual(first);
+    await write('a.ts', 'c');
+    await world.pass(2 * limits.http.idempotencyTtl);
+    expect(world.sql.all('SELECT request FROM checkpoint_requests')).toEqual([]);
+  });
+});
+
 describe('[R24] A restore', () => {
   const prepare = async (into: World): Promise<Checkpoint> => {
     await write('a.ts', 'old', into);

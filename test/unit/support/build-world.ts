@@ -61,6 +61,10 @@ export class BuildWorld {
   projectionFails = false;
   /** The user has as many running as they may. */
   userIsFull = false;
+  /** Its user has as many waiting as they may. */
+  waitsTooMany = false;
+  /** Awaited before the database is asked whether it may wait again. */
+  beforeQueue: () => void | Promise<void> = () => undefined;
   /** Awaited before an output's size is answered: a way to do something meanwhile. */
   beforeSize: () => Promise<void> | void = () => undefined;
   core: BuildCore;
@@ -97,6 +101,14 @@ export class BuildWorld {
         await Promise.resolve();
         if (this.projectionFails) throw new Error('the database is away');
         this.projected.push(structuredClone(state));
+      },
+      queue: async (state) => {
+        await this.beforeQueue();
+        await Promise.resolve();
+        if (this.projectionFails) throw new Error('the database is away');
+        if (this.waitsTooMany) return false;
+        this.projected.push(structuredClone(state));
+        return true;
       },
       start: async (state) => {
         await Promise.resolve();
