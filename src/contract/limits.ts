@@ -476,6 +476,8 @@ export const limits = {
     runningPerUser: 2,
     /** Snapshots whose hashes an isolate remembers while runners fetch them: the largest has 5,000, half a megabyte. */
     snapshotsRemembered: 16,
+    /** Builds of which an isolate remembers what runner took them: more than run at once. */
+    takenRemembered: 1000,
     queuedPerUser: 100,
     /**
      * Ended builds that nobody published go once a day. The newest of each project and target stay, successes and others counted

@@ -11,7 +11,7 @@ import { buildRun } from '../durable-objects/stubs.ts';
 import { type DispatchOutcome, dispatch } from './build-dispatch.ts';
 import { buildObject } from './build-object.ts';
 import { buryOptimization, dispatchOptimization } from './optimizations.ts';
-import { handOver, runnersWithRoom } from './runner.ts';
+import { handOver, runnerOf, runnersWithRoom } from './runner.ts';
 
 /** A wake-up, or a ticket for a runner that pulls (`JobTicket`). */
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
@@ -30,13 +30,17 @@ async function claimBuild(env: Env, db: Database, id: string): Promise<Claim | n
   }
 }
 
-/** Starts the build whose turn it is, where a runner has a place for it. */
-export async function startBuild(env: Env): Promise<DispatchOutcome> {
+/**
+ * Starts the build whose turn it is, where a runner has a place for it. `ending`: a build whose runner has just said that its place is
+ * free, which then need not be asked.
+ */
+export async function startBuild(env: Env, ending?: string): Promise<DispatchOutcome> {
+  const vacant = ending === undefined ? undefined : runnerOf(env, ending);
   let runners: readonly string[] | null = null;
   return await withDatabase(env, (db) =>
     dispatch({
       hasRoom: async () => {
-        runners = await runnersWithRoom(env);
+        runners = vacant === undefined ? await runnersWithRoom(env) : [vacant];
         return runners === null || runners.length > 0;
       },
       candidates: () => nextBuilds(db, Date.now(), limits.build.candidates),

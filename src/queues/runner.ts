@@ -1,4 +1,5 @@
 import { getContainer } from '@cloudflare/containers';
+import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import type { PictureOrder } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
@@ -150,6 +151,15 @@ export async function askForPicture(
   );
 }
 
+/** Addresses of the runners that took builds, by build: which one it is that says it has a free place. A hint, of this isolate only. */
+const takenBy = new LRUCache<string, string>({ max: limits.build.takenRemembered });
+
+/** The address of the runner that took this build, if it is still one; undefined where this isolate does not know. */
+export function runnerOf(env: Env, buildId: string): string | undefined {
+  const runner = takenBy.get(buildId);
+  return runner !== undefined && configOf(env).runnerUrls.includes(runner) ? runner : undefined;
+}
+
 /** The runner's answer to a job: taken, busy (it runs as many as it can), or nobody knows. */
 export type HandOver = 'taken' | 'busy' | 'lost';
 
@@ -200,7 +210,10 @@ export async function pushJob(
     const signal = AbortSignal.timeout(typeof runner === 'number' ? container : process);
     outcome = await answerOf(ask(env, runner, '/jobs', { method: 'POST', headers, body, signal }));
     // Only one that said no has not got it: after silence the next one might be the second.
-    if (outcome !== 'busy') break;
+    if (outcome !== 'busy') {
+      if (outcome === 'taken' && typeof runner === 'string' && 'buildId' in job) takenBy.set(job.buildId, runner);
+      break;
+    }
   }
   logEvent('runner.asked', { project: projectId, attempt: job.attempt, asked: asked.join(' '), outcome });
   return outcome;

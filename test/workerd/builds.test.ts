@@ -291,13 +291,14 @@ describe('a build', () => {
     expect(numbers).toEqual(Array.from({ length: logLines }, (_, index) => index + 1));
   });
 
-  it('has its log in the store when it has ended, whatever becomes of its object', async () => {
+  it('has its log in the store soon after it has ended, whatever becomes of its object', async () => {
     const build = await newBuild();
     const { attempt } = await claim(build.id);
     const runner = await runnerOf(build.id, attempt);
     const message = '<img src=x onerror=alert(1)> \u001b[31mred\u001b[0m';
     await runner.events([{ type: 'log', at: 0, level: 'info', step: 'bundle', message }]);
     await succeed(build.id, attempt);
+    expect(await runDurableObjectAlarm(env.BUILD_RUN.getByName(build.id))).toBe(true);
     const kept = await env.BUILDS.get(`log/${build.id}.ndjson`);
     expect(JSON.parse((await kept?.text()) ?? '')).toMatchObject({
       seq: 1,
@@ -350,8 +351,12 @@ describe('a build', () => {
 
   it('gives its place to the next one that waits, where its runner says that it is free, and no more than that', async () => {
     const asked: string[] = [];
+    let questions = 0;
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
-      if (String(input).endsWith('/health')) return Response.json({ free: 2 });
+      if (String(input).endsWith('/health')) {
+        questions += 1;
+        return Response.json({ free: 2 });
+      }
       asked.push(Job.parse(JSON.parse(String(init?.body))).buildId);
       return Response.json({ accepted: true }, { status: 202 });
     });
@@ -373,6 +378,11 @@ describe('a build', () => {
     // Without that word a message does it.
     const { status } = await runner.events([failure], 1);
     expect([status, asked]).toEqual([200, [next.id]]);
+    // Which runner took that one is known: it need not be asked whether it has the place that it says it has.
+    const before = questions;
+    await expectJson(await (await runnerOf(next.id, 1)).events([failure], undefined, true), 200);
+    await expect.poll(() => asked).toEqual([next.id, last.id]);
+    expect(questions).toBe(before);
     vi.restoreAllMocks();
   });
 

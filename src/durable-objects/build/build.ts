@@ -40,6 +40,8 @@ export interface BuildState extends BuildRow {
   logBytes?: number;
   /** The cap was reached, and said so. */
   logFull?: boolean;
+  /** Whether the log of the build that has ended is an object of its own. Absent while it runs, and in builds of a release that wrote it at once. */
+  logKept?: boolean;
   /** Whether the database has this state. */
   projected: boolean;
   projectedAt: number;
@@ -416,6 +418,7 @@ export class BuildCore {
       else if (this.state.notBefore <= now) await this.#ports.wake(this.state.id, this.state.attempt + 1);
     }
     await this.#project(true);
+    if (hasEnded(this.state.status) && this.state.logKept === false) await this.#keepLog();
     this.#scheduleNext();
   }
 
@@ -602,6 +605,7 @@ export class BuildCore {
       ...change,
       leaseUntil: null,
       completedAt: now,
+      logKept: false,
       timings: { ...this.state.timings, ...change.timings, total: now - this.state.createdAt },
     });
     this.#ports.log('build.ended', {
@@ -617,26 +621,29 @@ export class BuildCore {
     // A place is free: whoever waits may start, as soon as the row does not count as running any more.
     const wakeNext = (delay: number): Promise<void> =>
       this.#ports.wake(this.state.id, this.state.attempt, delay).catch(() => undefined);
-    const tell = async (): Promise<void> => {
-      await this.#project(true);
-      await Promise.all([
-        wakeNext(isFilled ? limits.build.fillWithin : 0),
-        // Its runner has yet to hear of it, and has no place until then.
-        wasCut && wakeNext(limits.build.cancelWithin),
-        this.#refund().then(() => this.#announce()),
-      ]);
-    };
-    await Promise.all([tell(), this.#keepLog()]);
+    // Not now: whoever waits for the end, and the next build, would wait for the log, too.
+    this.#ports.schedule(now + limits.build.queuedSweep);
+    await this.#project(true);
+    await Promise.all([
+      wakeNext(isFilled ? limits.build.fillWithin : 0),
+      // Its runner has yet to hear of it, and has no place until then.
+      wasCut && wakeNext(limits.build.cancelWithin),
+      this.#refund().then(() => this.#announce()),
+    ]);
   }
 
-  /** The log of an ended build is an object of its own; where it could not be written, these rows go on answering. */
+  /** Makes the log of an ended build an object of its own, which outlives these rows. They answer until then, and the next tick tries again where it fails. */
   async #keepLog(): Promise<void> {
+    const { attempt, seq } = this.state;
     const lines = this.#sql.all<{ json: string }>('SELECT json FROM log ORDER BY seq').map(({ json }) => `${json}\n`);
-    await this.#ports
-      .keepLog(lines.join(''))
-      .catch((error: unknown) =>
-        this.#ports.log('build.log_not_kept', { build: this.state.id, message: String(error) }, 'warn'),
-      );
+    try {
+      await this.#ports.keepLog(lines.join(''));
+    } catch (error) {
+      this.#ports.log('build.log_not_kept', { build: this.state.id, message: String(error) }, 'warn');
+      return;
+    }
+    // Somebody may have had it tried again meanwhile: then there will be more of it.
+    if (this.state.attempt === attempt && this.state.seq === seq) this.#save({ ...this.state, logKept: true });
   }
 
   /** What the platform fails costs nobody anything. Said to be done first: a count that is a build too high is better than one that sinks for ever. */
@@ -708,6 +715,7 @@ export class BuildCore {
     } else if (state.status === 'queued')
       this.#ports.schedule(state.notBefore > now ? state.notBefore : now + limits.build.queuedSweep);
     else if (!state.projected) this.#ports.schedule(now + limits.build.heartbeat);
+    else if (state.logKept === false) this.#ports.schedule(now + limits.build.queuedSweep);
   }
 
   /** All or nothing, in memory too. */

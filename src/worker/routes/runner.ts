@@ -37,7 +37,7 @@ async function runningBuild(c: AppContext, job: { sub: string; attempt: number }
 /** Gives a free place to the next build; a failure is as if nothing waited, for the message that follows does it then. */
 async function fillPlace(c: AppContext, ending: string): Promise<DispatchOutcome> {
   try {
-    return await startBuild(c.env);
+    return await startBuild(c.env, ending);
   } catch (error) {
     logEvent('build.place_not_filled', { build: ending, ...describeError(error) }, 'warn');
     return 'idle';

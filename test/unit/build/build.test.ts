@@ -823,31 +823,48 @@ describe('The log', () => {
     expect(messages()).toHaveLength(2);
   });
 
-  it('is kept as one object when the build has ended, whole over all attempts', async () => {
+  it('is kept as one object soon after the build has ended, whole over all attempts', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, log('one'), failure('infra')));
+    await world.core.tick();
     expect(world.keptLog).toBeNull();
     await world.claim();
+    world.scheduled.length = 0;
     await world.core.events(batch(2, 1, log('two'), failure('user')));
+    expect(world.scheduled).toContain(world.now + build.queuedSweep);
+    await world.core.tick();
     const kept = (world.keptLog ?? '')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as unknown);
     expect(kept).toEqual(world.core.logs(0, 100));
     expect(kept).toHaveLength(3);
+    // Once.
+    world.keptLog = null;
+    await world.core.tick();
+    expect(world.keptLog).toBeNull();
     // And again with what another try adds.
     await world.core.retry(someone);
     await world.claim();
+    await world.core.tick();
+    expect(world.keptLog).toBeNull();
     await world.core.events(batch(3, 1, log('three'), failure('user')));
+    await world.core.tick();
     expect((world.keptLog ?? '').trim().split('\n')).toHaveLength(4);
   });
 
-  it('goes on answering where it could not be kept, and the build ends all the same', async () => {
+  it('goes on answering where it could not be kept, and is kept later, by another life of the object, too', async () => {
     await world.create().claim();
     world.logFails = true;
     await world.core.events(batch(1, 1, log('one'), failure('user')));
     expect(world.core.state.status).toBe('failed');
+    await world.core.tick();
+    expect(world.keptLog).toBeNull();
     expect(messages()).toEqual(['one']);
+    expect(world.scheduled.length).toBeGreaterThan(0);
+    world.logFails = false;
+    await world.restart().tick();
+    expect(world.keptLog).toContain('one');
   });
 
   it('masks what looks like a secret, in lines and in the reason of a failure [hostile 71]', async () => {
@@ -864,6 +881,8 @@ describe('The log', () => {
     );
     expect(messages()).toEqual(["const t = '[masked]'"]);
     expect(world.core.state.errorMessage).toBe('src/main.ts:1:1: [masked]');
+    await world.core.tick();
+    expect(world.keptLog).toContain('[masked]');
     expect(world.keptLog).not.toContain(token);
   });
 

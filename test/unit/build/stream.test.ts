@@ -161,6 +161,7 @@ describe('A followed log', () => {
   it('that was kept is read like one that is written, from any line', async () => {
     await world.create().claim();
     await world.core.events(batch(1, 1, log('one'), log('two'), log('three'), failure('user')));
+    await world.core.tick();
     const kept = keptLog(world.keptLog ?? '');
     expect(kept.logs(0, 10)).toEqual(world.core.logs(0, 10));
     expect(kept.logs(1, 1)).toEqual(world.core.logs(1, 1));
