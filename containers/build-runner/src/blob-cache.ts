@@ -60,6 +60,12 @@ export class BlobCache {
     return cache;
   }
 
+  /** Whether a small content is here, as far as is known without reading it. */
+  has(projectId: string, hash: string): boolean {
+    const path = this.#pathOf(projectId, hash);
+    return this.#index.has(path) || this.#unwritten.has(path);
+  }
+
   /** A small content; undefined when it is not here. Synchronous, as a thread for each costs more than the disk's own cache takes. */
   read(projectId: string, hash: string): Buffer | undefined {
     const path = this.#pathOf(projectId, hash);

@@ -26,6 +26,11 @@ export class DiskLru {
     this.#cache.set(key, { path, size });
   }
 
+  /** Whether the entry is known. */
+  has(key: string): boolean {
+    return this.#cache.has(key);
+  }
+
   /** True when the entry is known; it then counts as just used. */
   touch(key: string): boolean {
     return this.#cache.get(key) !== undefined;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import pMap from 'p-map';
 import type { Framed } from '../../../src/contract/frames.ts';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
@@ -253,20 +254,9 @@ const fetchSource = async (
   };
 
   const isSmall = ({ size }: ManifestFile): boolean => size <= batch.partBytes;
-  const missing: ManifestFile[] = [];
-  await inTurns(files.filter(isSmall), signal, (file) => {
-    const bytes = deps.blobs.read(job.projectId, file.hash);
-    if (bytes === undefined) missing.push(file);
-    else write(file, bytes);
-  });
-  const byHash = [...Map.groupBy(missing, ({ hash }) => hash).values()];
-  await Promise.all([
-    pMap(
-      files.filter((file) => !isSmall(file)),
-      placeLarge,
-      { concurrency: runnerLimits.transfers, signal },
-    ),
-    pMap(
+  const fetchSmall = async (missing: readonly ManifestFile[]): Promise<void> => {
+    const byHash = [...Map.groupBy(missing, ({ hash }) => hash).values()];
+    await pMap(
       inBatches(byHash, ([file]) => file?.size ?? 0),
       async (contents) => {
         const found = await deps.platform.blobs(
@@ -284,8 +274,31 @@ const fetchSource = async (
         });
       },
       { concurrency: runnerLimits.batches, signal },
+    );
+  };
+
+  const { known = [], missing = [] } = Object.groupBy(files.filter(isSmall), ({ hash }) =>
+    deps.blobs.has(job.projectId, hash) ? 'known' : 'missing',
+  );
+  // What was lost or spoilt on this disk meanwhile.
+  const spoilt: ManifestFile[] = [];
+  await Promise.all([
+    pMap(
+      files.filter((file) => !isSmall(file)),
+      placeLarge,
+      { concurrency: runnerLimits.transfers, signal },
+    ),
+    fetchSmall(missing),
+    // A turn later, when they have been asked for: what is here is written while they come.
+    turn().then(() =>
+      inTurns(known, signal, (file) => {
+        const bytes = deps.blobs.read(job.projectId, file.hash);
+        if (bytes === undefined) spoilt.push(file);
+        else write(file, bytes);
+      }),
     ),
   ]);
+  await fetchSmall(spoilt);
   reporter.log({
     level: 'info',
     step: 'source',
