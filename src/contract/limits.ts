@@ -274,7 +274,7 @@ export const limits = {
      * `sockets` that are on it, since each commit is a frame for each of them; up to `max`, which beside storing, sending and
      * reading keeps the 95th percentile of 50 who type within 30 ms.
      */
-    commitWindow: { base: 8, sockets: 3, max: 20 },
+    commitWindow: { base: 8, sockets: 3, max: 24 },
     /** An edited document is written to the tree at the latest so long after the edit. */
     flushAfter: 1 * second,
     /** `saved` acknowledgements are batched this long. */

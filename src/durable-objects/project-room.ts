@@ -398,7 +398,7 @@ export class ProjectRoom extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: client, headers });
   }
 
-  override async webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): Promise<void> {
+  override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void | Promise<void> {
     if (this.#erased) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
@@ -408,15 +408,20 @@ export class ProjectRoom extends DurableObject<Env> {
     if (!room.admits(peer, size)) return peer.close('rate_limited');
     try {
       const frame = this.#batches.take(peer, typeof message === 'string' ? message : new Uint8Array(message));
-      if (frame !== null) await room.receive(peer, frame);
+      if (frame === null) return;
+      return room.receive(peer, frame)?.catch((error: unknown) => this.#refuseFrame(peer, error));
     } catch (error) {
-      logEvent(
-        'socket.refused_frame',
-        { project: this.#projectId, user: peer.state.user.userId, ...describeError(error) },
-        'warn',
-      );
-      peer.close(error instanceof KilnError ? error.code : 'malformed_request');
+      this.#refuseFrame(peer, error);
     }
+  }
+
+  #refuseFrame(peer: SocketPeer, error: unknown): void {
+    logEvent(
+      'socket.refused_frame',
+      { project: this.#projectId, user: peer.state.user.userId, ...describeError(error) },
+      'warn',
+    );
+    peer.close(error instanceof KilnError ? error.code : 'malformed_request');
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -518,6 +523,7 @@ export class ProjectRoom extends DurableObject<Env> {
       idle: idleDocuments,
       now: Date.now,
       schedule: (at) => this.#clock.schedule(at),
+      durable: () => ctx.storage.sync(),
       log: (event, fields, level) => logEvent(event, { project: this.#projectId, ...fields }, level),
     };
     const sleepers: SocketPeer[] = [];

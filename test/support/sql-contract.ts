@@ -302,6 +302,7 @@ class Stage {
       idle: new IdleDocuments(),
       now: Date.now,
       schedule: () => undefined,
+      durable: () => null,
       log: () => undefined,
     });
     return this.room;

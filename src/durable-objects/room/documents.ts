@@ -80,13 +80,11 @@ export class Documents {
     }
   }
 
-  async receive(peer: Peer, file: number, frame: Uint8Array): Promise<void> {
-    let document = this.#live.get(file);
-    if (!document?.peers.has(peer)) {
-      document = await this.#open(file);
-      if (!document.peers.has(peer)) return this.#rest(file);
-    }
-    document.receive(peer, frame);
+  /** Done when it returns, but where the document has to be read first. */
+  receive(peer: Peer, file: number, frame: Uint8Array): void | Promise<void> {
+    const document = this.#live.get(file);
+    if (document?.peers.has(peer)) return document.receive(peer, frame);
+    return this.#open(file).then((opened) => (opened.peers.has(peer) ? opened.receive(peer, frame) : this.#rest(file)));
   }
 
   /** After hibernation the document may not be in memory; those who stay must still hear who left. */
@@ -433,6 +431,7 @@ export class Documents {
           return size > before && files.tree.size - before + size > typingMax;
         },
         transaction: (work) => this.#store.transaction(work),
+        durable: () => this.#store.durable(),
         textOf: (doc) => textOf(doc, this.#pathOf(id)),
         growth: (doc) => (formOf(doc, this.#pathOf(id)) === 'text' ? 1 : limits.scene.growth),
       },

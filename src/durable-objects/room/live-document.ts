@@ -36,6 +36,8 @@ export interface DocumentEvents {
   /** A question that costs the room work: answered now, or when it is its user's turn. As `Turns.ask`. [R12] */
   asked(peer: Peer, kind: 'state' | 'awareness', answer: (asked: number) => number): void;
   transaction<T>(work: () => T): T;
+  /** As `StorePorts.durable`. */
+  durable(): Promise<void> | null;
   /** What the file would be now. */
   textOf(doc: Y.Doc): string;
   /** Bytes of the file that one byte of an update makes at worst. */
@@ -54,6 +56,13 @@ const fromWindow = Symbol('from the window');
 interface Taken {
   readonly peer: Peer;
   readonly update: Uint8Array;
+}
+
+/** A frame that is sent once what it says is durable. */
+interface Unsent {
+  readonly frame: Uint8Array;
+  /** Who has it already. */
+  readonly except: Peer | null;
 }
 
 /** Milliseconds that an update waits for others, where so many sockets are on its document. [R5] */
@@ -89,6 +98,8 @@ export class LiveDocument {
   #pendingFrom = new Set<Peer | null>();
   #pendingUsers = new Set<string>();
   #pendingAwareness = new Set<number>();
+  /** Stored, and not yet known to be on disk; in the order of their commits. */
+  #unsent: Unsent[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #messagePaces = new Paces<Peer>(limits.room.framesPerSecond);
   readonly #questionPaces = new Paces<Peer>(limits.room.questionsPerSecond);
@@ -272,17 +283,46 @@ export class LiveDocument {
       });
       this.#events.committed(this, users, seq);
     } catch (error) {
-      // The document in memory is ahead of what could be stored. Nobody may see that: the sockets end,
-      // and the clients, who still hold their edits, send them again when they are back.
-      this.#log.forget(this.file);
-      this.dissolve('unavailable');
-      this.#events.failed(this, error);
+      this.#giveUp(error);
       throw error;
     }
-    const frame = updateFrame(update);
     // With one sender in the window, that one has it all.
-    const only = from.size === 1 ? [...from][0] : null;
-    for (const peer of this.peers) if (peer !== only) this.#deliver(peer, frame);
+    const [only = null] = from.size === 1 ? from : [];
+    this.#broadcast({ frame: updateFrame(update), except: only });
+  }
+
+  /**
+   * Sends what was stored to everybody, once it is on disk. [R1] The platform would hold back each frame that is sent before: that takes more
+   * of it than to wait here, for all of them at once.
+   */
+  #broadcast(unsent: Unsent): void {
+    this.#unsent.push(unsent);
+    const durable = this.#events.durable();
+    if (durable === null) this.#sendUpTo(unsent);
+    else
+      durable.then(
+        () => this.#sendUpTo(unsent),
+        (error: unknown) => {
+          if (!this.#destroyed) this.#giveUp(error);
+        },
+      );
+  }
+
+  /** What is on disk goes out, with all that was stored before it. */
+  #sendUpTo(last: Unsent): void {
+    const count = this.#unsent.indexOf(last) + 1;
+    for (const { frame, except } of this.#unsent.splice(0, count))
+      for (const peer of this.peers) if (peer !== except) this.#deliver(peer, frame);
+  }
+
+  /**
+   * The document in memory is ahead of what could be stored. Nobody may see that: the sockets end, and the clients, who still hold their
+   * edits, send them again when they are back.
+   */
+  #giveUp(error: unknown): void {
+    this.#log.forget(this.file);
+    this.dissolve('unavailable');
+    this.#events.failed(this, error);
   }
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
@@ -291,8 +331,7 @@ export class LiveDocument {
     this.#items.forget();
     this.#stored += update.length;
     Y.applyUpdate(this.doc, update, fromLog);
-    const frame = updateFrame(update);
-    for (const peer of this.peers) this.#deliver(peer, frame);
+    this.#broadcast({ frame: updateFrame(update), except: null });
   }
 
   #wholeState(): Uint8Array {
@@ -329,6 +368,7 @@ export class LiveDocument {
   destroy(): void {
     this.#destroyed = true;
     this.#taken = [];
+    this.#unsent = [];
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#timer = null;

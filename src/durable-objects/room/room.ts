@@ -54,6 +54,8 @@ export interface RoomPorts {
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
+  /** As `StorePorts.durable`. */
+  durable(): Promise<void> | null;
   log(event: string, fields: LogFields, level?: 'info' | 'warn' | 'error'): void;
 }
 
@@ -554,18 +556,24 @@ export class Room {
     return this.#userPaces.take(this.channel.socketsOf(peer.state.user.userId), now, bytes) && isInPace;
   }
 
-  /** A frame of a client. Throws on what is not the protocol. */
-  async receive(peer: Peer, frame: Uint8Array | string): Promise<void> {
+  /**
+   * A frame of a client. Throws on what is not the protocol. Hardly ever anything is waited for, and where nothing is there is no
+   * promise: the platform keeps the event of each frame until its promise is there.
+   */
+  receive(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
     const check = this.#recheckSockets();
-    if (check) await check;
-    if (peer.state.target.kind === 'channel') {
+    return check ? check.then(() => this.#hear(peer, frame)) : this.#hear(peer, frame);
+  }
+
+  #hear(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
+    const { target } = peer.state;
+    if (target.kind === 'channel') {
       if (typeof frame !== 'string') throw new Error('the channel speaks text');
       const said = this.channel.receive(peer, frame);
-      if (said) await this.#say(peer, said);
-      return;
+      return said && this.#say(peer, said);
     }
     if (typeof frame === 'string') throw new Error('documents speak binary');
-    await this.#documents.receive(peer, peer.state.target.file, frame);
+    return this.#documents.receive(peer, target.file, frame);
   }
 
   /** A line of the chat. What is refused is told to its sender; the socket stays. */

@@ -15,6 +15,8 @@ export interface StorePorts {
   now(): number;
   /** Asks for `tick()` at that time or before. */
   schedule(at: number): void;
+  /** Resolves once what was written so far is on disk, and rejects where it never will be; null where a write is there when it returns. */
+  durable(): Promise<void> | null;
 }
 
 /** The storage of a room: tree, document logs and events change together, in one transaction, or not at all. */
@@ -49,6 +51,10 @@ export class RoomStore {
 
   schedule(at: number): void {
     this.#ports.schedule(at);
+  }
+
+  durable(): Promise<void> | null {
+    return this.#ports.durable();
   }
 
   /** Takes the next number of the project. Inside the transaction of the change that this tells of. */

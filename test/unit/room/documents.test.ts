@@ -150,6 +150,50 @@ describe('[R1] Durable before seen', () => {
     expect(seen).toEqual(['durable']);
   });
 
+  it('[R1] nobody is sent what is not on disk yet; then all of it comes, in its order, whatever is known first', async () => {
+    await write('a', '');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    const { length } = two.peer.frames;
+    const disks: PromiseWithResolvers<void>[] = [];
+    for (const text of ['first ', 'second ', 'third ']) {
+      const disk = Promise.withResolvers<void>();
+      disks.push(disk);
+      world.disk = disk;
+      one.type(one.content.length, text);
+      await vi.advanceTimersByTimeAsync(commitWindow);
+    }
+    expect(world.durable('a')).toBe('first second third ');
+    expect(two.peer.frames.length).toBe(length);
+    disks[1]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(two.peer.frames.length).toBe(length + 2);
+    await two.pump();
+    expect(two.content).toBe('first second ');
+    disks[0]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(two.peer.frames.length).toBe(length + 2);
+    disks[2]?.resolve();
+    await world.settle();
+    expect(two.peer.frames.length).toBe(length + 3);
+    expect(two.content).toBe('first second third ');
+  });
+
+  it('[R1] a disk that fails later than the write ends the sockets, and nobody has seen the update', async () => {
+    await write('a', 'before');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    const frames = two.peer.frames.length;
+    world.disk = Promise.withResolvers();
+    one.type(0, 'lost? ');
+    await vi.advanceTimersByTimeAsync(commitWindow);
+    world.disk.reject(new Error('disk I/O error'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(world.logged).toContain('room.commit_failed');
+    expect(two.peer.frames.length).toBe(frames);
+    expect([one.peer.closed, two.peer.closed]).toEqual(['unavailable', 'unavailable']);
+  });
+
   it('[R1] a newcomer is told only what is in the log, also in the middle of a window', async () => {
     await write('a', '');
     const one = await world.client(ids.owner, 'a');

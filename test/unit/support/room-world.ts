@@ -374,6 +374,8 @@ export class World {
   scheduled: number[] = [];
   readonly logged: string[] = [];
   readonly clients: TestClient[] = [];
+  /** A disk that takes its time: what is written is there once this resolves. */
+  disk: PromiseWithResolvers<void> | null = null;
   /** Errors of frames that the room refused. */
   readonly refusals: unknown[] = [];
   members = new Members(this.directory, Date.now);
@@ -411,6 +413,7 @@ export class World {
       idle: this.idle,
       now: Date.now,
       schedule: (at) => this.scheduled.push(at),
+      durable: () => this.disk?.promise ?? null,
       log: (event) => this.logged.push(event),
     };
     return new Room(ports, sleepers);
