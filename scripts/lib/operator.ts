@@ -18,6 +18,17 @@ function signingKeys(): string {
   return AUTH_KEYS;
 }
 
+/** Nothing took the call: the system is not running, or is elsewhere. */
+class NoAnswer extends Error {
+  constructor(url: string, cause: unknown) {
+    const { code } = ((cause instanceof Error ? cause.cause : null) ?? {}) as { code?: string };
+    super(
+      `Nothing answers at ${url}${code === undefined ? '' : ` (${code})`}. Start the system there with "npm run dev", or name the one that you mean with --url.`,
+      { cause },
+    );
+  }
+}
+
 /** Calls a deployment as its operator: with tokens that this machine signs by the deployment's own keys. */
 export class Operator {
   readonly #url: string;
@@ -43,8 +54,12 @@ export class Operator {
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => {
+      throw new NoAnswer(this.#url, error);
     });
-    const answer = (await response.json()) as T & { title?: string; detail?: string };
+    const answer = (await response.json().catch(() => {
+      throw new Error(`What answers at ${this.#url} is no Kiln: it said ${response.status}, and not in JSON.`);
+    })) as T & { title?: string; detail?: string };
     if (!response.ok) throw new Error(`${response.status} ${answer.title ?? ''}: ${answer.detail ?? ''}`);
     return answer;
   }
@@ -63,7 +78,7 @@ export class Operator {
       await sleep(pause);
       ({ job } = await this.call<z.infer<typeof JobEnvelope>>('GET', `jobs/${job.id}`).catch((error: unknown) => {
         // The system may be starting again; the job goes on after that.
-        if (error instanceof TypeError) return { job };
+        if (error instanceof NoAnswer) return { job };
         throw error;
       }));
     }

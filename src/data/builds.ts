@@ -418,6 +418,19 @@ export async function projectBuild(
   ]);
 }
 
+/** Writes a state where fewer than `most` of `others` there are. */
+const writeWhileFewer = (orm: Orm, id: string, state: BuildProjection, others: SQL | undefined, most: number) =>
+  orm
+    .update(builds)
+    .set(state)
+    .where(
+      and(
+        eq(builds.id, id),
+        lt(builds.seq, state.seq),
+        lt(orm.select({ n: count() }).from(builds).where(others), most),
+      ),
+    );
+
 /**
  * Writes that a build is being built, unless its user has as many running as they may; whether it was written. Claims that
  * race are decided here, by the one database that knows of all of them.
@@ -427,16 +440,7 @@ export async function startBuild(db: Database, id: string, state: BuildProjectio
   const others = and(eq(builds.userId, userId), eq(builds.status, 'building'), ne(builds.id, id));
   const [, , [running]] = await db.batch('builds.start', (orm) => [
     takeUser(orm, userId),
-    orm
-      .update(builds)
-      .set(state)
-      .where(
-        and(
-          eq(builds.id, id),
-          lt(builds.seq, state.seq),
-          lt(orm.select({ n: count() }).from(builds).where(others), limits.build.runningPerUser),
-        ),
-      ),
+    writeWhileFewer(orm, id, state, others, limits.build.runningPerUser),
     orm.select({ n: count() }).from(builds).where(others),
   ]);
   return (running?.n ?? 0) < limits.build.runningPerUser;
@@ -457,16 +461,7 @@ export async function queueBuild(
   const isWritten = (orm: Orm): SQL => has(orm, builds, and(eq(builds.id, id), eq(builds.seq, seq)));
   const [, , [row]] = await db.batch('builds.queue', (orm) => [
     takeUser(orm, userId),
-    orm
-      .update(builds)
-      .set(state)
-      .where(
-        and(
-          eq(builds.id, id),
-          lt(builds.seq, seq),
-          lt(orm.select({ n: count() }).from(builds).where(others), limits.build.queuedPerUser),
-        ),
-      ),
+    writeWhileFewer(orm, id, state, others, limits.build.queuedPerUser),
     orm.select({ seq: builds.seq }).from(builds).where(eq(builds.id, id)),
     ...entries.map((entry) => insertWhere(orm, auditLog, entry, isWritten(orm)).onConflictDoNothing()),
   ]);

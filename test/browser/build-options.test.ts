@@ -71,7 +71,10 @@ describe('a build with options', () => {
     await builds.waitFor();
     expect(await builds.innerText()).toMatch(/\d of [\d,]+\n.*(?:free again at \d|are free)/);
     await page.getByTestId('usage-projects').getByText('1 of 100').waitFor();
-    await page.getByTestId('section-usage').scrollIntoViewIfNeeded();
+    expect(await page.getByTestId('usage-build-bytes').innerText()).toMatch(
+      /^Builds\n[\d.]+ [KM]B\nWhat the builds of your projects made, most of it in .+ \([\d.]+ [KM]B\)\.$/,
+    );
+    await page.getByTestId('usage-build-bytes').scrollIntoViewIfNeeded();
     await lookAt(page, 'usage');
     expect(ada.complaints).toEqual([]);
   });

@@ -6,6 +6,7 @@ import { Scope } from '../../../src/contract/scopes.ts';
 import { client } from '../state/session.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { confirm } from '../ui/confirm.tsx';
+import { CopyLine } from '../ui/copy-line.tsx';
 import { Field } from '../ui/field.tsx';
 import { formatAgo } from '../ui/format.ts';
 import { Form } from './form.tsx';
@@ -18,30 +19,12 @@ const lives = [
   [365, 'a year'],
 ] as const;
 
-const Fresh = ({ secret }: { secret: string }) => {
-  const copied = useSignal(false);
-  return (
-    <div class="fresh-link" role="status" data-testid="fresh-key">
-      <p>Copy it now: it is shown this once, and only its hash is kept.</p>
-      <div class="fresh-link-row">
-        <input class="input" readOnly value={secret} aria-label="The new key" data-testid="key-secret" />
-        <button
-          type="button"
-          class="button"
-          data-testid="copy-key"
-          onClick={() =>
-            void attempt(async () => {
-              await navigator.clipboard.writeText(secret);
-              copied.value = true;
-            })
-          }
-        >
-          {copied.value ? 'Copied' : 'Copy'}
-        </button>
-      </div>
-    </div>
-  );
-};
+const Fresh = ({ secret }: { secret: string }) => (
+  <div class="fresh-link" role="status" data-testid="fresh-key">
+    <p>Copy it now: it is shown this once, and only its hash is kept.</p>
+    <CopyLine label="The new key" value={secret} testId="key-secret" buttonTestId="copy-key" />
+  </div>
+);
 
 export const ApiKeys = () => {
   const keys = useSignal<readonly ApiKey[]>([]);

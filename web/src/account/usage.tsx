@@ -46,7 +46,7 @@ const backAt = (resetsAt: string | null): string => {
 const largest = (projects: Usage['buildBytes']['projects']): string =>
   projects.length === 0
     ? 'What the builds of your projects made is counted here.'
-    : `What the builds of your projects made. Most take ${projects.map(({ name, used }) => `${name} (${formatBytes(used)})`).join(', ')}.`;
+    : `What the builds of your projects made, most of it in ${projects.map(({ name, used }) => `${name} (${formatBytes(used)})`).join(', ')}.`;
 
 /** What a person has used of what they may use. */
 export const UsageSection = () => {

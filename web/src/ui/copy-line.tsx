@@ -1,19 +1,29 @@
-import { useSignal } from '@preact/signals';
-import { attempt } from '../state/toasts.ts';
-import { Icon } from './icon.tsx';
+import { useRef } from 'preact/hooks';
+import { CopyButton } from './copy-button.tsx';
 
 interface CopyLineProps {
   label: string;
   value: string;
   testId: string;
+  /** Of the button, where that is another than the field's. */
+  buttonTestId?: string;
+  /** What is next to be done here is to copy it. */
+  isPrimary?: boolean;
 }
 
-/** An address that can be read, selected and copied. */
-export const CopyLine = ({ label, value, testId }: CopyLineProps) => {
-  const copied = useSignal(false);
+/** A line that can be read, selected and copied. */
+export const CopyLine = ({
+  label,
+  value,
+  testId,
+  buttonTestId = `${testId}-copy`,
+  isPrimary = false,
+}: CopyLineProps) => {
+  const field = useRef<HTMLInputElement>(null);
   return (
     <div class="fresh-link-row">
       <input
+        ref={field}
         class="input"
         readOnly
         aria-label={label}
@@ -21,19 +31,7 @@ export const CopyLine = ({ label, value, testId }: CopyLineProps) => {
         value={value}
         onFocus={(event) => event.currentTarget.select()}
       />
-      <button
-        type="button"
-        class="button"
-        data-testid={`${testId}-copy`}
-        onClick={() =>
-          void attempt(async () => {
-            await navigator.clipboard.writeText(value);
-            copied.value = true;
-          })
-        }
-      >
-        <Icon name={copied.value ? 'check' : 'copy'} /> {copied.value ? 'Copied' : 'Copy'}
-      </button>
+      <CopyButton value={value} testId={buttonTestId} isPrimary={isPrimary} select={() => field.current?.select()} />
     </div>
   );
 };

@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
-import { useCallback, useEffect, useRef } from 'preact/hooks';
+import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Invite } from '../../../src/contract/sharing.ts';
-import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
+import { attempt, describeError, toastError } from '../state/toasts.ts';
+import { CopyLine } from '../ui/copy-line.tsx';
 import { formatAgo, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
@@ -17,43 +18,16 @@ const lifetimes = [
 const uses = [1, 5, limits.invite.uses, 100] as const;
 
 /** The link of a new invite: the only time that it is shown. */
-const FreshLink = ({ url, email }: { url: string; email: string | null }) => {
-  const field = useRef<HTMLInputElement>(null);
-  const copied = useSignal(false);
-  const copy = async () => {
-    field.current?.select();
-    try {
-      await navigator.clipboard.writeText(url);
-      copied.value = true;
-    } catch {
-      // Selected as it is, it can be copied by hand.
-      toast({ kind: 'info', title: 'Press Ctrl+C to copy the link' });
-    }
-  };
-  return (
-    <div class="fresh-link" role="status">
-      <p>
-        {email === null
-          ? 'Pass this link on. It is shown only now.'
-          : `Send this link to ${email}. Only that account can use it, and it is shown only now.`}
-      </p>
-      <div class="fresh-link-row">
-        <input
-          ref={field}
-          class="input"
-          readOnly
-          aria-label="Link of the invitation"
-          data-testid="invite-url"
-          value={url}
-          onFocus={(event) => event.currentTarget.select()}
-        />
-        <button type="button" class="button primary" data-testid="invite-copy" onClick={() => void copy()}>
-          {copied.value ? 'Copied' : 'Copy'}
-        </button>
-      </div>
-    </div>
-  );
-};
+const FreshLink = ({ url, email }: { url: string; email: string | null }) => (
+  <div class="fresh-link" role="status">
+    <p>
+      {email === null
+        ? 'Pass this link on. It is shown only now.'
+        : `Send this link to ${email}. Only that account can use it, and it is shown only now.`}
+    </p>
+    <CopyLine label="Link of the invitation" value={url} testId="invite-url" buttonTestId="invite-copy" isPrimary />
+  </div>
+);
 
 const InviteRow = ({ invite, onWithdraw }: { invite: Invite; onWithdraw: () => void }) => (
   <li class="member" data-testid={`invite-${invite.id}`}>

@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import { attempt } from '../state/toasts.ts';
-import { Icon } from '../ui/icon.tsx';
+import { CopyButton } from '../ui/copy-button.tsx';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor } from './editor-setup.ts';
 import type { Tab } from './model.ts';
@@ -18,7 +18,6 @@ export const Unsaved = ({ tab, text }: { tab: Tab; text: string }) => {
   const host = useRef<HTMLDivElement>(null);
   const path = useSignal(besides(tab.path));
   const busy = useSignal(false);
-  const copied = useSignal(false);
   const gone = tab.ended.value?.code === 'not_found';
 
   useEffect(() => {
@@ -90,19 +89,7 @@ export const Unsaved = ({ tab, text }: { tab: Tab; text: string }) => {
           >
             Save as a new file
           </button>
-          <button
-            type="button"
-            class="button"
-            data-testid="unsaved-copy"
-            onClick={() =>
-              void attempt(async () => {
-                await navigator.clipboard.writeText(text);
-                copied.value = true;
-              })
-            }
-          >
-            <Icon name={copied.value ? 'check' : 'copy'} /> {copied.value ? 'Copied' : 'Copy'}
-          </button>
+          <CopyButton value={text} testId="unsaved-copy" />
           <button type="button" class="button danger" data-testid="unsaved-discard" onClick={() => void letGo()}>
             Discard
           </button>
