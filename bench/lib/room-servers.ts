@@ -42,6 +42,7 @@ export const serverNames = [
   'y-websocket',
   'y-websocket-leveldb',
   'hocuspocus',
+  'hocuspocus-unbatched',
 ] as const;
 export type ServerName = (typeof serverNames)[number];
 
@@ -197,5 +198,6 @@ export function startRoomServer(name: ServerName, options: RoomServerOptions): P
   }
   if (name === 'relay' || name === 'gather') return relay(options, name);
   if (name === 'hocuspocus') return peer('hocuspocus.mjs');
+  if (name === 'hocuspocus-unbatched') return peer('hocuspocus.mjs', { FLUSH_DELAY: 'false' });
   return peer('y-websocket.mjs', name === 'y-websocket-leveldb' ? { YPERSISTENCE: '$STATE/leveldb' } : {});
 }

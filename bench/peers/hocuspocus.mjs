@@ -17,6 +17,8 @@ const server = new Server({
   address: '127.0.0.1',
   port: Number(process.env.PORT),
   stopOnSignals: false,
+  // Each broadcast for itself, as Hocuspocus sent before it merged what comes in one turn of the event loop.
+  ...(process.env.FLUSH_DELAY === 'false' ? { flushDelay: false } : {}),
   websocketOptions: { perMessageDeflate: false },
   async onLoadDocument({ document, documentName }) {
     const row = select.get(documentName);
