@@ -304,7 +304,7 @@ export const errors = spec({
     close: 4430,
     retryable: true,
     title: 'The connection does not keep up',
-    help: 'More was sent to this socket than it took in. Connect again: the state is sent anew, and edits are merged.',
+    help: 'More was sent to this socket than it took in, or a question whether somebody is there was not answered. Connect again: the state is sent anew, and edits are merged.',
   },
   quota_exceeded: {
     status: 413,

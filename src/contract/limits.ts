@@ -312,6 +312,12 @@ export const limits = {
     askAfter: 256 * KiB,
     /** … and dropped when it was sent so many more without an answer: 40 s of 50 people who type, at 2 KiB each; and one frame never does it alone. */
     sendBuffer: 4 * MiB,
+    /**
+     * A socket of the channel that was not heard for so long, pings included, or one of a document, is asked whether somebody is there, and dropped when
+     * nothing came after `answer`: gone from presence within a minute. Clients ping every 25 s (`client.ping`), and Yjs renews awareness every 15 s, so
+     * only tabs in the background are asked, whose timers run once a minute; they answer at once. Between two looks lies `pace`.
+     */
+    silence: { channel: 30 * second, document: 40 * second, answer: 10 * second, pace: 10 * second },
     /** Updates that wait for others that never came: an honest client sends in order, so there is hardly ever one. */
     pendingBytes: 256 * KiB,
     /**

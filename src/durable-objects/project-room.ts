@@ -33,7 +33,7 @@ import { PartyBatches } from './room/party-batch.ts';
 import type { PeerTarget } from './room/peer.ts';
 import { type ForkOrigin, Room, type RoomPorts, type WriteOptions } from './room/room.ts';
 import { answer } from './rpc.ts';
-import { SocketPeer } from './socket-peer.ts';
+import { SocketPeer, type SocketShell } from './socket-peer.ts';
 import { storageSql } from './sql.ts';
 
 /** Identity of a socket, set by the Worker after it verified the ticket; client-made headers never reach the object. */
@@ -383,7 +383,7 @@ export class ProjectRoom extends DurableObject<Env> {
         awareness: [],
         path: null,
       },
-      this.#drop,
+      this.#shell,
     );
     this.ctx.acceptWebSocket(server);
     peer.persist();
@@ -441,14 +441,15 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
-  /** A socket that does not read may never say that it is closed. */
-  readonly #drop = (socket: WebSocket): void => {
+  readonly #shell: SocketShell = {
     // Not in the middle of whatever was being sent.
-    queueMicrotask(() => {
-      this.webSocketClose(socket, errorSpec('slow_reader').close ?? 4500).catch((error: unknown) =>
-        logEvent('socket.not_dropped', { project: this.#projectId, ...describeError(error) }, 'error'),
-      );
-    });
+    dropped: (socket) =>
+      queueMicrotask(() => {
+        this.webSocketClose(socket, errorSpec('slow_reader').close ?? 4500).catch((error: unknown) =>
+          logEvent('socket.not_dropped', { project: this.#projectId, ...describeError(error) }, 'error'),
+        );
+      }),
+    pingedAt: (socket) => this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0,
   };
 
   override async webSocketError(socket: WebSocket): Promise<void> {
@@ -528,7 +529,7 @@ export class ProjectRoom extends DurableObject<Env> {
     };
     const sleepers: SocketPeer[] = [];
     for (const socket of ctx.getWebSockets()) {
-      const peer = SocketPeer.restore(socket, this.#drop);
+      const peer = SocketPeer.restore(socket, this.#shell);
       if (!peer) continue;
       this.#peers.set(socket, peer);
       sleepers.push(peer);

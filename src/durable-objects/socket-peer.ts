@@ -5,6 +5,14 @@ import type { Peer, PeerState } from './room/peer.ts';
 /** Codes that say what happened to a connection and must not be sent (RFC 6455 §7.4.1). */
 const unsendable = new Set([1005, 1006, 1015]);
 
+/** What the object does for its sockets. */
+export interface SocketShell {
+  /** It may never say that it is closed. */
+  dropped(socket: WebSocket): void;
+  /** Milliseconds since the epoch, of the newest ping that the platform answered by itself; 0 for none. */
+  pingedAt(socket: WebSocket): number;
+}
+
 /** A WebSocket as the room's core sees it; its state lives in the attachment, so hibernation loses nothing. */
 export class SocketPeer implements Peer {
   readonly state: PeerState;
@@ -12,17 +20,22 @@ export class SocketPeer implements Peer {
   readonly #socket: WebSocket;
   #closed = false;
   #dropped = false;
-  readonly #onDrop: (socket: WebSocket) => void;
+  readonly #shell: SocketShell;
+  heardAt = 0;
 
-  constructor(socket: WebSocket, state: PeerState, onDrop: (socket: WebSocket) => void) {
+  constructor(socket: WebSocket, state: PeerState, shell: SocketShell) {
     this.#socket = socket;
     this.state = state;
-    this.#onDrop = onDrop;
+    this.#shell = shell;
   }
 
-  static restore(socket: WebSocket, onDrop: (socket: WebSocket) => void): SocketPeer | null {
+  static restore(socket: WebSocket, shell: SocketShell): SocketPeer | null {
     const state = socket.deserializeAttachment() as PeerState | null;
-    return state ? new SocketPeer(socket, state, onDrop) : null;
+    return state ? new SocketPeer(socket, state, shell) : null;
+  }
+
+  pingedAt(): number {
+    return this.#shell.pingedAt(this.#socket);
   }
 
   send(frame: Uint8Array | string): void {
@@ -52,7 +65,7 @@ export class SocketPeer implements Peer {
     if (this.#dropped) return;
     this.#dropped = true;
     this.close(code);
-    this.#onDrop(this.#socket);
+    this.#shell.dropped(this.#socket);
   }
 
   /** The other half of a close that the client began: without it the client waits for its own time-out. */

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeAll, expect, inject, it } from 'vitest';
+import { afterEach, beforeAll, expect, inject, it, vi } from 'vitest';
 import { joinProject, type KilnClient, type ProjectRoom } from '../../src/client/index.ts';
 import { signUp, until } from '../support/people.ts';
 
@@ -76,3 +76,21 @@ it('#62 [R12] a document socket that never reads is dropped, and the others miss
   await until(() => reader.text.toString() === 'calm' && writer.state === 'saved');
   expect((await ada.call('getFile', { params: { id, path } })).file.content).toBe('calm');
 });
+
+it('#62 [R24] who stops reading and answering without closing is gone from the room, with all their sockets, and the others stay', async () => {
+  const room = joinProject(ada, id);
+  rooms.push(room);
+  const document = room.openDocument(path);
+  await document.synced;
+  await Promise.all([deaf('room'), deaf(`docs/${path}`)]);
+  await until(() => room.users.has(eveId));
+  const left: string[] = [];
+  room.on('user.left', ({ userId }) => left.push(userId));
+  // Nobody says anything; the room finds out.
+  await vi.waitUntil(() => left.length > 0, { timeout: 120_000, interval: 250 });
+  expect(left).toEqual([eveId]);
+  expect((await ada.call('getPresence', { params: { id } })).users.map(({ userId }) => userId)).not.toContain(eveId);
+  expect(room.status).toBe('online');
+  document.text.insert(0, 'still here ');
+  await until(() => document.state === 'saved');
+}, 180_000);

@@ -155,6 +155,11 @@ export class Channel {
     for (const peer of this.socketsOf(userId)) if (peer.state.target.kind === 'channel') this.send(peer, message);
   }
 
+  /** Wants a sign of life, if that is not on its way. [R24] */
+  ask(peer: Peer): void {
+    if (!peer.flow.isOpen) peer.send(probe(peer.flow.ask()));
+  }
+
   /** Returns how long it was. */
   send(peer: Peer, message: ServerMessage | RoomEvent): number {
     const frame = JSON.stringify(message);

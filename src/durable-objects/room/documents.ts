@@ -12,8 +12,9 @@ import type { IdleDocument, IdleDocuments } from './idle-documents.ts';
 import { LiveDocument } from './live-document.ts';
 import type { Peer } from './peer.ts';
 import { Problems } from './problems.ts';
-import { updateFrame } from './protocol.ts';
+import { syncStep1Frame, updateFrame } from './protocol.ts';
 import type { RoomStore } from './store.ts';
+import { StoredHistory } from './stored-history.ts';
 import type { StoredFile } from './tree-store.ts';
 import type { Turns } from './turns.ts';
 
@@ -91,6 +92,16 @@ export class Documents {
   async prepareLeave(peer: Peer, file: number): Promise<void> {
     const wanted = peer.state.awareness.length > 0 && this.#socketsOn(file).length > 1;
     if (wanted && this.#store.files.byId(file)?.isText) await this.#open(file);
+  }
+
+  /** Wants a sign of life of a socket on a document, which may not be in memory. [R24] */
+  ask(peer: Peer, file: number): void {
+    if (peer.flow.isOpen) return;
+    const live = this.#live.get(file);
+    const { log } = this.#store;
+    const vector = live?.vector() ?? log.vectorOf(file) ?? new StoredHistory(log.load(file), null).vector();
+    peer.flow.ask();
+    peer.send(syncStep1Frame(vector));
   }
 
   /** The last one out flushes the document, which may then leave memory. Idempotent. */

@@ -19,6 +19,11 @@ export class Flow {
     return this.#sent > limits.room.askAfter ? 'ask' : null;
   }
 
+  /** Whether a question was not answered yet. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** The number of a new question. */
   ask(): number {
     this.#asked += 1;

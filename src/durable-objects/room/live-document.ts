@@ -166,7 +166,8 @@ export class LiveDocument {
     return this.#history === null || this.#history.mayHave(type);
   }
 
-  #vector(): Uint8Array {
+  /** State vector of what it has. */
+  vector(): Uint8Array {
     return this.#history ? this.#history.vector() : Y.encodeStateVector(this.#doc);
   }
 
@@ -211,7 +212,7 @@ export class LiveDocument {
     if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
     if (!isNew) return;
     this.commit();
-    this.#deliver(peer, syncStep1Frame(this.#vector()));
+    this.#deliver(peer, syncStep1Frame(this.vector()));
     const states = [...this.awareness.getStates().keys()];
     if (states.length) this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
   }
@@ -230,7 +231,7 @@ export class LiveDocument {
 
   /** A sync step 1 is a question that every Yjs client answers. [R12] */
   #deliver(peer: Peer, frame: Uint8Array): void {
-    deliver(peer, frame, () => syncStep1Frame(this.#vector()));
+    deliver(peer, frame, () => syncStep1Frame(this.vector()));
   }
 
   /** One binary frame of a client. Throws on anything that is not the protocol, and on too much; the caller closes that socket. [R12] */

@@ -46,6 +46,8 @@ export interface PeerState {
   awareness: AwarenessEntry[];
   /** File that the user looks at, as last said on the channel. */
   path: string | null;
+  /** Milliseconds since the epoch: when it was last heard after it was asked whether it is there. Other signs of life are not kept over hibernation. */
+  heard?: number;
   /** Absent before the first word; a socket of an earlier release has none. */
   doing?: Doing;
 }
@@ -54,6 +56,10 @@ export interface PeerState {
 export interface Peer {
   readonly state: PeerState;
   readonly flow: Flow;
+  /** Milliseconds since the epoch, of its newest frame that this life of the room has heard; 0 for none. */
+  heardAt: number;
+  /** Milliseconds since the epoch, of the newest ping that was answered without the room; 0 for none. */
+  pingedAt(): number;
   /** Never throws; a socket that is gone drops the frame. */
   send(frame: Uint8Array | string): void;
   /** Ends the socket with the close code of an error. */

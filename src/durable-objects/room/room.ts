@@ -26,6 +26,7 @@ import type { Entry, Members } from './members.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
+import { Silence } from './silence.ts';
 import { RoomStore } from './store.ts';
 import { Talk } from './talk.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
@@ -122,6 +123,7 @@ export class Room {
   readonly #socketPaces = new Paces<Peer>(frames, frameBytes);
   /** Of a user, by the sockets that the channel holds. */
   readonly #userPaces = new Paces<ReadonlySet<Peer>>(frames * busySockets, frameBytes * busySockets);
+  readonly #silence: Silence;
   #socketsCheckedAt: number;
   #checking: Promise<void> | null = null;
 
@@ -182,8 +184,15 @@ export class Room {
       now: () => ports.now(),
       log: (event, fields) => ports.log(event, fields),
     });
+    this.#silence = new Silence({
+      now: ports.now,
+      schedule: ports.schedule,
+      everyone: () => this.channel.everyone(),
+      ask: (peer) => this.#ask(peer),
+    });
     // They hear of what is made good now.
     for (const peer of sleepers) this.channel.join(peer, false);
+    this.#silence.arrange();
     this.#documents.recover();
     // What the last life left behind does not depend on its alarm.
     const due = this.#store.nextDue();
@@ -494,6 +503,7 @@ export class Room {
   }
 
   presence(): Presence[] {
+    this.#silence.check();
     return this.channel.presence();
   }
 
@@ -540,6 +550,7 @@ export class Room {
 
   async join(peer: Peer): Promise<void> {
     this.channel.join(peer, true);
+    this.#silence.arrange();
     if (peer.state.target.kind === 'channel') return;
     try {
       await this.#documents.join(peer, peer.state.target.file);
@@ -561,6 +572,7 @@ export class Room {
    * promise: the platform keeps the event of each frame until its promise is there.
    */
   receive(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
+    peer.heardAt = this.#ports.now();
     const check = this.#recheckSockets();
     return check ? check.then(() => this.#hear(peer, frame)) : this.#hear(peer, frame);
   }
@@ -574,6 +586,17 @@ export class Room {
     }
     if (typeof frame === 'string') throw new Error('documents speak binary');
     return this.#documents.receive(peer, target.file, frame);
+  }
+
+  #ask(peer: Peer): void {
+    const { target } = peer.state;
+    try {
+      if (target.kind === 'channel') this.channel.ask(peer);
+      else this.#documents.ask(peer, target.file);
+    } catch (error) {
+      // It is asked in vain, and comes back to a document that can be read.
+      this.#ports.log('room.not_asked', { message: String(error) }, 'warn');
+    }
   }
 
   /** A line of the chat. What is refused is told to its sender; the socket stays. */
@@ -592,6 +615,7 @@ export class Room {
   /** Idempotent. The last one out of a document flushes it. [R4, R9] */
   async leave(peer: Peer): Promise<void> {
     this.#turns.forget(peer);
+    this.#silence.forget(peer);
     const { target } = peer.state;
     if (target.kind === 'channel') return this.channel.leave(peer);
     try {
@@ -611,6 +635,7 @@ export class Room {
     this.#documents.flushAll();
     this.#documents.forgetRevisions();
     this.#ports.idle.tidy(now);
+    this.#silence.check();
     // A store that is away must not hold up what needs another one.
     const failures: unknown[] = [];
     const attempt = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => void failures.push(error));

@@ -126,6 +126,9 @@ export class TestPeer implements Peer {
   readonly frames: (Uint8Array | string)[] = [];
   closed: ErrorCode | null = null;
   readonly flow = new Flow();
+  heardAt = 0;
+  /** When the platform last answered a ping of it; null: it pings all the time. */
+  pinged: number | null = null;
   /** What hibernation keeps. */
   attachment: PeerState;
   onSend: ((frame: Uint8Array | string) => void) | null = null;
@@ -156,8 +159,13 @@ export class TestPeer implements Peer {
     this.attachment = structuredClone(this.state);
   }
 
+  pingedAt(): number {
+    return this.pinged ?? Date.now();
+  }
+
   /** The socket as it is after a wake: nothing but the attachment. */
   hibernate(): void {
+    this.heardAt = 0;
     this.state = structuredClone(this.attachment);
   }
 
