@@ -283,6 +283,39 @@ describe('applyText', () => {
     );
   });
 
+  it('makes a large text what was asked for, whatever it was, with few spans where nothing is the same', () => {
+    const line = fc.constantFrom('const a = 1;\n', '😀 one\n', '😁 one\n', 'x'.repeat(900), '\n', '}\n');
+    const large = fc.array(fc.tuple(line, fc.nat(400)), { maxLength: 12 });
+    const textOf = (parts: readonly (readonly [string, number])[]) => parts.map(([one, n]) => one.repeat(n)).join('');
+    fc.assert(
+      fc.property(large, large, (before, after) => {
+        const text = new Y.Doc().getText('content');
+        text.insert(0, textOf(before));
+        applyText(text, textOf(after), 'me');
+        expect(text.toString()).toBe(textOf(after));
+      }),
+      { numRuns: 50 },
+    );
+    const other = new Y.Doc();
+    other.getText('content').insert(0, 'xy'.repeat(500_000));
+    // Two texts of a million characters: compared one by one they would take hours.
+    applyText(other.getText('content'), 'vw'.repeat(500_000), 'me');
+    expect(other.getText('content').toString()).toBe('vw'.repeat(500_000));
+    expect(Y.decodeUpdate(Y.encodeStateAsUpdate(other)).structs.length).toBeLessThan(5);
+  });
+
+  it('keeps the lines of a large text that stay, each where it is', () => {
+    const lines = Array.from({ length: 20_000 }, (_, n) => `line ${n} of a long file\n`);
+    const text = new Y.Doc().getText('content');
+    text.insert(0, lines.join(''));
+    const cursor = Y.createRelativePositionFromTypeIndex(text, lines.slice(0, 10_000).join('').length);
+    const next = lines.map((one, n) => (n === 5 || n === 19_990 ? `changed ${one}` : one));
+    applyText(text, next.join(''), 'rest');
+    expect(text.toString()).toBe(next.join(''));
+    const at = Y.createAbsolutePositionFromRelativePosition(cursor, text.doc as Y.Doc)?.index;
+    expect(at).toBe(next.slice(0, 10_000).join('').length);
+  });
+
   it('never cuts a surrogate pair: Yjs would replace both halves, here or where the update arrives', () => {
     // All share their first half, or their second half with that of another.
     const pairs = fc.string({
