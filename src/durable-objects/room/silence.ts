@@ -3,6 +3,9 @@ import type { Peer } from './peer.ts';
 
 const { channel, document, answer, pace } = limits.room.silence;
 
+/** A timer and the clock may disagree by so many milliseconds. */
+const early = 100;
+
 /** What it needs of the room. */
 export interface SilencePorts {
   now(): number;
@@ -63,7 +66,7 @@ export class Silence {
     const now = this.#ports.now();
     const gone = new Set<string>();
     for (const [peer, since] of [...this.#asked]) {
-      if (now - since < answer) continue;
+      if (now - since < answer - early) continue;
       this.#asked.delete(peer);
       const heard = heardAt(peer);
       if (heard >= since) {
