@@ -326,6 +326,8 @@ class Stage {
       doc,
       closed: null,
       flow: new Flow(),
+      heardAt: 0,
+      pingedAt: Date.now,
       state: {
         id: 'socket',
         user: { userId, username: userId, displayName: userId, color: '#000000' },
