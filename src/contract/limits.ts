@@ -275,8 +275,12 @@ export const limits = {
      * reading keeps the 95th percentile of 50 who type within 30 ms.
      */
     commitWindow: { base: 8, sockets: 3, max: 24 },
-    /** An edited document is written to the tree at the latest so long after the edit. */
+    /** An edited document is written to the tree so long after its first edit, or after its last one where somebody is typing in it. */
     flushAfter: 1 * second,
+    /** Nobody is, who has not edited for so long: people who type make some five edits a second. */
+    flushQuiet: 250,
+    /** Typed on in, it is written at the latest so long after its first edit: each time all of its text and its history is, which typing pays. */
+    flushLatest: 4 * second,
     /** `saved` acknowledgements are batched this long. */
     savedWindow: 100,
     /** Sockets go on so long after their last check when the database cannot be asked; then they end. */

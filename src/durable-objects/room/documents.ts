@@ -130,6 +130,19 @@ export class Documents {
     if (dirty.files().length === 0) this.#unflushed = 0;
   }
 
+  /** As `flushAll`, but for those in which somebody is typing at this moment. [R9] */
+  flushDue(): void {
+    this.commitAll();
+    const { dirty } = this.#store;
+    const now = this.#store.now();
+    for (const file of dirty.files()) {
+      const later = dirty.putOff(file, now);
+      if (later === null) this.#attempt(file, () => this.flush(file));
+      else this.#store.schedule(later);
+    }
+    if (dirty.files().length === 0) this.#unflushed = 0;
+  }
+
   /** After a crash, documents may be ahead of the tree: the log has what the flush did not reach. */
   recover(): void {
     const documents = this.#store.dirty.files().length;

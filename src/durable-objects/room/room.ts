@@ -632,7 +632,7 @@ export class Room {
   async tick(): Promise<void> {
     const now = this.#ports.now();
     const { sql } = this.#store;
-    this.#documents.flushAll();
+    this.#documents.flushDue();
     this.#documents.forgetRevisions();
     this.#ports.idle.tidy(now);
     this.#silence.check();

@@ -861,6 +861,32 @@ describe('[R9] Flush and recovery', () => {
     expect(world.sql.all('SELECT * FROM dirty')).toEqual([]);
   });
 
+  it('[R9] while somebody types on it is written now and then, and a second after the last edit', async () => {
+    const { flushAfter, flushLatest, flushQuiet } = limits.room;
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    const hash = () => world.sql.all<{ hash: string }>('SELECT hash FROM files')[0]?.hash;
+    const typeFor = async (ms: number): Promise<void> => {
+      for (const end = Date.now() + ms; Date.now() < end; ) {
+        client.type(0, 'x');
+        await world.pass(flushQuiet / 2);
+      }
+    };
+    await typeFor(flushLatest - flushQuiet);
+    expect(hash()).toBe(sha256(''));
+    await typeFor(2 * flushQuiet);
+    const flushed = world.room.events(0).events.filter(({ type }) => type === 'file.updated');
+    expect(flushed).toHaveLength(1);
+    await typeFor(flushLatest / 2);
+    expect(hash()).not.toBe(sha256(client.content));
+    await vi.advanceTimersByTimeAsync(flushAfter - flushQuiet / 2);
+    await world.alarm();
+    expect(hash()).not.toBe(sha256(client.content));
+    await world.pass(flushQuiet / 2 + commitWindow);
+    expect(hash()).toBe(sha256(client.content));
+    expect(world.sql.all('SELECT * FROM dirty')).toEqual([]);
+  });
+
   it('[R9] the last one out flushes', async () => {
     await write('a', '');
     const client = await world.client(ids.editor, 'a');
@@ -873,7 +899,7 @@ describe('[R9] Flush and recovery', () => {
     await write('a', '');
     const client = await world.client(ids.editor, 'a');
     client.type(0, 'typed');
-    await vi.advanceTimersByTimeAsync(commitWindow);
+    await vi.advanceTimersByTimeAsync(commitWindow + limits.room.flushQuiet);
     const before = world.sql.all('SELECT * FROM files');
     for (const statement of [
       /INSERT INTO contents/,
