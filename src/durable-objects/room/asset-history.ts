@@ -31,6 +31,13 @@ export interface Mark extends MarkedAssets {
 
 type Log = (event: string, fields: LogFields, level: 'warn') => void;
 
+/** The relational store did not mark the assets. */
+export class AssetsAway extends Error {
+  constructor(cause: unknown) {
+    super('the assets could not be marked', { cause });
+  }
+}
+
 interface RestoreRow {
   id: string;
   checkpoint: string;
@@ -59,23 +66,33 @@ export class AssetHistory {
     this.#log = log;
   }
 
-  /** Marks the assets while `work` makes the checkpoint, which takes the mark by `taken` or leaves it. */
+  /**
+   * Marks the assets while `work` makes the checkpoint, which takes the mark by `taken` or leaves it by `leave`. Throws
+   * `AssetsAway` where the relational store does not.
+   */
   async marking<T>(unless: number | null, work: (mark: Mark) => T | Promise<T>): Promise<T> {
     const id = newId();
-    const { sql } = this.#store;
-    sql.run('INSERT INTO asset_marks_pending (id, at) VALUES (?, ?)', id, this.#store.now());
+    this.#store.sql.run('INSERT INTO asset_marks_pending (id, at) VALUES (?, ?)', id, this.#store.now());
     this.#making.add(id);
     try {
       const marked = await this.#inTurn(() =>
         this.#assets.mark({ checkpointId: id, state: this.#nextState(), unless }),
-      );
+      ).catch((cause: unknown) => {
+        throw new AssetsAway(cause);
+      });
       if (!marked.isNew) this.taken(id);
       return await work({ ...marked, id });
+    } catch (error) {
+      this.leave();
+      throw error;
     } finally {
       this.#making.delete(id);
-      if (sql.all('SELECT 1 FROM asset_marks_pending WHERE id = ?', id).length)
-        this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
     }
+  }
+
+  /** Nobody takes a mark: the alarm forgets it. */
+  leave(): void {
+    this.#store.schedule(this.#store.now() + limits.checkpoint.retryDelay);
   }
 
   /** In the transaction in which there is a checkpoint of this id. */

@@ -86,7 +86,10 @@ export class Checkpoints {
     const { sql } = this.#store;
     return this.#store.transaction(() => {
       const earlier = this.answered(checkpoint);
-      if (earlier) return earlier;
+      if (earlier) {
+        this.#assets.leave();
+        return earlier;
+      }
       const id = mark?.id ?? newId();
       if (mark) this.#assets.taken(id);
       if (checkpoint.name !== undefined) this.#refuseNames();

@@ -8,7 +8,7 @@ import type { LogFields } from '../../core/log.ts';
 import { type MergeChange, mergeTrees } from '../../core/merge/merge-trees.ts';
 import { defaultMode, hashTree, sha256 } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
-import { AssetHistory, type AssetStore, type Mark } from './asset-history.ts';
+import { AssetHistory, type AssetStore, AssetsAway, type Mark } from './asset-history.ts';
 import { Checkpoints, type MergeBase, type NewCheckpoint, type StoredTree } from './checkpoints.ts';
 import type { Contents } from './contents.ts';
 import type { Landing, Operation } from './landing.ts';
@@ -115,6 +115,7 @@ export class History {
     const newest = repeatsNothing(order) ? this.checkpoints.newest() : null;
     if (newest?.treeHash === tree.treeHash && (!mark || this.checkpoints.assetState(newest.id) === mark.state)) {
       this.checkpoints.touch(newest.id, tree.seq);
+      if (mark?.isNew) this.#assets.leave();
       return newest;
     }
     if (mark && !mark.isNew) throw new Overtaken();
@@ -132,21 +133,17 @@ export class History {
   ): Promise<T> {
     const newest = repeatsNothing(order) ? this.checkpoints.newest() : null;
     const same = newest?.treeHash === treeHash ? this.checkpoints.assetState(newest.id) : null;
-    let hasMark = false;
-    const marked = (mark: Mark): T | Promise<T> => {
-      hasMark = true;
-      return work(mark);
-    };
     try {
       try {
-        return await this.#assets.marking(same, marked);
+        return await this.#assets.marking(same, work);
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
         return await this.#assets.marking(null, work);
       }
     } catch (error) {
-      if (hasMark || order.kind !== 'auto') throw error;
-      this.#ports.log('checkpoint.without_assets', { message: String(error) }, 'warn');
+      if (!(error instanceof AssetsAway)) throw error;
+      if (order.kind !== 'auto') throw error.cause;
+      this.#ports.log('checkpoint.without_assets', { message: String(error.cause) }, 'warn');
       return await work(null);
     }
   }
@@ -168,10 +165,11 @@ export class History {
     const promised = target.assetCount === null ? null : newId();
     if (promised) await this.#assets.check(id);
     const restored = await this.#untilCurrent(async () => {
-      const { before, checkpoint } = await this.#assets.marking(null, async (mark) => {
+      const message = `Before going back to ${target.name ?? target.createdAt}`;
+      const order = { kind: 'restore', message, by } as const;
+      const { before, checkpoint } = await this.#withAssets(order, '', async (mark) => {
         const tree = await this.snapshot();
-        const message = `Before going back to ${target.name ?? target.createdAt}`;
-        return { before: tree, checkpoint: this.checkpoints.add(tree, { kind: 'restore', message, by }, mark) };
+        return { before: tree, checkpoint: this.checkpoints.add(tree, order, mark) };
       });
       const operations = toTree(before.entries, entries);
       await this.#ports.land(by, (landing) => {

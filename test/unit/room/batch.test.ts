@@ -581,7 +581,9 @@ describe('A batch and a storage that fails', () => {
 
   it('at any of its statements: nothing is half-applied, on disk, in memory, or before anybody’s eyes', async () => {
     await prepare();
-    const before = { disk: world.dump(), contents: await world.contents(), events: world.room.events(0) };
+    // That a checkpoint is being made is written before it is: the alarm forgets what came of none.
+    const onDisk = () => ({ ...world.dump(), asset_marks_pending: [] });
+    const before = { disk: onDisk(), contents: await world.contents(), events: world.room.events(0) };
     const frames = world.clients.map(({ peer }) => peer.frames.length);
     let failures = 0;
     for (let nth = 1; ; nth += 1) {
@@ -595,7 +597,7 @@ describe('A batch and a storage that fails', () => {
       if (outcome === 'done') break;
       failures += 1;
       expect(outcome).toBe('Error: disk I/O error');
-      expect(world.dump(), `statement ${nth}`).toEqual(before.disk);
+      expect(onDisk(), `statement ${nth}`).toEqual(before.disk);
       expect(await world.contents()).toEqual(before.contents);
       expect(world.room.events(0)).toEqual(before.events);
       expect(world.clients.map(({ peer }) => [peer.frames.length, peer.closed])).toEqual(
