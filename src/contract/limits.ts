@@ -274,7 +274,7 @@ export const limits = {
      * `sockets` that are on it, since each commit is a frame for each of them; up to `max`, which beside storing, sending and
      * reading keeps the 95th percentile of 50 who type within 30 ms.
      */
-    commitWindow: { base: 8, sockets: 3, max: 24 },
+    commitWindow: { base: 8, sockets: 3, max: 22 },
     /** An edited document is written to the tree so long after its first edit, or after its last one where somebody is typing in it. */
     flushAfter: 1 * second,
     /** Nobody is, who has not edited for so long: people who type make some five edits a second. */

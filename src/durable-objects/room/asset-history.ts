@@ -48,7 +48,7 @@ interface RestoreRow {
 /**
  * Assets are in the relational store, checkpoints here. What a checkpoint names is kept there before the checkpoint is here, and
  * forgotten after it went; a restore brings the files back here, with a promise in the same transaction that the assets
- * follow. The alarm makes good what a crash came between. [R24]
+ * follow. The alarm makes good what a crash came between. [R25]
  */
 export class AssetHistory {
   readonly #store: RoomStore;

@@ -24,7 +24,7 @@ const away = (call: string) => (now: string) => {
   if (now === call) throw new Error('the database is away');
 };
 
-describe('[R24] The assets of a checkpoint', () => {
+describe('[R25] The assets of a checkpoint', () => {
   it('are named in the relational store first, and make a state another one', async () => {
     await write('a.ts', 'a');
     world.assets.current.set('hero.png', 'v1');
@@ -151,7 +151,7 @@ describe('A request for a checkpoint', () => {
   });
 });
 
-describe('[R24] A restore', () => {
+describe('[R25] A restore', () => {
   const prepare = async (into: World): Promise<Checkpoint> => {
     await write('a.ts', 'old', into);
     into.assets.current.set('hero.png', 'old');
