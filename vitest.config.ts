@@ -10,7 +10,7 @@ import { Sequencer } from './test/support/sequencer.ts';
 const patient = { poll: { timeout: 120_000 } };
 
 /** Tests that start whole systems take turns: the machine may have two cores, and others at work on them. */
-const oneAtATime = { fileParallelism: false, testTimeout: 600_000, hookTimeout: 600_000, expect: patient };
+const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 300_000, expect: patient };
 
 export default defineConfig({
   test: {
@@ -102,7 +102,7 @@ export default defineConfig({
           ...oneAtATime,
         },
       },
-      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...oneAtATime, testTimeout: 900_000 } },
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...oneAtATime, testTimeout: 420_000 } },
     ],
   },
 });
