@@ -215,6 +215,13 @@ export const limits = {
   },
 
   file: {
+    /**
+     * Work for comparing two texts character by character, in squares of how many two spans have together: two texts of 20,000 that
+     * have nothing in common take seconds, so many some 50 ms.
+     */
+    diffWork: 4000 ** 2,
+    /** Lines that may differ where lines are compared; beyond that the span between the first change and the last is one. */
+    diffLines: 1000,
     pathMax: 500,
     /** POSIX NAME_MAX of the file systems that an export is unpacked on. */
     segmentBytes: 255,
@@ -265,6 +272,8 @@ export const limits = {
 
   /** The project room. */
   room: {
+    /** No honest value of an update nests so deep (`scene.depth`), and Yjs reads values by recursion. */
+    valueDepth: 500,
     /** A ticket opens one socket, once, within a minute. */
     ticketTtl: 60 * second,
     /** A cached membership is trusted so long; a lost notice heals after it. */

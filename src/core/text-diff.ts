@@ -1,14 +1,9 @@
 import { diffArrays } from 'diff';
 import diff from 'fast-diff';
 import type * as Y from 'yjs';
+import { limits } from '../contract/limits.ts';
 
-/**
- * Work for comparing character by character, in squares of how many two spans have together: two texts of 20,000 that have nothing in common
- * take seconds, so many some 50 ms.
- */
-const closeWork = 4000 ** 2;
-/** Lines that may differ where lines are compared; beyond that the span between the first change and the last is one. */
-const linesMax = 1000;
+const { diffWork, diffLines } = limits.file;
 
 type Span = readonly [operation: -1 | 0 | 1, text: string];
 
@@ -35,7 +30,7 @@ const linesOf = (text: string): string[] => (text === '' ? [] : text.split(/(?<=
 
 /** Compares spans character by character as long as that is cheap, and then replaces them whole. */
 class Closely {
-  #left = closeWork;
+  #left: number = diffWork;
 
   /** Whether these can be compared. */
   take(before: string, after: string): boolean {
@@ -63,7 +58,7 @@ function spansBetween(current: string, next: string): readonly Span[] {
   const start: Span = [diff.EQUAL, current.slice(0, head)];
   if (closely.take(before, after)) return [start, ...diff(before, after)];
   const middle: Span[] = [start];
-  const changes = diffArrays(linesOf(before), linesOf(after), { maxEditLength: linesMax });
+  const changes = diffArrays(linesOf(before), linesOf(after), { maxEditLength: diffLines });
   if (!changes) middle.push(...closely.spans(before, after));
   else {
     let [removed, added] = ['', ''];

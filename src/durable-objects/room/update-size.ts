@@ -22,9 +22,6 @@ const costs = {
   value: 1 / 16,
 } as const;
 
-/** No honest value nests so deep (`limits.scene.depth`), and Yjs reads values by recursion. */
-const depthMax = 500;
-
 /** What an update holds, counted without making anything of it. */
 export interface UpdateSize {
   /** Items, GC and skip structs. */
@@ -179,7 +176,7 @@ class UpdateReader {
   }
 
   #readValue(depth: number): void {
-    if (depth > depthMax) throw new Error('a value that nests too deep');
+    if (depth > limits.room.valueDepth) throw new Error('a value that nests too deep');
     const decoder = this.#decoder;
     const kind = decoding.readUint8(decoder);
     this.#count(kind === 117 || kind === 118 || kind === 119 ? costs.container : costs.value);
