@@ -141,6 +141,8 @@ document.querySelector('#said').textContent = '${text}';
     await page.setViewportSize({ width: 800, height: 700 });
     await picture(page, 'preview-packages-800');
     await page.setViewportSize({ width: 1280, height: 800 });
+    // The dock comes back with the room, a moment later: what is not shown takes no focus.
+    await page.getByTestId('preview-build').waitFor();
     await page.getByTestId('preview-build').focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => shown(page).innerText()).toBe('drawn by PixiJS');
