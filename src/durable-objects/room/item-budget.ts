@@ -25,7 +25,7 @@ export class ItemBudget {
     this.#structs = null;
   }
 
-  /** Whether the document may have an update in addition; one that adds nothing it always may. It is counted from then on. */
+  /** Whether the document may have an update in addition; one that makes no struct more it always may. It is counted from then on. */
   take(update: Uint8Array, { structs, extras, ranges }: UpdateSize): boolean {
     const doc = this.#doc();
     const most = perStruct * structs + perRange * ranges;

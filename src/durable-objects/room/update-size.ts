@@ -322,7 +322,7 @@ export function structsAddedBy(doc: Y.Doc, update: Uint8Array, max: number): num
       const state = Y.getState(doc.store, client);
       if (clock + length > state) cuts.add(client, Math.max(clock, state), 'struct');
     },
-    // That of a struct which is there already has its cut.
+    // Also of a struct which is there already: Yjs cuts before it looks whether it is, and joins again what it cut.
     reference: (_client, _clock, to, ofClient, ofClock) => {
       if (to !== 'parent') cuts.add(ofClient, to === 'origin' ? ofClock + 1 : ofClock, 'reference');
     },
