@@ -1,20 +1,13 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
-import { dyingEverywhere, ids, World } from '../support/room-world.ts';
+import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
+import { dyingEverywhere, ids } from '../support/room-world.ts';
 
-let world: World;
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest();
 
 const keep = (name?: string) =>
   world.room.history.checkpoint({ kind: 'manual', name, by: ids.owner, requestId: 'request-1' });
-const write = (path: string, text: string) => world.room.write(path, { text }, ids.owner);
 
 /** What the room's log says that the activity must tell of. */
 function told(): string[] {
@@ -109,7 +102,7 @@ describe('[R21] The activity', () => {
     let id = '';
     const steps = await dyingEverywhere(
       async () => {
-        world = new World();
+        newWorld();
         await write('a', 'old');
         ({ id } = await keep());
         await write('a', 'new');
@@ -128,7 +121,7 @@ describe('[R21] The activity', () => {
   it('is whole and without repeats wherever the room died on the way to the database', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(death, { minLength: 1, maxLength: 6 }), async (deaths) => {
-        world = new World();
+        newWorld();
         await write('a', 'old');
         for (const when of deaths) {
           const { id } = await keep();

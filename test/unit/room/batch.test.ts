@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
@@ -6,17 +6,10 @@ import { etag } from '../../../src/core/etag.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { BatchStep } from '../../../src/durable-objects/room/landing.ts';
 import { replay } from '../../support/replay.ts';
-import { codeOf, dyingEverywhere, ids, World } from '../support/room-world.ts';
+import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
+import { codeOf, dyingEverywhere, ids, type World } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest();
 
 const put = (path: string, text: string, ifMatch?: string): BatchStep => ({
   op: 'put',
@@ -31,7 +24,6 @@ const move = (from: string, to: string): BatchStep => ({ op: 'move', from, to })
 const copy = (from: string, to: string): BatchStep => ({ op: 'copy', from, to });
 
 const run = (operations: readonly BatchStep[], message?: string) => world.room.batch(operations, ids.owner, message);
-const write = (path: string, text: string) => world.room.write(path, { text }, ids.owner);
 
 async function writeAll(files: Record<string, string>): Promise<void> {
   for (const [path, text] of Object.entries(files)) await write(path, text);
@@ -569,7 +561,7 @@ describe('A batch and a storage that fails', () => {
   const open = ['open', 'doomed', 'becomes bytes'] as const;
 
   async function prepare(): Promise<World> {
-    world = new World();
+    newWorld();
     await writeAll({ open: 'open', doomed: 'doomed', 'becomes bytes': 'text', plain: 'plain', 'dir/x': 'x' });
     world.room.uploaded({ hash: sha256('bytes'), size: 5, isText: false });
     for (const path of open) (await world.client(ids.editor, path)).type(0, '>');

@@ -1,22 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Checkpoint, CheckpointKind } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { codeOf, ids, World } from '../support/room-world.ts';
+import { list } from '../support/history-setup.ts';
+import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
+import { codeOf, ids, type World } from '../support/room-world.ts';
 
-let world: World;
+worldPerTest();
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-const write = (path: string, text: string, into = world) => into.room.write(path, { text }, ids.owner);
 const keep = (kind: CheckpointKind = 'manual', into = world): Promise<Checkpoint> =>
   into.room.history.checkpoint({ kind, by: ids.owner });
-const list = (): Checkpoint[] => world.room.history.checkpoints.list({ limit: 200 }).checkpoints;
 const marks = (): string[] => [...world.assets.marks.keys()].sort();
 const waiting = (): number =>
   world.sql.all('SELECT at FROM asset_marks_pending UNION ALL SELECT at FROM asset_restores').length;
@@ -153,10 +145,10 @@ describe('A request for a checkpoint', () => {
 
 describe('[R25] A restore', () => {
   const prepare = async (into: World): Promise<Checkpoint> => {
-    await write('a.ts', 'old', into);
+    await write('a.ts', 'old', {}, into);
     into.assets.current.set('hero.png', 'old');
     const checkpoint = await keep('manual', into);
-    await write('a.ts', 'new', into);
+    await write('a.ts', 'new', {}, into);
     into.assets.current.set('hero.png', 'new');
     return checkpoint;
   };
@@ -205,7 +197,7 @@ describe('[R25] A restore', () => {
   it('fault: the process dies at any call to the database: then both are as before, or both as then, and it is done once', async () => {
     const seen = new Set<string>();
     for (let step = 1; ; step += 1) {
-      world = new World();
+      newWorld();
       const { id } = await prepare(world);
       let calls = 0;
       const death = Promise.withResolvers<'died'>();

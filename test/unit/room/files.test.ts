@@ -1,20 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
-import { codeOf, ids, World } from '../support/room-world.ts';
+import { world, worldPerTest, write } from '../support/room-setup.ts';
+import { codeOf, ids } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-const write = (path: string, text: string, options = {}) => world.room.write(path, { text }, ids.owner, options);
+worldPerTest();
 
 describe('adopt', () => {
   it('takes over the tree of a template without reading a byte of it', async () => {

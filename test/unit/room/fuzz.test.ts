@@ -1,16 +1,12 @@
 import fc from 'fast-check';
 import * as encoding from 'lib0/encoding';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
+import { stillTime } from '../support/room-setup.ts';
 import { awarenessOf, awarenessPayload, frameOf, ids, step1, step2, updateOf, World } from '../support/room-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stillTime();
 
 const made = (change: (doc: Y.Doc) => void): Uint8Array => {
   const doc = new Y.Doc();

@@ -1,19 +1,15 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KilnError } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
 import type { BatchStep } from '../../../src/durable-objects/room/landing.ts';
 import { replay } from '../../support/replay.ts';
+import { stillTime } from '../support/room-setup.ts';
 import { ids, type TestClient, World } from '../support/room-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stillTime();
 
 /** A project that left from another one when both were empty, and works in files that the other one does not make. */
 class Fork {

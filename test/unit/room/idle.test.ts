@@ -1,23 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import { IdleDocuments } from '../../../src/durable-objects/room/idle-documents.ts';
+import { world, worldPerTest, write } from '../support/room-setup.ts';
 import { ids, step1, type TestClient, World } from '../support/room-world.ts';
 
 const { count, bytes, ttl } = limits.room.idleDocuments;
-let world: World;
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-const write = (path: string, text: string, at = world) => at.room.write(path, { text }, ids.owner);
+worldPerTest();
 
 /** Somebody opens the document, types and goes. */
 async function visit(path: string, typed = '', at = world): Promise<TestClient> {
@@ -169,7 +160,7 @@ describe('[R4] The budget of an isolate', () => {
     await write('first', 'a');
     await visit('first');
     for (let n = 0; n < count; n += 1) {
-      await write(`${n}`, 'x', other);
+      await write(`${n}`, 'x', {}, other);
       await visit(`${n}`, '', other);
     }
     expect(world.idle.count).toBe(count);
@@ -218,7 +209,7 @@ describe('[R4] The budget of an isolate', () => {
   it('[R4] is one of time: after that the next one who comes to any room, or the alarm, lets go of it', async () => {
     const other = new World(undefined, world.idle);
     await write('a', 'a');
-    await write('b', 'b', other);
+    await write('b', 'b', {}, other);
     await visit('a');
     await vi.advanceTimersByTimeAsync(ttl / 2);
     await visit('b', '', other);

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import * as encoding from 'lib0/encoding';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { extrasIn, sizeOfUpdate, structsAddedBy, structsIn } from '../../../src/durable-objects/room/update-size.ts';
-import { frameOf, ids, step2, updateOf, World } from '../support/room-world.ts';
+import { world, worldPerTest, write } from '../support/room-setup.ts';
+import { frameOf, ids, step2, updateOf } from '../support/room-world.ts';
 
 const { documentItems, vectorBytes } = limits.room;
 
@@ -171,17 +172,7 @@ function letters(count: number): Y.Doc {
 }
 
 describe('[R3] A document of many items', () => {
-  let world: World;
-
-  beforeEach(async () => {
-    vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-    world = new World();
-    await world.room.write('a', { text: 'text' }, ids.owner);
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-    vi.restoreAllMocks();
-  });
+  worldPerTest({ a: 'text' });
 
   it.each([
     ['structs', tinyStructs(1_000_000)],
@@ -254,9 +245,9 @@ describe('[R3] A document of many items', () => {
     const writer = await world.client(ids.owner, 'a');
     await world.send(writer.peer, step2(Y.encodeStateAsUpdate(letters(documentItems - 10))));
     await world.settle();
-    await world.room.write('a', { text: 'x'.repeat(limits.file.textMax) }, ids.owner);
+    await write('a', 'x'.repeat(limits.file.textMax));
     expect((await world.text('a'))?.length).toBe(limits.file.textMax);
-    await world.room.write('b', { text: 'xy'.repeat(limits.file.textMax / 2) }, ids.owner);
+    await write('b', 'xy'.repeat(limits.file.textMax / 2));
     const opened = await world.client(ids.editor, 'b');
     opened.type(0, '');
     opened.text.delete(0, 10);

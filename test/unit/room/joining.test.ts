@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { StoredHistory } from '../../../src/durable-objects/room/stored-history.ts';
-import { awarenessOf, awarenessPayload, ids, step1, type TestClient, World } from '../support/room-world.ts';
+import { world, worldPerTest, write } from '../support/room-setup.ts';
+import { awarenessOf, awarenessPayload, ids, step1, type TestClient } from '../support/room-world.ts';
 
 /** What people do: who, where (of 1,000), and characters to add, or as a negative number to delete. */
 const edits = fc.array(fc.tuple(fc.nat(2), fc.nat(999), fc.integer({ min: -6, max: 6 })), { maxLength: 40 });
@@ -78,20 +79,12 @@ describe('[R4] A history as it is stored', () => {
 });
 
 describe('[R4] A document that is not in memory', () => {
-  let world: World;
   let made: ReturnType<typeof vi.spyOn>;
 
+  worldPerTest();
   beforeEach(() => {
-    vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-    world = new World();
     made = vi.spyOn(StoredHistory.prototype, 'apply');
   });
-  afterEach(() => {
-    vi.useRealTimers();
-    vi.restoreAllMocks();
-  });
-
-  const write = (path: string, text: string) => world.room.write(path, { text }, ids.owner);
 
   /** A text with a history that nobody has open, and that is in no memory. */
   async function stored(path = 'a'): Promise<TestClient> {

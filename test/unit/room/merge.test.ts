@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import type { MergeAnswer } from '../../../src/contract/merge.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
 import type { MergeOrder } from '../../../src/durable-objects/room/history.ts';
 import { replay } from '../../support/replay.ts';
+import { stillTime } from '../support/room-setup.ts';
 import { codeOf, dyingEverywhere, ids, type TestClient, World } from '../support/room-world.ts';
 
 /** Two projects: one left from the other. */
@@ -12,12 +13,7 @@ let home: World;
 let fork: World;
 const idOf = (world: World): string => (world === fork ? ids.editor : ids.viewer);
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stillTime();
 
 const write = (world: World, path: string, text: string) => world.room.write(path, { text }, ids.owner);
 const remove = (world: World, path: string) => world.room.delete(path, ids.owner);

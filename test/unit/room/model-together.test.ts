@@ -1,17 +1,13 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import type { HeardMessage } from '../../../src/contract/room.ts';
 import { etag } from '../../../src/core/etag.ts';
+import { stillTime } from '../support/room-setup.ts';
 import { codeOf, ids, type TestClient, type TestPeer, World } from '../support/room-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stillTime();
 
 const scenePath = 'level.scene.json';
 const commentsMax = 12;

@@ -1,15 +1,11 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
+import { stillTime } from '../support/room-setup.ts';
 import { ids, type TestClient, World } from '../support/room-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stillTime();
 
 const paths = ['a', 'b', 'dir/c'] as const;
 const path = fc.constantFrom(...paths);

@@ -1,17 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
-import { awarenessOf, awarenessPayload, ids, step2, World } from '../support/room-world.ts';
+import { world, worldPerTest } from '../support/room-setup.ts';
+import { awarenessOf, awarenessPayload, ids, step2 } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-  await world.room.write('a', { text: 'text' }, ids.owner);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest({ a: 'text' });
 
 const say = (frame: object): string => JSON.stringify(frame);
 const pass = (ms: number = limits.presence.window) => vi.advanceTimersByTimeAsync(ms);

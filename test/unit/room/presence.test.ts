@@ -1,19 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { colorOf } from '../../../src/contract/color.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { Members } from '../../../src/durable-objects/room/members.ts';
-import { awarenessOf, awarenessPayload, codeOf, ids, type TestClient, TestPeer, World } from '../support/room-world.ts';
+import { world, worldPerTest } from '../support/room-setup.ts';
+import { awarenessOf, awarenessPayload, codeOf, ids, type TestClient, TestPeer } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-  await world.room.write('a', { text: 'text' }, ids.owner);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest({ a: 'text' });
 
 /** What a client knows of the others. */
 const others = (client: TestClient): unknown[] =>

@@ -1,21 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { sha256 } from '../../../src/core/tree.ts';
-import { ids, type TestClient, World } from '../support/room-world.ts';
+import { newWorld, world, worldPerTest } from '../support/room-setup.ts';
+import { ids, type TestClient } from '../support/room-world.ts';
 
-let world: World;
 const path = 'level.scene.json';
 
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-  await world.room.write(path, { text: '{"nodes":{"a":{"parent":null,"hp":1},"b":{"parent":null}}}' }, ids.owner);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest({ [path]: '{"nodes":{"a":{"parent":null,"hp":1},"b":{"parent":null}}}' });
 
 const root = (client: TestClient): Y.Map<unknown> => client.doc.getMap('root');
 const node = (client: TestClient, id: string): Y.Map<unknown> =>
@@ -224,7 +217,7 @@ describe('[R22] A scene in a room', () => {
       [10_000, 'quota_exceeded'],
       [200_000, null],
     ] as const) {
-      world = new World();
+      newWorld();
       world.room.adopt(
         [
           { path: 'big.bin', hash: sha256('big'), size: max - left - written.length, mode: 0o644, isText: false },

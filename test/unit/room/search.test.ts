@@ -1,20 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import type { SearchQuery, SearchResults } from '../../../src/contract/search.ts';
 import { finderOf } from '../../../src/core/search.ts';
-import { codeOf, ids, World } from '../support/room-world.ts';
+import { world, worldPerTest, write } from '../support/room-setup.ts';
+import { codeOf, ids } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-const write = (path: string, text: string) => world.room.write(path, { text }, ids.owner);
+worldPerTest();
 
 const begin = (query: Partial<SearchQuery> & { q: string }, by: string = ids.viewer): Promise<SearchResults> => {
   const results = world.room.search({ regex: false, case: false, ...query }, by);

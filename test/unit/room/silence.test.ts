@@ -1,19 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
-import { ids, type TestPeer, World } from '../support/room-world.ts';
+import { world, worldPerTest } from '../support/room-setup.ts';
+import { ids, type TestPeer } from '../support/room-world.ts';
 
 const { channel, document, answer, pace } = limits.room.silence;
 const second = 1000;
-let world: World;
 
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-  await world.room.write('a', { text: 'text' }, ids.owner);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest({ a: 'text' });
 
 /** Time passes second by second; alarms ring when they should, and clients answer what reached them. */
 async function live(ms: number, each: (second: number) => Promise<void> | void = () => undefined): Promise<void> {

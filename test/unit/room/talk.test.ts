@@ -1,19 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import type { Comment, CreateComment } from '../../../src/contract/comments.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { world, worldPerTest } from '../support/room-setup.ts';
 import { codeOf, ids, personOf, World } from '../support/room-world.ts';
 
-let world: World;
-
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-  await world.room.write('a.txt', { text: 'one two three\n' }, ids.owner);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest({ 'a.txt': 'one two three\n' });
 
 const say = (frame: object): string => JSON.stringify(frame);
 const page = { limit: 50 };

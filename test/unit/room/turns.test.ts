@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
-import { ids, step1, type TestPeer, World } from '../support/room-world.ts';
+import { world, worldPerTest } from '../support/room-setup.ts';
+import { ids, step1, type TestPeer } from '../support/room-world.ts';
 
 const { burst, perSecond, least } = limits.room.answers;
 /** More of one socket in a second ends it. */
 const most = limits.room.questionsPerSecond;
-let world: World;
 
-beforeEach(async () => {
-  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) });
-  world = new World();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+worldPerTest();
 
 const size = 500_000;
 /** Somebody who has something that nobody else has: the answer is all that there is. */
