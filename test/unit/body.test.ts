@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
 import { bodyOf, declaredLength, readBytes, smallOrStream } from '../../src/worker/http/body.ts';
-import { codeOf } from './support/room-world.ts';
+import { codeOf } from './support/code-of.ts';
 
 const { window, bytes } = limits.http.bodyPace;
 

@@ -6,8 +6,9 @@ import { etag } from '../../../src/core/etag.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import type { BatchStep } from '../../../src/durable-objects/room/landing.ts';
 import { replay } from '../../support/replay.ts';
+import { codeOf } from '../support/code-of.ts';
 import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, dyingEverywhere, ids, type World } from '../support/room-world.ts';
+import { dyingEverywhere, ids, type World } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint, CheckpointKind } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { codeOf } from '../support/code-of.ts';
 import { list } from '../support/history-setup.ts';
 import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids, type World } from '../support/room-world.ts';
+import { ids, type World } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -2,9 +2,10 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Checkpoint, CheckpointKind } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { amid, day, filesOf, keep, list, live, minute, remove, treeHash } from '../support/history-setup.ts';
 import { world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids } from '../support/room-world.ts';
+import { ids } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -3,9 +3,10 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Checkpoint, CheckpointKind } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { day, filesOf, keep, list, live, minute, remove, restore, treeHash } from '../support/history-setup.ts';
 import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, dyingEverywhere, ids } from '../support/room-world.ts';
+import { dyingEverywhere, ids } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { commitWindow, logRows, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids, type TestClient, updateOf, World } from '../support/room-world.ts';
+import { ids, type TestClient, updateOf, World } from '../support/room-world.ts';
 
 worldPerTest();
 

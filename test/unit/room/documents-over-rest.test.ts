@@ -3,8 +3,9 @@ import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids, TestClient } from '../support/room-world.ts';
+import { ids, TestClient } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -1,8 +1,9 @@
 import * as encoding from 'lib0/encoding';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
+import { codeOf } from '../support/code-of.ts';
 import { commitWindow, logRows, world, worldPerTest, write } from '../support/room-setup.ts';
-import { awarenessPayload, codeOf, frameOf, ids, step1, step2, updateOf } from '../support/room-world.ts';
+import { awarenessPayload, frameOf, ids, step1, step2, updateOf } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../../../src/core/tree.ts';
 import { commitWindowFor } from '../../../src/durable-objects/room/live-document.ts';
+import { codeOf } from '../support/code-of.ts';
 import { commitWindow, logRows, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids, step1, TestClient } from '../support/room-world.ts';
+import { ids, step1, TestClient } from '../support/room-world.ts';
 
 worldPerTest();
 

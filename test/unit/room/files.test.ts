@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids } from '../support/room-world.ts';
+import { ids } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
+import { codeOf } from '../support/code-of.ts';
 import { filesOf, live, minute, remove, treeHash } from '../support/history-setup.ts';
 import { world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids, World } from '../support/room-world.ts';
+import { ids, World } from '../support/room-world.ts';
 
 worldPerTest();
 

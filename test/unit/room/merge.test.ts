@@ -5,8 +5,9 @@ import type { MergeAnswer } from '../../../src/contract/merge.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
 import type { MergeOrder } from '../../../src/durable-objects/room/history.ts';
 import { replay } from '../../support/replay.ts';
+import { codeOf } from '../support/code-of.ts';
 import { stillTime } from '../support/room-setup.ts';
-import { codeOf, dyingEverywhere, ids, type TestClient, World } from '../support/room-world.ts';
+import { dyingEverywhere, ids, type TestClient, World } from '../support/room-world.ts';
 
 /** Two projects: one left from the other. */
 let home: World;

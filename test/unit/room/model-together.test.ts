@@ -4,8 +4,9 @@ import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import type { HeardMessage } from '../../../src/contract/room.ts';
 import { etag } from '../../../src/core/etag.ts';
+import { codeOf } from '../support/code-of.ts';
 import { stillTime } from '../support/room-setup.ts';
-import { codeOf, ids, type TestClient, type TestPeer, World } from '../support/room-world.ts';
+import { ids, type TestClient, type TestPeer, World } from '../support/room-world.ts';
 
 stillTime();
 

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { colorOf } from '../../../src/contract/color.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { Members } from '../../../src/durable-objects/room/members.ts';
+import { codeOf } from '../support/code-of.ts';
 import { world, worldPerTest } from '../support/room-setup.ts';
-import { awarenessOf, awarenessPayload, codeOf, ids, type TestClient, TestPeer } from '../support/room-world.ts';
+import { awarenessOf, awarenessPayload, ids, type TestClient, TestPeer } from '../support/room-world.ts';
 
 worldPerTest({ a: 'text' });
 

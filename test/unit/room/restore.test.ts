@@ -3,9 +3,10 @@ import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
 import { hashTree, sha256 } from '../../../src/core/tree.ts';
 import { replay } from '../../support/replay.ts';
+import { codeOf } from '../support/code-of.ts';
 import { amid, filesOf, keep, list, live, minute, remove, restore, treeHash } from '../support/history-setup.ts';
 import { newWorld, world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, dyingEverywhere, ids } from '../support/room-world.ts';
+import { dyingEverywhere, ids } from '../support/room-world.ts';
 
 worldPerTest();
 

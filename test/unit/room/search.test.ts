@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { limits } from '../../../src/contract/limits.ts';
 import type { SearchQuery, SearchResults } from '../../../src/contract/search.ts';
 import { finderOf } from '../../../src/core/search.ts';
+import { codeOf } from '../support/code-of.ts';
 import { world, worldPerTest, write } from '../support/room-setup.ts';
-import { codeOf, ids } from '../support/room-world.ts';
+import { ids } from '../support/room-world.ts';
 
 worldPerTest();
 

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import type { Comment, CreateComment } from '../../../src/contract/comments.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { codeOf } from '../support/code-of.ts';
 import { world, worldPerTest } from '../support/room-setup.ts';
-import { codeOf, ids, personOf, World } from '../support/room-world.ts';
+import { ids, personOf, World } from '../support/room-world.ts';
 
 worldPerTest({ 'a.txt': 'one two three\n' });
 
