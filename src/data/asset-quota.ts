@@ -34,6 +34,14 @@ export const fits = (projectId: string, bytes: number, upload = ''): SQL =>
 export const hasPlace = (projectId: string, count = 1): SQL =>
   sql`(SELECT COUNT(*) FROM assets WHERE assets.project_id = ${projectId}) <= ${perProject - count}`;
 
+/** The same, for assets of these names: those that there are need none. `folds`: as `foldName` writes them. */
+export const hasPlaceFor = (projectId: string, folds: readonly string[]): SQL =>
+  sql`(SELECT COUNT(*) FROM assets WHERE assets.project_id = ${projectId}
+    AND assets.name_fold NOT IN (${sql.join(
+      folds.map((fold) => sql`${fold}`),
+      sql`, `,
+    )})) <= ${perProject - folds.length}`;
+
 /** Holds the owner of a project until the batch ends. */
 export const takeOwner = (orm: Orm, projectId: string) =>
   orm.run(sql`UPDATE users SET id = id WHERE id = (SELECT owner_id FROM projects WHERE id = ${projectId})`);

@@ -5,11 +5,22 @@ import { newId } from '../contract/ids.ts';
 import { limits } from '../contract/limits.ts';
 import { foldName } from '../core/asset-types.ts';
 import { isMarked } from './asset-marks.ts';
-import { assetQuota, fits, hasPlace, leftOf, overQuota, recount, takeOwner, tooManyAssets } from './asset-quota.ts';
+import {
+  assetQuota,
+  fits,
+  hasPlace,
+  hasPlaceFor,
+  leftOf,
+  overQuota,
+  recount,
+  takeOwner,
+  tooManyAssets,
+} from './asset-quota.ts';
 import { type Actor, auditRow, decide, decided } from './audit.ts';
 import { has } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
+import { isToDo, noteStep, type Step, stepDone, takeKeys } from './idempotency.ts';
 import { doneWith, isRunning, runningOptimization } from './optimizations.ts';
 import { takeProject } from './projects.ts';
 import { assets, assetVersions, optimizations, projects, uploads } from './schema/sqlite.ts';
@@ -41,6 +52,8 @@ interface AddedBy {
   readonly replaces?: AssetRow;
   /** The attempt of a runner that made it, which must still be running and ends by it. */
   readonly optimization?: { readonly id: string; readonly attempt: number; readonly savedBytes: number };
+  /** The part of its request that this is. */
+  readonly step?: Step;
 }
 
 const adoptRows = 500;
@@ -79,11 +92,18 @@ const isUnfinished = (orm: Orm, uploadId: string): SQL =>
 const isOpen = (orm: Orm, projectId: string): SQL =>
   has(orm, projects, and(eq(projects.id, projectId), eq(projects.state, 'ready'), isNull(projects.deletedAt)));
 
+/** A version that is to be stored, under the name of its asset. */
+export interface NewVersion {
+  readonly name: string;
+  readonly content: AssetContent;
+}
+
 /**
  * Stores a version: the first of a new asset, or the next of the one that has the name, which comes out of
  * the trash by it. Throws `quota_exceeded`, also for requests that race. `upload` is what brought the bytes.
  * `replaces` is made of the asset as it was: it takes the name, and nothing is stored where another has that (`path_conflict`) or
  * there is a newer version by now (`conflict`); `optimization` is the attempt that made it, and must still run (`conflict`).
+ * A `step` that is done already answers what was stored then, and throws as `stepDone` does.
  */
 export async function addAssetVersion(
   db: Database,
@@ -91,71 +111,171 @@ export async function addAssetVersion(
   name: string,
   content: AssetContent,
   actor: Actor & { actorId: string },
-  { upload = '', replaces, optimization }: AddedBy = {},
+  added: AddedBy = {},
 ): Promise<AssetAt> {
-  const { now, actorId } = actor;
-  const entry = auditRow({
-    ...actor,
-    projectId,
-    action: 'asset.uploaded',
-    data: { name, type: content.type, size: content.size },
-  });
-  const metadata = JSON.stringify(content.metadata);
-  const here = sql`project_id = ${projectId} AND name_fold = ${foldName(name)}`;
-  const current = sql`SELECT version FROM assets WHERE ${here}`;
-  const [, , made] = await db.batch('assets.addVersion', (orm) => [
-    takeProject(orm, projectId),
-    takeOwner(orm, projectId),
-    decide(
-      orm,
-      entry,
-      and(
-        isOpen(orm, projectId),
-        fits(projectId, content.size, upload),
-        upload === '' ? undefined : isUnfinished(orm, upload),
-        optimization && isRunning(orm, optimization.id, optimization.attempt),
-        or(has(orm, assets, named(projectId, name)), hasPlace(projectId), replaces && sql`1 = 1`),
-        replaces && and(has(orm, assets, asItWas(replaces)), sql`NOT ${has(orm, assets, takenBy(replaces, name))}`),
+  const [at] = await addAssetVersions(db, projectId, [{ name, content }], actor, added);
+  if (!at) throw new Error('one version gives one');
+  return at;
+}
+
+/** The same for several assets: all of them, or none. What else is decided by it is decided with the first. */
+export async function addAssetVersions(
+  db: Database,
+  projectId: string,
+  versions: readonly [NewVersion, ...NewVersion[]],
+  actor: Actor & { actorId: string },
+  { upload = '', replaces, optimization, step = { keys: [], name: '' } }: AddedBy = {},
+): Promise<AssetAt[]> {
+  const { now } = actor;
+  const [{ name, content }] = versions;
+  const size = versions.reduce((sum, one) => sum + one.content.size, 0);
+  const audited = versions.map((one) => ({
+    ...one,
+    entry: auditRow({
+      ...actor,
+      projectId,
+      action: 'asset.uploaded',
+      data: { name: one.name, type: one.content.type, size: one.content.size },
+    }),
+  }));
+  const [{ entry }, ...others] = audited as [(typeof audited)[0], ...typeof audited];
+  const folds = versions.map((one) => foldName(one.name));
+  const [, , , made] = await db.batch('assets.addVersion', (orm) => {
+    const stored = decided(orm, entry);
+    return [
+      takeProject(orm, projectId),
+      takeOwner(orm, projectId),
+      takeKeys(orm, step.keys),
+      decide(
+        orm,
+        entry,
+        and(
+          isToDo(orm, step),
+          isOpen(orm, projectId),
+          fits(projectId, size, upload),
+          upload === '' ? undefined : isUnfinished(orm, upload),
+          optimization && isRunning(orm, optimization.id, optimization.attempt),
+          or(hasPlaceFor(projectId, folds), replaces && sql`1 = 1`),
+          replaces && and(has(orm, assets, asItWas(replaces)), sql`NOT ${has(orm, assets, takenBy(replaces, name))}`),
+        ),
       ),
-    ),
-    orm
-      .update(assets)
-      .set({ nameFold: foldName(name) })
-      .where(and(eq(assets.id, replaces?.id ?? ''), decided(orm, entry))),
+      orm
+        .update(assets)
+        .set({ nameFold: foldName(name) })
+        .where(and(eq(assets.id, replaces?.id ?? ''), stored)),
+      ...others.map((other) => decide(orm, other.entry, stored)),
+      ...versions.flatMap((version) => storing(orm, projectId, version, actor, stored)),
+      recount(orm, projectId),
+      // With the version: an upload brings one, however often it is completed.
+      orm
+        .update(uploads)
+        .set({
+          status: 'done',
+          hash: content.hash,
+          assetId: sql`(SELECT id FROM assets WHERE ${here(projectId, name)})`,
+        })
+        .where(and(eq(uploads.id, upload), stored)),
+      orm
+        .update(optimizations)
+        .set(doneWith(optimization?.savedBytes ?? 0, now))
+        .where(and(eq(optimizations.id, optimization?.id ?? ''), stored)),
+      noteStep(orm, step, outcome(projectId, versions, actor), stored),
+    ];
+  });
+  if (made.length === 0) {
+    const done = await stepDone(db, step);
+    if (done !== undefined) return ofOutcome(projectId, done);
+    throw (
+      (replaces && (await overtaken(db, replaces, name))) ??
+      (optimization && (await lapsed(db, optimization))) ??
+      (await refusal(db, projectId, size, upload))
+    );
+  }
+  return await Promise.all(
+    versions.map(async (version) => {
+      const found = await assetByName(db, projectId, version.name);
+      if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
+      return found;
+    }),
+  );
+}
+
+const here = (projectId: string, name: string): SQL => sql`project_id = ${projectId} AND name_fold = ${foldName(name)}`;
+
+/** The statements of a batch that store a version where `stored` holds. */
+function storing(
+  orm: Orm,
+  projectId: string,
+  { name, content }: NewVersion,
+  { now, actorId }: Actor & { actorId: string },
+  stored: SQL,
+) {
+  const metadata = JSON.stringify(content.metadata);
+  const it = here(projectId, name);
+  const current = sql`SELECT version FROM assets WHERE ${it}`;
+  return [
     orm.run(sql`INSERT INTO assets (id, project_id, name, name_fold, type, version, metadata, created_by, created_at, updated_at)
       SELECT CAST(${newId()} AS text), CAST(${projectId} AS text), CAST(${name} AS text), CAST(${foldName(name)} AS text),
         CAST(${content.type} AS text), 1, CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint), CAST(${now} AS bigint)
-      WHERE ${decided(orm, entry)}
+      WHERE ${stored}
       ON CONFLICT (project_id, name_fold) DO UPDATE SET name = excluded.name, type = excluded.type,
         version = assets.version + 1, metadata = excluded.metadata, updated_at = excluded.updated_at, deleted_at = NULL`),
     orm.run(sql`INSERT INTO asset_versions (asset_id, version, object_key, hash, size, mime_type, metadata, created_by, created_at)
       SELECT id, version, CAST(${content.objectKey} AS text), CAST(${content.hash} AS text), CAST(${content.size} AS bigint),
         CAST(${content.mimeType} AS text), CAST(${metadata} AS text), CAST(${actorId} AS text), CAST(${now} AS bigint)
-      FROM assets WHERE ${here} AND ${decided(orm, entry)}`),
-    orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${here})
+      FROM assets WHERE ${it} AND ${stored}`),
+    orm.run(sql`DELETE FROM asset_versions WHERE asset_id = (SELECT id FROM assets WHERE ${it})
       AND (version <= (${current}) - ${limits.asset.versionsKept} OR
         (version <= (${current}) - ${limits.asset.versionsSpared} AND created_at < ${now - limits.asset.versionTtl}))
-      AND NOT ${isMarked('asset_versions')} AND ${decided(orm, entry)}`),
-    recount(orm, projectId),
-    // With the version: an upload brings one, however often it is completed.
-    orm
-      .update(uploads)
-      .set({ status: 'done', hash: content.hash, assetId: sql`(SELECT id FROM assets WHERE ${here})` })
-      .where(and(eq(uploads.id, upload), decided(orm, entry))),
-    orm
-      .update(optimizations)
-      .set(doneWith(optimization?.savedBytes ?? 0, now))
-      .where(and(eq(optimizations.id, optimization?.id ?? ''), decided(orm, entry))),
-  ]);
-  if (made.length === 0)
-    throw (
-      (replaces && (await overtaken(db, replaces, name))) ??
-      (optimization && (await lapsed(db, optimization))) ??
-      (await refusal(db, projectId, content.size, upload))
-    );
-  const found = await assetByName(db, projectId, name);
-  if (!found) throw new KilnError('conflict', { detail: 'The asset was removed at this very moment.' });
-  return found;
+      AND NOT ${isMarked('asset_versions')} AND ${stored}`),
+  ];
+}
+
+/** What a step stored, by names that are short: it is kept once for each file of a form. */
+interface Outcome {
+  readonly at: number;
+  readonly by: string;
+  readonly versions: readonly NewVersion[];
+  /** Of each asset the id, its version, when it was made and by whom. */
+  readonly made: readonly string[];
+}
+
+/** The same as an expression, in the batch that stores them: only there their ids and versions are known. */
+function outcome(
+  projectId: string,
+  versions: readonly NewVersion[],
+  { actorId, now }: Actor & { actorId: string },
+): SQL {
+  const known: Omit<Outcome, 'made'> = { at: now, by: actorId, versions };
+  const made = versions.map(
+    ({ name }) =>
+      sql`(SELECT id || ' ' || version || ' ' || created_at || ' ' || created_by FROM assets WHERE ${here(projectId, name)})`,
+  );
+  return sql`CAST(${`${JSON.stringify(known).slice(0, -1)},"made":["`} AS text) || ${sql.join(made, sql` || '","' || `)} || '"]}'`;
+}
+
+function ofOutcome(projectId: string, text: string): AssetAt[] {
+  const { at, by, versions, made } = JSON.parse(text) as Outcome;
+  return versions.map(({ name, content }, index) => {
+    const [id = '', version = '', createdAt = '', createdBy = ''] = (made[index] ?? '').split(' ');
+    const { type, metadata, ...bytes } = content;
+    const same = { version: Number(version), metadata };
+    return {
+      asset: {
+        ...same,
+        id,
+        projectId,
+        name,
+        nameFold: foldName(name),
+        type,
+        createdBy,
+        createdAt: Number(createdAt),
+        updatedAt: at,
+        deletedAt: null,
+      },
+      version: { ...same, ...bytes, assetId: id, createdBy: by, createdAt: at },
+    };
+  });
 }
 
 const unfinished = async (db: Database, uploadId: string): Promise<boolean> =>

@@ -28,7 +28,7 @@ import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts
 import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
-import { areHeld, type HeldKey, keepAnswer, takeKeys } from './idempotency.ts';
+import { areHeld, type HeldKey, keepAnswer, takeKeys, takenOver } from './idempotency.ts';
 import { isLiveProject, takeProject } from './projects.ts';
 import { auditLog, builds, outbox, projects, publications, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
@@ -123,9 +123,6 @@ export interface BuildAnswer {
 }
 
 const noKeys: BuildAnswer = { keys: [], bodyOf: () => '' };
-
-const takenOver = (): KilnError =>
-  new KilnError('conflict', { detail: 'Another request with this key has taken over.', retryAfter: 1 });
 
 /**
  * The build, the message that will start it, and the answer for whoever asks again under the keys of the request, in one

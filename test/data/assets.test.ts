@@ -1,11 +1,13 @@
 import { eq } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { AssetQuery } from '../../src/contract/assets.ts';
+import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { assetQuota } from '../../src/data/asset-quota.ts';
 import {
   type AssetContent,
   addAssetVersion,
+  addAssetVersions,
   adoptAssets,
   allAssets,
   assetById,
@@ -21,8 +23,9 @@ import {
   versionsOf,
 } from '../../src/data/assets.ts';
 import type { Database } from '../../src/data/database.ts';
+import { claimKey, finishKey, type Step } from '../../src/data/idempotency.ts';
 import { eraseProjectRows, trashProject } from '../../src/data/projects.ts';
-import { assets, assetVersions, projects } from '../../src/data/schema/sqlite.ts';
+import { assets, assetVersions, idempotencyKeys, projects } from '../../src/data/schema/sqlite.ts';
 import { usageOf } from '../../src/data/usage.ts';
 import { by, now, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
@@ -113,6 +116,81 @@ onBothEngines('Assets', (store) => {
     await upload('many.png', 1, now);
     expect((await kept(many)).at(-1)).toBe(5);
     expect(await kept(many)).toHaveLength(limits.asset.versionsSpared);
+  });
+
+  it('are stored once for each step of a request, with what came of it, and not by one whose key was taken over', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const request = { userId: owner, key: newId(), requestHash: 'h', now };
+    const claim = async (at: number, requestHash = 'h') => {
+      const held = { ...request, requestHash, holder: newId(), now: at };
+      return { held, claim: await claimKey(db, held) };
+    };
+    const steps = (held: typeof request & { holder: string }, name: string): Step => ({ keys: [held], name });
+    const two = [
+      { name: 'Ä.png', content: content(10) },
+      { name: 'a.json', content: { ...content(20), type: 'data', mimeType: 'application/json' } },
+    ] as const;
+    await addAssetVersion(db, project, 'ä.png', content(7), { ...by(owner), now: now - 5 });
+    const first = await claim(now);
+    const made = await addAssetVersions(db, project, two, by(owner), { step: steps(first.held, 'two') });
+    expect(made.map(({ asset }) => [asset.name, asset.version])).toEqual([
+      ['Ä.png', 2],
+      ['a.json', 1],
+    ]);
+    // The one that dies here comes back, when nobody has heard of it for long, with other bytes and at another time.
+    const late = now + limits.http.idempotencyLease + 1;
+    const again = await claim(late);
+    expect(again.claim).toEqual({ outcome: 'first' });
+    const others = [two[0], { ...two[1], content: content(99) }] as const;
+    const actor = { ...by(owner), now: late };
+    expect(await addAssetVersions(db, project, others, actor, { step: steps(again.held, 'two') })).toEqual(made);
+    const third = await addAssetVersion(db, project, 'Ä.png', content(3), actor, {
+      step: steps(again.held, 'one more'),
+    });
+    expect(third.asset.version).toBe(3);
+    expect(await bytesOf(db, project)).toBe(7 + 10 + 20 + 3);
+
+    const tooLate = addAssetVersion(db, project, 'late.png', content(1), actor, { step: steps(first.held, 'late') });
+    await expect(tooLate).rejects.toMatchObject({ code: 'conflict' });
+    const another = await claim(late + limits.http.idempotencyLease + 1, 'other');
+    const reused = addAssetVersions(db, project, two, actor, { step: steps(another.held, 'two') });
+    await expect(reused).rejects.toMatchObject({ code: 'idempotency_key_reused' });
+    expect(await listAssets(db, project, query())).toMatchObject({ rows: { length: 2 } });
+
+    // Answered is answered, and after a day the key is as good as new.
+    const rows = async () =>
+      (
+        await db.query('test', (orm) =>
+          orm.select({ key: idempotencyKeys.key }).from(idempotencyKeys).where(eq(idempotencyKeys.userId, owner)),
+        )
+      ).length;
+    expect(await rows()).toBe(3);
+    await finishKey(db, another.held, { status: 201, body: 'x' });
+    expect(await rows()).toBe(1);
+    const day = late + 2 * limits.http.idempotencyLease + limits.http.idempotencyTtl;
+    const next = await claim(day);
+    await addAssetVersions(db, project, two, actor, { step: steps(next.held, 'two') });
+    expect(await bytesOf(db, project)).toBe(7 + 10 + 20 + 3 + 30);
+    const last = await claim(day + limits.http.idempotencyTtl + 1);
+    expect(await rows()).toBe(1);
+    await addAssetVersions(db, project, two, actor, { step: steps(last.held, 'two') });
+    expect(await bytesOf(db, project)).toBe(7 + 10 + 20 + 3 + 60);
+  });
+
+  it('are stored together, or none of them where one has no place', async () => {
+    const db = store().open();
+    const owner = await someUser(db);
+    const project = await someProject(db, owner);
+    const half = limits.asset.projectBytes / 2;
+    const two = [
+      { name: 'one.png', content: content(half) },
+      { name: 'two.png', content: content(half + 1) },
+    ] as const;
+    await expect(addAssetVersions(db, project, two, by(owner))).rejects.toMatchObject({ code: 'quota_exceeded' });
+    expect(await bytesOf(db, project)).toBe(0);
+    expect(await listAssets(db, project, query())).toMatchObject({ rows: [] });
   });
 
   it('is made of another as it was: takes its name, or nothing', async () => {

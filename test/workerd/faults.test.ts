@@ -1,7 +1,7 @@
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Upload } from '../../src/contract/assets.ts';
+import type { Asset, Upload } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { Job } from '../../src/contract/maintenance.ts';
@@ -9,6 +9,7 @@ import type { Readiness } from '../../src/contract/system.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { createApp } from '../../src/worker/app.ts';
+import { png } from '../support/media.ts';
 import { zipOf } from '../support/zip.ts';
 import { finishedBuild, page } from './built.ts';
 import { call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
@@ -295,6 +296,117 @@ describe('fault 2: a Worker that dies while it makes a build or a checkpoint', (
         }
       }
       // It was made, and the Worker died before it could say or keep so.
+      expect(lost).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe('fault 2: a Worker that dies while it stores assets', () => {
+  type Sent = string | FormData;
+  type Made = readonly [what: string, path: () => string, bodyOf: (name: string) => Promise<Sent>, stored: number];
+  let projectId: string;
+  beforeAll(async () => {
+    const made = await call('POST', '/api/projects', { as: world.owner, json: { name: 'Assets' } });
+    projectId = (await expectJson<{ project: { id: string } }>(made, 201)).project.id;
+  });
+  const form = (field: string, files: readonly File[]): FormData => {
+    const body = new FormData();
+    body.set('projectId', projectId);
+    for (const file of files) body.append(field, file);
+    return body;
+  };
+  const picture = (name: string, width: number): File => new File([png(width, 4)], name);
+  const stored = async (file: File): Promise<Asset> => {
+    const sent = await call('POST', '/api/assets/upload', { as: world.owner, body: form('file', [file]) });
+    return (await expectJson<{ asset: Asset }>(sent, 201)).asset;
+  };
+  const ways: readonly Made[] = [
+    ['a file of a form', () => '/api/assets/upload', async (name) => form('file', [picture(`${name}.png`, 5)]), 1],
+    [
+      'files of a form, the same name twice, and one that is refused',
+      () => '/api/assets/batch-upload',
+      async (name) =>
+        form('files', [
+          picture(`${name}.png`, 6),
+          picture(`${name}-a.png`, 7),
+          new File(['no picture'], `${name}-bad.png`),
+          picture(`${name}.png`, 8),
+        ]),
+      3,
+    ],
+    [
+      'a sheet and its atlas',
+      () => `/api/projects/${projectId}/assets/pack`,
+      async (name) => {
+        const { id } = await stored(picture('of-a-sheet.png', 9));
+        return JSON.stringify({ assetIds: [id], name: `${name}-sheet` });
+      },
+      2,
+    ],
+    [
+      'bytes that are there already',
+      () => '/api/assets/uploads',
+      async (name) => {
+        const { size, hash } = await stored(picture('known.png', 10));
+        return JSON.stringify({ projectId: projectId, name: `${name}.png`, size, hash });
+      },
+      1,
+    ],
+  ];
+
+  it.each(ways)(
+    '%s, at any statement: asked again they are stored once, and the same answer where it was made',
+    async (_what, pathOf, bodyOf, versions) => {
+      let lost = 0;
+      for (const done of [false, true]) {
+        for (let nth = 1, died = true; died; nth += 1) {
+          const name = newId();
+          const made = async (): Promise<number> =>
+            Number(
+              await database
+                .prepare(
+                  'SELECT count(*) AS n FROM asset_versions WHERE asset_id IN (SELECT id FROM assets WHERE name LIKE ?)',
+                )
+                .bind(`${name}%`)
+                .first('n'),
+            );
+          const body = await bodyOf(name);
+          const headers = {
+            authorization: `Bearer ${world.owner.token}`,
+            ...(typeof body === 'string' && { 'content-type': 'application/json' }),
+            'idempotency-key': newId(),
+          };
+          const ask = async (DB: D1Database): Promise<Response> =>
+            await app.request(
+              `http://kiln.test${pathOf()}`,
+              { method: 'POST', headers, body },
+              { ...env, DB },
+              createExecutionContext(),
+            );
+          const first = await ask(lastStatement(nth, done));
+          died = first.status >= 300;
+          const answer = await first.text();
+          const there = await made();
+          let again = await ask(database);
+          if (there > 0 && (died || again.status >= 300)) lost += 1;
+          if (again.status >= 300) {
+            expect(await expectProblem(again, 409)).toBe('conflict');
+            // As if nobody had heard of its holder for so long.
+            await database
+              .prepare('UPDATE idempotency_keys SET created_at = created_at - ?')
+              .bind(limits.http.idempotencyLease + 1)
+              .run();
+            again = await ask(database);
+          }
+          expect([again.status < 300, await made()]).toEqual([true, versions]);
+          const replayed = await again.text();
+          if (!died) expect(replayed).toBe(answer);
+          const last = await ask(database);
+          expect(last.headers.get('idempotency-replayed')).toBe('true');
+          expect(await last.text()).toBe(replayed);
+        }
+      }
+      // Something was stored, and the Worker died before it could say or keep so.
       expect(lost).toBeGreaterThan(0);
     },
   );

@@ -50,7 +50,8 @@ export const assetEndpoints = {
     summary: 'Upload many assets',
     access: formProject('project.write'),
     idempotent: 'streamed',
-    description: 'Each file by itself: what is refused is named in `errors`, and the others are stored.',
+    description:
+      'Each file by itself: what is refused is named in `errors`, and the others are stored. Where a part of the system is away the answer is an error, and some may be stored; with an `Idempotency-Key` the same request goes on from there.',
     form: AssetBatchForm,
     responses: {
       201: { description: 'All are stored', json: AssetBatchResult },

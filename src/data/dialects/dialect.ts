@@ -15,6 +15,8 @@ export interface Dialect {
   hasElement(column: SQLWrapper, value: string): SQL;
   /** Whether a text holds another, byte by byte. */
   contains(text: SQL, needle: string): SQL;
+  /** Whether a text begins with another, which ends with an ASCII character, byte by byte; by an index where there is one. */
+  startsWith(text: SQLWrapper, start: string): SQL;
   /** How rows that change are noted in the table `backup_changes (n, name, key)`; see `capture.ts`. */
   readonly capture: CaptureDialect;
 }

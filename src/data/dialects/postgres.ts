@@ -53,6 +53,8 @@ export const postgresDialect: Dialect = {
   // The function behind the operator `?`, which would be read as a placeholder.
   hasElement: (column, value) => sql`jsonb_exists(CAST(${column} AS jsonb), ${value})`,
   contains: (text, needle) => sql`strpos(${text}, ${needle}) > 0`,
+  // How it sorts depends on the language: no range is right for all.
+  startsWith: (text, start) => sql`starts_with(${text}, ${start})`,
   capture,
 };
 

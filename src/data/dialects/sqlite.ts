@@ -32,6 +32,10 @@ const capture: CaptureDialect = {
   keyItem: (index) => sql.raw(`json_extract(key, '$[${index}]')`),
 };
 
+/** The least text that is greater than all that begin with this one. */
+const after = (start: string): string =>
+  start.slice(0, -1) + String.fromCharCode(start.charCodeAt(start.length - 1) + 1);
+
 export const sqliteDialect: Dialect = {
   name: 'sqlite',
   rows: (json, columns) => {
@@ -40,5 +44,6 @@ export const sqliteDialect: Dialect = {
   },
   hasElement: (column, value) => sql`EXISTS (SELECT 1 FROM json_each(${column}) WHERE value = ${value})`,
   contains: (text, needle) => sql`instr(${text}, ${needle}) > 0`,
+  startsWith: (text, start) => sql`${text} >= ${start} AND ${text} < ${after(start)}`,
   capture,
 };

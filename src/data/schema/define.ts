@@ -583,12 +583,13 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
     'idempotency_keys',
     {
       userId: text('user_id').notNull(),
+      /** As the header says it; of a step, that and the step's name. */
       key: text('key').notNull(),
       /** Of method, path and body. */
       requestHash: text('request_hash').notNull(),
       /** Null while the first request is still running. */
       status: integer('status'),
-      /** The answer; until there is one, which request holds the key. */
+      /** The answer; until there is one, which request holds the key. Of a step: what came of it. */
       body: text('body'),
       /** When the key was claimed, or its holder last said that it runs. */
       createdAt: time('created_at').notNull(),

@@ -6,7 +6,7 @@ import { atlasOf, layOut, type Placed, type Sheet } from '../../core/atlas.ts';
 import { logEvent } from '../../core/log.ts';
 import { tooMuch } from '../../core/pictures.ts';
 import { sha256 } from '../../core/tree.ts';
-import { type AssetAt, addAssetVersion, assetsByIds } from '../../data/assets.ts';
+import { type AssetAt, addAssetVersions, assetsByIds, type NewVersion } from '../../data/assets.ts';
 import { blobKey, putBlob } from '../../data/objects.ts';
 import { type AppContext, actorOf } from '../http/context.ts';
 import { metadataOf } from './metadata.ts';
@@ -44,26 +44,24 @@ function draw(sheet: Sheet, pixels: Uint8Array, tile: Placed, png: Uint8Array): 
     }
 }
 
-async function store(
+/** Stores bytes as a blob, for a version that will name them. */
+async function versionOf(
   c: AppContext,
-  projectId: string,
-  userId: string,
   name: string,
   bytes: Uint8Array,
   kind: { readonly type: AssetType; readonly mimeType: string },
-): Promise<AssetAt> {
+): Promise<NewVersion> {
   const hash = sha256(bytes);
   const objectKey = blobKey(hash);
   await putBlob(c.env.ASSETS, hash, bytes);
   const metadata = await metadataOf(c.env.ASSETS, { objectKey, size: bytes.length, head: bytes }, kind);
-  const content = { ...kind, objectKey, hash, size: bytes.length, metadata };
-  return await addAssetVersion(c.var.db, projectId, name, content, actorOf(c, userId));
+  return { name, content: { ...kind, objectKey, hash, size: bytes.length, metadata } };
 }
 
 /**
- * Packs pictures into a sheet and stores it with its atlas. One picture is decoded at a time, by the service that makes
- * pictures: what is decoded here are PNGs that it wrote. Throws `not_found` for an asset that is not there, what `tooMuch`
- * says, and `payload_too_large` where they do not fit.
+ * Packs pictures into a sheet and stores it together with its atlas, once under the key of the request. One picture is decoded at
+ * a time, by the service that makes pictures: what is decoded here are PNGs that it wrote. Throws `not_found` for an asset that is
+ * not there, what `tooMuch` says, and `payload_too_large` where they do not fit.
  */
 export async function pack(c: AppContext, projectId: string, userId: string, wanted: PackAssets) {
   const base = wanted.name.replace(/\.(?:png|json)$/i, '');
@@ -90,9 +88,18 @@ export async function pack(c: AppContext, projectId: string, userId: string, wan
     draw(sheet, pixels, tile, await remake(c.env, pictureOf(source), asPng));
   }
   const png = encode({ width: sheet.width, height: sheet.height, data: pixels, channels: 4, depth: 8 });
-  const image = await store(c, projectId, userId, imageName, png, { type: 'image', mimeType: 'image/png' });
   const text = new TextEncoder().encode(atlasOf(sheet, imageName));
-  const atlas = await store(c, projectId, userId, atlasName, text, { type: 'data', mimeType: 'application/json' });
+  const [image, atlas] = await addAssetVersions(
+    c.var.db,
+    projectId,
+    [
+      await versionOf(c, imageName, png, { type: 'image', mimeType: 'image/png' }),
+      await versionOf(c, atlasName, text, { type: 'data', mimeType: 'application/json' }),
+    ],
+    actorOf(c, userId),
+    { step: { keys: c.var.claimed.keys, name: 'sheet' } },
+  );
+  if (!image || !atlas) throw new Error('two versions give two');
   logEvent('asset.packed', {
     requestId: c.var.requestId,
     project: projectId,

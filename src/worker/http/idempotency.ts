@@ -71,7 +71,8 @@ function renewing(c: AppContext, held: HeldKey): () => void {
 /**
  * Runs a request once per `Idempotency-Key` and replays its first answer for a day. Answers of the
  * 5xx kind are not kept: they promise that nothing was changed, so the same key may try again. Work that is
- * decided by one batch keeps its answer there, by `c.var.claimed`: no crash comes between the two.
+ * decided by one batch keeps its answer there, by `c.var.claimed`, and work of several batches its steps:
+ * no crash comes between the two.
  */
 export async function idempotently(
   c: AppContext,

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 import { type Asset, AssetName, type AssetType, AssetUploadForm } from '../../contract/assets.ts';
 import { endpoints } from '../../contract/endpoints.ts';
-import { KilnError } from '../../contract/errors.ts';
+import { errors, KilnError } from '../../contract/errors.ts';
 import { optimizedTypeOf } from '../../contract/jobs.ts';
 import { assetKind, assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { etag } from '../../core/etag.ts';
@@ -40,13 +40,14 @@ import { serveBytes } from '../http/range.ts';
 /** What a form may say beside its files. */
 const Fields = AssetUploadForm.pick({ name: true, type: true });
 
-/** Gives a file that was received its place in the project. */
+/** Gives a file that was received its place in the project, once under the key of the request and the name of the step. */
 async function keep(
   c: AppContext,
   room: GatedRoom,
   file: ReceivedFile,
   name: string,
   type: AssetType | undefined,
+  step: string,
 ): Promise<AssetAt> {
   const kind = await assetKind(name, file.head, { type, mimeType: file.mimeType });
   await file.keep();
@@ -54,7 +55,9 @@ async function keep(
   const objectKey = blobKey(hash);
   const metadata = await metadataOf(c.env.ASSETS, { objectKey, size, head }, kind);
   const content = { ...kind, objectKey, hash, size, metadata };
-  const at = await addAssetVersion(c.var.db, room.projectId, name, content, actorOf(c, room.caller.userId));
+  const at = await addAssetVersion(c.var.db, room.projectId, name, content, actorOf(c, room.caller.userId), {
+    step: { keys: c.var.claimed.keys, name: step },
+  });
   await tell(room, 'asset.uploaded', at.asset);
   logEvent('asset.stored', {
     requestId: c.var.requestId,
@@ -101,7 +104,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       const earlier = await earlierAnswer(c, user.userId, asked);
       if (earlier) return { raw: earlier };
       const answer = await idempotently(c, user.userId, asked, async () => {
-        const at = await keep(c, room, file, name, type);
+        const at = await keep(c, room, file, name, type, 'file');
         return c.json({ asset: await showAsset(c, at) }, 201, { 'cache-control': 'private, no-store' });
       });
       return { raw: answer };
@@ -118,16 +121,20 @@ export function assetRoutes(app: Hono<AppEnv>): void {
       if (earlier) return { raw: earlier };
       const answer = await idempotently(c, user.userId, asked, async () => {
         const assets: Asset[] = [];
-        const errors: { name: string; code: KilnError['code']; detail: string }[] = [];
-        for (const file of files) {
+        const refused: { name: string; code: KilnError['code']; detail: string }[] = [];
+        for (const [index, file] of files.entries()) {
           try {
-            assets.push(await showAsset(c, await keep(c, room, file, nameOf(file.fileName), undefined)));
+            const at = await keep(c, room, file, nameOf(file.fileName), undefined, `file ${index}`);
+            assets.push(await showAsset(c, at));
           } catch (error) {
-            if (!(error instanceof KilnError)) throw error;
-            errors.push({ name: file.fileName ?? '', code: error.code, detail: error.message });
+            // Of no file, and not for ever: the same key goes on from here.
+            if (!(error instanceof KilnError) || errors[error.code].status >= 500) throw error;
+            refused.push({ name: file.fileName ?? '', code: error.code, detail: error.message });
           }
         }
-        return c.json({ assets, errors }, errors.length > 0 ? 207 : 201, { 'cache-control': 'private, no-store' });
+        return c.json({ assets, errors: refused }, refused.length > 0 ? 207 : 201, {
+          'cache-control': 'private, no-store',
+        });
       });
       return { raw: answer };
     } finally {

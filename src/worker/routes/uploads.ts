@@ -157,7 +157,9 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
       if (body.mimeType !== undefined) fitsClaim(body.mimeType, { type, mimeType });
       await ensureBlob(c.env.ASSETS, hash);
       const content = { type, objectKey, hash, size, mimeType, metadata };
-      const at = await addAssetVersion(c.var.db, projectId, name, content, actorOf(c, user.userId));
+      const at = await addAssetVersion(c.var.db, projectId, name, content, actorOf(c, user.userId), {
+        step: { keys: c.var.claimed.keys, name: 'known' },
+      });
       await tell(room, at);
       return { status: 201, body: { asset: await showAsset(c, at) } };
     }
