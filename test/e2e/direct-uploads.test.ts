@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AwsClient } from 'aws4fetch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { System } from '../../scripts/lib/system.ts';
-import { hashFile, type KilnClient, uploadAsset } from '../../src/client/index.ts';
+import { hashFile, importArchive, type KilnClient, uploadAsset } from '../../src/client/index.ts';
 import type { Upload } from '../../src/contract/assets.ts';
 import { limits } from '../../src/contract/limits.ts';
+import { sha256 } from '../../src/core/tree.ts';
 import { signUp } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 import { newSystem } from '../support/system.ts';
+import { zipOf } from '../support/zip.ts';
 
 const { partSize } = limits.upload;
 const state = mkdtempSync(join(tmpdir(), 'kiln-direct-'));
@@ -153,5 +156,57 @@ describe('an upload straight into the bucket', () => {
     expect((await put(urlOf(upload, 2), noise(1000, 'x'))).status).toBe(200);
     await ada.call('abortUpload', { params: { id } });
     expect((await put(urlOf(upload, 2), noise(1000, 'x'))).status).toBeGreaterThanOrEqual(400);
+  });
+});
+
+describe('an archive straight into the bucket', () => {
+  /** Keys that begin so, as the owner of the bucket lists them. */
+  const keys = async (prefix: string): Promise<string[]> => {
+    const owner = new AwsClient({
+      accessKeyId: 'local',
+      secretAccessKey: 'local-secret',
+      service: 's3',
+      region: 'auto',
+    });
+    const answer = await owner.fetch(`${endpoint}/kiln-assets?list-type=2&prefix=${encodeURIComponent(prefix)}`);
+    expect(answer.status).toBe(200);
+    return [...(await answer.text()).matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) => key);
+  };
+
+  it('of more than one request takes is a project of its bytes, and leaves nothing behind', async () => {
+    const size = 20 * 1024 * 1024;
+    const contents = new Map<string, Uint8Array>(
+      Array.from({ length: 6 }, (_, index) => [`data/${index}.bin`, new Uint8Array(randomBytes(size + index))]),
+    );
+    contents.set('index.html', new TextEncoder().encode('<p>large</p>'));
+    const entries = [...contents].map(([name, content]) => ({ name, content, method: 0 }));
+    const file = new File([zipOf(entries)], 'large.zip');
+    expect(file.size).toBeGreaterThan(limits.archive.uploadBytes);
+    const sent: string[] = [];
+    const { project, imported } = await importArchive(ada, {
+      file,
+      send: (url, init) => {
+        sent.push(url);
+        return fetch(url, init);
+      },
+    });
+    expect(project.name).toBe('large');
+    expect(imported).toMatchObject({ files: contents.size, skipped: 0 });
+    expect(sent).toHaveLength(Math.ceil(file.size / partSize));
+    for (const url of sent) expect(url.startsWith(`${endpoint}/kiln-assets/upload/`)).toBe(true);
+
+    const { files } = await ada.call('listFiles', { params: { id: project.id } });
+    const hashes = new Map([...contents].map(([path, content]) => [path, sha256(content)]));
+    expect(new Map(files.map(({ path, hash }) => [path, hash]))).toEqual(hashes);
+    for (const [path, hash] of hashes) {
+      const read = await ada.raw('getFile', { params: { id: project.id, path }, query: { raw: true } });
+      expect(sha256(new Uint8Array(await read.arrayBuffer())), path).toBe(hash);
+      expect(await keys(`blob/${hash}`), path).toHaveLength(1);
+    }
+    // Neither the archive nor a part of it: an address of a part is good for nothing now.
+    const id = /\/upload\/([^/?]+)/.exec(sent[0] ?? '')?.[1] ?? '';
+    expect(await keys(`upload/${id}`)).toEqual([]);
+    expect((await put(sent[0] ?? '', file.slice(0, partSize))).status).toBeGreaterThanOrEqual(400);
+    await expect(ada.call('getUpload', { params: { id } })).rejects.toMatchObject({ code: 'not_found' });
   });
 });
