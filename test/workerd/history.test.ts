@@ -1,74 +1,29 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Asset } from '../../src/contract/assets.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import type { Checkpoint, CheckpointFile } from '../../src/contract/checkpoints.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
-import type { MergeAnswer } from '../../src/contract/merge.ts';
-import type { Project } from '../../src/contract/projects.ts';
-import { configOf } from '../../src/core/config.ts';
-import { signToken } from '../../src/core/tokens.ts';
 import { hashTree, sha256 } from '../../src/core/tree.ts';
-import { getTree } from '../../src/data/objects.ts';
-import { type Account, call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
+import { claim, runnerIn } from './built.ts';
+import {
+  batch,
+  contents,
+  history,
+  keep,
+  list,
+  newProject,
+  peopleOfHistory,
+  put,
+  restore,
+  treeOf,
+  world,
+} from './history-setup.ts';
+import { call, expectJson, expectProblem, roomStub } from './support.ts';
 import { until, YjsClient } from './yjs-client.ts';
 
-let world: World;
-beforeAll(async () => {
-  world = await makeWorld();
-});
-
-/** A project of the owner's with the editor and the viewer as members, and these files. */
-async function newProject(files: Record<string, string>, more: Record<string, unknown> = {}): Promise<string> {
-  const created = await call('POST', '/api/projects', { as: world.owner, json: { name: 'History', ...more } });
-  const { id } = (await expectJson<{ project: Project }>(created, 201)).project;
-  for (const [account, role] of [
-    [world.editor, 'editor'],
-    [world.viewer, 'viewer'],
-  ] as const)
-    await expectJson(
-      await call('POST', `/api/projects/${id}/collaborators`, { as: world.owner, json: { userId: account.id, role } }),
-      201,
-    );
-  if (Object.keys(files).length)
-    await batch(
-      id,
-      Object.entries(files).map(([path, content]) => put(path, content)),
-    );
-  return id;
-}
-
-const put = (path: string, content: string) => ({ op: 'put', path, content });
-const batch = async (id: string, operations: unknown, as = world.owner): Promise<void> => {
-  await expectJson(await call('POST', `/api/projects/${id}/files/batch`, { as, json: { operations } }), 200);
-};
-const contents = async (id: string, as = world.owner): Promise<Record<string, string>> => {
-  const { files } = await expectJson<{ files: { path: string }[] }>(
-    await call('GET', `/api/projects/${id}/files`, { as }),
-    200,
-  );
-  const found: Record<string, string> = {};
-  for (const { path } of files) {
-    const answer = await call('GET', `/api/projects/${id}/files/${encodeURI(path)}`, { as });
-    found[path] = (await expectJson<{ file: { content: string } }>(answer, 200)).file.content;
-  }
-  return found;
-};
-const treeOf = async (id: string, as = world.owner): Promise<{ hash: string; seq: number }> =>
-  await expectJson(await call('GET', `/api/projects/${id}/tree`, { as }), 200);
-
-const history = (id: string, rest = ''): string => `/api/projects/${id}/checkpoints${rest}`;
-const keep = async (id: string, json: object = {}, as = world.editor): Promise<Checkpoint> =>
-  (await expectJson<{ checkpoint: Checkpoint }>(await call('POST', history(id), { as, json }), 201)).checkpoint;
-const list = async (id: string, query = ''): Promise<{ checkpoints: Checkpoint[]; nextCursor: string | null }> =>
-  await expectJson(await call('GET', history(id, query), { as: world.viewer }), 200);
-const restore = async (id: string, checkpoint: string, as = world.editor) =>
-  await expectJson<{ checkpoint: Checkpoint; treeHash: string; seq: number; changed: number; assets: object | null }>(
-    await call('POST', history(id, `/${checkpoint}/restore`), { as }),
-    200,
-  );
+peopleOfHistory();
 
 describe('Checkpoints', () => {
   it('are made, read, listed, named and deleted', async () => {
@@ -426,155 +381,6 @@ describe('A restore', () => {
   });
 });
 
-describe('Assets of a checkpoint', () => {
-  const upload = async (id: string, name: string, text: string): Promise<Asset> => {
-    const body = new FormData();
-    body.set('projectId', id);
-    body.set('file', new File([text], name));
-    const answer = await call('POST', '/api/assets/upload', { as: world.editor, body });
-    return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
-  };
-  const assetsOf = async (id: string, trashed = false): Promise<[string, number, string][]> => {
-    const answer = await call('GET', `/api/projects/${id}/assets?trashed=${trashed}`, { as: world.viewer });
-    const { assets } = await expectJson<{ assets: Asset[] }>(answer, 200);
-    return assets.map(({ name, version, hash }) => [name, version, hash]);
-  };
-  const remove = async ({ id }: Asset, query = ''): Promise<void> =>
-    expect((await call('DELETE', `/api/assets/${id}${query}`, { as: world.owner })).status).toBe(204);
-
-  it('are named, compared, built, and come back with its files; the answer says what does not', async () => {
-    const id = await newProject({ 'a.txt': 'then', 'index.html': '<script src="main.js"></script>', 'main.js': '1' });
-    const hero = await upload(id, 'hero.txt', 'hero then');
-    const gone = await upload(id, 'gone.txt', 'gone');
-    const erased = await upload(id, 'erased.txt', 'erased');
-    const then = await keep(id, { name: 'Then' });
-    expect(then).toMatchObject({ assetCount: 3, assetSize: 19 });
-    await batch(id, [put('a.txt', 'now')]);
-    await upload(id, 'hero.txt', 'hero now');
-    await remove(gone);
-    await remove(erased, '?permanent=true');
-    const since = await upload(id, 'since.txt', 'since');
-    const { checkpoint } = await expectJson<{ checkpoint: { assets: object[] } }>(
-      await call('GET', history(id, `/${then.id}`), { as: world.viewer }),
-      200,
-    );
-    const named = ({ id: assetId, name, version, size, hash, mimeType }: Asset) => ({
-      assetId,
-      name,
-      version,
-      size,
-      hash,
-      mimeType,
-    });
-    const lost = { ...named(erased), size: null, hash: null, mimeType: null };
-    expect(checkpoint.assets).toEqual([lost, named(gone), named(hero)]);
-    const { assets: diff } = await expectJson<{ assets: object }>(
-      await call('GET', history(id, `/${then.id}/diff`), { as: world.viewer }),
-      200,
-    );
-    expect(diff).toEqual({
-      added: [named(since)],
-      removed: [lost, named(gone)],
-      modified: [{ before: named(hero), after: { ...named(hero), version: 2, size: 8, hash: sha256('hero now') } }],
-    });
-    const answer = await call('POST', '/api/builds', {
-      as: world.editor,
-      json: { projectId: id, checkpointId: then.id },
-    });
-    const { build } = await expectJson<{ build: Build }>(answer, 202);
-    const manifest = await getTree(env.ASSETS, build.treeHash);
-    expect(manifest?.filter(({ path }) => path.startsWith('assets/')).map(({ path, hash }) => [path, hash])).toEqual([
-      ['assets/gone.txt', sha256('gone')],
-      ['assets/hero.txt', sha256('hero then')],
-    ]);
-
-    const before = await assetsOf(id);
-    const restored = await restore(id, then.id);
-    expect(restored.changed).toBe(1);
-    expect(restored.assets).toEqual({
-      isPending: false,
-      restored: 2,
-      trashed: 1,
-      missing: [{ assetId: erased.id, name: 'erased.txt', version: 1 }],
-    });
-    expect(await assetsOf(id)).toEqual([
-      ['gone.txt', 1, sha256('gone')],
-      ['hero.txt', 3, sha256('hero then')],
-    ]);
-    expect((await assetsOf(id, true)).map(([name]) => name)).toEqual(['since.txt']);
-    // The state before is one to go back to, with its assets.
-    expect(restored.checkpoint).toMatchObject({ kind: 'restore', assetCount: 2 });
-    await restore(id, restored.checkpoint.id);
-    expect((await assetsOf(id)).map(([name, , hash]) => [name, hash])).toEqual(
-      before.map(([name, , hash]) => [name, hash]),
-    );
-    const { activity } = await expectJson<{ activity: { action: string; data: object }[] }>(
-      await call('GET', `/api/projects/${id}/activity?action=asset.reverted`, { as: world.owner }),
-      200,
-    );
-    expect(activity.map(({ data }) => data)).toEqual([
-      { restored: 2, trashed: 1, missing: 0 },
-      { restored: 2, trashed: 1, missing: 1 },
-    ]);
-    const { events } = await expectJson<{ events: { type: string }[] }>(
-      await call('GET', `/api/projects/${id}/events?since=0&type=asset.reverted`, { as: world.viewer }),
-      200,
-    );
-    expect(events).toHaveLength(2);
-  });
-
-  it('stay while it names them, and go when it is forgotten; the report says which', async () => {
-    const id = await newProject({ a: '1' });
-    const first = await upload(id, 'hero.txt', 'one');
-    const then = await keep(id);
-    for (const text of ['two', 'three', 'four']) await upload(id, 'hero.txt', text);
-    const clean = async (dryRun: boolean) =>
-      await expectJson<{ versions: { version: number }[] }>(
-        await call('POST', `/api/projects/${id}/assets/cleanup`, {
-          as: world.owner,
-          json: { keep: 1, olderThanDays: 0, dryRun },
-        }),
-        200,
-      );
-    const report = await clean(true);
-    expect(report).toMatchObject({ count: 2, bytes: 8, kept: { count: 1, bytes: 3 } });
-    expect(report.versions.map(({ version }) => version).sort()).toEqual([2, 3]);
-    await clean(false);
-    const versions = async () => {
-      const answer = await call('GET', `/api/assets/${first.id}/versions`, { as: world.viewer });
-      return (await expectJson<{ versions: { version: number }[] }>(answer, 200)).versions.map(
-        ({ version }) => version,
-      );
-    };
-    expect(await versions()).toEqual([4, 1]);
-    expect((await call('DELETE', history(id, `/${then.id}`), { as: world.editor })).status).toBe(204);
-    await runInDurableObject(roomStub(id), (_room, state) => {
-      state.storage.sql.exec('UPDATE asset_marks_pending SET at = 0');
-    });
-    await runDurableObjectAlarm(roomStub(id));
-    expect(await clean(false)).toMatchObject({ count: 1, bytes: 3, kept: { count: 0, bytes: 0 } });
-    expect(await versions()).toEqual([4]);
-  });
-
-  it('of a checkpoint from before there were any are left as they are', async () => {
-    const id = await newProject({ a: '1' });
-    await upload(id, 'hero.txt', 'one');
-    const then = await keep(id);
-    await runInDurableObject(roomStub(id), (_room, state) => {
-      state.storage.sql.exec('UPDATE checkpoints SET asset_state = NULL, asset_count = NULL, asset_size = NULL');
-    });
-    await database.prepare('DELETE FROM asset_marks WHERE checkpoint_id = ?').bind(then.id).run();
-    await upload(id, 'hero.txt', 'two');
-    const { checkpoint } = await expectJson<{ checkpoint: object }>(
-      await call('GET', history(id, `/${then.id}`), { as: world.viewer }),
-      200,
-    );
-    expect(checkpoint).toMatchObject({ assetCount: null, assetSize: null, assets: null });
-    expect((await restore(id, then.id)).assets).toBeNull();
-    expect(await assetsOf(id)).toEqual([['hero.txt', 2, sha256('two')]]);
-  });
-});
-
 describe('A build', () => {
   it('of a checkpoint builds the state of then', async () => {
     const id = await newProject({ 'index.html': 'then' });
@@ -585,14 +391,9 @@ describe('A build', () => {
       202,
     );
     expect(build).toMatchObject({ checkpointId: then.id, treeHash: then.treeHash });
-    const token = await signToken(configOf(env), 'build', { sub: build.id, projectId: id, attempt: 1 }, 60_000);
-    const headers = { authorization: `Bearer ${token}` };
-    const stub = env.BUILD_RUN.getByName(build.id);
-    await stub.claim();
-    const { files } = await expectJson<{ files: { path: string; hash: string }[] }>(
-      await call('GET', `/api/runner/builds/${build.id}/manifest`, { headers }),
-      200,
-    );
+    const { attempt } = await claim(build.id);
+    const runner = await runnerIn(id, build.id, attempt);
+    const { files } = await expectJson<{ files: { path: string; hash: string }[] }>(await runner.manifest(), 200);
     expect(files).toMatchObject([{ path: 'index.html', hash: sha256('then') }]);
     // One of the newest state keeps that as a checkpoint.
     const newest = await expectJson<{ build: Build }>(
@@ -602,198 +403,6 @@ describe('A build', () => {
     const { checkpoints } = await list(id);
     expect(checkpoints[0]).toMatchObject({ kind: 'build', id: newest.build.checkpointId, author: world.viewer.id });
     expect(newest.build.treeHash).toBe((await treeOf(id)).hash);
-  });
-});
-
-describe('Forks and merges', () => {
-  const fork = async (id: string, as: Account, json: object = {}): Promise<Project> =>
-    (
-      await expectJson<{ project: Project }>(
-        await call('POST', `/api/projects/${id}/duplicate`, { as, json: { fork: true, ...json } }),
-        201,
-      )
-    ).project;
-  const merge = (id: string, json: object, as: Account = world.owner): Promise<Response> =>
-    call('POST', `/api/projects/${id}/merge`, { as, json });
-  const merged = async (id: string, json: object, as = world.owner): Promise<MergeAnswer> =>
-    await expectJson(await merge(id, json, as), 200);
-
-  it('leave from a checkpoint, come home, and follow', async () => {
-    const home = await newProject({ 'a.txt': 'a', 'b.txt': 'b', 'old name.txt': 'moved' });
-    const away = await fork(home, world.owner, { name: 'Second level' });
-    expect(away).toMatchObject({
-      name: 'Second level',
-      forkedFrom: home,
-      isPublic: false,
-      role: 'owner',
-      fileCount: 3,
-    });
-    const [left] = (await list(home)).checkpoints;
-    expect(left).toMatchObject({ id: away.forkedCheckpointId, kind: 'auto', message: 'A fork left from here' });
-    expect((await treeOf(away.id)).hash).toBe(left?.treeHash);
-
-    await batch(away.id, [
-      put('a.txt', 'changed in the fork'),
-      put('new.txt', 'new'),
-      { op: 'move', from: 'old name.txt', to: 'new name.txt' },
-    ]);
-    await batch(home, [put('b.txt', 'changed at home')]);
-    const client = await YjsClient.open(world.editor, home, 'a.txt');
-
-    const preview = await merged(home, { from: away.id, preview: true });
-    expect(preview).toMatchObject({ applied: false, conflicts: [], checkpoint: { kind: 'auto' } });
-    expect(await contents(home)).toMatchObject({ 'a.txt': 'a' });
-    const { build } = await expectJson<{ build: Build }>(
-      await call('POST', '/api/builds', {
-        as: world.owner,
-        json: { projectId: home, checkpointId: preview.checkpoint?.id },
-      }),
-      202,
-    );
-    expect(build.treeHash).toBe(preview.checkpoint?.treeHash);
-
-    const answer = await merged(home, { from: away.id, message: 'The second level' });
-    expect(answer).toEqual({
-      applied: true,
-      conflicts: [],
-      changes: [
-        { op: 'move', path: 'new name.txt', from: 'old name.txt' },
-        { op: 'put', path: 'a.txt' },
-        { op: 'put', path: 'new.txt' },
-      ],
-      checkpoint: expect.objectContaining({ message: 'The second level', treeHash: preview.checkpoint?.treeHash }),
-    });
-    expect(await contents(home)).toEqual({
-      'a.txt': 'changed in the fork',
-      'b.txt': 'changed at home',
-      'new.txt': 'new',
-      'new name.txt': 'moved',
-    });
-    await until(() => client.text.toString() === 'changed in the fork');
-    client.close();
-    // And the other way round.
-    expect(await merged(away.id, { from: home })).toMatchObject({
-      applied: true,
-      conflicts: [],
-      changes: [{ op: 'put', path: 'b.txt' }],
-    });
-    expect((await treeOf(away.id)).hash).toBe((await treeOf(home)).hash);
-  });
-
-  it('ask where both have changed the same, change nothing, and take the answers', async () => {
-    const home = await newProject({ 'text.txt': 'one\n', 'gone.txt': 'g', 'fine.txt': 'f' });
-    const away = await fork(home, world.owner);
-    await batch(home, [put('text.txt', 'at home\n'), { op: 'delete', path: 'gone.txt' }]);
-    await batch(away.id, [put('text.txt', 'in the fork\n'), put('gone.txt', 'kept'), put('fine.txt', 'finer')]);
-    const before = await treeOf(home);
-    const asked = await merged(home, { from: away.id });
-    expect(asked).toMatchObject({ applied: false, checkpoint: null, changes: [{ op: 'put', path: 'fine.txt' }] });
-    const side = (content: string) => ({
-      path: 'text.txt',
-      hash: sha256(content),
-      size: content.length,
-      isText: true,
-      content,
-    });
-    expect(asked.conflicts).toEqual([
-      {
-        path: 'gone.txt',
-        kind: 'delete-modify',
-        base: expect.objectContaining({ content: 'g' }),
-        ours: null,
-        theirs: expect.objectContaining({ content: 'kept' }),
-      },
-      {
-        path: 'text.txt',
-        kind: 'text',
-        base: side('one\n'),
-        ours: side('at home\n'),
-        theirs: side('in the fork\n'),
-        merged: expect.stringContaining('<<<<<<<'),
-      },
-    ]);
-    expect(await treeOf(home)).toEqual(before);
-    for (const resolutions of [
-      [{ path: 'nothing.txt', take: 'ours' }],
-      [{ path: 'text.txt', take: 'both' }],
-      [{ path: 'text.txt', take: { content: '\ud800' } }],
-      [
-        { path: 'text.txt', take: 'ours' },
-        { path: 'text.txt', take: 'theirs' },
-      ],
-    ])
-      expect(await expectProblem(await merge(home, { from: away.id, resolutions }), 422)).toBe('validation_failed');
-    const half = await merged(home, { from: away.id, resolutions: [{ path: 'gone.txt', take: 'ours' }] });
-    expect([half.applied, half.conflicts.map(({ path }) => path)]).toEqual([false, ['text.txt']]);
-    const done = await merged(home, {
-      from: away.id,
-      resolutions: [{ path: 'text.txt', take: { content: 'both\n' } }],
-      takeAll: 'ours',
-    });
-    expect(done).toMatchObject({ applied: true, conflicts: [] });
-    expect(await contents(home)).toEqual({ 'text.txt': 'both\n', 'fine.txt': 'finer' });
-  });
-
-  it('#27 are for who may read the one and write the other', async () => {
-    const home = await newProject({ a: '1' });
-    const own = await fork(home, world.viewer);
-    expect(own).toMatchObject({ role: 'owner', ownerId: world.viewer.id });
-    await expectJson(
-      await call('PUT', `/api/projects/${own.id}/files/a`, { as: world.viewer, json: { content: '2' } }),
-      200,
-    );
-    // A viewer may fork and follow, not bring home; nor may an owner take from a fork that is not shared with them.
-    expect(await expectProblem(await merge(home, { from: own.id }, world.viewer), 403)).toBe('forbidden');
-    expect(await expectProblem(await merge(home, { from: own.id }, world.owner), 404)).toBe('not_found');
-    expect(await expectProblem(await merge(home, { from: own.id }, world.stranger), 404)).toBe('not_found');
-    expect(await expectProblem(await merge(own.id, { from: home }, world.owner), 404)).toBe('not_found');
-    await batch(home, [put('b', 'b')]);
-    expect(await merged(own.id, { from: home }, world.viewer)).toMatchObject({ applied: true });
-    expect(await contents(home)).toEqual({ a: '1', b: 'b' });
-    expect(await contents(own.id, world.viewer)).toEqual({ a: '2', b: 'b' });
-    await expectJson(
-      await call('POST', `/api/projects/${own.id}/collaborators`, {
-        as: world.viewer,
-        json: { userId: world.owner.id, role: 'viewer' },
-      }),
-      201,
-    );
-    expect(await merged(home, { from: own.id })).toMatchObject({ applied: true });
-    expect(await contents(home)).toEqual({ a: '2', b: 'b' });
-  });
-
-  it('need something in common', async () => {
-    const [one, two] = [await newProject({ a: '1' }), await newProject({ a: '1' })];
-    expect(await expectProblem(await merge(one, { from: two }), 409)).toBe('conflict');
-    expect(await expectProblem(await merge(one, { from: one }), 422)).toBe('validation_failed');
-    expect(await expectProblem(await merge(one, { from: newId() }), 404)).toBe('not_found');
-    for (const json of [
-      {},
-      { from: 'x' },
-      { from: two, preview: 'yes' },
-      { from: two, takeAll: 'both' },
-      { from: two, more: 1 },
-    ])
-      expect(await expectProblem(await merge(one, json), 422), JSON.stringify(json)).toBe('validation_failed');
-    // A copy is no fork.
-    const { project } = await expectJson<{ project: Project }>(
-      await call('POST', `/api/projects/${one}/duplicate`, { as: world.owner, json: {} }),
-      201,
-    );
-    expect(await expectProblem(await merge(one, { from: project.id }), 409)).toBe('conflict');
-  });
-
-  it('of a fork whose origin was erased stays itself', async () => {
-    const home = await newProject({ a: 'a' });
-    const away = await fork(home, world.owner);
-    expect((await call('DELETE', `/api/projects/${home}?permanent=true`, { as: world.owner })).status).toBe(204);
-    expect(await contents(away.id)).toEqual({ a: 'a' });
-    expect(await expectProblem(await merge(away.id, { from: home }), 404)).toBe('not_found');
-    const shown = await expectJson<{ project: Project }>(
-      await call('GET', `/api/projects/${away.id}`, { as: world.owner }),
-      200,
-    );
-    expect(shown.project.forkedFrom).toBe(home);
   });
 });
 

@@ -8,12 +8,11 @@ import { limits } from '../../src/contract/limits.ts';
 import type { Prebundle } from '../../src/contract/prebundle.ts';
 import type { BundleOrder, BundleResult, Preview } from '../../src/contract/preview.ts';
 import { configOf } from '../../src/core/config.ts';
-import { signToken, verifyToken } from '../../src/core/tokens.ts';
+import { verifyToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
-import { unwrap } from '../../src/durable-objects/rpc.ts';
-import { buildRun } from '../../src/durable-objects/stubs.ts';
 import worker from '../../src/worker/index.ts';
 import { png } from '../support/media.ts';
+import { claim, runnerIn } from './built.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { YjsClient } from './yjs-client.ts';
 
@@ -158,16 +157,8 @@ describe('a preview', () => {
       await call('POST', '/api/builds', { as: other.owner, json: { projectId: other.projectId } }),
       202,
     );
-    const claim = await unwrap(buildRun(env, build.id).claim());
-    if (!claim) throw new Error('nothing to claim');
-    const { attempt } = claim;
-    const token = await signToken(
-      configOf(env),
-      'build',
-      { sub: build.id, projectId: other.projectId, attempt },
-      60_000,
-    );
-    const headers = { authorization: `Bearer ${token}` };
+    const { attempt } = await claim(build.id);
+    const runner = await runnerIn(other.projectId, build.id, attempt);
     const entry = { script: 'assets/p0-engine-ABCDEFGH.js', format: 'module' as const, hasDefault: false };
     const list: Prebundle = {
       v: 1,
@@ -186,10 +177,8 @@ describe('a preview', () => {
       mimeType: name.endsWith('.js') ? 'text/javascript' : 'application/json',
       role: 'prebundle',
     }));
-    for (const body of Object.values(contents))
-      await call('PUT', `/api/runner/builds/${build.id}/outputs/${sha256(body)}`, { headers, body });
-    const json = { attempt, batch: 1, events: [{ type: 'success', outputs, timings: {} }] };
-    await expectJson(await call('POST', `/api/runner/builds/${build.id}/events`, { headers, json }), 200);
+    for (const body of Object.values(contents)) await runner.output(sha256(body), body);
+    await expectJson(await runner.events([{ type: 'success', outputs, timings: {} }]), 200);
 
     const after = await preview(other.editor, other.projectId);
     expect(after).toMatchObject({ ready: true, problems: [] });
