@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { createClient, type KilnClient } from '../src/client/index.ts';
 import { newId } from '../src/contract/ids.ts';
+import { watchHeap } from '../test/support/heap.ts';
 import { zipOf } from '../test/support/zip.ts';
-import { watchHeap } from './lib/heap.ts';
 import { describeMachine, read, usage } from './lib/machine.ts';
 import { startMiniflare } from './lib/miniflare.ts';
 import { figure, print, table } from './lib/print.ts';
@@ -47,11 +47,11 @@ export async function runArchives(args: readonly string[]): Promise<boolean> {
 
   const rows: string[][] = [];
   const measure = async (what: string, work: () => Promise<{ bytes: number; project: string }>): Promise<string> => {
-    const stop = kiln.inspector ? await watchHeap(kiln.inspector) : null;
+    const watch = kiln.inspector ? await watchHeap(kiln.inspector) : null;
     const before = read(kiln.pid);
     const { bytes, project } = await work();
     const { seconds, serverCpu } = usage(before, read(kiln.pid));
-    const heap = await stop?.();
+    const heap = await watch?.stop();
     rows.push([
       what,
       figure(bytes / MiB),

@@ -5,8 +5,8 @@ import { Client } from 'undici';
 import { createClient, uploadAsset } from '../src/client/index.ts';
 import { newId } from '../src/contract/ids.ts';
 import { limits } from '../src/contract/limits.ts';
+import { watchHeap } from '../test/support/heap.ts';
 import { png } from '../test/support/media.ts';
-import { watchHeap } from './lib/heap.ts';
 import { describeMachine, read, usage } from './lib/machine.ts';
 import { type ServerProcess, startMiniflare } from './lib/miniflare.ts';
 import { figure, print, ratio, table } from './lib/print.ts';
@@ -216,7 +216,7 @@ async function memory(sizes: readonly number[]): Promise<void> {
       else if (way === 'form') await kiln.uploadForm(data);
       else await kiln.download(id, data.length);
       clearInterval(sampling);
-      const { peak, samples } = await heap();
+      const { peak, samples } = await heap.stop();
       rows.push([`${size} MiB ${way}`, figure(peak / MiB), figure(processes / MiB), String(samples)]);
       await kiln.server.stop();
     }

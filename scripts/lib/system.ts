@@ -27,6 +27,8 @@ export interface SystemOptions {
    * and has nothing in front of the Worker. Starting takes half, and so does every request.
    */
   readonly host?: 'wrangler' | 'miniflare';
+  /** Where the inspector of V8 listens, under bare Miniflare; there is none unless said. It costs speed. */
+  readonly inspectorPort?: number;
   /** More Workers beside Kiln's, under `wrangler dev`, by the paths of their configurations: they may consume its queues. */
   readonly workers?: readonly string[];
   /** More variables of the runner. */
@@ -215,6 +217,7 @@ export class System {
 
   async #startWorker(): Promise<void> {
     const { port, runnerPort, state, host = 'wrangler', config = 'wrangler.toml', previews = true } = this.options;
+    const { inspectorPort = null } = this.options;
     const persist = join(state, 'wrangler');
     const variables = {
       APP_ORIGIN: this.origin,
@@ -228,6 +231,7 @@ export class System {
         ? await hostOrder({
             port,
             state: persist,
+            inspectorPort,
             config: resolve(root, config),
             previews,
             vars: variables,

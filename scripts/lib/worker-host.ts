@@ -28,7 +28,7 @@ const modulesOf = (folder: string, rootPath: string) =>
       contents: readFileSync(join(folder, name)),
     }));
 
-const { port, state, workers, missing } = JSON.parse(await text(process.stdin)) as HostOrder;
+const { port, state, inspectorPort, workers, missing } = JSON.parse(await text(process.stdin)) as HostOrder;
 const refuse = async () => new Response(null, { status: 503 });
 const options: V4MiniflareOptions = {
   host: '127.0.0.1',
@@ -38,6 +38,7 @@ const options: V4MiniflareOptions = {
   cf: false,
   // For what the platform does every minute.
   unsafeTriggerHandlers: true,
+  ...(inspectorPort !== null && { inspectorPort }),
   logRequests: false,
   log: new Log(LogLevel.WARN),
   handleStructuredLogs: ({ message }) => process.stdout.write(`${message}\n`),

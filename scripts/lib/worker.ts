@@ -17,6 +17,8 @@ export interface HostOrder {
   readonly state: string;
   /** The first one is served. */
   readonly workers: readonly HostedWorker[];
+  /** Where the inspector of V8 listens; null: there is none. */
+  readonly inspectorPort: number | null;
   /** Service bindings of Workers that are not there: whatever they are asked is 503. */
   readonly missing: readonly string[];
 }
@@ -63,7 +65,7 @@ export const ensureWorker = (): Promise<string> =>
     },
   );
 
-interface HostOptions extends Pick<HostOrder, 'port' | 'state'> {
+interface HostOptions extends Pick<HostOrder, 'port' | 'state' | 'inspectorPort'> {
   /** Path of the configuration of the main Worker. */
   readonly config: string;
   readonly previews: boolean;
@@ -73,18 +75,20 @@ interface HostOptions extends Pick<HostOrder, 'port' | 'state'> {
 }
 
 /** The order that comes to what `wrangler dev` does with these options. */
-export async function hostOrder({ port, state, config, previews, vars, databaseUrl }: HostOptions): Promise<HostOrder> {
+export async function hostOrder(options: HostOptions): Promise<HostOrder> {
+  const { port, state, inspectorPort, config, previews, vars, databaseUrl } = options;
   const bundles = await ensureWorker();
   const env = databaseUrl === null ? undefined : 'postgres';
   const hosted = (path: string, folder: string, more: HostOptions['vars']): HostedWorker => {
     const read = readConfig({ config: path, env }, { hideWarnings: true });
     const hyperdrive = read.hyperdrive.map((one: object) => ({ ...one, localConnectionString: databaseUrl ?? '' }));
-    const { bindings, ...options } = workerOptionsOf({ ...read, hyperdrive }, env).workerOptions as HostedWorker;
-    return { ...options, bindings: { ...bindings, ...more }, name: read.name ?? folder, bundle: join(bundles, folder) };
+    const { bindings, ...worker } = workerOptionsOf({ ...read, hyperdrive }, env).workerOptions as HostedWorker;
+    return { ...worker, bindings: { ...bindings, ...more }, name: read.name ?? folder, bundle: join(bundles, folder) };
   };
   return {
     port,
     state,
+    inspectorPort,
     workers: [hosted(config, 'kiln', vars), ...(previews ? [hosted(inRoot(bundlerConfig), 'kiln-bundler', {})] : [])],
     missing: previews ? [] : ['BUNDLER'],
   };

@@ -7,18 +7,30 @@ interface HeapUsage {
   readonly embedderHeapUsedSize?: number;
 }
 
-/** Milliseconds between samples. */
-const interval = 200;
+export interface HeapPeak {
+  /** Bytes. */
+  readonly peak: number;
+  /** How often it was looked at. */
+  readonly samples: number;
+}
+
+export interface HeapWatch {
+  /** The highest sample since the last time, or the beginning. An isolate that has nothing to do is not looked at. */
+  take(): HeapPeak;
+  /** The same, and ends the watch. */
+  stop(): Promise<HeapPeak>;
+}
+
 /** Milliseconds for the answer to the last one. */
 const patience = 1000;
 
 /**
- * Watches the memory of the Worker's isolate from now until `stop`, which tells the highest sample. Garbage
+ * Watches the memory of a Worker's isolate from now on. Garbage
  * is collected before each one: what counts is what cannot be freed, for the platform frees the rest when it
- * has to.
+ * has to. `worker` is its name in Miniflare, `interval` the milliseconds between two samples.
  */
-export async function watchHeap(inspector: string): Promise<() => Promise<{ peak: number; samples: number }>> {
-  const socket = new WebSocket(`${inspector.replace(/\/$/, '')}/core:user:server`, { perMessageDeflate: false });
+export async function watchHeap(inspector: string, worker = 'server', interval = 200): Promise<HeapWatch> {
+  const socket = new WebSocket(`${inspector.replace(/\/$/, '')}/core:user:${worker}`, { perMessageDeflate: false });
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);
     socket.once('error', reject);
@@ -51,11 +63,18 @@ export async function watchHeap(inspector: string): Promise<() => Promise<{ peak
       await new Promise((resolve) => setTimeout(resolve, interval));
     }
   })();
-  return async () => {
+  const take = (): HeapPeak => {
+    const taken = { peak, samples };
+    peak = 0;
+    samples = 0;
+    return taken;
+  };
+  const stop = async (): Promise<HeapPeak> => {
     watching = false;
     // An isolate that has nothing to do may leave the last question open.
     await Promise.race([loop, new Promise((resolve) => setTimeout(resolve, patience))]);
     socket.close();
-    return { peak, samples };
+    return take();
   };
+  return { take, stop };
 }
