@@ -4,6 +4,7 @@ import { judgeAside, judgeLive } from '../../core/gc.ts';
 import { logEvent } from '../../core/log.ts';
 import { projectsWithStale, removeStale, staleVersions } from '../../data/assets.ts';
 import { projectsWithOldBuilds, staleBuilds } from '../../data/builds.ts';
+import type { Database } from '../../data/database.ts';
 import { type Key, keyOf, readRows, tables } from '../../data/dump.ts';
 import {
   asidePrefix,
@@ -132,48 +133,60 @@ export class GcWork implements Work {
   /** Every step leaves a state that needs nothing undone. */
   async abandon(): Promise<void> {}
 
-  /** Some projects at a time: their uploads remove such versions of one asset, which may be the last upload it ever had. */
+  /** Their uploads remove such versions of one asset, which may be the last upload it ever had. */
   async #versions(state: State): Promise<State> {
     const { versionsSpared: keep, versionTtl } = limits.asset;
     const before = state.now - versionTtl;
-    const report = { ...state.report };
-    const ids = await this.#stores.withDatabase(async (db) => {
-      const page = await projectsWithStale(db, keep, before, state.cursor ?? '', limits.backup.stepItems);
-      for (const id of page) {
+    return await this.#projects(state, state.dryRun ? 'builds' : 'rows', {
+      page: (db, after, count) => projectsWithStale(db, keep, before, after, count),
+      visit: async (db, id, report) => {
         const { count, bytes, kept } = await staleVersions(db, id, keep, before);
         report.versions += count;
         report.versionBytes += bytes;
         report.keptVersions += kept.count;
         report.keptBytes += kept.bytes;
-        if (state.dryRun || count === 0) continue;
+        if (state.dryRun || count === 0) return;
         await removeStale(db, id, keep, before, { actorId: null, now: this.#stores.now() });
         logEvent('asset.cleaned', { project: id, versions: count, bytes });
-      }
-      return page;
+      },
     });
-    const last = ids.at(-1);
-    if (last !== undefined) return { ...state, report, cursor: last };
-    return { ...state, report, stage: state.dryRun ? 'builds' : 'rows', cursor: null };
   }
 
   /** What the daily removal of old builds would take by now: only told, for the sweep does it. */
   async #builds(state: State): Promise<State> {
     const { newest, age } = limits.build.retention;
     const before = state.now - age;
-    const report = { ...state.report };
-    const ids = await this.#stores.withDatabase(async (db) => {
-      const page = await projectsWithOldBuilds(db, before, state.cursor ?? '', limits.backup.stepItems);
-      for (const id of page) {
+    return await this.#projects(state, 'rows', {
+      page: (db, after, count) => projectsWithOldBuilds(db, before, after, count),
+      visit: async (db, id, report) => {
         const { count, bytes, kept } = await staleBuilds(db, id, newest, before);
         report.builds += count;
         report.buildBytes += bytes;
         report.keptBuilds += kept.count;
         report.keptBuildBytes += kept.bytes;
-      }
-      return page;
+      },
     });
-    const last = ids.at(-1);
-    return last === undefined ? { ...state, report, stage: 'rows', cursor: null } : { ...state, report, cursor: last };
+  }
+
+  /** Some projects at a time, by their ids; `visit` adds to the report what it finds in one. */
+  async #projects(
+    state: State,
+    next: State['stage'],
+    {
+      page,
+      visit,
+    }: {
+      readonly page: (db: Database, after: string, count: number) => Promise<string[]>;
+      readonly visit: (db: Database, projectId: string, report: State['report']) => Promise<void>;
+    },
+  ): Promise<State> {
+    const report = { ...state.report };
+    const last = await this.#stores.withDatabase(async (db) => {
+      const ids = await page(db, state.cursor ?? '', limits.backup.stepItems);
+      for (const id of ids) await visit(db, id, report);
+      return ids.at(-1);
+    });
+    return last === undefined ? { ...state, report, stage: next, cursor: null } : { ...state, report, cursor: last };
   }
 
   async #rows(state: State): Promise<State> {
