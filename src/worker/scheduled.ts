@@ -4,14 +4,21 @@ import { dailyCron } from '../core/crons.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
-import { expiredBuilds, orphanedBuilds, outputBytesOf, stalledBuilds } from '../data/builds.ts';
+import {
+  countOutput,
+  expiredBuilds,
+  orphanedBuilds,
+  outputBytesOf,
+  stalledBuilds,
+  uncountedBuilds,
+} from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
 import { sweepIntake } from '../data/intake.ts';
 import { expireInvites } from '../data/invites.ts';
 import { expireFlows } from '../data/oauth-flows.ts';
-import { importPrefix, listObjects, previewPrefix } from '../data/objects.ts';
+import { getOutputs, importPrefix, listObjects, previewPrefix } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
@@ -119,6 +126,17 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
           });
         });
       return rows.length;
+    },
+    uncountedBuilds: async () => {
+      if (new Date(now).getUTCHours() !== limits.build.retention.hour) return 0;
+      const rows = await uncountedBuilds(db, limits.outbox.sweep);
+      const outputs = new Map(rows.map((build) => [build.outputOf ?? build.id, build]));
+      for (const [source, build] of outputs)
+        await each(build.id, async () => {
+          const bytes = await countOutput(db, build, await getOutputs(env.BUILDS, source));
+          logEvent('build.counted', { build: build.id, project: build.projectId, output: source, bytes });
+        });
+      return outputs.size;
     },
     invites: () => expireInvites(db, now, limits.outbox.sweep),
     imports: async () => {

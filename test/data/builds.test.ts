@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
+import type { OutputFile } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { addAssetVersion } from '../../src/data/assets.ts';
 import {
@@ -8,6 +9,7 @@ import {
   buildBasis,
   buildById,
   buildEntry,
+  countOutput,
   createBuild,
   createCachedBuild,
   deleteBuildRow,
@@ -24,6 +26,7 @@ import {
   staleBuilds,
   stalledBuilds,
   startBuild,
+  uncountedBuilds,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
 import { claimKey, type HeldKey } from '../../src/data/idempotency.ts';
@@ -299,6 +302,41 @@ onBothEngines('Builds', (store) => {
       (await projectsWithOldBuilds(db, now + 1, after, 1000)).filter((id) => both.includes(id));
     expect(await withOld('')).toEqual(both);
     expect(await withOld(both[0] ?? '')).toEqual([both[1]]);
+  });
+
+  it('of a release that did not count are counted some at a time, with what repeats them, once', async () => {
+    const db = store().open();
+    const userId = await someUser(db);
+    const projectId = await someProject(db, userId);
+    const artifacts = [{ name: 'game.zip', size: 7, sha256: 'a'.repeat(64), mimeType: 'application/zip' }];
+    const made = async (change: Partial<BuildRow>) => {
+      const id = await someBuild(db, projectId, userId);
+      await move(db, id, { status: 'success', completedAt: now, outputOf: id, outputBytes: null, ...change });
+      return id;
+    };
+    const first = await made({ artifacts });
+    const repeat = await made({ outputOf: first });
+    const gone = await made({ artifacts });
+    const counted = await made({ outputBytes: 50 });
+    const failed = await made({ status: 'failed', outputOf: null });
+    const uncounted = async (limit = 1000) =>
+      (await uncountedBuilds(db, limit)).filter(({ userId: of }) => of === userId).map(({ id }) => id);
+    expect(await uncounted()).toEqual([first, repeat, gone]);
+    expect(await uncountedBuilds(db, 1)).toHaveLength(1);
+    const row = async (id: string) => (await buildById(db, id)) as BuildRow;
+    const site = (name: string, size: number) => ({ ...artifacts[0], name, size, role: 'site' }) as OutputFile;
+    const outputs = [site('index.html', 30), site('copy.html', 30), { ...site('b.js', 12), sha256: 'b'.repeat(64) }];
+    // It does not matter which of those that show an output is asked for, nor how often.
+    expect(await countOutput(db, await row(repeat), outputs)).toBe(42);
+    await countOutput(db, await row(first), [site('other.html', 99)]);
+    expect(await countOutput(db, await row(gone), null)).toBe(7);
+    expect(await countOutput(db, await row(counted), null)).toBe(50);
+    const bytes = async () =>
+      await Promise.all([first, repeat, gone, counted, failed].map(async (id) => (await row(id)).outputBytes));
+    expect(await bytes()).toEqual([42, 42, 7, 50, null]);
+    expect(await uncounted()).toEqual([]);
+    const day = { used: 0, limit: 250, resetsAt: null };
+    expect((await usageOf(db, userId, 0, day)).buildBytes.used).toBe(42 + 7 + 50);
   });
 
   it('keep their answer for who asks again, and are not made by a request whose key another took over', async () => {

@@ -135,6 +135,37 @@ describe('old builds', () => {
   });
 });
 
+describe('builds of a release that did not count', () => {
+  it('are counted by what is stored of them, in the hour for it, and those whose outputs are gone by their downloads', async () => {
+    const db = openDatabase(env);
+    const ids: string[] = [];
+    for (let n = 0; n < 2; n += 1) {
+      const { id } = await newBuild();
+      await succeed(id, (await claim(id)).attempt, `<p>${n} is counted</p>`);
+      ids.push(id);
+    }
+    const again = await call('POST', '/api/builds', { as: world.editor, json: { projectId: world.projectId } });
+    ids.push((await expectJson<{ build: Build }>(again, 200)).build.id);
+    const bytes = async () => await Promise.all(ids.map(async (id) => (await buildById(db, id))?.outputBytes));
+    const before = await bytes();
+    expect(before).toEqual([19, 19, 19]);
+    await database
+      .prepare('UPDATE builds SET output_bytes = NULL WHERE id IN (?, ?, ?)')
+      .bind(...ids)
+      .run();
+    await env.BUILDS.delete(`build/${ids[0]}/outputs.json`);
+    const at = new Date();
+    at.setUTCHours(limits.build.retention.hour - 1);
+    await sweep(env, at.getTime());
+    expect(await bytes()).toEqual([null, null, null]);
+    at.setUTCHours(limits.build.retention.hour);
+    await sweep(env, at.getTime());
+    await sweep(env, at.getTime());
+    // Site and download are the same bytes: once where the store says so.
+    expect(await bytes()).toEqual(before);
+  });
+});
+
 describe('old builds, by hand', () => {
   it('are reported, then removed, by who manages the project alone; the usage counts what is there', async () => {
     const mine = await makeWorld();

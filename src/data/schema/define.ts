@@ -428,7 +428,7 @@ export function define({ table, text, integer, primaryKey, index, uniqueIndex }:
         .notNull(),
       /** The build whose site and artifacts these are: itself, or the one that a cached build repeats. */
       outputOf: text('output_of'),
-      /** Of site, downloads and reports, each content once; null of what made nothing, and before migration 0010. */
+      /** Of site, downloads and reports, each content once; null of what made nothing, and before migration 0010 until the sweep has counted it. */
       outputBytes: integer('output_bytes'),
       timings: text('timings', { mode: 'json' }).$type<Record<string, number>>().notNull(),
       createdAt: time('created_at').notNull(),

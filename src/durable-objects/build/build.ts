@@ -11,7 +11,7 @@ import { maskSecrets } from '../../core/mask.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
 import type { Actor, AuditRow } from '../../data/audit.ts';
-import { type BuildRow, buildEntry } from '../../data/builds.ts';
+import { type BuildRow, buildEntry, bytesOfOutputs } from '../../data/builds.ts';
 import type { Sql } from '../sql.ts';
 
 /** The truth about a build; the row in the database is a projection of the part that it shares. */
@@ -539,10 +539,7 @@ export class BuildCore {
       progress: 1000,
       artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
       outputOf: this.state.id,
-      outputBytes: [...new Map(outputs.map((output) => [output.sha256, output.size])).values()].reduce(
-        (sum, size) => sum + size,
-        0,
-      ),
+      outputBytes: bytesOfOutputs(outputs),
       timings: { ...this.state.timings, ...outcome.timings },
       lockHash,
       // The next build of this tree is given the lock that this one made, so its key must say so.
