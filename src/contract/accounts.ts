@@ -3,6 +3,7 @@ import { nextCursor, pageQuery } from './common.ts';
 import { Id, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
 import { Scope } from './scopes.ts';
+import { day } from './units.ts';
 import { KnownPassword, Password, User } from './users.ts';
 
 /** A sign-in that is still good, as its owner sees it. */
@@ -48,7 +49,7 @@ export const CreateApiKey = z.strictObject({
     .meta({ example: ['projects:read'] }),
   projectId: Id.optional(),
   expiresAt: Timestamp.optional().meta({
-    description: `In the future, at most ${limits.apiKey.ttlMax / 86_400_000} days ahead; never unless said`,
+    description: `In the future, at most ${limits.apiKey.ttlMax / day} days ahead; never unless said`,
   }),
 });
 export type CreateApiKey = z.infer<typeof CreateApiKey>;

@@ -3,6 +3,7 @@ import { nextCursor, pageQuery, queryBoolean } from './common.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
+import { day } from './units.ts';
 
 export const AssetType = z.enum(['image', 'audio', 'video', 'font', 'model', 'data', 'other']);
 export type AssetType = z.infer<typeof AssetType>;
@@ -90,7 +91,7 @@ export const AssetList = z.object({ assets: z.array(Asset), nextCursor });
 export const AssetQuery = z.object({
   ...pageQuery,
   type: AssetType.optional(),
-  q: z.string().max(100).optional().meta({ description: 'Part of the name' }),
+  q: z.string().max(limits.asset.searchMax).optional().meta({ description: 'Part of the name' }),
   trashed: queryBoolean.default(false).meta({ description: 'Those in the trash instead' }),
 });
 export type AssetQuery = z.infer<typeof AssetQuery>;
@@ -225,8 +226,8 @@ export const CleanAssets = z.strictObject({
   olderThanDays: z
     .int()
     .min(0)
-    .max(3650)
-    .default(limits.asset.versionTtl / 86_400_000)
+    .max(limits.gc.ageMax / day)
+    .default(limits.asset.versionTtl / day)
     .meta({ description: 'Younger versions stay' }),
 });
 export const CleanedAssets = z.object({
@@ -267,7 +268,7 @@ export const CreateUpload = z.strictObject({
   projectId: Id,
   name: AssetName,
   size: z.int().min(1).max(limits.upload.size),
-  mimeType: z.string().max(200).optional().meta({ description: 'What it is expected to be' }),
+  mimeType: z.string().max(limits.asset.mimeTypeMax).optional().meta({ description: 'What it is expected to be' }),
   hash: Sha256.optional().meta({ description: 'Checked in the end; one that the project has already needs no upload' }),
 });
 export type CreateUpload = z.infer<typeof CreateUpload>;
@@ -305,9 +306,11 @@ export const UploadEnvelope = z.object({ upload: Upload });
 
 export const UploadList = z.object({ uploads: z.array(Upload) });
 
-export const UploadPartQuery = z.object({ token: z.string().max(2000).default('') });
+export const UploadPartQuery = z.object({ token: z.string().max(limits.upload.tokenMax).default('') });
 export const UploadPart = z.object({ part: z.object({ number: z.int(), size: z.int(), etag: z.string() }) });
 
 export const UploadParts = z.strictObject({
-  parts: z.array(z.strictObject({ number: z.int().min(1), etag: z.string().max(200) })).max(limits.upload.parts),
+  parts: z
+    .array(z.strictObject({ number: z.int().min(1), etag: z.string().max(limits.upload.etagMax) }))
+    .max(limits.upload.parts),
 });

@@ -3,6 +3,7 @@ import { nextCursor } from './common.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
+import { day } from './units.ts';
 
 export const BuildTarget = z.enum(['web', 'electron', 'cordova']);
 export type BuildTarget = z.infer<typeof BuildTarget>;
@@ -35,8 +36,8 @@ export const BuildOptions = z
         z
           .string()
           .regex(/^[A-Za-z_$][\w$.]*$/)
-          .max(200),
-        z.string().max(2000),
+          .max(limits.build.defineNameMax),
+        z.string().max(limits.build.defineValueMax),
       )
       .refine(
         (value) => Object.keys(value).length <= limits.build.defineMax,
@@ -89,14 +90,14 @@ export const CleanBuilds = z.strictObject({
   keep: z
     .int()
     .min(1)
-    .max(1000)
+    .max(limits.build.retention.newestMax)
     .default(limits.build.retention.newest)
     .meta({ description: 'Newest builds of each target that stay, whatever their age; successes and others apart' }),
   olderThanDays: z
     .int()
     .min(0)
-    .max(3650)
-    .default(limits.build.retention.age / 86_400_000)
+    .max(limits.gc.ageMax / day)
+    .default(limits.build.retention.age / day)
     .meta({ description: 'Builds that ended later stay' }),
 });
 export const CleanedBuilds = z.object({

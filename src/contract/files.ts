@@ -73,7 +73,11 @@ const written = {
   content: WriteFile.shape.content.optional(),
   encoding: Encoding.optional(),
   hash: Sha256.optional().meta({ description: 'Instead of `content`: a blob that was uploaded to this project' }),
-  ifMatch: z.string().max(1000).optional().meta({ description: 'As the header: an entity tag of the file' }),
+  ifMatch: z
+    .string()
+    .max(limits.http.conditionMax)
+    .optional()
+    .meta({ description: 'As the header: an entity tag of the file' }),
 };
 
 /** One change of a batch; each sees those before it. */

@@ -140,7 +140,7 @@ export const OutputFile = z.object({
   name: z.string().min(1).max(limits.file.pathMax),
   size: z.int().min(0).max(limits.build.programBytes),
   sha256: Sha256,
-  mimeType: z.string().max(200),
+  mimeType: z.string().max(limits.build.mimeTypeMax),
   /**
    * `site`: served at the play URL. `download`: an artifact a person takes. `report`: an artifact about the build.
    * `prebundle`: packages of the game for previews, see `Prebundle`; shown in no list.
@@ -206,7 +206,7 @@ const FailureEvent = z.object({
   /** `user`: the project is wrong, final. `limit`: it asks too much, final. `infra`: not its fault, retried. */
   kind: z.enum(['user', 'limit', 'infra']),
   code: z.enum(errorCodes),
-  message: z.string().max(2000),
+  message: z.string().max(limits.build.messageMax),
   timings: z.partialRecord(BuildStep, z.number().min(0)),
 });
 

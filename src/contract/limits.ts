@@ -1,13 +1,9 @@
+import { day, KiB, MiB, minute, second } from './units.ts';
+
 /**
  * Every cap, timeout and size of Kiln, once, each with its reason. Sizes are bytes, times are
  * milliseconds unless the name says otherwise. Nothing else in the code base may hold such a number.
  */
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const second = 1000;
-const minute = 60 * second;
-const day = 24 * 60 * minute;
-
 export const limits = {
   /** Identity. */
   auth: {
@@ -29,6 +25,10 @@ export const limits = {
     usernameMin: 3,
     usernameMax: 32,
     displayNameMax: 80,
+    /** What is kept of the name of the program that signed in: browsers' have below 200 characters. */
+    userAgentMax: 300,
+    /** A refresh token, or one from a mail: they have 43 characters. */
+    tokenMax: 200,
     /** OWASP's 16 MiB scrypt choice: N=2^17 would need the whole 128 MB isolate. */
     scrypt: { cost: 2 ** 14, blockSize: 8, parallelization: 5, keyLength: 32, saltLength: 16 },
     /** Passwords that wait for the one that is being hashed: at 0.1 s each the last one waits 3 s. */
@@ -164,6 +164,12 @@ export const limits = {
     pageMax: 200,
     /** A body of which less than so many bytes arrive in so long, counted while they are awaited, is given up: 2 KiB/s is slower than a modem. */
     bodyPace: { window: 30 * second, bytes: 64 * KiB },
+    /** Beside the files of a form: short fields, of which the longest is an id or a name, and headers of parts. Parts that are none of these are passed over. */
+    form: { fields: 16, fieldBytes: 1 * KiB, otherParts: 32, headersOfPart: 32, headerBytes: 8 * KiB },
+    /** `If-Match` within a batch: some entity tags of 66 characters. */
+    conditionMax: 1000,
+    /** Of what a list is searched for: longer than any name. */
+    searchMax: 200,
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
@@ -175,8 +181,18 @@ export const limits = {
     readinessPatience: 3 * second,
     /** A removed build is gone from an isolate's memory, and so from its play origin, after this. */
     siteAge: 30 * second,
+    /** Sites of builds that an isolate remembers, each a list of files. */
+    sitesRemembered: 200,
+    /** What never changes may be kept for a year, which RFC 2616 §14.21 calls never expiring. Of the others: the API's description and keys … */
+    immutableAge: 365 * day,
+    documentAge: 5 * minute,
+    /** … and pictures of templates, which change with a release. */
+    pictureAge: 60 * minute,
     /** A cursor holds a sort value: a name of 120 characters has up to 480 bytes, and base64 takes a third more. */
     cursorMax: 1000,
+    /** … of so many characters, and an id. */
+    cursorTextMax: 300,
+    cursorIdMax: 64,
   },
 
   /** Projects and their trees. */
@@ -184,6 +200,10 @@ export const limits = {
     nameMax: 120,
     descriptionMax: 2000,
     settingsBytes: 64 * KiB,
+    settingKeyMax: 100,
+    /** Id or slug of a template, and one of its tags. */
+    templateMax: 100,
+    templateTagMax: 50,
     /** Trash keeps a deleted project for 30 days. */
     trashTtl: 30 * day,
     filesMax: 5000,
@@ -357,15 +377,23 @@ export const limits = {
     awarenessPerSecond: 60,
     /** Awareness clients of one socket: reconnecting within the same page may overlap once. */
     awarenessClients: 2,
+    /** Entries of one message of it: an honest client sends its own. */
+    awarenessEntries: 64,
     /** Hibernation keeps the attachment of a socket up to 16,384 bytes. */
     attachmentBytes: 16_384,
     usersMax: 100,
     socketsMax: 1000,
+    /** Access of people that a room remembers: its members, and who looks at a public project. */
+    membersRemembered: 1000,
     socketsPerUser: 50,
     /** Text of the project channel (chat, cursors). */
     channelFrameBytes: 16 * KiB,
+    /** What a client calls a message of its own, to know its answer by; a UUID has 36. */
+    refMax: 64,
     /** Events kept for `resume`; older ones answer `resync`. */
     eventsKept: 10_000,
+    /** … which are removed with every so many that come. */
+    eventsTrimmedEvery: 100,
     /** Of the name of an event's type, as a client asks for it: the longest has 20. */
     eventTypeMax: 40,
     /** Replayed in one `resume`, or of one type in one list. */
@@ -381,6 +409,8 @@ export const limits = {
     blobsEagerAfter: 2 * second,
     /** Puts at a time; workerd holds six connections that wait for headers. */
     blobsParallel: 6,
+    /** Texts of one tidying; the next one follows by its alarm. */
+    blobsTidied: 200,
     /** Puts noted in one write. Those that a crash forgets are done again. */
     blobsMarked: 25,
     /** UTF-16 units of the manifest of a snapshot that waits in the room: a row of its storage has 2 MB. Larger ones are stored at once. */
@@ -506,6 +536,8 @@ export const limits = {
       newest: 20,
       age: 30 * day,
       hour: 4,
+      /** A clean-up by hand may leave so many, which is more than four days of `rates.buildsPerDay` … */
+      newestMax: 1000,
       /** Builds that one report looks at: those of a day, for a month and more. */
       reportRows: 10_000,
       /** Builds that one report names, and that one request removes: each is a request to its object. */
@@ -543,6 +575,12 @@ export const limits = {
     lockTtl: day,
     logLines: 20_000,
     logLineBytes: 8 * KiB,
+    /** Lines that a log stream reads at once: at their longest a slow reader holds 512 KiB, and one line more costs nothing. */
+    streamLines: 64,
+    /** Why a build failed, in characters: a paragraph, and a line of source with its place. */
+    messageMax: 2000,
+    /** Media type of an output, in characters. */
+    mimeTypeMax: 200,
     /** Messages of a whole log: it is kept as one object, and written and read from memory. */
     logBytes: 8 * MiB,
     eventsPerBatch: 500,
@@ -556,6 +594,13 @@ export const limits = {
     /** A line of a file that is shown with what is wrong in it: longer ones are not read, and come from tools. */
     sourceLineBytes: 300,
     defineMax: 100,
+    /** … of a dotted name, and a value as JSON. */
+    defineNameMax: 200,
+    defineValueMax: 2000,
+    /** `extends` of one tsconfig after another: what people write has two or three. */
+    tsconfigDepth: 10,
+    /** Names that are compared with others for a slip of the finger: longer ones are nobody's, and comparing takes their length squared. */
+    slipMax: 60,
     /** A comment line on an idle log stream keeps proxies from closing it. */
     streamPing: 15 * second,
   },
@@ -572,6 +617,12 @@ export const limits = {
     slowStatement: 200,
     /** A reader that wrote longer ago than this may read a PostgreSQL replica. */
     replicaLag: 10 * second,
+    /** Values that one statement binds to a list: D1 takes 100 in all. */
+    listValues: 90,
+    /** Assets that one statement takes over with their project. */
+    adoptedAssets: 500,
+    /** Statements whose text for PostgreSQL is remembered: there are some 400, and those with lists come in several lengths. */
+    statementsRemembered: 1000,
   },
 
   /** How long an answer is waited for where the platform itself would wait for ever; after it `unavailable`. */
@@ -586,6 +637,12 @@ export const limits = {
     object: 2 * minute,
     /** A room that writes its backup or takes one over: 5,000 documents, one after the other. Twice fits into an alarm of 15 min. */
     roomBackup: 5 * minute,
+  },
+
+  /** Cloudflare R2. */
+  bucket: {
+    /** Objects of one listing, and of one removal. */
+    listMax: 1000,
   },
 
   /** The typed client: how it waits, asks and tries again. */
@@ -697,6 +754,8 @@ export const limits = {
     ratioFloor: 64 * MiB,
     /** One read of the temporary object; entries lie one behind the other. */
     readAhead: 512 * KiB,
+    /** Inflated bytes come in pieces of the file's size, within these; small, because one is made for each file. */
+    inflatedPiece: { min: 4 * KiB, max: 64 * KiB },
     /** Compressed bytes that are inflated at a time: deflate makes at most 1032 of one, so 4 MiB. */
     inflateStep: 4 * KiB,
     /** Up to here a file is held in memory whole, some at a time; larger ones pass through. */
@@ -739,6 +798,13 @@ export const limits = {
     cachedBytes: 32 * MiB,
     /** A cache that takes longer is slower than R2. */
     cachePatience: 500,
+    /** Assets that one isolate remembers for its signed links. */
+    remembered: 5000,
+    /** Of what the list is searched for, and of a media type. */
+    searchMax: 100,
+    mimeTypeMax: 200,
+    /** Nesting of an SVG document: deeper than any drawing, and readers of it may recurse. */
+    svgDepth: 200,
     /** An SVG document up to here is shown, as a copy that is made in memory; a larger one is a download. */
     svgBytes: 1 * MiB,
     /** Trash keeps a deleted asset for 30 days. */
@@ -789,6 +855,8 @@ export const limits = {
     fontBytes: 8 * MiB,
     /** The JSON of a model, without its buffers. */
     modelBytes: 4 * MiB,
+    /** Extensions that it needs: glTF has some thirty. */
+    modelExtensions: 50,
     /** Of a name. */
     textMax: 200,
   },
@@ -809,6 +877,8 @@ export const limits = {
     standInBytes: 2 * MiB,
     /** One that nobody could decode is not tried again for so long by the same isolate. */
     refused: 10 * minute,
+    /** Of those, as many are remembered. */
+    refusedRemembered: 1000,
     /** Where Cloudflare Images is not bound a build runner makes them, in one request that waits for the answer. */
     runner: {
       /** A runner that has not answered by now is given up; a container may have to start first. */
@@ -840,6 +910,11 @@ export const limits = {
     parts: 640,
     /** Open in one project: more is no person at work. */
     openMax: 100,
+    /** The signed right to send a part, and the tag that R2 gives it: 34 characters with quotes, more where it is encrypted. */
+    tokenMax: 2000,
+    etagMax: 200,
+    /** Parts that are missing or others, as an error names them. */
+    issuesMax: 10,
     /** An upload that is not complete by then is given up; its parts are removed. */
     ttl: day,
     /** Up to here bytes are verified while the client waits: a second or two. */
@@ -867,6 +942,8 @@ export const limits = {
     listPage: 500,
     /** Hashes that one room is asked about at a time: 0.3 MB of an RPC that may carry 32. */
     confirmBatch: 5000,
+    /** Of what a clean-up by hand may leave: ten years, older than anything here. */
+    ageMax: 3650 * day,
     /** Rows of one read while marking. */
     markRows: 500,
   },
@@ -919,6 +996,8 @@ export const limits = {
     linkTtlMax: 90 * day,
     /** At a slug, a name that looks hashed may be somebody's own; a day is how long it may be wrong. */
     hashedAge: day,
+    /** Slugs of which an isolate remembers what is published there. */
+    remembered: 5000,
     /** Smaller files do not gain by compression; the headers are as large. */
     compressMin: 1 * KiB,
     /** Compressed here in one go, some 0.2 s of CPU once per data centre. Larger files are left to the platform's edge, which streams. */
@@ -960,8 +1039,14 @@ export const limits = {
     packageFiles: 1000,
     /** A tsconfig of a package. */
     packageConfigBytes: 32 * KiB,
-    /** Lists of packages that one isolate keeps. */
+    /** Lists of packages that one isolate keeps, and builds that have none. */
     packageLists: 100,
+    packageless: 1000,
+    /** Trees that one isolate remembers, of up to 5,000 entries each, and what their pages were told. */
+    trees: 100,
+    pages: 500,
+    /** Of what a list says that made it: esbuild and its version. */
+    toolchainMax: 100,
     /** What is made of them, held by the isolate that serves it. */
     outputBytes: 4 * MiB,
     /** Sites that one isolate of the Worker keeps, by their size together. */

@@ -56,7 +56,7 @@ export const LinkStart = z.object({
 });
 
 /** A token from a link in a mail. */
-const EmailToken = z.string().min(1).max(200);
+const EmailToken = z.string().min(1).max(limits.auth.tokenMax);
 export const VerifyEmailBody = z.strictObject({ token: EmailToken });
 export const ForgotPasswordBody = z.strictObject({ email: Email });
 export const ResetPasswordBody = z.strictObject({ token: EmailToken, newPassword: Password });

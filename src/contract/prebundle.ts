@@ -32,7 +32,7 @@ export const Prebundle = z.object({
   /** SHA-256 of the `package-lock.json` text of what was installed. */
   lock: Sha256.nullable(),
   /** What made it: another toolchain makes other files. */
-  toolchain: z.string().max(100),
+  toolchain: z.string().max(limits.preview.toolchainMax),
   /** What `package.json` asked for by the names of the packages in `entries`, as far as it names them. */
   declared: names(z.string().max(limits.file.pathMax)),
   /** SHA-256 of the project's own lock file, where it brought one. */

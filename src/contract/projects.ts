@@ -13,7 +13,7 @@ export const Access = z.enum(['owner', 'editor', 'viewer', 'public']);
 export type Access = z.infer<typeof Access>;
 
 export const Settings = z
-  .record(z.string().max(100), z.json())
+  .record(z.string().max(limits.project.settingKeyMax), z.json())
   .refine(
     (value) => JSON.stringify(value).length <= limits.project.settingsBytes,
     `at most ${limits.project.settingsBytes} bytes as JSON`,
@@ -48,7 +48,12 @@ export const CreateProject = z.strictObject({
   description: ProjectDescription.optional(),
   isPublic: z.boolean().optional(),
   settings: Settings.optional(),
-  templateId: z.string().min(1).max(100).optional().meta({ description: 'Id or slug of a template' }),
+  templateId: z
+    .string()
+    .min(1)
+    .max(limits.project.templateMax)
+    .optional()
+    .meta({ description: 'Id or slug of a template' }),
 });
 
 export const UpdateProject = z.strictObject({
@@ -68,7 +73,7 @@ export const FromTemplate = z.strictObject({ name: ProjectName });
 
 export const ProjectQuery = z.object({
   ...pageQuery,
-  q: z.string().max(200).optional(),
+  q: z.string().max(limits.http.searchMax).optional(),
   role: Role.optional(),
   sort: z.enum(['updatedAt', 'name', 'createdAt']).default('updatedAt'),
   trashed: queryBoolean.default(false),

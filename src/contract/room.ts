@@ -81,7 +81,7 @@ export const EventList = z.object({
 });
 
 /** Chosen by the client; comes back with what became of its message. */
-const ref = z.string().max(64).optional();
+const ref = z.string().max(limits.room.refMax).optional();
 
 /** Client → server on the project channel. What is not lasting (all but `chat`) is throttled by the client and dropped when it comes too fast. */
 export const ClientMessage = z.discriminatedUnion('type', [

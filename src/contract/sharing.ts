@@ -3,6 +3,7 @@ import { nextCursor, pageQuery } from './common.ts';
 import { Id, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
 import { MemberRole, Role } from './projects.ts';
+import { day } from './units.ts';
 import { Email, Person } from './users.ts';
 
 /** An invite that can still be used, as the owner sees it. */
@@ -31,7 +32,7 @@ export const CreateInvite = z
       .optional()
       .meta({ description: `Uses of a link; ${limits.invite.uses} unless said` }),
     expiresAt: Timestamp.optional().meta({
-      description: `At most ${limits.invite.ttlMax / 86_400_000} days ahead; ${limits.invite.ttl / 86_400_000} days unless said`,
+      description: `At most ${limits.invite.ttlMax / day} days ahead; ${limits.invite.ttl / day} days unless said`,
     }),
   })
   .refine(({ email, maxUses }) => email === undefined || maxUses === undefined || maxUses === 1, {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { nextCursor, pageQuery } from './common.ts';
 import { Id, Sha256 } from './ids.ts';
+import { limits } from './limits.ts';
 
 export const Template = z
   .object({
@@ -19,8 +20,8 @@ export type Template = z.infer<typeof Template>;
 
 export const TemplateQuery = z.object({
   ...pageQuery,
-  q: z.string().max(200).optional(),
-  tag: z.string().max(50).optional(),
+  q: z.string().max(limits.http.searchMax).optional(),
+  tag: z.string().max(limits.project.templateTagMax).optional(),
 });
 export const TemplateList = z.object({ templates: z.array(Template), nextCursor });
 export const TemplateDetail = z.object({

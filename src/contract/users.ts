@@ -48,7 +48,7 @@ export const RegisterBody = z.strictObject({
 
 export const LoginBody = z.strictObject({ email: Email, password: KnownPassword });
 
-export const RefreshBody = z.strictObject({ refreshToken: z.string().min(1).max(200).optional() });
+export const RefreshBody = z.strictObject({ refreshToken: z.string().min(1).max(limits.auth.tokenMax).optional() });
 
 export const Session = z
   .object({

@@ -1,4 +1,4 @@
-const day = 86_400_000;
+import { day } from '../contract/units.ts';
 
 /** A backup as far as keeping it is concerned. Milliseconds since the epoch. */
 export interface Dated {

@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { limits } from '../contract/limits.ts';
 
 /*
  * A copy of an SVG document that can do nothing but be seen: parsed as XML, and written anew from what is on
@@ -36,9 +37,6 @@ const others = words(`
   preserveAspectRatio primitiveUnits radius refX refY repeatCount repeatDur restart result scale seed slope spacing specularConstant
   specularExponent spreadMethod startOffset stdDeviation stitchTiles style surfaceScale systemLanguage tableValues targetX targetY
   textLength to type values version xChannelSelector yChannelSelector z`);
-
-/** Deeper than any drawing; readers of it may recurse. */
-const depthMax = 200;
 
 const fragment = /^#[\w:.-]+$/;
 const picture = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$/;
@@ -84,7 +82,7 @@ export function cleanSvg(source: string): string | null {
   parser.on('opentag', ({ local, uri, attributes }) => {
     if (path.length === 0 && (local !== 'svg' || uri !== svgSpace)) throw new Error('no SVG');
     path.push(local);
-    if (path.length > depthMax) throw new Error('too deep');
+    if (path.length > limits.asset.svgDepth) throw new Error('too deep');
     if (hidden > 0 || uri !== svgSpace || !elements.has(local) || style) {
       hidden += 1;
       return;

@@ -56,8 +56,6 @@ interface AddedBy {
   readonly step?: Step;
 }
 
-const adoptRows = 500;
-
 const named = (projectId: string, name: string): SQL | undefined =>
   and(eq(assets.projectId, projectId), eq(assets.nameFold, foldName(name)));
 
@@ -523,8 +521,8 @@ export async function adoptAssets(
 ): Promise<void> {
   const { now, actorId } = actor;
   // Rows of a statement travel in one parameter, some 600 bytes each.
-  for (let at = 0; at < list.length; at += adoptRows) {
-    const some = list.slice(at, at + adoptRows);
+  for (let at = 0; at < list.length; at += limits.database.adoptedAssets) {
+    const some = list.slice(at, at + limits.database.adoptedAssets);
     const rows = some.map(({ name, metadata, ...content }) => ({
       ...content,
       id: newId(),

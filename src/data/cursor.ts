@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import * as z from 'zod';
 import { KilnError } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
 
 /**
  * A page cursor: the sort value and id of the last row shown. It is not secret and grants nothing:
@@ -11,7 +12,10 @@ export interface Cursor {
   readonly id: string;
 }
 
-const Shape = z.tuple([z.union([z.string().max(300), z.int()]), z.string().max(64)]);
+const Shape = z.tuple([
+  z.union([z.string().max(limits.http.cursorTextMax), z.int()]),
+  z.string().max(limits.http.cursorIdMax),
+]);
 
 export const encodeCursor = (cursor: Cursor): string =>
   Buffer.from(JSON.stringify([cursor.value, cursor.id])).toString('base64url');

@@ -92,11 +92,9 @@ async function endedOf(db: Database, ids: readonly string[], now: number): Promi
   return ids.filter((id) => !known.has(id));
 }
 
-const bindable = 90;
-
 export async function endedSessions(db: Database, ids: readonly string[], now: number): Promise<Set<string>> {
   const ended = new Set<string>();
-  for (let start = 0; start < ids.length; start += bindable)
-    for (const id of await endedOf(db, ids.slice(start, start + bindable), now)) ended.add(id);
+  for (let start = 0; start < ids.length; start += limits.database.listValues)
+    for (const id of await endedOf(db, ids.slice(start, start + limits.database.listValues), now)) ended.add(id);
   return ended;
 }

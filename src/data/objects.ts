@@ -1,4 +1,5 @@
 import type { OutputFile } from '../contract/jobs.ts';
+import { limits } from '../contract/limits.ts';
 import type { TreeEntry } from '../core/tree.ts';
 import { noAnswer, within } from '../core/within.ts';
 import { timeFor } from './bounded.ts';
@@ -323,6 +324,6 @@ export async function getPreview(
 
 /** Removes the kept previews of a project, as many as one page of the bucket has. */
 export async function deletePreviews(bucket: R2Bucket, projectId: string): Promise<void> {
-  const { objects } = await listObjects(bucket, `${previewPrefix}${projectId}/`, null, 1000);
+  const { objects } = await listObjects(bucket, `${previewPrefix}${projectId}/`, null, limits.bucket.listMax);
   if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
 }

@@ -20,7 +20,7 @@ export async function createSession(db: Database, session: NewSession): Promise<
     orm.insert(sessions).values({
       id,
       userId: session.userId,
-      userAgent: session.userAgent.slice(0, 300),
+      userAgent: session.userAgent.slice(0, limits.auth.userAgentMax),
       createdAt: now,
       lastUsedAt: now,
       expiresAt: now + limits.auth.sessionTtl,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { limits } from '../contract/limits.ts';
 import { BackupName } from '../contract/maintenance.ts';
 import { gunzip, gzip } from '../core/gzip.ts';
 import { sha256 } from '../core/tree.ts';
@@ -117,7 +118,7 @@ export async function listBackups(bucket: R2Bucket): Promise<Manifest[]> {
 export async function deleteSet(bucket: R2Bucket, name: string): Promise<void> {
   await bucket.delete(backupKeys.manifest(name));
   for (;;) {
-    const { objects } = await bucket.list({ prefix: backupKeys.set(name), limit: 1000 });
+    const { objects } = await bucket.list({ prefix: backupKeys.set(name), limit: limits.bucket.listMax });
     if (objects.length === 0) return;
     await bucket.delete(objects.map(({ key }) => key));
   }

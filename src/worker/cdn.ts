@@ -11,6 +11,7 @@ import { type Deliverable, deliverable } from '../data/delivery.ts';
 import { type ByteRange, getObject } from '../data/objects.ts';
 import { keep, kept } from './assets/edge-cache.ts';
 import { variantAsked, variantOf } from './assets/variants.ts';
+import { immutable } from './http/caching.ts';
 import type { AppContext } from './http/context.ts';
 import { type ByteSource, serveBytes } from './http/range.ts';
 
@@ -18,7 +19,7 @@ import { type ByteSource, serveBytes } from './http/range.ts';
 const svgCopy = 'svg1';
 
 /** Short: an asset that was deleted, or a project that was closed, is gone from here as soon. */
-const known = new LRUCache<string, Deliverable>({ max: 5000, ttl: limits.http.siteAge });
+const known = new LRUCache<string, Deliverable>({ max: limits.asset.remembered, ttl: limits.http.siteAge });
 
 async function find(c: AppContext, assetId: string, version: number): Promise<Deliverable> {
   const key = `${assetId} ${version}`;
@@ -99,9 +100,7 @@ export async function serveAsset(c: AppContext): Promise<Response> {
   const isSvg = asset.mimeType === 'image/svg+xml';
   const headers = new Headers({
     'content-type': asset.mimeType,
-    'cache-control': asset.isPublic
-      ? 'public, max-age=31536000, immutable'
-      : `private, max-age=${limits.asset.linkTtl / 1000}, immutable`,
+    'cache-control': asset.isPublic ? immutable('public') : immutable('private', limits.asset.linkTtl),
     'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     'access-control-allow-origin': '*',
     'access-control-expose-headers': `etag, content-range, ${cacheHeader}, x-kiln-picture`,

@@ -1,6 +1,8 @@
 import type { Hono } from 'hono';
 import { html } from 'hono/html';
 import { errorCodes, errorSpec } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import { keptFor } from './http/caching.ts';
 import type { AppEnv } from './http/context.ts';
 import { openApiDocument } from './openapi.ts';
 
@@ -16,7 +18,7 @@ export function docsPages(app: Hono<AppEnv>): void {
   app.get('/openapi.json', (c) =>
     c.newResponse(openApiDocument(), 200, {
       'content-type': 'application/json',
-      'cache-control': 'public, max-age=300',
+      'cache-control': keptFor('public', limits.http.documentAge),
       'access-control-allow-origin': '*',
     }),
   );

@@ -6,6 +6,7 @@ import pMap from 'p-map';
 import type { Framed } from '../../../src/contract/frames.ts';
 import type { OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { MiB } from '../../../src/contract/units.ts';
 import { inBatches, inTurns } from './batches.ts';
 import { outFolders } from './child/protocol.ts';
 import { BuildFailure } from './failure.ts';
@@ -18,8 +19,6 @@ export interface LocalOutput extends OutputFile {
   /** What was read of a small one, where all of them are no more than travel together. */
   readonly bytes: Uint8Array | undefined;
 }
-
-const MiB = 1024 * 1024;
 
 const tooLarge = (message: string): BuildFailure => new BuildFailure('limit', 'build_too_large', message);
 

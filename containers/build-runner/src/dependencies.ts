@@ -70,7 +70,7 @@ export class Dependencies {
   readonly #registry: URL;
   readonly #trees = new DiskLru(runnerLimits.modulesCacheBytes);
   /** What was asked for → key of the tree that it led to, only where a lock makes the answer lasting. */
-  readonly #known = new LRUCache<string, string>({ max: 10_000 });
+  readonly #known = new LRUCache<string, string>({ max: runnerLimits.modulesKnown });
 
   private constructor(dir: string, registry: URL) {
     this.#dir = dir;

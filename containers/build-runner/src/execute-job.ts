@@ -99,7 +99,7 @@ export const executeJob = async (
         type: 'failure',
         kind: failure.kind,
         code: failure.code,
-        message: reporter.clean(failure.message, 2000),
+        message: reporter.clean(failure.message, limits.build.messageMax),
         timings,
       });
     }

@@ -127,7 +127,7 @@ const answerOf = (error: unknown, staging: string): InstallAnswer => {
   const text = code.startsWith('EALLOW')
     ? `A package asks for another one that is not on the registry${about}. Git, URL and file dependencies are refused.`
     : explain(`${code}: ${error instanceof Error ? error.message.replaceAll(staging, '.') : ''}`, nowhere);
-  return { type: 'error', kind: 'user', message: text.slice(0, 1500) };
+  return { type: 'error', kind: 'user', message: text.slice(0, runnerLimits.npmMessage) };
 };
 
 process.once('disconnect', () => process.exit());

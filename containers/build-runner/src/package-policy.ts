@@ -1,13 +1,14 @@
 import npa from 'npm-package-arg';
 import * as z from 'zod';
 import { BuildFailure } from './failure.ts';
+import { runnerLimits } from './runner-limits.ts';
 
 /**
  * Which dependencies a project may have: packages of the registry, named by version, range or tag. All
  * that a package.json or a lock could use to make npm run or fetch anything else (scripts, workspaces,
  * git, URLs, files, patches) is refused or left out here, before npm sees it.
  */
-const Specs = z.record(z.string().max(214), z.string().max(500));
+const Specs = z.record(z.string().max(runnerLimits.packageName), z.string().max(runnerLimits.packageSpec));
 
 const Manifest = z.object({
   dependencies: Specs.optional(),

@@ -1,8 +1,7 @@
 import { limits } from '../../../src/contract/limits.ts';
+import { MiB, second } from '../../../src/contract/units.ts';
 
-const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
-const second = 1000;
 
 /**
  * Limits that only the runner knows, each with its reason. What the platform must agree with is in
@@ -56,6 +55,20 @@ export const runnerLimits = {
   /** One installed tree: several times the largest engine (Babylon.js with all its packages is about 300 MB). */
   modulesBytes: 1 * GiB,
   modulesFiles: 100_000,
+  /** Wishes of projects of which the runner remembers what tree they led to. */
+  modulesKnown: 10_000,
+  /** Names of packages, as npm takes them, and what is asked of each: a version, a range, an alias. */
+  packageName: 214,
+  packageSpec: 500,
+  /** What npm says, in characters, as far as a person reads it. */
+  npmMessage: 1500,
+  /** Of an error with its causes, for the operator's log, and of anything else that was thrown. */
+  errorText: 2000,
+  thrownText: 500,
+  /** Files of an archive that are read at once, in bytes: a stream for each of a few small ones takes several times as long as what is in them. */
+  zipReadBytes: 4 * MiB,
+  /** Of the id of a packaged app: longer than any on a store. */
+  appId: 150,
   child: {
     /** V8 heap of the child: it holds the bundle and its map once as bytes, once as text. */
     heapMiB: 1024,
@@ -79,6 +92,8 @@ export const runnerLimits = {
   optimizedBytes: limits.optimize.bytes,
   /** Pixels of a picture that is decoded: 8192 × 8192, the largest texture that phones take, is 256 MiB of RGBA. */
   optimizedPixels: 8192 * 8192,
+  /** Pixels above which an encoder is told to hurry: what it would save is not worth the minutes. */
+  unhurriedPixels: 8_000_000,
   /** Optimised assets kept on disk between jobs. */
   assetCacheBytes: 2 * GiB,
   /** More files than this that are read before esbuild sees them, and it asks for all: their names would be a long expression. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { KiB } from '../../../src/contract/units.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** `unshare` flags that give a process a network of its own with nothing in it, where the kernel lets us. */
@@ -12,7 +13,6 @@ const canIsolateNetwork =
 /** What holds a child, for the start-up log line. */
 export const isolation = { rlimits: process.platform === 'linux', network: canIsolateNetwork } as const;
 
-const KiB = 1024;
 const { child: caps } = runnerLimits;
 
 /** RLIMIT_DATA and not RLIMIT_AS: V8 and Go reserve far more address space than they ever touch. */

@@ -1,3 +1,4 @@
+import { limits } from '../../contract/limits.ts';
 import { within } from './paths.ts';
 
 /** What is known of the project in which something went wrong. */
@@ -19,12 +20,9 @@ const nodeModules = new Set(
   ),
 );
 
-/** Longer names are nobody's slip, and comparing them takes their length squared. */
-const longest = 60;
-
 /** How many letters two names differ by (Levenshtein); more than `most` is not counted further. */
 function distance(a: string, b: string, most: number): number {
-  if (Math.abs(a.length - b.length) > most || a.length > longest) return most + 1;
+  if (Math.abs(a.length - b.length) > most || a.length > limits.build.slipMax) return most + 1;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];

@@ -1,3 +1,4 @@
+import { limits } from '../../contract/limits.ts';
 import { property, readJson } from './json.ts';
 import { folderOf, outsideMessage, ProjectProblem, within } from './paths.ts';
 
@@ -8,9 +9,6 @@ export interface ConfigFiles {
   /** The text of a project-relative path, which may lie below `node_modules/`; undefined where there is none. */
   read(path: string): Promise<string | undefined>;
 }
-
-/** `extends` chain of tsconfig files: what people write has two or three. */
-const depthMax = 10;
 
 /**
  * The compiler options of the project's `tsconfig.json` (else `jsconfig.json`) with `extends` followed inside the
@@ -35,7 +33,7 @@ const wrong = (path: string, why: string): ProjectProblem => new ProjectProblem(
 const outside = (spec: string, path: string): ProjectProblem => new ProjectProblem(outsideMessage(spec), path);
 
 async function load(files: ConfigFiles, path: string, text: string, depth: number): Promise<CompilerOptions> {
-  if (depth > depthMax) throw wrong(path, '"extends" goes too deep.');
+  if (depth > limits.build.tsconfigDepth) throw wrong(path, '"extends" goes too deep.');
   const config = readJson(text);
   if (config === undefined) throw wrong(path, 'it is not valid JSON.');
   const bases = property(config, 'extends');

@@ -3,7 +3,7 @@ import type { AssetMetadata } from '../../contract/assets.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Reader, Unreadable } from './source.ts';
 
-const { modelBytes, textMax } = limits.media;
+const { modelBytes, modelExtensions, textMax } = limits.media;
 const list = z.array(z.unknown()).default([]);
 
 /** As much of glTF 2.0 as is counted. */
@@ -14,7 +14,7 @@ const Gltf = z.object({
   textures: list,
   animations: list,
   skins: list,
-  extensionsRequired: z.array(z.string().max(textMax)).max(50).default([]),
+  extensionsRequired: z.array(z.string().max(textMax)).max(modelExtensions).default([]),
   accessors: z.array(z.object({ count: z.int().nonnegative().catch(0) })).default([]),
   meshes: z
     .array(

@@ -76,7 +76,7 @@ export function postgresText(sql: string): string {
       if (token === '?') return `$${++count}`;
       return token.startsWith('on conflict') ? token.replace(/"(?:[^"]|"")*"\./g, '') : token;
     });
-    if (translated.size > 1000) translated.clear();
+    if (translated.size > limits.database.statementsRemembered) translated.clear();
     translated.set(sql, text);
   }
   return text;

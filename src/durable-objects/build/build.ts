@@ -321,7 +321,7 @@ export class BuildCore {
       else {
         const change = {
           errorCode: outcome.code,
-          errorMessage: plainText(outcome.message).slice(0, 2000),
+          errorMessage: plainText(outcome.message).slice(0, limits.build.messageMax),
           timings: { ...this.state.timings, ...outcome.timings },
         };
         await this.#end('failed', change, isVacant);

@@ -7,9 +7,6 @@ const encoder = new TextEncoder();
 const frame = (event: string, data: unknown, id?: number): Uint8Array =>
   encoder.encode(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 
-/** Lines read at once: with lines at their longest a slow reader holds 512 KiB, and one line more costs nothing. */
-const linesPerPull = 64;
-
 /** What is followed: a build, or what was kept of one. */
 export interface LogSource {
   /** Lines after `since`, oldest first. */
@@ -40,7 +37,7 @@ export function logStream(core: LogSource, since: number, show: () => Build): Re
     {
       async pull(controller) {
         while (open) {
-          const lines = core.logs(last, linesPerPull);
+          const lines = core.logs(last, limits.build.streamLines);
           if (lines.length) {
             controller.enqueue(concat(lines.map((line) => frame('log', line, line.seq))));
             last = lines.at(-1)?.seq ?? last;

@@ -19,8 +19,7 @@ export function stampAwareness(
 ): [number, number, Record<string, unknown> | null][] {
   const decoder = decoding.createDecoder(payload);
   const count = decoding.readVarUint(decoder);
-  // Honest clients send their own id, at most twice; the cap stops a frame that claims thousands.
-  if (count > 64) throw new Error('too many awareness entries');
+  if (count > limits.room.awarenessEntries) throw new Error('too many awareness entries');
   const own = new Map<number, AwarenessEntry>(peer.awareness.map((entry) => [entry[0], entry]));
   const accepted: [number, number, Record<string, unknown> | null][] = [];
   for (let index = 0; index < count; index += 1) {

@@ -168,7 +168,7 @@ export class Contents {
   /** What nobody edits any more goes to the blob store; what no file names leaves the room. */
   async tidy(): Promise<void> {
     const before = this.#store.now() - limits.room.blobIdle;
-    const idle = this.#store.files.pendingContents(before, 200);
+    const idle = this.#store.files.pendingContents(before, limits.room.blobsTidied);
     if (idle.length) await this.#put(idle);
     await this.settle(before);
     if (this.#snapshots === 0) this.#store.files.sweepContents(before);

@@ -43,7 +43,8 @@ export class EventLog {
       by,
       JSON.stringify(data),
     );
-    if (seq % 100 === 0) this.#sql.run('DELETE FROM events WHERE seq <= ?', seq - limits.room.eventsKept);
+    if (seq % limits.room.eventsTrimmedEvery === 0)
+      this.#sql.run('DELETE FROM events WHERE seq <= ?', seq - limits.room.eventsKept);
     this.#seq = seq;
     return toEvent({ seq, type, at, by, data: JSON.stringify(data) });
   }

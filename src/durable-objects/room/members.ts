@@ -80,7 +80,7 @@ export class Members {
     const entry = await read;
     // What was read may be older than the change that was told meanwhile: it must not open a door.
     if (generation !== this.#generation) return await this.look(userId);
-    if (this.#cache.size > 1000) this.#cache.clear();
+    if (this.#cache.size > limits.room.membersRemembered) this.#cache.clear();
     this.#cache.set(userId, { entry, expires: this.#now() + limits.room.memberCacheTtl });
     return entry;
   }

@@ -31,8 +31,7 @@ async function* packed(source: ByteSource, begin: number, length: number, step: 
   }
 }
 
-/** Inflated bytes come in pieces of the file's size, within these; small, because one is made for each file. */
-const [outMin, outMax] = [4 * 1024, 64 * 1024];
+const { min: outMin, max: outMax } = limits.archive.inflatedPiece;
 
 /**
  * Inflates step by step. By pako and not by the platform: workerd's DecompressionStream inflates at once

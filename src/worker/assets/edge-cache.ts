@@ -2,6 +2,7 @@ import { limits } from '../../contract/limits.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { within } from '../../core/within.ts';
 import type { ByteRange } from '../../data/objects.ts';
+import { immutable } from '../http/caching.ts';
 import type { AppContext } from '../http/context.ts';
 
 /*
@@ -43,7 +44,7 @@ export function keep(
   const work = async (): Promise<void> => {
     const body = await open();
     if (!body) return;
-    const headers = { 'content-length': String(size), 'cache-control': 'public, max-age=31536000, immutable' };
+    const headers = { 'content-length': String(size), 'cache-control': immutable('public') };
     await caches.default.put(keyOf(c, name), new Response(body, { headers }));
   };
   c.executionCtx.waitUntil(work().catch(quietly(c)));

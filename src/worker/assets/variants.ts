@@ -58,7 +58,7 @@ export async function variantOf(c: AppContext, asset: Deliverable, { w, format }
 }
 
 /** Pictures that could not be decoded, so that they are not tried again with each look at them. */
-const refused = new LRUCache<string, KilnError>({ max: 1000, ttl: limits.variant.refused });
+const refused = new LRUCache<string, KilnError>({ max: limits.variant.refusedRemembered, ttl: limits.variant.refused });
 
 async function make(
   c: AppContext,

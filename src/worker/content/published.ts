@@ -5,7 +5,7 @@ import type { Database } from '../../data/database.ts';
 import { type Published, publishedAt } from '../../data/publications.ts';
 
 /** So that the files of one game ask the database once. */
-const known = new LRUCache<string, Published>({ max: 5000, ttl: limits.publication.memory });
+const known = new LRUCache<string, Published>({ max: limits.publication.remembered, ttl: limits.publication.memory });
 
 /** A path that somebody goes to, rather than a page asks for. */
 export const isPagePath = (path: string): boolean => /(?:^|\/)[^./]*$|\.html?$/i.test(path);

@@ -9,6 +9,7 @@ import { decodePath } from '../../core/paths.ts';
 import { shownBuild } from '../../data/builds.ts';
 import { type ByteRange, getOutput, getOutputs } from '../../data/objects.ts';
 import type { Published } from '../../data/publications.ts';
+import { immutable } from '../http/caching.ts';
 import type { AppContext } from '../http/context.ts';
 import { type ByteSource, type CodedSource, serveBytes } from '../http/range.ts';
 import { servePreview } from '../preview/serve.ts';
@@ -19,7 +20,7 @@ import { isPagePath, publishedUnder } from './published.ts';
 
 type Site = ReadonlyMap<string, OutputFile>;
 
-const sites = new LRUCache<string, Site>({ max: 200, ttl: limits.http.siteAge });
+const sites = new LRUCache<string, Site>({ max: limits.http.sitesRemembered, ttl: limits.http.siteAge });
 
 /** The label below the content host that a request is for; null when it is for the app. */
 export function contentLabel(host: string, contentHost: string): string | null {
@@ -49,8 +50,7 @@ const hashedName = /(?:^|\/)assets\/[^/]*-[A-Z0-9]{8}\.\w+$/;
 const isPage = (file: OutputFile): boolean => file.mimeType.startsWith('text/html');
 
 /** The URL names one build for ever; pages are asked for again so that a removed build goes away. */
-const cachingOfBuild = (file: OutputFile): string =>
-  isPage(file) ? 'no-cache' : 'public, max-age=31536000, immutable';
+const cachingOfBuild = (file: OutputFile): string => (isPage(file) ? 'no-cache' : immutable('public'));
 
 /** What a URL names changes with the next publication: it is asked for again each time, which the tag makes cheap. */
 function cachingOfSlug(file: OutputFile, { access }: Published): string {

@@ -1,5 +1,6 @@
 import { Busboy } from '@fastify/busboy';
 import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
 
 /** A part of a form, in the order in which they come. What of a file is not read before the next part is passed over. */
 export type FormPart =
@@ -46,7 +47,14 @@ export async function* formParts(
     parser = new Busboy({
       headers: { 'content-type': contentType },
       isPartAFile: (field, _type, fileName) => fileFields.includes(field ?? '') || fileName !== undefined,
-      limits: { fields: 16, fieldSize: 1024, files: files + 1, parts: files + 32, headerPairs: 32, headerSize: 8192 },
+      limits: {
+        fields: limits.http.form.fields,
+        fieldSize: limits.http.form.fieldBytes,
+        files: files + 1,
+        parts: files + limits.http.form.otherParts,
+        headerPairs: limits.http.form.headersOfPart,
+        headerSize: limits.http.form.headerBytes,
+      },
     });
   } catch (error) {
     throw malformed(error);

@@ -23,7 +23,7 @@ export const packagesFolder = '_kiln/npm/';
 /** By the build that made them, which never makes others. */
 const lists = new LRUCache<string, Packages>({ max: limits.preview.packageLists });
 /** Builds that prepared none, or of which nothing is left. */
-const without = new LRUCache<string, true>({ max: 1000, ttl: limits.preview.memory });
+const without = new LRUCache<string, true>({ max: limits.preview.packageless, ttl: limits.preview.memory });
 
 async function read(c: AppContext, buildId: string): Promise<Packages | null> {
   const outputs = (await getOutputs(c.env.BUILDS, buildId)) ?? [];

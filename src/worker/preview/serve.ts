@@ -12,6 +12,7 @@ import { projectRoom } from '../../durable-objects/stubs.ts';
 import { vouch } from '../auth/vouch.ts';
 import { admit } from '../content/admission.ts';
 import { gameHeaders } from '../content/game-headers.ts';
+import { immutable } from '../http/caching.ts';
 import type { AppContext } from '../http/context.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { serveBytes } from '../http/range.ts';
@@ -20,7 +21,7 @@ import { pageOf, siteOf, textOf } from './site.ts';
 import { newestState, type State } from './state.ts';
 
 /** What a page was just shown of, for the files that it asks for: by project and person, who passed the gate. */
-const shown = new LRUCache<string, State>({ max: 500, ttl: limits.preview.memory });
+const shown = new LRUCache<string, State>({ max: limits.preview.pages, ttl: limits.preview.memory });
 
 const script = /\.[cm]?[jt]sx?$/i;
 /** What only a compiler can read, wherever it is asked for. */
@@ -80,12 +81,12 @@ const headersOf = (c: AppContext, contentType: string, caching = 'private, no-ca
     'cache-control': caching,
   });
 
-const immutable = 'private, max-age=31536000, immutable';
+const keptForGood = immutable('private');
 
 async function serveMade(c: AppContext, { path, mimeType, text }: BundledFile): Promise<Response> {
   const bytes = new TextEncoder().encode(text);
   const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(path) && path.startsWith('_kiln/');
-  const headers = headersOf(c, mimeType, isHashed ? immutable : undefined);
+  const headers = headersOf(c, mimeType, isHashed ? keptForGood : undefined);
   return await serveBytes(
     c.req.raw,
     {
@@ -114,7 +115,7 @@ async function servePackage(c: AppContext, { packages }: State, path: string): P
         return object.body;
       },
     },
-    headersOf(c, mimeType, immutable),
+    headersOf(c, mimeType, keptForGood),
   );
 }
 

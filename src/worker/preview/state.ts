@@ -24,7 +24,7 @@ export interface State {
 
 /** Trees that rooms have told, so that they need not tell them again. */
 const trees = new LRUCache<string, { readonly treeHash: string; readonly entries: readonly ManifestEntry[] }>({
-  max: 100,
+  max: limits.preview.trees,
 });
 
 /** Texts of sources by their hash. What is known here was sent by a gated room or read for one, and is served behind the gate. */

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { day } from '../../contract/units.ts';
 import { newApiKey } from '../../core/api-keys.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from '../../data/api-keys.ts';
 import { projectAccess } from '../../data/projects.ts';
@@ -14,7 +15,7 @@ function endOf(expiresAt: string | undefined, now: number): number | null {
   if (expiresAt === undefined) return null;
   const at = Date.parse(expiresAt);
   if (at > now && at <= now + limits.apiKey.ttlMax) return at;
-  const message = `must be ahead, by at most ${limits.apiKey.ttlMax / 86_400_000} days`;
+  const message = `must be ahead, by at most ${limits.apiKey.ttlMax / day} days`;
   throw new KilnError('validation_failed', { issues: [{ path: 'body.expiresAt', message }] });
 }
 

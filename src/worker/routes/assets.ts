@@ -3,6 +3,7 @@ import { type Asset, AssetName, type AssetType, AssetUploadForm } from '../../co
 import { endpoints } from '../../contract/endpoints.ts';
 import { errors, KilnError } from '../../contract/errors.ts';
 import { optimizedTypeOf } from '../../contract/jobs.ts';
+import { day } from '../../contract/units.ts';
 import { assetKind, assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
 import { etag } from '../../core/etag.ts';
 import { logEvent } from '../../core/log.ts';
@@ -158,7 +159,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.cleanAssets, async (c, { room, user, body }) => {
     await room.enter();
     const { dryRun, keep, olderThanDays } = body;
-    const before = c.var.started - olderThanDays * 86_400_000;
+    const before = c.var.started - olderThanDays * day;
     const found = await staleVersions(c.var.db, room.projectId, keep, before);
     if (!dryRun && found.count > 0) {
       await removeStale(c.var.db, room.projectId, keep, before, actorOf(c, user.userId));

@@ -3,6 +3,7 @@ import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
+import { day } from '../../contract/units.ts';
 import { buildKey } from '../../core/build-key.ts';
 import { hasEnded } from '../../core/build-lifecycle.ts';
 import { etag } from '../../core/etag.ts';
@@ -32,6 +33,7 @@ import { buildRun } from '../../durable-objects/stubs.ts';
 import { asEntry, asMarked } from '../assets/as-entry.ts';
 import { buildSource } from '../assets/build-source.ts';
 import { eraseBuild } from '../erase-build.ts';
+import { immutable } from '../http/caching.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
@@ -135,7 +137,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     await room.enter();
     const { db, requestId, started } = c.var;
     const { dryRun, keep, olderThanDays } = body;
-    const found = await staleBuilds(db, room.projectId, keep, started - olderThanDays * 86_400_000);
+    const found = await staleBuilds(db, room.projectId, keep, started - olderThanDays * day);
     const builds: BuildRow[] = [];
     for (const build of found.builds)
       try {
@@ -222,7 +224,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
           'content-type': artifact.mimeType,
           'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(artifact.name)}`,
           'content-security-policy': "sandbox; default-src 'none'",
-          'cache-control': 'private, max-age=31536000, immutable',
+          'cache-control': immutable('private'),
         }),
       ),
     };

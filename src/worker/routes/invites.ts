@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { day } from '../../contract/units.ts';
 import type { User } from '../../contract/users.ts';
 import { type InviteWorth, worthOf } from '../../core/invites.ts';
 import { inviteUrl } from '../../core/links.ts';
@@ -22,7 +23,7 @@ import { tellRoom } from '../tell-room.ts';
 function expiryOf(expiresAt: string | undefined, now: number): number {
   const at = expiresAt === undefined ? now + limits.invite.ttl : Date.parse(expiresAt);
   if (at > now && at <= now + limits.invite.ttlMax) return at;
-  const message = `must be ahead, by at most ${limits.invite.ttlMax / 86_400_000} days`;
+  const message = `must be ahead, by at most ${limits.invite.ttlMax / day} days`;
   throw new KilnError('validation_failed', { issues: [{ path: 'body.expiresAt', message }] });
 }
 

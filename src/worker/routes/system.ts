@@ -10,6 +10,7 @@ import { schemaState } from '../../data/migrations.ts';
 import { oldestOutbox } from '../../data/outbox.ts';
 import { accountGuard, projectRoom } from '../../durable-objects/stubs.ts';
 import { runnerHealth } from '../../queues/runner.ts';
+import { keptFor } from '../http/caching.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { version } from '../version.ts';
@@ -84,7 +85,7 @@ export function systemRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.jwks, (c) => ({
     status: 200,
-    headers: { 'cache-control': 'public, max-age=300' },
+    headers: { 'cache-control': keptFor('public', limits.http.documentAge) },
     body: { keys: publicKeys(c.var.config) as Record<string, unknown>[] },
   }));
 }

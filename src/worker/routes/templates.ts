@@ -1,9 +1,11 @@
 import type { Hono } from 'hono';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
 import { etag } from '../../core/etag.ts';
 import { getBlob, getTree } from '../../data/objects.ts';
 import { listTemplates, templateByRef, toTemplate } from '../../data/templates.ts';
+import { keptFor } from '../http/caching.ts';
 import type { AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
@@ -33,7 +35,7 @@ export function templateRoutes(app: Hono<AppEnv>): void {
       'content-type': 'image/svg+xml',
       // An SVG opened as a document could run script on this origin.
       'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-      'cache-control': 'public, max-age=3600',
+      'cache-control': keptFor('public', limits.http.pictureAge),
     });
     return {
       raw: await serveBytes(

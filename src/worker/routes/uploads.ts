@@ -232,7 +232,7 @@ export function uploadRoutes(app: Hono<AppEnv>): void {
           issues: [
             { path: 'body.parts', message: 'are not all the parts that have arrived, each once and by its tag' },
             ...wrong
-              .slice(0, 10)
+              .slice(0, limits.upload.issuesMax)
               .map(({ number }) => ({ path: `body.parts.${number}`, message: 'is missing or another' })),
           ],
         });

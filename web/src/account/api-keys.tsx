@@ -3,6 +3,7 @@ import { useCallback, useEffect } from 'preact/hooks';
 import type { ApiKey } from '../../../src/contract/accounts.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { Scope } from '../../../src/contract/scopes.ts';
+import { day } from '../../../src/contract/units.ts';
 import { client } from '../state/session.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { confirm } from '../ui/confirm.tsx';
@@ -12,7 +13,6 @@ import { formatAgo } from '../ui/format.ts';
 import { Form } from './form.tsx';
 import { Section } from './section.tsx';
 
-const day = 86_400_000;
 const lives = [
   [30, '30 days'],
   [90, '90 days'],

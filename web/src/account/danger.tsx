@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { limits } from '../../../src/contract/limits.ts';
+import { day } from '../../../src/contract/units.ts';
 import { navigate } from '../router.ts';
 import { client, forgetSession } from '../state/session.ts';
 import { attempt, toast } from '../state/toasts.ts';
@@ -8,7 +9,7 @@ import { Field } from '../ui/field.tsx';
 import { Form } from './form.tsx';
 import { Section } from './section.tsx';
 
-const graceDays = limits.account.deletionGrace / 86_400_000;
+const graceDays = limits.account.deletionGrace / day;
 
 /** Gives the browser a file to keep. */
 const save = (name: string, text: string): void => {

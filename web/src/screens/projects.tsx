@@ -2,6 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
+import { day } from '../../../src/contract/units.ts';
 import { linkTo } from '../router.ts';
 import { client } from '../state/session.ts';
 import { attempt, describeError, toast } from '../state/toasts.ts';
@@ -167,7 +168,7 @@ export const ProjectsScreen = () => {
         </div>
         {trashed.value && (
           <p class="projects-note">
-            What is in the trash is erased {limits.project.trashTtl / 86_400_000} days after it was deleted.
+            What is in the trash is erased {limits.project.trashTtl / day} days after it was deleted.
           </p>
         )}
         {current.state === 'loading' && (

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Invite } from '../../../src/contract/sharing.ts';
+import { day } from '../../../src/contract/units.ts';
 import { attempt, describeError, toastError } from '../state/toasts.ts';
 import { CopyLine } from '../ui/copy-line.tsx';
 import { formatAgo, plural } from '../ui/format.ts';
@@ -9,7 +10,6 @@ import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
 import { type MemberRole, RoleSelect } from './role-select.tsx';
 
-const day = 86_400_000;
 const lifetimes = [
   { days: 1, text: 'for a day' },
   { days: 7, text: 'for a week' },

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { property } from '../../../../src/core/game/json.ts';
 import { BuildFailure } from '../failure.ts';
+import { runnerLimits } from '../runner-limits.ts';
 import { readJson } from './entry.ts';
 import type { Project } from './project.ts';
 
@@ -24,7 +25,8 @@ const isPng = (bytes: Uint8Array): boolean =>
   Buffer.from(bytes.subarray(0, 8)).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]));
 
 /** https://developer.android.com/build/configure-app-module#set-application-id, which iOS' rules contain but for `_`. */
-const isAppId = (id: string): boolean => /^[a-zA-Z][a-zA-Z\d]*(?:\.[a-zA-Z][a-zA-Z\d]*)+$/.test(id) && id.length <= 150;
+const isAppId = (id: string): boolean =>
+  /^[a-zA-Z][a-zA-Z\d]*(?:\.[a-zA-Z][a-zA-Z\d]*)+$/.test(id) && id.length <= runnerLimits.appId;
 
 /** Reads name, version and icon from the project: `appId` and `icon` of kiln.json, `version` of package.json. */
 export const readAppInfo = async (project: Project, projectName: string, templates: string): Promise<AppInfo> => {

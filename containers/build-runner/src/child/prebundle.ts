@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { limits } from '../../../../src/contract/limits.ts';
 import { type Prebundle, type PrebundleEntry, prebundleIndex } from '../../../../src/contract/prebundle.ts';
+import { MiB } from '../../../../src/contract/units.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
 import { declaredRange, lockFiles, packageOf } from '../../../../src/core/game/packages.ts';
 import { type BundledEntry, bundle } from './bundle.ts';
@@ -41,8 +42,6 @@ export const prebundle = async (asked: PrebundleRequest): Promise<void> => {
     log({ level: 'warn', step: 'package', message: `Previews will not have the packages: ${why}` });
   }
 };
-
-const MiB = 1024 * 1024;
 
 const write = async (asked: PrebundleRequest, specifiers: readonly string[]): Promise<string> => {
   const { project, mapped, request, log } = asked;

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import type { PictureOrder } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
+import { runnerLimits } from '../runner-limits.ts';
 import { optimizePng } from './optimize-png.ts';
 import type { ChildMessage, PictureRequest } from './protocol.ts';
 
@@ -12,9 +13,6 @@ sharp.unblock({
 });
 
 const { pixels, side } = limits.variant;
-
-/** Above this an encoder is told to hurry: what it would save is not worth the minutes. */
-const large = 8_000_000;
 
 const encode = (image: Sharp, { format, quality }: PictureOrder, hurry: boolean): Sharp => {
   switch (format) {
@@ -30,14 +28,14 @@ const encode = (image: Sharp, { format, quality }: PictureOrder, hurry: boolean)
   }
 };
 
-/** The first picture of a file, upright, as large as asked for at the most, in another format or the same. */
+/** The first picture of a file, upright, as runnerLimits.unhurriedPixels as asked for at the most, in another format or the same. */
 const remake = async (bytes: Uint8Array, order: PictureOrder): Promise<Uint8Array> => {
   const input = { limitInputPixels: pixels, failOn: 'error', pages: 1 } as const;
   const { width, height, format, orientation = 1, autoOrient } = await sharp(bytes, input).metadata();
   if (width > side || height > side) throw new RangeError('the picture has more pixels than are decoded');
   const { maxWidth, maxHeight } = order;
   const shrinks = autoOrient.width > (maxWidth ?? side) || autoOrient.height > (maxHeight ?? side);
-  const hurry = width * height > large;
+  const hurry = width * height > runnerLimits.unhurriedPixels;
   // The same pixels, better packed.
   if (order.format === 'png' && format === 'png' && !shrinks && !hurry && orientation === 1) {
     const packed = await optimizePng(bytes);

@@ -2,6 +2,7 @@ import { createWriteStream, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
+import { runnerLimits } from '../runner-limits.ts';
 import { byText } from './order.ts';
 
 /** The first moment that the ZIP format knows; a real time would make every build differ. */
@@ -13,13 +14,10 @@ const packed = /\.(?:png|jpe?g|gif|webp|avif|ktx2|basis|mp3|ogg|oga|opus|m4a|aac
 /** An entry of an archive: bytes, or the absolute path of a file on disk, which may be a program. */
 export type ZipEntry = Uint8Array | string | { readonly path: string; readonly executable: boolean };
 
-/** Bytes of files that are read at once: a stream for each of a few small ones takes several times as long as what is in them. */
-const readAtOnce = 4 * 1024 * 1024;
-
 /** Writes a ZIP file whose bytes depend on nothing but its entries. */
 export const writeZip = async (target: string, entries: ReadonlyMap<string, ZipEntry>): Promise<void> => {
   const zip = new ZipFile();
-  let room = readAtOnce;
+  let room = runnerLimits.zipReadBytes;
   for (const [name, entry] of [...entries].sort(([a], [b]) => byText(a, b))) {
     const isBytes = entry instanceof Uint8Array;
     const mode = !isBytes && typeof entry !== 'string' && entry.executable ? 0o100755 : 0o100644;
