@@ -50,7 +50,7 @@ export class RoomChat {
   }
 
   /** Loads the newest page, then older ones. */
-  async more(limit = 50): Promise<void> {
+  async more(limit: number = limits.http.pageDefault): Promise<void> {
     if (this.#older === null) return;
     const page = await this.#client.call('listChat', {
       params: { id: this.#projectId },
@@ -87,7 +87,10 @@ export class RoomChat {
   /** Messages were missed: the newest page is read again. */
   async refresh(): Promise<void> {
     if (this.#older === undefined) return;
-    const page = await this.#client.call('listChat', { params: { id: this.#projectId }, query: { limit: 50 } });
+    const page = await this.#client.call('listChat', {
+      params: { id: this.#projectId },
+      query: { limit: limits.http.pageDefault },
+    });
     const oldest = page.messages.at(-1);
     const known = new Set(this.#messages.map(({ id }) => id));
     // With a gap between them, what is here already would look as if nothing was said in between.

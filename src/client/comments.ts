@@ -1,6 +1,7 @@
 import { fromBase64, toBase64 } from 'lib0/buffer';
 import * as Y from 'yjs';
 import type { Comment, NewAnchor, NewComment, Reply } from '../contract/comments.ts';
+import { limits } from '../contract/limits.ts';
 import type { HeardMessage, RoomEvent, TalkEvents } from '../contract/room.ts';
 import type { KilnClient } from './api.ts';
 import { Emitter } from './emitter.ts';
@@ -42,7 +43,7 @@ export class RoomComments {
     do {
       const page: { comments: Comment[]; nextCursor: string | null } = await this.#client.call('listComments', {
         params: { id: this.#projectId },
-        query: { limit: 100, ...(cursor !== null && { cursor }) },
+        query: { limit: limits.client.commentsPage, ...(cursor !== null && { cursor }) },
       });
       found.push(...page.comments);
       cursor = page.nextCursor;

@@ -200,7 +200,9 @@ export const OptimizeQueued = z.object({
 });
 export const OptimizationState = z.object({
   asset: Asset,
-  optimization: Optimization.nullable().meta({ description: 'The newest; null: none within 30 days' }),
+  optimization: Optimization.nullable().meta({
+    description: `The newest; null: none within ${limits.optimize.kept / day} days`,
+  }),
 });
 
 export const PackAssets = z.strictObject({

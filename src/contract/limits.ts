@@ -669,6 +669,8 @@ export const limits = {
     formBytes: 8 * MiB,
     /** An unanswered question to the room is given up after this, and the socket with it. */
     answer: 10 * second,
+    /** Comments asked for at a time. */
+    commentsPage: 100,
     /** Cursors of one person are sent so often: faster than anybody sees, slower than the room's cap on frames. */
     cursor: 150,
     /** That somebody is writing is said again so often … */
@@ -685,6 +687,50 @@ export const limits = {
     movedTries: 6,
     /** What this device keeps of a document is shown so long after the start at the latest, also when the network does not say where the file is by now. */
     followPatience: 2 * second,
+  },
+
+  /** The web workspace: what it loads and shows at a time, and what it waits for. */
+  workspace: {
+    /** Lines of one page of a list … */
+    page: 30,
+    /** … and cards of one page, which stand beside each other. */
+    cards: 60,
+    /** Events come together: what they are about is loaded so long after the last of them. */
+    reloadAfter: 120,
+    /** Lists that are open, likewise … */
+    reloadListsAfter: 150,
+    /** … and builds, which report their progress all the time. */
+    reloadBuildsAfter: 400,
+    /** After this long without a key the projects are narrowed down by what was typed … */
+    filterAfter: 200,
+    /** … and files are searched for it: each letter would be a search of everything. */
+    searchAfter: 250,
+    /** Pause after a change before the preview follows it: a word is typed in one go. */
+    previewAfter: 300,
+    /** Between two questions how making an asset smaller goes. */
+    optimizationPoll: 3 * second,
+    /** Requests for files at once: forms of small ones, and large ones, each of which may have several parts on their way. */
+    sending: 2,
+    /** Lines of one file's patch: more than anybody reads here; the rest is said. */
+    patchLines: 600,
+    /** Lines of a log on screen: its tail says what happened, and the DOM stays small. */
+    logLines: 2000,
+    /** Characters beyond which comparing the sides of a conflict would hold up the page, and edits; the text is shown as it is. */
+    comparedChars: 200_000,
+    comparedEdits: 2000,
+    /** Files of a difference that are shown open; the others open by a click. */
+    filesOpen: 12,
+    /** Of what a restore did not find, so much is named. */
+    missingNamed: 5,
+    /** Events of the account's security of one page, which stands among other sections. */
+    securityEvents: 8,
+    /** Lines of one person within so long stand under one name. */
+    togetherFor: 5 * minute,
+    /** A message is read in so long, and one about what went wrong … */
+    toast: 4 * second,
+    errorToast: 9 * second,
+    /** What was given to the browser to save stays in its memory so long: the download begins after the click. */
+    savedFor: 60 * second,
   },
 
   /** Backups of everything, into the bucket EXPORTS. */

@@ -26,6 +26,8 @@ import {
   UploadParts,
 } from '../assets.ts';
 import { endpoint } from '../endpoint.ts';
+import { limits } from '../limits.ts';
+import { day } from '../units.ts';
 import { asset, bodyProject, everyone, formProject, project, signedIn } from './access.ts';
 
 /** Media and data of a game, each with its versions. */
@@ -195,7 +197,7 @@ export const assetEndpoints = {
     tag: 'Assets',
     summary: 'Put an asset into the trash, or erase it',
     access: asset('project.write', 'trashed'),
-    description: 'The trash keeps it for 30 days, and it counts as long. An upload of its name brings it back.',
+    description: `The trash keeps it for ${limits.asset.trashTtl / day} days, and it counts as long. An upload of its name brings it back.`,
     query: DeleteAssetQuery,
     responses: { 204: { description: 'Deleted' } },
   }),

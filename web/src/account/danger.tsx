@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { limits } from '../../../src/contract/limits.ts';
 import { day } from '../../../src/contract/units.ts';
 import { navigate } from '../router.ts';
+import { saveBlob } from '../state/save.ts';
 import { client, forgetSession } from '../state/session.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { Dialog } from '../ui/dialog.tsx';
@@ -11,20 +12,13 @@ import { Section } from './section.tsx';
 
 const graceDays = limits.account.deletionGrace / day;
 
-/** Gives the browser a file to keep. */
-const save = (name: string, text: string): void => {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-};
-
 export const DangerZone = ({ hasPassword }: { hasPassword: boolean }) => {
   const asking = useSignal(false);
   const exportData = () =>
-    attempt(async () => save('kiln-account.json', JSON.stringify(await client.call('exportMe'), null, 2)));
+    attempt(async () => {
+      const text = JSON.stringify(await client.call('exportMe'), null, 2);
+      saveBlob(new Blob([text], { type: 'application/json' }), 'kiln-account.json');
+    });
   return (
     <Section id="delete" title="Your data" lead="Take it with you, or end it.">
       <div class="account-actions">

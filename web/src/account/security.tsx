@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
 import type { SecurityEvent } from '../../../src/contract/accounts.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import { client } from '../state/session.ts';
 import { attempt } from '../state/toasts.ts';
 import { formatAgo } from '../ui/format.ts';
@@ -12,15 +13,15 @@ const wordsOf = (action: string): string => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
-const shown = 8;
-
 export const SecurityActivity = () => {
   const events = useSignal<readonly SecurityEvent[]>([]);
   const next = useSignal<string | null>(null);
   const load = useCallback(
     (cursor?: string) =>
       attempt(async () => {
-        const page = await client.call('listSecurityEvents', { query: { limit: shown, cursor } });
+        const page = await client.call('listSecurityEvents', {
+          query: { limit: limits.workspace.securityEvents, cursor },
+        });
         events.value = cursor === undefined ? page.events : [...events.value, ...page.events];
         next.value = page.nextCursor;
       }),

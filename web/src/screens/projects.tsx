@@ -30,7 +30,7 @@ export const ProjectsScreen = () => {
   const query = useComputed(() => ({
     q: search.value.trim() || undefined,
     trashed: trashed.value,
-    limit: 60,
+    limit: limits.workspace.cards,
   }));
 
   const load = useCallback(
@@ -54,7 +54,7 @@ export const ProjectsScreen = () => {
 
   useEffect(() => {
     const aborter = new AbortController();
-    const timer = setTimeout(() => void load(aborter.signal), search.value === '' ? 0 : 200);
+    const timer = setTimeout(() => void load(aborter.signal), search.value === '' ? 0 : limits.workspace.filterAfter);
     return () => {
       clearTimeout(timer);
       aborter.abort();
@@ -87,7 +87,7 @@ export const ProjectsScreen = () => {
           }
         : {
             title: `Delete “${project.name}”?`,
-            text: 'It moves to the trash and is erased there after 30 days.',
+            text: `It moves to the trash and is erased there after ${limits.project.trashTtl / day} days.`,
             action: 'Move to trash',
           },
     );

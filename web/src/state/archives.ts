@@ -1,5 +1,6 @@
 import { type ImportProgress, importArchive } from '../../../src/client/index.ts';
 import type { Project } from '../../../src/contract/projects.ts';
+import { saveBlob } from './save.ts';
 import { client } from './session.ts';
 
 /** What the server calls the file (RFC 8187). */
@@ -8,16 +9,10 @@ const fileName = (answer: Response): string => {
   return encoded === undefined ? 'project.zip' : decodeURIComponent(encoded);
 };
 
-/** Saves a project as a zip. A link could not carry the access token, so the bytes come here first; the browser keeps large ones on disk. */
+/** Saves a project as a zip. A link could not carry the access token, so the bytes come here first. */
 export const downloadProject = async (project: Pick<Project, 'id'>): Promise<void> => {
   const answer = await client.raw('exportProject', { params: { id: project.id } });
-  const url = URL.createObjectURL(await answer.blob());
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = fileName(answer);
-  link.click();
-  // The download has begun by then.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  saveBlob(await answer.blob(), fileName(answer));
 };
 
 /** Makes a project of a zip. */

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { KilnApiError } from '../../../src/client/errors.ts';
+import { limits } from '../../../src/contract/limits.ts';
 
 export interface Toast {
   id: number;
@@ -21,7 +22,7 @@ export const toast = (content: Omit<Toast, 'id'>): void => {
   // The same message twice is one message.
   const others = toasts.value.filter((other) => other.title !== content.title || other.detail !== content.detail);
   toasts.value = [...others.slice(-3), { id, ...content }];
-  setTimeout(() => dismiss(id), content.kind === 'error' ? 9000 : 4000);
+  setTimeout(() => dismiss(id), content.kind === 'error' ? limits.workspace.errorToast : limits.workspace.toast);
 };
 
 /** Title, detail and field messages of any error, for people. */

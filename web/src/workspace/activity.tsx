@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useEffect } from 'preact/hooks';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Activity } from '../../../src/contract/sharing.ts';
 import type { Person } from '../../../src/contract/users.ts';
 import { attempt, toastError } from '../state/toasts.ts';
@@ -86,7 +87,11 @@ export const ActivityPanel = () => {
     (after?: string) =>
       client.call('listActivity', {
         params: { id },
-        query: { limit: 30, ...(action !== '' && { action }), ...(after !== undefined && { cursor: after }) },
+        query: {
+          limit: limits.workspace.page,
+          ...(action !== '' && { action }),
+          ...(after !== undefined && { cursor: after }),
+        },
       }),
     [client, id, action],
   );

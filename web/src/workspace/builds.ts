@@ -2,6 +2,7 @@ import { computed, signal } from '@preact/signals';
 import { type KilnClient, watchBuild } from '../../../src/client/index.ts';
 import type { Build, BuildLogLine, BuildTarget } from '../../../src/contract/builds.ts';
 import { newId } from '../../../src/contract/ids.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import { attempt, toast, toastError } from '../state/toasts.ts';
 
 /** What somebody chose for a build; the rest is as the API has it. */
@@ -14,9 +15,6 @@ export interface BuildChoices {
 
 export const isRunning = (build: Build | undefined): boolean =>
   build?.status === 'queued' || build?.status === 'building';
-
-/** Lines kept on screen: the tail of a log says what happened, and the DOM stays small. */
-const shownLines = 2000;
 
 /** The builds of a project, the one that is looked at with its log, and the one that is played. */
 export class Builds {
@@ -53,7 +51,7 @@ export class Builds {
   async load(): Promise<void> {
     const { builds } = await this.#client.call('listBuilds', {
       params: { id: this.#projectId },
-      query: { limit: 30 },
+      query: { limit: limits.workspace.page },
     });
     this.list.value = builds;
     const newest = builds[0];
@@ -141,7 +139,7 @@ export class Builds {
       this.#frame = undefined;
       const all = [...this.lines.value, ...this.#pending];
       this.#pending = [];
-      const over = Math.max(0, all.length - shownLines);
+      const over = Math.max(0, all.length - limits.workspace.logLines);
       this.dropped.value += over;
       this.lines.value = over > 0 ? all.slice(over) : all;
     });

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Checkpoint } from '../../../src/contract/checkpoints.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import { describeError, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -9,9 +10,6 @@ import { type AssetChange, type Change, type Comparison, compare, type Side } fr
 import { useWorkspace } from './context.ts';
 import { titleOf } from './history.ts';
 import { countChanges, Patch, WholeText } from './patch.tsx';
-
-/** So many files are shown open; the others open by a click. */
-const openAtFirst = 12;
 
 /** The content of a file that only one side has. */
 const OneSided = ({ change, side }: { change: Change; side: Side }) => {
@@ -174,7 +172,7 @@ export const CheckpointChanges = ({ checkpoint }: { checkpoint: Checkpoint }) =>
       {result === undefined && problem.value === undefined && <div class="change skeleton" />}
       {result?.truncated && <p class="change-note">There is too much to show all of it line by line.</p>}
       {result?.changes.map((change, index) => (
-        <Entry key={change.path} change={change} comparison={result} open={index < openAtFirst} />
+        <Entry key={change.path} change={change} comparison={result} open={index < limits.workspace.filesOpen} />
       ))}
       {result !== undefined && result.assets.length > 0 && (
         <ul class="asset-changes" aria-label="Assets">

@@ -1,16 +1,16 @@
 import { diffLines } from 'diff';
+import { limits } from '../../../src/contract/limits.ts';
 import type { MergeConflict } from '../../../src/contract/merge.ts';
 import { formatBytes } from '../ui/format.ts';
 
 type Side = MergeConflict['ours'];
 
-/** Beyond this many characters a comparison would hold up the page; the text is shown as it is. */
-const comparedMax = 200_000;
+const { comparedChars, comparedEdits } = limits.workspace;
 
 /** The text of a side, with the lines that the base does not have. */
 const Text = ({ text, base }: { text: string; base: string | undefined }) => {
-  const tooMuch = text.length + (base?.length ?? 0) > comparedMax;
-  const parts = base === undefined || tooMuch ? undefined : diffLines(base, text, { maxEditLength: 2000 });
+  const tooMuch = text.length + (base?.length ?? 0) > comparedChars;
+  const parts = base === undefined || tooMuch ? undefined : diffLines(base, text, { maxEditLength: comparedEdits });
   if (parts === undefined) return <pre>{text}</pre>;
   return (
     <pre>

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Artifact, Build, BuildLogLine } from '../../../src/contract/builds.ts';
 import type { PreviewReason } from '../../../src/contract/preview.ts';
+import { saveBlob } from '../state/save.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { formatAgo, formatBytes, formatDuration } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -11,7 +12,6 @@ import { Segments } from '../ui/segments.tsx';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
 import { PublishDialog } from './publish-dialog.tsx';
-import { saveBlob } from './save.ts';
 import { findNode } from './tree.ts';
 
 const statusNames = {

@@ -3,6 +3,7 @@ import { EditorView } from '@codemirror/view';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { FileInfo } from '../../../src/contract/files.ts';
+import { saveBlob } from '../state/save.ts';
 import { attempt, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -10,7 +11,6 @@ import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab, Workspace } from './model.ts';
 import { PictureRegions } from './picture-regions.tsx';
-import { saveBlob } from './save.ts';
 
 const fetchBytes = async (workspace: Workspace, path: string, signal?: AbortSignal): Promise<Blob> => {
   const args = {

@@ -6,8 +6,6 @@ import { limits } from '../../../src/contract/limits.ts';
 import { attempt, toast, toastError } from '../state/toasts.ts';
 import { plural } from '../ui/format.ts';
 
-const pageSize = 30;
-
 const kindTitles: Readonly<Record<CheckpointKind, string>> = {
   manual: 'Kept by hand',
   auto: 'Kept on its own',
@@ -15,8 +13,7 @@ const kindTitles: Readonly<Record<CheckpointKind, string>> = {
   restore: 'Before a restore',
 };
 
-/** Of what a restore did not find, so much is named. */
-const missingNamed = 5;
+const { missingNamed } = limits.workspace;
 
 const restoredTitle = (files: number, assets: number): string => {
   const parts = [...(files > 0 ? [plural(files, 'file')] : []), ...(assets > 0 ? [plural(assets, 'asset')] : [])];
@@ -74,7 +71,7 @@ export class History {
   /** As many as are shown already, so that a list that was read on stays as long. */
   async load(): Promise<void> {
     const kind = this.kind.value;
-    const limit = Math.min(limits.http.pageMax, Math.max(pageSize, this.list.value?.length ?? 0));
+    const limit = Math.min(limits.http.pageMax, Math.max(limits.workspace.page, this.list.value?.length ?? 0));
     const page = await this.#read(limit);
     if (kind !== this.kind.value) return;
     this.list.value = page.checkpoints;
@@ -87,7 +84,7 @@ export class History {
     return attempt(async () => {
       const cursor = this.nextCursor.value;
       if (cursor === null) return;
-      const page = await this.#read(pageSize, cursor);
+      const page = await this.#read(limits.workspace.page, cursor);
       this.list.value = [...(this.list.value ?? []), ...page.checkpoints];
       this.nextCursor.value = page.nextCursor;
     });
@@ -98,7 +95,7 @@ export class History {
     if (type === 'checkpoint.restored' || type === 'project.merged') this.version.value += 1;
     if (!this.open.value) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.load().catch(toastError), 150);
+    this.#timer = setTimeout(() => void this.load().catch(toastError), limits.workspace.reloadListsAfter);
   }
 
   keep(name: string): Promise<boolean> {

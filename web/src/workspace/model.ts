@@ -440,10 +440,16 @@ export class Workspace {
     this.tree.value = tree;
   }
 
-  readonly #reloadTree = debounce(120, () => void this.#loadTree().catch(toastError));
-  readonly #reloadBuilds = debounce(400, () => void this.builds.load().catch(toastError));
-  readonly #reloadPublication = debounce(120, () => void this.publishing.load().catch(toastError));
-  readonly #reloadProject = debounce(120, () => {
+  readonly #reloadTree = debounce(limits.workspace.reloadAfter, () => void this.#loadTree().catch(toastError));
+  readonly #reloadBuilds = debounce(
+    limits.workspace.reloadBuildsAfter,
+    () => void this.builds.load().catch(toastError),
+  );
+  readonly #reloadPublication = debounce(
+    limits.workspace.reloadAfter,
+    () => void this.publishing.load().catch(toastError),
+  );
+  readonly #reloadProject = debounce(limits.workspace.reloadAfter, () => {
     this.client
       .call('getProject', { params: { id: this.id } })
       .then(({ project }) => {

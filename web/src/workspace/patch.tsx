@@ -1,4 +1,5 @@
 import { parsePatch } from 'diff';
+import { limits } from '../../../src/contract/limits.ts';
 
 /** A line of a comparison: of both sides, of the newer, of the older, or a remark. */
 interface Line {
@@ -69,8 +70,7 @@ export const Patch = ({ text }: { text: string }) => (
   </table>
 );
 
-/** More lines of one file than anybody reads here; the rest is said. */
-const shownLines = 600;
+const { patchLines: shownLines } = limits.workspace;
 
 /** A text that is there on one side only. */
 export const WholeText = ({ text, sign }: { text: string; sign: '+' | '-' }) => {

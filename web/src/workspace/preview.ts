@@ -1,10 +1,8 @@
 import { computed, signal } from '@preact/signals';
 import type { KilnClient } from '../../../src/client/index.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import type { Preview } from '../../../src/contract/preview.ts';
 import { toastError } from '../state/toasts.ts';
-
-/** Pause after a change before the preview follows it: a word is typed in one go. Milliseconds. */
-const pause = 300;
 
 /** The newest state, played beside the editor: bundled anew after every save, and started anew when it has changed. */
 export class LivePreview {
@@ -43,7 +41,7 @@ export class LivePreview {
   changed(): void {
     if (!this.on.value) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#refresh(), pause);
+    this.#timer = setTimeout(() => void this.#refresh(), limits.workspace.previewAfter);
   }
 
   async #refresh(): Promise<void> {

@@ -1,5 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import { KilnApiError, type KilnClient } from '../../../src/client/index.ts';
+import { limits } from '../../../src/contract/limits.ts';
 import type { SearchMatch, SearchResults } from '../../../src/contract/search.ts';
 import { describeError } from '../state/toasts.ts';
 
@@ -13,9 +14,6 @@ export interface SearchProblem {
   readonly field: 'q' | 'path' | undefined;
   readonly message: string;
 }
-
-/** After this long without a key, what was typed is looked for. Milliseconds. */
-const settled = 250;
 
 /** What is looked for in all files of a project, and what was found. */
 export class Search {
@@ -60,7 +58,7 @@ export class Search {
   }
 
   /** Looks for what is wanted by now, `delay` later unless it changes again. */
-  run(delay = settled): void {
+  run(delay: number = limits.workspace.searchAfter): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#run(), delay);
   }

@@ -3,6 +3,7 @@ import { EditorView } from '@codemirror/view';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CheckpointFile } from '../../../src/contract/checkpoints.ts';
+import { saveBlob } from '../state/save.ts';
 import { attempt, toastError } from '../state/toasts.ts';
 import { formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -10,7 +11,6 @@ import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor } from './editor-setup.ts';
 import { nameOf } from './file-operations.ts';
 import type { Workspace } from './model.ts';
-import { saveBlob } from './save.ts';
 
 interface StoredFileProps {
   checkpointId: string;

@@ -2,6 +2,8 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Asset, AssetVersion } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
+import { day } from '../../../../src/contract/units.ts';
+import { saveBlob } from '../../state/save.ts';
 import { attempt } from '../../state/toasts.ts';
 import { confirm } from '../../ui/confirm.tsx';
 import { formatAgo, formatBytes, formatDuration } from '../../ui/format.ts';
@@ -10,7 +12,6 @@ import { MenuButton, type MenuItem } from '../../ui/menu.tsx';
 import { TextDialog } from '../../ui/text-dialog.tsx';
 import { useWorkspace } from '../context.ts';
 import { PictureRegions } from '../picture-regions.tsx';
-import { saveBlob } from '../save.ts';
 import { pathInBuild, pictureOf, shrinkable, typeIcons, whyNotSmaller } from './kinds.ts';
 
 /** Letters of a font that is not installed, in a family of its own. */
@@ -228,7 +229,7 @@ export const AssetView = () => {
       title: trashed ? `Erase ${asset.name}?` : `Delete ${asset.name}?`,
       text: trashed
         ? 'All its versions are gone for good, for everyone in the project.'
-        : 'It is deleted for everyone in the project, with its versions. The trash keeps it for 30 days.',
+        : `It is deleted for everyone in the project, with its versions. The trash keeps it for ${limits.asset.trashTtl / day} days.`,
       action: trashed ? 'Erase' : 'Delete',
     });
     if (!yes) return;

@@ -1,6 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { AssetType } from '../../../../src/contract/assets.ts';
+import { limits } from '../../../../src/contract/limits.ts';
+import { day } from '../../../../src/contract/units.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { useWorkspace } from '../context.ts';
 import { PanelTabs } from '../panel-tabs.tsx';
@@ -32,7 +34,7 @@ const Filters = () => {
         aria-label="Part of the name"
         placeholder="Find by name"
         data-testid="asset-query"
-        maxLength={100}
+        maxLength={limits.asset.searchMax}
         value={assets.query.value}
         onInput={(event) => assets.filter({ query: event.currentTarget.value })}
       />
@@ -58,7 +60,11 @@ const Filters = () => {
           type="button"
           class="icon-button"
           aria-label="Trash"
-          title={assets.trashed.value ? 'Back from the trash' : 'What was deleted in the last 30 days'}
+          title={
+            assets.trashed.value
+              ? 'Back from the trash'
+              : `What was deleted in the last ${limits.asset.trashTtl / day} days`
+          }
           aria-pressed={assets.trashed.value}
           data-testid="asset-trash"
           onClick={() => assets.filter({ trashed: !assets.trashed.value })}

@@ -27,12 +27,6 @@ export interface Sending {
   readonly alone?: boolean;
 }
 
-const pageSize = 60;
-/** Requests for files at once: forms of small ones, and large ones, each of which may have several parts on their way. */
-const turnsAtOnce = 2;
-/** Milliseconds between two questions how making smaller goes. */
-const askEvery = 3000;
-
 /** The assets of a project, those that are being uploaded, and the one that is looked at. */
 export class Assets {
   readonly open = signal(false);
@@ -103,7 +97,9 @@ export class Assets {
   /** As many as are shown already, so that a list that was read on stays as long. */
   async load(): Promise<void> {
     const reading = ++this.#reading;
-    const page = await this.#read(Math.min(limits.http.pageMax, Math.max(pageSize, this.list.value?.length ?? 0)));
+    const page = await this.#read(
+      Math.min(limits.http.pageMax, Math.max(limits.workspace.cards, this.list.value?.length ?? 0)),
+    );
     if (reading !== this.#reading) return;
     batch(() => {
       this.list.value = page.assets;
@@ -115,7 +111,7 @@ export class Assets {
     const cursor = this.nextCursor.value;
     if (cursor === null) return;
     const reading = ++this.#reading;
-    const page = await attempt(() => this.#read(pageSize, cursor));
+    const page = await attempt(() => this.#read(limits.workspace.cards, cursor));
     if (page === undefined || reading !== this.#reading) return;
     batch(() => {
       this.list.value = [...(this.list.value ?? []), ...page.assets];
@@ -148,7 +144,7 @@ export class Assets {
       const { value } = this.looked;
       if (value !== undefined) void this.#reloadLooked(value.id);
       void this.#askForAwaited();
-    }, 150);
+    }, limits.workspace.reloadListsAfter);
   }
 
   upload(files: readonly File[]): void {
@@ -312,7 +308,7 @@ export class Assets {
     this.#asking = setTimeout(() => {
       void this.#loadOptimization();
       void this.#askForAwaited();
-    }, askEvery);
+    }, limits.workspace.optimizationPoll);
   }
 
   async #askForAwaited(): Promise<void> {
@@ -339,7 +335,7 @@ export class Assets {
   }
 
   #next(): void {
-    while (this.#turns < turnsAtOnce) {
+    while (this.#turns < limits.workspace.sending) {
       const waiting = this.sending.value.filter(({ state }) => state === 'waiting');
       const [first] = waiting;
       if (first === undefined) return;

@@ -7,13 +7,10 @@ import { useWorkspace } from '../context.ts';
 import { Composer, Words } from './composer.tsx';
 import { colorOfAuthor } from './people.ts';
 
-/** Lines of one person within a few minutes stand under one name. */
-const together = 5 * 60_000;
-
 const continues = (message: ChatMessage, before: ChatMessage | undefined): boolean =>
   before !== undefined &&
   before.author.userId === message.author.userId &&
-  Date.parse(message.createdAt) - Date.parse(before.createdAt) < together;
+  Date.parse(message.createdAt) - Date.parse(before.createdAt) < limits.workspace.togetherFor;
 
 const Message = ({ message, before }: { message: ChatMessage; before: ChatMessage | undefined }) => {
   const { talk } = useWorkspace();
