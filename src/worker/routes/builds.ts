@@ -19,6 +19,7 @@ import {
   createCachedBuild,
   finishedBuild,
   listBuilds,
+  openedBy,
   outputBytesOf,
   staleBuilds,
   toBuild,
@@ -38,6 +39,7 @@ import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { serveBytes } from '../http/range.ts';
 import { enforce } from '../http/rates.ts';
+import { allPlayable, playable, playKey } from '../play-key.ts';
 
 /** Lines of a log in one JSON answer: all that a build may write. */
 const wholeLog = limits.build.logLines + 1;
@@ -89,14 +91,15 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
     c.var.fields.build = build.id;
     const { claimed } = c.var;
-    const answer = { keys: claimed.keys, bodyOf: (row: BuildRow) => JSON.stringify({ build: toBuild(row, config) }) };
-
     const finished = wasBuilt ? await finishedBuild(db, projectId, key) : undefined;
+    const opens = finished ? await playKey(c, user.userId, build) : null;
+    const shown = (row: BuildRow) => openedBy(toBuild(row, config), opens);
+    const answer = { keys: claimed.keys, bodyOf: (row: BuildRow) => JSON.stringify({ build: shown(row) }) };
     // Its output may be on its way out at this moment.
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id))) {
       const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId), answer);
       claimed.answered = repeated !== undefined;
-      if (repeated) return { status: 200, body: { build: toBuild(repeated, config) } };
+      if (repeated) return { status: 200, body: { build: shown(repeated) } };
     }
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
@@ -118,19 +121,22 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     } catch (error) {
       logEvent('build.left_to_sweep', { build: build.id, ...describeError(error) }, 'warn');
     }
-    return { status: 202, body: { build: toBuild(row, config) } };
+    return { status: 202, body: { build: shown(row) } };
   });
 
-  mount(app, endpoints.getBuild, async (c, { build }) => {
+  mount(app, endpoints.getBuild, async (c, { build, user }) => {
     // While it runs the object knows more than the row.
-    if (hasEnded(build.status)) return { status: 200, body: { build: toBuild(build, c.var.config) } };
-    return { status: 200, body: { build: await unwrap(buildRun(c.env, build.id).show()) } };
+    const shown = hasEnded(build.status)
+      ? toBuild(build, c.var.config)
+      : await unwrap(buildRun(c.env, build.id).show());
+    return { status: 200, body: { build: await playable(c, user.userId, shown) } };
   });
 
-  mount(app, endpoints.listBuilds, async (c, { room, query }) => {
+  mount(app, endpoints.listBuilds, async (c, { room, query, user }) => {
     await room.enter();
     const { rows, nextCursor } = await listBuilds(c.var.db, room.projectId, query);
-    return { status: 200, body: { builds: rows.map((row) => toBuild(row, c.var.config)), nextCursor } };
+    const list = rows.map((row) => toBuild(row, c.var.config));
+    return { status: 200, body: { builds: await allPlayable(c, user.userId, list), nextCursor } };
   });
 
   mount(app, endpoints.cleanBuilds, async (c, { room, user, body }) => {
@@ -167,7 +173,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.getBuildLogs, async (c, { build }) => {
+  mount(app, endpoints.getBuildLogs, async (c, { build, user }) => {
     const source = build.outputOf ?? build.id;
     const run = buildRun(c.env, source);
     // What has ended is read from its object in the store, also where the build's own is gone.
@@ -179,10 +185,11 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     }
     const asked = Number(c.req.header('last-event-id') ?? 0);
     const since = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
-    const shown = toBuild(build, c.var.config);
+    const key = await playKey(c, user.userId, build);
+    const shown = openedBy(toBuild(build, c.var.config), key);
     return {
       raw: new Response(
-        kept ? logStream(kept, since, () => shown) : await run.follow(since, build.cached ? shown : undefined),
+        kept ? logStream(kept, since, () => shown) : await run.follow(since, build.cached ? shown : undefined, key),
         {
           headers: {
             'content-type': 'text/event-stream; charset=utf-8',
