@@ -13,7 +13,7 @@ import { keep, kept } from './assets/edge-cache.ts';
 import { variantAsked, variantOf } from './assets/variants.ts';
 import { immutable } from './http/caching.ts';
 import type { AppContext } from './http/context.ts';
-import { type ByteSource, serveBytes } from './http/range.ts';
+import { type ByteSource, inMemory, serveBytes } from './http/range.ts';
 
 /** Raised when the copies that are shown come out differently. */
 const svgCopy = 'svg1';
@@ -72,12 +72,6 @@ function stored(c: AppContext, asset: Deliverable, headers: Headers): ByteSource
     },
   };
 }
-
-const inMemory = (bytes: Uint8Array, tag: string): ByteSource => ({
-  size: bytes.length,
-  etag: etag(tag),
-  open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
-});
 
 /** Null: the picture itself stands for one that nobody can make of it now. It is one that browsers show, or nothing would be made of it. */
 function standIn({ size }: Deliverable, error: unknown): null {

@@ -2,19 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import type { BuildStep, EventAnswer, EventBatch, RunnerEvent } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import type { LogLine } from './child/protocol.ts';
 import { Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
-
-export interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly step: BuildStep;
-  readonly message: string;
-  readonly file?: string | undefined;
-  readonly line?: number | undefined;
-  readonly column?: number | undefined;
-  /** The line of the file that is meant. */
-  readonly source?: string | undefined;
-}
 
 export interface ReporterOptions {
   /** Delivers a batch, however long that takes. */

@@ -1,13 +1,42 @@
 import { KilnError } from '../../contract/errors.ts';
-import { matches, matchesWeakly } from '../../core/etag.ts';
+import { etag, matches, matchesWeakly } from '../../core/etag.ts';
+
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** Immutable or hash-tagged bytes on their way out. */
 export interface ByteSource {
   readonly size: number;
   readonly etag: string;
   /** The bytes, or a part of them. */
-  open(range?: { readonly offset: number; readonly length: number }): Promise<ReadableStream | Uint8Array>;
+  open(range?: Part): Promise<ReadableStream | Uint8Array>;
 }
+
+export const partOf = (bytes: Uint8Array, range: Part | undefined): Uint8Array =>
+  range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
+
+/** Bytes that are in memory, named by a hash. */
+export const inMemory = (bytes: Uint8Array, hash: string): ByteSource => ({
+  size: bytes.length,
+  etag: etag(hash),
+  open: async (range) => partOf(bytes, range),
+});
+
+/** Bytes that a bucket has under their hash; `unavailable` where it has not. */
+export const inBucket = (
+  { hash, size }: { readonly hash: string; readonly size: number },
+  read: (range?: Part) => Promise<R2ObjectBody | null>,
+): ByteSource => ({
+  size,
+  etag: etag(hash),
+  async open(range) {
+    const object = await read(range);
+    if (!object) throw new KilnError('unavailable');
+    return object.body;
+  },
+});
 
 /** Bytes in a content coding, which are made when they are asked for. They have a tag of their own, and no parts. */
 export interface CodedSource {

@@ -15,7 +15,7 @@ import { gameHeaders } from '../content/game-headers.ts';
 import { immutable } from '../http/caching.ts';
 import type { AppContext } from '../http/context.ts';
 import { GatedRoom } from '../http/gated-room.ts';
-import { serveBytes } from '../http/range.ts';
+import { inBucket, inMemory, partOf, serveBytes } from '../http/range.ts';
 import { packagesFolder } from './packages.ts';
 import { pageOf, siteOf, textOf } from './site.ts';
 import { newestState, type State } from './state.ts';
@@ -87,15 +87,7 @@ async function serveMade(c: AppContext, { path, mimeType, text }: BundledFile): 
   const bytes = new TextEncoder().encode(text);
   const isHashed = /-[A-Z0-9]{8}\.\w+$/.test(path) && path.startsWith('_kiln/');
   const headers = headersOf(c, mimeType, isHashed ? keptForGood : undefined);
-  return await serveBytes(
-    c.req.raw,
-    {
-      size: bytes.length,
-      etag: etag(sha256(bytes)),
-      open: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
-    },
-    headers,
-  );
+  return await serveBytes(c.req.raw, inMemory(bytes, sha256(bytes)), headers);
 }
 
 /** A module of a package. Its address has the list that names it, so it never changes. */
@@ -106,15 +98,7 @@ async function servePackage(c: AppContext, { packages }: State, path: string): P
   const { sha256: hash, size, mimeType } = output;
   return await serveBytes(
     c.req.raw,
-    {
-      size,
-      etag: etag(hash),
-      open: async (range) => {
-        const object = await getOutput(c.env.BUILDS, hash, range);
-        if (!object) throw new KilnError('unavailable');
-        return object.body;
-      },
-    },
+    inBucket({ hash, size }, (range) => getOutput(c.env.BUILDS, hash, range)),
     headersOf(c, mimeType, keptForGood),
   );
 }
@@ -131,8 +115,7 @@ async function serveFile(c: AppContext, room: GatedRoom, entry: ManifestEntry): 
         if (object) return object.body;
         // A text that was typed just now is in the room alone.
         if (!isText) throw new KilnError('unavailable');
-        const bytes = new TextEncoder().encode(await textOf(c, room, entry));
-        return range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
+        return partOf(new TextEncoder().encode(await textOf(c, room, entry)), range);
       },
     },
     headersOf(c, mimeTypeOf(path, isText)),

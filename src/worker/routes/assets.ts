@@ -5,7 +5,6 @@ import { errors, KilnError } from '../../contract/errors.ts';
 import { optimizedTypeOf } from '../../contract/jobs.ts';
 import { day } from '../../contract/units.ts';
 import { assetKind, assetName, fitsName, typeOfMime } from '../../core/asset-types.ts';
-import { etag } from '../../core/etag.ts';
 import { logEvent } from '../../core/log.ts';
 import {
   type AssetAt,
@@ -36,7 +35,7 @@ import { fileHeaders } from '../http/file-headers.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { earlierAnswer, idempotently } from '../http/idempotency.ts';
 import { mount } from '../http/mount.ts';
-import { serveBytes } from '../http/range.ts';
+import { inBucket, serveBytes } from '../http/range.ts';
 
 /** What a form may say beside its files. */
 const Fields = AssetUploadForm.pick({ name: true, type: true });
@@ -259,15 +258,7 @@ export function assetRoutes(app: Hono<AppEnv>): void {
     return {
       raw: await serveBytes(
         c.req.raw,
-        {
-          size,
-          etag: etag(hash),
-          open: async (range) => {
-            const object = await getObject(c.env.ASSETS, objectKey, range);
-            if (!object) throw new KilnError('unavailable');
-            return object.body;
-          },
-        },
+        inBucket({ hash, size }, (range) => getObject(c.env.ASSETS, objectKey, range)),
         fileHeaders(asset.name, mimeType),
       ),
     };

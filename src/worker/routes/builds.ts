@@ -6,7 +6,6 @@ import { limits } from '../../contract/limits.ts';
 import { day } from '../../contract/units.ts';
 import { buildKey } from '../../core/build-key.ts';
 import { hasEnded } from '../../core/build-lifecycle.ts';
-import { etag } from '../../core/etag.ts';
 import { artifactUrl } from '../../core/links.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
@@ -37,7 +36,7 @@ import { eraseBuild } from '../erase-build.ts';
 import { immutable } from '../http/caching.ts';
 import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
-import { serveBytes } from '../http/range.ts';
+import { inBucket, serveBytes } from '../http/range.ts';
 import { enforce } from '../http/rates.ts';
 import { allPlayable, playable, playKey } from '../play-key.ts';
 
@@ -218,15 +217,9 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     return {
       raw: await serveBytes(
         c.req.raw,
-        {
-          size: artifact.size,
-          etag: etag(artifact.sha256),
-          open: async (range) => {
-            const object = await getOutput(c.env.BUILDS, artifact.sha256, range);
-            if (!object) throw new KilnError('unavailable');
-            return object.body;
-          },
-        },
+        inBucket({ hash: artifact.sha256, size: artifact.size }, (range) =>
+          getOutput(c.env.BUILDS, artifact.sha256, range),
+        ),
         new Headers({
           'content-type': artifact.mimeType,
           'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(artifact.name)}`,

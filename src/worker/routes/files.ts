@@ -14,7 +14,7 @@ import { bytesOfContent, type JsonContent, rawContent } from '../http/file-conte
 import { fileHeaders } from '../http/file-headers.ts';
 import type { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
-import { serveBytes } from '../http/range.ts';
+import { inBucket, inMemory, serveBytes } from '../http/range.ts';
 
 const encoder = new TextEncoder();
 
@@ -70,20 +70,12 @@ export function fileRoutes(app: Hono<AppEnv>): void {
     const tag = etag(file.hash);
     const raw = query.raw || (c.req.header('accept') ?? '').includes('application/octet-stream');
     if (raw) {
-      const bytes = text === null ? null : encoder.encode(text);
       return {
         raw: await serveBytes(
           c.req.raw,
-          {
-            size: file.size,
-            etag: tag,
-            open: async (range) => {
-              if (bytes) return range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
-              const object = await getBlob(c.env.ASSETS, file.hash, range);
-              if (!object) throw new KilnError('unavailable');
-              return object.body;
-            },
-          },
+          text === null
+            ? inBucket(file, (range) => getBlob(c.env.ASSETS, file.hash, range))
+            : inMemory(encoder.encode(text), file.hash),
           fileHeaders(path, file.mimeType),
         ),
       };

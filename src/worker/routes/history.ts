@@ -18,7 +18,7 @@ import type { AppContext, AppEnv } from '../http/context.ts';
 import { fileHeaders } from '../http/file-headers.ts';
 import { GatedRoom } from '../http/gated-room.ts';
 import { mount } from '../http/mount.ts';
-import { serveBytes } from '../http/range.ts';
+import { inBucket, serveBytes } from '../http/range.ts';
 
 const toFile = ({ path, size, hash, isText }: Omit<ManifestEntry, 'mode'>): CheckpointFile => ({
   path,
@@ -121,15 +121,7 @@ export function historyRoutes(app: Hono<AppEnv>): void {
       return {
         raw: await serveBytes(
           c.req.raw,
-          {
-            size: file.size,
-            etag: tag,
-            open: async (range) => {
-              const object = await getBlob(c.env.ASSETS, file.hash, range);
-              if (!object) throw new KilnError('unavailable');
-              return object.body;
-            },
-          },
+          inBucket(file, (range) => getBlob(c.env.ASSETS, file.hash, range)),
           fileHeaders(path, file.mimeType),
         ),
       };

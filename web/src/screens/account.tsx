@@ -9,11 +9,9 @@ import { Providers } from '../account/providers.tsx';
 import { SecurityActivity } from '../account/security.tsx';
 import { Sessions } from '../account/sessions.tsx';
 import { UsageSection } from '../account/usage.tsx';
-import { linkTo } from '../router.ts';
 import { client, session } from '../state/session.ts';
 import { attempt } from '../state/toasts.ts';
-import { AccountMenu } from '../ui/account.tsx';
-import { Mark } from '../ui/mark.tsx';
+import { SiteHead } from '../ui/site-head.tsx';
 
 /** Everything that a person may do with their own account. */
 export const AccountScreen = () => {
@@ -33,12 +31,7 @@ export const AccountScreen = () => {
   const { user } = session.value;
   return (
     <div class="page">
-      <header class="site-head">
-        <a class="wordmark" {...linkTo('/')}>
-          <Mark size={28} /> Kiln
-        </a>
-        <AccountMenu />
-      </header>
+      <SiteHead />
       <main class="account-page" data-testid="account-page">
         <h1>Account</h1>
         <Profile user={user} />

@@ -3,14 +3,13 @@ import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Project } from '../../../src/contract/projects.ts';
 import { day } from '../../../src/contract/units.ts';
-import { linkTo } from '../router.ts';
 import { client } from '../state/session.ts';
 import { attempt, describeError, toast } from '../state/toasts.ts';
-import { AccountMenu } from '../ui/account.tsx';
 import { confirm } from '../ui/confirm.tsx';
 import { CopyDialog } from '../ui/copy-dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Arches, Mark } from '../ui/mark.tsx';
+import { Arches } from '../ui/mark.tsx';
+import { SiteHead } from '../ui/site-head.tsx';
 import { ImportDialog } from './import-project.tsx';
 import { NewProjectDialog } from './new-project.tsx';
 import { ProjectCard } from './project-card.tsx';
@@ -109,12 +108,7 @@ export const ProjectsScreen = () => {
   const current = page.value;
   return (
     <div class="page">
-      <header class="site-head">
-        <a class="wordmark" {...linkTo('/')}>
-          <Mark size={28} /> Kiln
-        </a>
-        <AccountMenu />
-      </header>
+      <SiteHead />
       <main class="projects">
         <div class="projects-head">
           <h1>{trashed.value ? 'Trash' : 'Projects'}</h1>

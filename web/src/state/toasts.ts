@@ -43,6 +43,12 @@ export const describeError = (
   };
 };
 
+/** The same in one sentence, the most telling one. */
+export const reasonOf = (error: unknown): string => {
+  const { title, detail } = describeError(error);
+  return detail ?? title;
+};
+
 const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 
 export const toastError = (error: unknown): void => {

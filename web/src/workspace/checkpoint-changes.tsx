@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Checkpoint } from '../../../src/contract/checkpoints.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { describeError, toastError } from '../state/toasts.ts';
+import { reasonOf, toastError } from '../state/toasts.ts';
 import { formatAgo, formatBytes, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { ChangeKind, type ChangeKindName, changeKinds } from './change-kind.tsx';
@@ -120,8 +120,7 @@ export const CheckpointChanges = ({ checkpoint }: { checkpoint: Checkpoint }) =>
       })
       .catch((error: unknown) => {
         if (aborter.signal.aborted) return;
-        const { title, detail } = describeError(error);
-        problem.value = detail ?? title;
+        problem.value = reasonOf(error);
       });
     return () => aborter.abort();
   }, [client, id, checkpoint.id, other, ahead, round.value, history.version.value, comparison, problem]);

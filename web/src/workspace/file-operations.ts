@@ -1,6 +1,6 @@
 import { KilnApiError, type KilnClient } from '../../../src/client/index.ts';
 import type { BatchOperation } from '../../../src/contract/files.ts';
-import { describeError, toastError } from '../state/toasts.ts';
+import { reasonOf, toastError } from '../state/toasts.ts';
 
 /** Where files and directories are: `src/enemies/bat.ts` is `bat.ts` in `src/enemies`; the top is ''. */
 export const parentOf = (path: string): string => path.split('/').slice(0, -1).join('/');
@@ -19,8 +19,7 @@ export const copyName = (path: string, taken: (path: string) => boolean): string
 /** What a batch of one was refused for, without the number of its operation. */
 const explain = (error: unknown): string => {
   const issue = error instanceof KilnApiError ? error.issues[0]?.message : undefined;
-  const { title, detail } = describeError(error);
-  return issue ?? detail ?? title;
+  return issue ?? reasonOf(error);
 };
 
 /** Files and directories as a whole: moved, copied and removed, each in one step for everybody. */

@@ -1,7 +1,7 @@
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { useSignal, useSignalEffect } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useRef } from 'preact/hooks';
 import type { FileInfo } from '../../../src/contract/files.ts';
 import { saveBlob } from '../state/save.ts';
 import { attempt, toastError } from '../state/toasts.ts';
@@ -10,6 +10,7 @@ import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor, revealPlace } from './editor-setup.ts';
 import type { Tab, Workspace } from './model.ts';
+import { useObjectUrl } from './object-url.ts';
 import { PictureRegions } from './picture-regions.tsx';
 
 const fetchBytes = async (workspace: Workspace, path: string, signal?: AbortSignal): Promise<Blob> => {
@@ -81,37 +82,28 @@ export const StaticText = ({ tab }: { tab: Tab }) => {
 
 export const ImagePanel = ({ tab }: { tab: Tab }) => {
   const workspace = useWorkspace();
-  const source = useSignal<string | undefined>(undefined);
   const size = useSignal<{ width: number; height: number; bytes: number } | undefined>(undefined);
   const version = tab.version.value;
-  useEffect(() => {
-    const aborter = new AbortController();
-    let url: string | undefined;
-    // Not an <img> with the address itself: that request would carry no token.
-    fetchBytes(workspace, tab.path, aborter.signal)
-      .then(async (blob) => {
+  const source = useObjectUrl(
+    useCallback(
+      async (signal) => {
+        const blob = await fetchBytes(workspace, tab.path, signal);
         const bitmap = await createImageBitmap(blob).catch(() => undefined);
-        if (aborter.signal.aborted) return;
+        if (signal.aborted) return undefined;
         if (bitmap === undefined) {
           tab.kind.value = 'info';
-          return;
+          return undefined;
         }
-        url = URL.createObjectURL(blob);
         size.value = { width: bitmap.width, height: bitmap.height, bytes: blob.size };
         bitmap.close();
-        source.value = url;
-      })
-      .catch((error: unknown) => {
-        if (!aborter.signal.aborted) toastError(error);
-      });
-    return () => {
-      aborter.abort();
-      if (url !== undefined) URL.revokeObjectURL(url);
-    };
-  }, [workspace, tab, version, source, size]);
+        return blob;
+      },
+      [workspace, tab, version, size],
+    ),
+  );
   return (
     <figure class="image-panel">
-      {source.value === undefined ? (
+      {source === undefined ? (
         <div class="skeleton image-waiting" />
       ) : (
         <PictureRegions
@@ -123,7 +115,7 @@ export const ImagePanel = ({ tab }: { tab: Tab }) => {
         >
           <img
             class={(size.value?.width ?? 0) <= 128 ? 'checker pixelated' : 'checker'}
-            src={source.value}
+            src={source}
             alt={tab.path}
             draggable={false}
             data-testid="image-preview"

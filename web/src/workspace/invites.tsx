@@ -3,7 +3,7 @@ import { useCallback, useEffect } from 'preact/hooks';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Invite } from '../../../src/contract/sharing.ts';
 import { day } from '../../../src/contract/units.ts';
-import { attempt, describeError, toastError } from '../state/toasts.ts';
+import { attempt, reasonOf, toastError } from '../state/toasts.ts';
 import { CopyLine } from '../ui/copy-line.tsx';
 import { formatAgo, plural } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
@@ -95,8 +95,7 @@ export const Invites = () => {
       email.value = '';
       await load();
     } catch (error) {
-      const { title, detail } = describeError(error);
-      fault.value = detail ?? title;
+      fault.value = reasonOf(error);
     } finally {
       busy.value = false;
     }

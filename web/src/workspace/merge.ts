@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import { KilnApiError, type KilnClient } from '../../../src/client/index.ts';
 import type { MergeAnswer, MergeConflict, MergeResolution } from '../../../src/contract/merge.ts';
-import { describeError } from '../state/toasts.ts';
+import { reasonOf } from '../state/toasts.ts';
 
 export type Take = MergeResolution['take'];
 
@@ -110,10 +110,9 @@ export class Merge {
         body: { from: this.source.id, preview: kind === 'preview', resolutions },
       });
     } catch (error) {
-      const { title, detail } = describeError(error);
       // A resolution whose conflict is gone: somebody has changed one of the projects.
       const stale = error instanceof KilnApiError && error.code === 'validation_failed' && resolutions.length > 0;
-      this.problem.value = stale ? 'One of the projects has changed meanwhile. Compare them again.' : (detail ?? title);
+      this.problem.value = stale ? 'One of the projects has changed meanwhile. Compare them again.' : reasonOf(error);
       return undefined;
     } finally {
       this.busy.value = undefined;

@@ -3,7 +3,7 @@ import { useCallback, useEffect } from 'preact/hooks';
 import type { Collaborator } from '../../../src/contract/projects.ts';
 import { navigate } from '../router.ts';
 import { session } from '../state/session.ts';
-import { attempt, describeError, toast, toastError } from '../state/toasts.ts';
+import { attempt, reasonOf, toast, toastError } from '../state/toasts.ts';
 import { Avatar } from '../ui/avatar.tsx';
 import { confirm } from '../ui/confirm.tsx';
 import { Dialog } from '../ui/dialog.tsx';
@@ -53,8 +53,7 @@ const People = () => {
       who.value = '';
       await load();
     } catch (error) {
-      const { title, detail } = describeError(error);
-      fault.value = detail ?? title;
+      fault.value = reasonOf(error);
     } finally {
       busy.value = false;
     }

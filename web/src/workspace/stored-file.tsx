@@ -1,7 +1,6 @@
 import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
-import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useRef } from 'preact/hooks';
 import type { CheckpointFile } from '../../../src/contract/checkpoints.ts';
 import { saveBlob } from '../state/save.ts';
 import { attempt, toastError } from '../state/toasts.ts';
@@ -11,6 +10,7 @@ import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor } from './editor-setup.ts';
 import { nameOf } from './file-operations.ts';
 import type { Workspace } from './model.ts';
+import { useObjectUrl } from './object-url.ts';
 
 interface StoredFileProps {
   checkpointId: string;
@@ -63,30 +63,15 @@ const StoredText = ({ checkpointId, file }: StoredFileProps) => {
 
 const StoredImage = ({ checkpointId, file }: StoredFileProps) => {
   const workspace = useWorkspace();
-  const source = useSignal<string | undefined>(undefined);
-  useEffect(() => {
-    const aborter = new AbortController();
-    let url: string | undefined;
-    bytesOf(workspace, checkpointId, file.path, aborter.signal)
-      .then((blob) => {
-        if (aborter.signal.aborted) return;
-        url = URL.createObjectURL(blob);
-        source.value = url;
-      })
-      .catch((error: unknown) => {
-        if (!aborter.signal.aborted) toastError(error);
-      });
-    return () => {
-      aborter.abort();
-      if (url !== undefined) URL.revokeObjectURL(url);
-    };
-  }, [workspace, checkpointId, file, source]);
+  const source = useObjectUrl(
+    useCallback((signal) => bytesOf(workspace, checkpointId, file.path, signal), [workspace, checkpointId, file]),
+  );
   return (
     <figure class="image-panel">
-      {source.value === undefined ? (
+      {source === undefined ? (
         <div class="skeleton image-waiting" />
       ) : (
-        <img class="checker" src={source.value} alt={file.path} />
+        <img class="checker" src={source} alt={file.path} />
       )}
       <figcaption>{formatBytes(file.size)}</figcaption>
     </figure>

@@ -61,20 +61,22 @@ export interface PreviewRequest {
 
 export type AnyRequest = ChildRequest | OptimizeRequest | PictureRequest | PreviewRequest;
 
+/** A line of a build's log. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly step: BuildStep;
+  readonly message: string;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+  /** The line of the file that is meant. */
+  readonly source?: string | undefined;
+}
+
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =
   | { readonly type: 'ready' }
-  | {
-      readonly type: 'log';
-      readonly level: 'debug' | 'info' | 'warn' | 'error';
-      readonly step: BuildStep;
-      readonly message: string;
-      readonly file?: string | undefined;
-      readonly line?: number | undefined;
-      readonly column?: number | undefined;
-      /** The line of the file that is meant. */
-      readonly source?: string | undefined;
-    }
+  | ({ readonly type: 'log' } & LogLine)
   /** `done` is the part of the step that is done, 0–1. */
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
   | { readonly type: 'timing'; readonly phase: ChildPhase; readonly ms: number }

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/client/index.ts';
 import type { Asset, AssetType, AssetVersion, Optimization } from '../../../../src/contract/assets.ts';
 import { limits } from '../../../../src/contract/limits.ts';
-import { attempt, describeError, toast, toastError } from '../../state/toasts.ts';
+import { attempt, reasonOf, toast, toastError } from '../../state/toasts.ts';
 import { formatBytes, plural } from '../../ui/format.ts';
 import { shrinkable, whyNotSmaller } from './kinds.ts';
 
@@ -368,7 +368,7 @@ export class Assets {
       if (aborter.signal.aborted) return;
       for (const { id, state } of this.sending.value)
         if (this.#aborters.get(id) === aborter && state !== 'refused')
-          this.#update(id, { state: 'refused', refusal: refusalOf(error) });
+          this.#update(id, { state: 'refused', refusal: reasonOf(error) });
     } finally {
       this.#turns -= 1;
       for (const { id } of some) if (this.#aborters.get(id) === aborter) this.#aborters.delete(id);
@@ -416,7 +416,7 @@ export class Assets {
             ids.delete(file);
             if (id === undefined) return;
             if ('asset' in result) this.dismiss(id);
-            else this.#update(id, { state: 'refused', refusal: refusalOf(result.error) });
+            else this.#update(id, { state: 'refused', refusal: reasonOf(result.error) });
           },
         });
       } catch (error) {
@@ -483,8 +483,3 @@ const tellSaved = ({ name }: Asset, savedBytes: number): void =>
         }
       : { kind: 'info', title: `${name} is as small as it gets` },
   );
-
-const refusalOf = (error: unknown): string => {
-  const { title, detail } = describeError(error as KilnApiError);
-  return detail ?? title;
-};
