@@ -23,8 +23,8 @@ export type AccessRule =
   | { readonly kind: 'asset'; readonly right: Right; readonly scope: Scope | null; readonly trashed: boolean }
   /** A right on the project that the form's field `projectId` names. */
   | { readonly kind: 'form-project'; readonly right: Right; readonly scope: Scope | null }
-  /** The runner that holds the token of the build, or of the optimization, that `id` names. */
-  | { readonly kind: 'runner'; readonly purpose: 'build' | 'optimize' }
+  /** The runner that holds the token of the build or the optimization that `id` names, or of the picture that `hash` names. */
+  | { readonly kind: 'runner'; readonly purpose: 'build' | 'optimize' | 'picture' }
   /** The operator: whoever can sign with the deployment's keys. */
   | { readonly kind: 'system' };
 

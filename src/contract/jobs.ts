@@ -82,6 +82,21 @@ export const AssetTicket = z.object({
 });
 export type AssetTicket = z.infer<typeof AssetTicket>;
 
+/**
+ * A picture that is to be written anew for whoever looks at it, where Cloudflare Images is not bound and runners pull. What is to be
+ * made says its token, a JWT of purpose `picture`. There is no attempt: a picture that is made twice is the same, and one that is lost
+ * is asked for again by whoever looks next.
+ *
+ *     GET  {platform}/api/runner/pictures/{hash}/source  → its bytes; 409: it is made by now
+ *     PUT  {platform}/api/runner/pictures/{hash}/result  the picture that was ordered
+ *     POST {platform}/api/runner/pictures/{hash}/end     PictureEnd, where it cannot be made
+ */
+export const PictureTicket = z.object({ v: z.literal(1), pictureHash: Sha256, token: z.string() });
+export type PictureTicket = z.infer<typeof PictureTicket>;
+
+export const PictureEnd = z.object({ code: z.enum(['asset_broken', 'payload_too_large']) });
+export type PictureEnd = z.infer<typeof PictureEnd>;
+
 export const AssetStart = z.object({
   /** Of this try alone. The first one that asks has the attempt. */
   execution: Id,

@@ -933,6 +933,12 @@ export const limits = {
       timeout: 20 * second,
       /** Pictures in line, beside those being made: a page of a list asks for fifty at once. */
       waiting: 100,
+      /** Where runners pull: one that is not there is offered again by the same isolate after so long … */
+      offeredAgain: minute,
+      /** … of which so many are remembered; … */
+      offersRemembered: 5000,
+      /** … and an offer that nobody took by then is good for nothing: whoever looks next makes another. */
+      offerTtl: 10 * minute,
     },
   },
 

@@ -110,7 +110,7 @@ export async function getObject(bucket: R2Bucket, key: string, range?: ByteRange
   );
 }
 
-const headObject = async (bucket: R2Bucket, key: string): Promise<R2Object | null> =>
+export const headObject = async (bucket: R2Bucket, key: string): Promise<R2Object | null> =>
   (await bucket.head(key)) ?? (await bucket.head(aside(key)));
 
 /** Copies bytes and type. R2 checks the copy against the hash of the original where it has one. */

@@ -17,7 +17,9 @@ import { handOver, runnerOf, runnersWithRoom } from './runner.ts';
 const BuildMessage = z.object({ v: z.literal(1), buildId: z.uuid(), attempt: z.int() });
 /** A wake-up for an asset that is to be made smaller. */
 const AssetMessage = z.object({ v: z.literal(1), optimizationId: z.uuid() });
-const Message = z.union([BuildMessage, AssetMessage]);
+/** An offer of a picture, which nobody waits for: whoever looks next makes another. */
+const PictureMessage = z.object({ v: z.literal(1), pictureHash: z.string() });
+const Message = z.union([BuildMessage, AssetMessage, PictureMessage]);
 
 /** Starts the next attempt of a build; its object is made where a crash left it out. Null when there is nothing to start. */
 async function claimBuild(env: Env, db: Database, id: string): Promise<Claim | null> {
@@ -65,13 +67,18 @@ async function bury(env: Env, { buildId, attempt }: z.infer<typeof BuildMessage>
 }
 
 async function handle(env: Env, message: z.infer<typeof Message>, isDead: boolean, sentAt: Date): Promise<string> {
+  if ('pictureHash' in message) return 'dropped';
   if ('buildId' in message) return isDead ? await bury(env, message, sentAt) : await startBuild(env);
   const settle = isDead ? buryOptimization : dispatchOptimization;
   return await withDatabase(env, (db) => settle(env, db, message.optimizationId, Date.now()));
 }
 
 const subject = (message: z.infer<typeof Message>) =>
-  'buildId' in message ? { build: message.buildId } : { optimization: message.optimizationId };
+  'pictureHash' in message
+    ? { picture: message.pictureHash }
+    : 'buildId' in message
+      ? { build: message.buildId }
+      : { optimization: message.optimizationId };
 
 /** Queue → consumer. One canonical event per message; a message that cannot be understood is dropped with one. */
 export async function consume(batch: MessageBatch, env: Env): Promise<void> {

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import type { PictureOrder } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
-import type { AssetTicket, Job } from '../contract/jobs.ts';
+import type { AssetTicket, Job, PictureTicket } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
 import { describeError, logEvent } from '../core/log.ts';
@@ -149,6 +149,36 @@ export async function askForPicture(
     },
     (error) => logEvent('picture.runner_away', { hash, ...describeError(error) }, 'warn'),
   );
+}
+
+/** Pictures that runners which pull were offered, so that each look at them is no other offer. Of this isolate only. */
+const offered = new LRUCache<string, true>({
+  max: limits.variant.runner.offersRemembered,
+  ttl: limits.variant.runner.offeredAgain,
+});
+
+/**
+ * Has a picture written anew by a runner that pulls, some time from now; never throws. Nothing where runners are asked, which
+ * answer at once.
+ */
+export async function offerPicture(
+  env: Env,
+  { hash, size }: { readonly hash: string; readonly size: number },
+  order: PictureOrder,
+): Promise<void> {
+  const config = configOf(env);
+  const claims = { sub: hash, size, order: JSON.stringify(order) };
+  const key = `${hash} ${claims.order}`;
+  if (config.buildDelivery !== 'pull' || offered.has(key)) return;
+  offered.set(key, true);
+  try {
+    const token = await signToken(config, 'picture', claims, limits.variant.runner.offerTtl);
+    await env.BUILD_PULL_QUEUE.send({ v: 1, pictureHash: hash, token } satisfies PictureTicket);
+    logEvent('picture.offered', { hash, format: order.format, width: order.maxWidth });
+  } catch (error) {
+    offered.delete(key);
+    logEvent('picture.not_offered', { hash, ...describeError(error) }, 'warn');
+  }
 }
 
 /** Addresses of the runners that took builds, by build: which one it is that says it has a free place. A hint, of this isolate only. */

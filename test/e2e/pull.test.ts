@@ -1,15 +1,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fetchContent } from '../../scripts/lib/content.ts';
+import { ensureSecrets } from '../../scripts/lib/setup.ts';
 import { System } from '../../scripts/lib/system.ts';
 import { type KilnClient, uploadAsset, watchBuild } from '../../src/client/index.ts';
 import type { Asset } from '../../src/contract/assets.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { limits } from '../../src/contract/limits.ts';
+import { png } from '../support/media.ts';
 import { signUp, until } from '../support/people.ts';
 import { freePort } from '../support/ports.ts';
 import { QueueApi } from '../support/queue-api.ts';
+import { configWithoutImages } from '../support/without-images.ts';
 
 const token = 'account-token-5d20';
 const state = mkdtempSync(join(tmpdir(), 'kiln-pull-'));
@@ -47,7 +52,9 @@ function carrier(sendUrl: string): string {
 
 beforeAll(async () => {
   queue = await QueueApi.start(token);
+  await ensureSecrets();
   system = new System({
+    config: configWithoutImages(state),
     port: await freePort(),
     runnerPort: await freePort(),
     state,
@@ -134,6 +141,22 @@ describe('a build for runners that pull', () => {
     queue.expireLeases();
     await until(async () => queue.size === 0);
     for (const id of ids) expect((await show(id)).status).toBe('success');
+  });
+});
+
+describe('a thumbnail for runners that pull', () => {
+  it('is the picture itself until one of them has made it, and then what it made', async () => {
+    const { project } = await ada.call('createProject', { body: { name: 'Pictures' } });
+    const file = new File([png(300, 200)], 'hero.png');
+    const { thumbnailUrl } = await uploadAsset(ada, { projectId: project.id, file });
+    const look = async () => await fetchContent(thumbnailUrl ?? '');
+    expect((await look()).headers).toMatchObject({ 'content-type': 'image/png', 'x-kiln-picture': 'original' });
+    await until(async () => (await look()).headers['x-kiln-picture'] === undefined);
+    const made = await look();
+    expect(made.headers['content-type']).toBe('image/webp');
+    expect(await sharp(made.body).metadata()).toMatchObject({ format: 'webp', width: 256, height: 171 });
+    await until(async () => queue.size === 0);
+    expect(queue.dead).toEqual([]);
   });
 });
 

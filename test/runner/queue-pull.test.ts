@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
+import { png } from '../support/media.ts';
 import { QueueApi } from '../support/queue-api.ts';
 import { FakePlatform } from './support/fake-platform.ts';
 import { RunnerProcess } from './support/runner-process.ts';
@@ -203,5 +205,38 @@ describe('a runner that pulls its jobs', () => {
     await expect(RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir, env })).rejects.toThrow(
       'QUEUE_TOKEN',
     );
+  });
+
+  it('writes pictures anew beside its jobs, and says which it cannot', async () => {
+    const order = { format: 'webp', quality: 80, maxWidth: 8, maxHeight: null } as const;
+    const build = await platform.build(game());
+    const other = await platform.build(game());
+    const release = hold();
+    queue.send(build.ticket);
+    await expect.poll(() => build.blobRequests).toBeGreaterThan(0);
+    const good = await platform.picture(png(16, 16), order);
+    queue.send(good.ticket);
+    const made = await good.outcome.promise;
+    expect(Buffer.isBuffer(made) && (await sharp(made).metadata())).toMatchObject({
+      format: 'webp',
+      width: 8,
+      height: 8,
+    });
+    const cut = await platform.picture(png(40, 40).slice(0, 60), order);
+    queue.send(cut.ticket);
+    expect(await cut.outcome.promise).toEqual({ code: 'asset_broken' });
+    // Somebody has made it, the token is of another key, or it is none at all.
+    const known = await platform.picture(png(17, 17), order);
+    known.refuseWith = 409;
+    queue.send(known.ticket);
+    const forged = await platform.picture(png(18, 18), order);
+    queue.send({ ...forged.ticket, token: `${forged.ticket.token.slice(0, -8)}AAAAAAAA` });
+    await expect.poll(() => queue.size).toBe(1);
+    expect([known.calls, forged.calls]).toEqual([['source'], []]);
+    queue.send(other.ticket);
+    release();
+    for (const { outcome } of [build, other]) expect((await outcome.promise).type).toBe('success');
+    await isEmpty();
+    expect(queue.dead).toEqual([]);
   });
 });

@@ -167,9 +167,11 @@ describe('The contract of endpoints', () => {
     }
   });
 
-  it('names the project or build of a rule as its path parameter `id`, or in the body', () => {
+  it('names the project or build of a rule as its path parameter `id`, a picture as `hash`, or in the body', () => {
     for (const [name, { access, path, body, form }] of all) {
-      if (['project', 'build', 'asset', 'runner'].includes(access.kind)) expect(path, name).toContain('{id}');
+      const isOfPicture = access.kind === 'runner' && access.purpose === 'picture';
+      if (['project', 'build', 'asset', 'runner'].includes(access.kind))
+        expect(path, name).toContain(isOfPicture ? '{hash}' : '{id}');
       if (access.kind === 'body-project') expect(body, name).toBeDefined();
       if (access.kind === 'form-project') expect(form?.shape, name).toHaveProperty('projectId');
     }

@@ -1,9 +1,9 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, createMessageBatch, getQueueResult, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Asset, type Optimization, PictureOrder } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
-import { AssetJob } from '../../src/contract/jobs.ts';
+import { AssetJob, PictureTicket } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken, verifyToken } from '../../src/core/tokens.ts';
@@ -237,12 +237,111 @@ describe('another size of a picture where Cloudflare Images is not bound', () =>
     expect((await show(asset, 'w=64&format=webp')).headers.get('content-type')).toBe('image/webp');
   });
 
-  it('is the picture itself where runners pull, and have no address', async () => {
-    const asset = await stored('pulled.png', png(24, 24));
-    const asked = runner(() => new Response(webp));
-    const shown = await show(asset, 'w=64&format=webp', { BUILD_DELIVERY: 'pull' });
-    expect(shown.headers.get('x-kiln-picture')).toBe('original');
-    expect(asked).toEqual([]);
+  describe('by runners that pull', () => {
+    /** What is put into their queue. */
+    const queue = () => {
+      const tickets: PictureTicket[] = [];
+      const send = async (body: unknown) => void tickets.push(PictureTicket.parse(body));
+      return { tickets, vars: { BUILD_DELIVERY: 'pull', BUILD_PULL_QUEUE: { send } } };
+    };
+    const tell = (method: string, { pictureHash, token }: PictureTicket, what: string, body?: BodyInit) =>
+      fetchWithout(`/api/runner/pictures/${pictureHash}/${what}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(typeof body === 'string' && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body }),
+      });
+
+    it('is offered once, the picture itself meanwhile, and from then on what one of them brings', async () => {
+      const data = png(24, 24);
+      const asset = await stored('pulled.png', data);
+      const asked = runner(() => new Response(webp));
+      const { tickets, vars } = queue();
+      for (let time = 0; time < 3; time += 1) {
+        const meanwhile = await show(asset, 'w=64&format=webp', vars);
+        expect(meanwhile.headers.get('x-kiln-picture')).toBe('original');
+        expect(meanwhile.headers.get('cache-control')).toBe('no-store');
+      }
+      expect(tickets).toMatchObject([{ v: 1, pictureHash: asset.hash }]);
+      expect(asked).toEqual([]);
+      const [ticket] = tickets as [PictureTicket];
+      const source = await tell('GET', ticket, 'source');
+      expect(new Uint8Array(await source.arrayBuffer())).toEqual(data);
+      for (let time = 0; time < 2; time += 1) expect((await tell('PUT', ticket, 'result', webp)).status).toBe(200);
+      const shown = await show(asset, 'w=64&format=webp', vars);
+      expect([shown.headers.get('content-type'), shown.headers.get('x-kiln-picture')]).toEqual(['image/webp', null]);
+      expect(new Uint8Array(await shown.arrayBuffer())).toEqual(webp);
+      // Another one with the same offer does nothing.
+      expect(await expectProblem(await tell('GET', ticket, 'source'), 409)).toBe('conflict');
+      await show(asset, 'w=128&format=webp', vars);
+      expect(tickets).toHaveLength(2);
+    });
+
+    it('#71 is nothing but what was ordered, and opens nothing else', async () => {
+      const asset = await stored('ordered.png', png(26, 26));
+      const other = await stored('other.png', png(27, 27));
+      const { tickets, vars } = queue();
+      await show(asset, 'w=64&format=webp', vars);
+      const [ticket] = tickets as [PictureTicket];
+      expect(await expectProblem(await tell('PUT', ticket, 'result', png(3, 3)), 422)).toBe('type_mismatch');
+      expect((await tell('PUT', ticket, 'result', '<script>alert(1)</script>')).status).toBeGreaterThanOrEqual(400);
+      expect((await env.ASSETS.list({ prefix: `variant/${asset.hash}` })).objects).toEqual([]);
+      const order = { format: 'webp', quality: 80, maxWidth: 64, maxHeight: null };
+      const sign = (purpose: 'cdn' | 'optimize', ttl = 60_000) =>
+        signToken(configOf(env), purpose, { sub: asset.hash, attempt: 1, projectId: newId() }, ttl);
+      const expired = await signToken(
+        configOf(env),
+        'picture',
+        { sub: asset.hash, size: asset.size, order: JSON.stringify(order) },
+        1000,
+        { at: Date.now() - 3_600_000, id: 'x' },
+      );
+      for (const forged of [
+        { ...ticket, pictureHash: other.hash },
+        { ...ticket, token: await sign('cdn') },
+        { ...ticket, token: await sign('optimize') },
+        { ...ticket, token: expired },
+        { ...ticket, token: world.owner.token },
+        { ...ticket, token: '' },
+      ])
+        for (const [method, what, body] of [
+          ['GET', 'source', undefined],
+          ['PUT', 'result', webp],
+          ['POST', 'end', '{"code":"asset_broken"}'],
+        ] as const)
+          expect((await tell(method, forged, what, body)).status).toBe(401);
+    });
+
+    it('#48 that none of them can decode is refused, and not offered with each look at it', async () => {
+      const asset = await stored('broken.png', png(28, 28));
+      const { tickets, vars } = queue();
+      await show(asset, 'w=64&format=webp', vars);
+      const [ticket] = tickets as [PictureTicket];
+      expect((await tell('POST', ticket, 'end', '{"code":"asset_broken"}')).status).toBe(200);
+      for (const query of ['w=64&format=webp', 'w=128'])
+        expect(await expectProblem(await show(asset, query, vars), 415)).toBe('unsupported_media_type');
+      expect(tickets).toHaveLength(1);
+    });
+
+    it('is nobody’s loss where no runner took the offer', async () => {
+      const body = { v: 1, pictureHash: 'a'.repeat(64), token: 'x' };
+      const batch = createMessageBatch('builds-dead', [{ id: 'dead', timestamp: new Date(), attempts: 10, body }]);
+      const context = createExecutionContext();
+      await worker.queue(batch, env);
+      expect((await getQueueResult(batch, context)).explicitAcks).toEqual(['dead']);
+    });
+
+    it('is offered again where the queue does not take it', async () => {
+      const asset = await stored('unqueued.png', png(29, 29));
+      const { tickets, vars } = queue();
+      const away = { send: () => Promise.reject(new Error('the queue is away')) };
+      const shown = await show(asset, 'w=64', { ...vars, BUILD_PULL_QUEUE: away });
+      expect(shown.headers.get('x-kiln-picture')).toBe('original');
+      await show(asset, 'w=64', vars);
+      expect(tickets).toHaveLength(1);
+    });
   });
 
   it('says when to come back where the picture is too large to stand in for it', async () => {

@@ -17,6 +17,7 @@ import { optimizeAsset } from './optimize-asset.ts';
 import { Pictures } from './pictures.ts';
 import { connectPlatform, type Platform } from './platform.ts';
 import { Previews } from './previews.ts';
+import { PulledPictures } from './pulled-pictures.ts';
 import { QueuePuller } from './queue-pull.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { isolation } from './sandbox.ts';
@@ -70,8 +71,10 @@ const start = async (config: Config): Promise<void> => {
             return typeof job === 'string' ? job : await run(job, platform, stop, vacate);
           },
         );
-  const server = createRunnerServer(config, jobs, new Previews(config, children), new Pictures(config, children));
-  const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs);
+  const pictures = new Pictures(config, children);
+  const server = createRunnerServer(config, jobs, new Previews(config, children), pictures);
+  const pulled = new PulledPictures(config, pictures);
+  const puller = config.source.kind === 'http' ? null : new QueuePuller(config.source, jobs, pulled);
 
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
@@ -79,7 +82,7 @@ const start = async (config: Config): Promise<void> => {
     stopping = true;
     log('info', 'runner.stopping', { signal });
     server.close();
-    await Promise.race([Promise.all([puller?.stop(), jobs.drain()]), sleep(runnerLimits.shutdownGrace)]);
+    await Promise.race([Promise.all([puller?.stop(), pulled.stop(), jobs.drain()]), sleep(runnerLimits.shutdownGrace)]);
     await Promise.all([children.close(), blobs.settle()]);
     process.exit(0);
   };

@@ -71,7 +71,7 @@ const check = async (response: Response): Promise<Response> => {
 };
 
 /** A body of at most `cap` bytes. */
-const readAll = async (response: Response, cap: number): Promise<Uint8Array> => {
+export const readAll = async (response: Response, cap: number): Promise<Uint8Array> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {

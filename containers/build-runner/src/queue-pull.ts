@@ -4,6 +4,7 @@ import { KilnError } from '../../../src/contract/errors.ts';
 import type { QueueSource } from './config.ts';
 import type { JobEnd, JobPlaces } from './jobs.ts';
 import { describeError, log } from './log.ts';
+import type { PulledPictures } from './pulled-pictures.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 const Pulled = z.object({
@@ -35,13 +36,15 @@ type Verdict = { readonly ack: true } | { readonly retryIn: number };
 export class QueuePuller {
   readonly #source: QueueSource;
   readonly #jobs: JobPlaces;
+  readonly #pictures: Pick<PulledPictures, 'accept'>;
   readonly #stop = new AbortController();
   readonly #open = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(source: QueueSource, jobs: JobPlaces) {
+  constructor(source: QueueSource, jobs: JobPlaces, pictures: Pick<PulledPictures, 'accept'>) {
     this.#source = source;
     this.#jobs = jobs;
+    this.#pictures = pictures;
   }
 
   start(): void {
@@ -87,7 +90,8 @@ export class QueuePuller {
       this.#open.add(answer);
     };
     try {
-      const { done } = await this.#jobs.accept(bodyOf(message));
+      const body = bodyOf(message);
+      const { done } = this.#pictures.accept(body) ?? (await this.#jobs.accept(body));
       const end = done.then((how: JobEnd) => {
         this.#open.delete(end);
         settled(how === 'over' ? { ack: true } : { retryIn: retryDelay(message) });

@@ -45,5 +45,7 @@ export const formProject = <const R extends Right>(right: R) =>
 export const runner = { kind: 'runner', purpose: 'build' } as const;
 /** The runner that holds the token of an attempt at making an asset smaller. */
 export const optimizer = { kind: 'runner', purpose: 'optimize' } as const;
+/** The runner that holds the token of one picture. */
+export const painter = { kind: 'runner', purpose: 'picture' } as const;
 /** The operator of the deployment. */
 export const operator = { kind: 'system' } as const;

@@ -9,10 +9,11 @@ import {
   EventBatch,
   JobManifest,
   JobStart,
+  PictureEnd,
   ProvenanceRequest,
   StartedJob,
 } from '../jobs.ts';
-import { optimizer, runner } from './access.ts';
+import { optimizer, painter, runner } from './access.ts';
 
 /** What the build runner calls, with the token of its job. */
 export const runnerEndpoints = {
@@ -153,5 +154,35 @@ export const runnerEndpoints = {
     body: AssetOutcome,
     responses: { 200: { description: 'Taken' } },
     errors: ['conflict'],
+  }),
+  pictureSource: endpoint({
+    method: 'GET',
+    path: '/api/runner/pictures/{hash}/source',
+    tag: 'Runner',
+    summary: 'A picture that is to be written anew',
+    access: painter,
+    description: '409: it is made by now.',
+    responses: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+    errors: ['conflict'],
+  }),
+  pictureResult: endpoint({
+    method: 'PUT',
+    path: '/api/runner/pictures/{hash}/result',
+    tag: 'Runner',
+    summary: 'Hand in the picture that was ordered',
+    access: painter,
+    rawBody: true,
+    description: 'Raw bytes. It is shown from then on; handed in twice is as good as once.',
+    responses: { 200: { description: 'Taken' } },
+    errors: ['validation_failed', 'type_mismatch'],
+  }),
+  pictureEnd: endpoint({
+    method: 'POST',
+    path: '/api/runner/pictures/{hash}/end',
+    tag: 'Runner',
+    summary: 'Say why a picture cannot be made',
+    access: painter,
+    body: PictureEnd,
+    responses: { 200: { description: 'Taken' } },
   }),
 } as const;

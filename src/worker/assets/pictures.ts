@@ -46,7 +46,15 @@ export async function remake(env: Env, picture: StoredPicture, order: PictureOrd
   }
 }
 
-/** What a runner brings is looked at before it is anything. */
+/** What a runner brings is looked at before it is anything. Throws `payload_too_large`, and `type_mismatch` for what was not ordered. */
+export async function madeBy(body: Request | Response, order: PictureOrder): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readBytes(body, limits.optimize.bytes);
+  const head = bytes.subarray(0, limits.asset.headBytes);
+  const { mimeType } = await assetKind(`picture.${order.format}`, head, {});
+  if (mimeType !== mimeTypeOf(order.format)) throw new KilnError('type_mismatch');
+  return bytes;
+}
+
 async function byRunner(
   env: Env,
   picture: StoredPicture,
@@ -60,11 +68,7 @@ async function byRunner(
   if (answer.status === 422) throw broken();
   try {
     if (answer.status !== 200) throw new Error(`the runner answers ${answer.status}`);
-    const bytes = await readBytes(answer, limits.optimize.bytes);
-    const head = bytes.subarray(0, limits.asset.headBytes);
-    const { mimeType } = await assetKind(`picture.${order.format}`, head, {});
-    if (mimeType !== mimeTypeOf(order.format)) throw new KilnError('type_mismatch');
-    return bytes;
+    return await madeBy(answer, order);
   } catch (error) {
     logEvent('picture.runner_refused', { hash: picture.hash, status: answer.status, ...describeError(error) }, 'warn');
     throw away();
@@ -73,7 +77,8 @@ async function byRunner(
   }
 }
 
-const broken = (): KilnError => new KilnError('unsupported_media_type', { detail: 'The picture cannot be decoded.' });
+export const broken = (): KilnError =>
+  new KilnError('unsupported_media_type', { detail: 'The picture cannot be decoded.' });
 
 async function byImages(
   images: ImagesBinding,

@@ -74,11 +74,11 @@ export function refuseBeyond({ key }: Principal, projectId: string | null): void
 }
 
 /** The runner's job; a token of another one, or of the other kind, is as good as none. */
-export async function authenticateRunner(
+export async function authenticateRunner<P extends 'build' | 'optimize' | 'picture'>(
   c: AppContext,
-  purpose: 'build' | 'optimize',
+  purpose: P,
   id: string,
-): Promise<Verified<'build' | 'optimize'>> {
+): Promise<Verified<P>> {
   const claims = await verifyToken(c.var.config, purpose, bearer(c));
   if (!claims || claims.sub !== id) throw new KilnError('unauthenticated');
   return claims;

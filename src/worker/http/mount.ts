@@ -7,7 +7,7 @@ import { type Issue, KilnError } from '../../contract/errors.ts';
 import { Id, Sha256 } from '../../contract/ids.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Access } from '../../contract/projects.ts';
-import type { Verified } from '../../core/tokens.ts';
+import type { Purpose, Verified } from '../../core/tokens.ts';
 import { type AssetRow, assetById } from '../../data/assets.ts';
 import { type BuildRow, buildById } from '../../data/builds.ts';
 import { projectRoom } from '../../durable-objects/stubs.ts';
@@ -41,7 +41,7 @@ export interface Input<E extends Endpoint> {
   readonly build: Kind<E> extends 'build' ? BuildRow : null;
   /** How the caller sees the project of the build. */
   readonly access: Kind<E> extends 'build' ? Access : null;
-  readonly job: Kind<E> extends 'runner' ? Verified<'build' | 'optimize'> : null;
+  readonly job: E['access'] extends { purpose: infer P extends Purpose } ? Verified<P> : null;
 }
 
 type Responses<E extends Endpoint> = E['responses'];
@@ -78,7 +78,7 @@ const queryValidator = (schema: z.ZodObject): MiddlewareHandler =>
 interface Proof {
   readonly params: Record<string, string>;
   readonly user: Principal | null;
-  readonly job: Verified<'build' | 'optimize'> | null;
+  readonly job: Verified<'build' | 'optimize' | 'picture'> | null;
   readonly build: BuildRow | null;
   readonly access: Access | null;
   readonly asset: AssetRow | null;
@@ -132,7 +132,13 @@ async function prove(c: AppContext, endpoint: Endpoint): Promise<Proof> {
   if (kind === 'user' && user) refuseBeyond(user, null);
   const params = readParams(c, endpoint);
   const job =
-    endpoint.access.kind === 'runner' ? await authenticateRunner(c, endpoint.access.purpose, params.id ?? '') : null;
+    endpoint.access.kind === 'runner'
+      ? await authenticateRunner(
+          c,
+          endpoint.access.purpose,
+          params[endpoint.access.purpose === 'picture' ? 'hash' : 'id'] ?? '',
+        )
+      : null;
   let build: BuildRow | null = null;
   let access: Access | null = null;
   if (kind === 'build') {

@@ -22,6 +22,7 @@ import { buildRun } from '../../durable-objects/stubs.ts';
 import type { DispatchOutcome } from '../../queues/build-dispatch.ts';
 import { startBuild } from '../../queues/index.ts';
 import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
+import { pictureRefused, pictureToMake, takePicture } from '../assets/variants.ts';
 import { snapshotContents, snapshotFiles } from '../build-files.ts';
 import { jsonOf, readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
@@ -280,6 +281,18 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.optimizerResult, async (c, { job }) => {
     await takeResult(c, job);
+    return { status: 200 };
+  });
+
+  mount(app, endpoints.pictureSource, async (c, { job }) => ({ raw: bytesOf(await pictureToMake(c, job)) }));
+
+  mount(app, endpoints.pictureResult, async (c, { job }) => {
+    await takePicture(c, job);
+    return { status: 200 };
+  });
+
+  mount(app, endpoints.pictureEnd, (_, { job, body }) => {
+    pictureRefused(job, body);
     return { status: 200 };
   });
 

@@ -18,6 +18,8 @@ import {
   type JobTicket,
   type OptimizedType,
   type OutputFile,
+  type PictureEnd,
+  type PictureTicket,
   ProvenanceRequest,
   provenanceName,
   type RunnerEvent,
@@ -107,6 +109,17 @@ export class FakeBuild {
 }
 
 /** What of an asset's job a test says; the rest is as it should be. */
+interface PulledPicture {
+  readonly ticket: PictureTicket;
+  readonly bytes: Buffer;
+  /** What was asked, in order. */
+  readonly calls: string[];
+  /** A status in place of the bytes. */
+  refuseWith: number | null;
+  /** The picture, or why there is none. */
+  readonly outcome: PromiseWithResolvers<Buffer | PictureEnd>;
+}
+
 export type AssetTask = ({ readonly mimeType: OptimizedType } | { readonly picture: PictureOrder }) & {
   readonly compressMeshes?: boolean;
   readonly hash?: string;
@@ -249,6 +262,23 @@ export class FakePlatform {
       .sign(this.#keys.privateKey);
   }
 
+  /** Pictures that come as messages, by hash. */
+  readonly pulled = new Map<string, PulledPicture>();
+
+  /** A picture that is to be written anew by a runner that pulls. */
+  async picture(bytes: Uint8Array, order: PictureOrder): Promise<PulledPicture> {
+    const pictureHash = sha256(bytes);
+    const picture: PulledPicture = {
+      ticket: { v: 1, pictureHash, token: await this.signPicture(bytes, order) },
+      bytes: Buffer.from(bytes),
+      calls: [],
+      refuseWith: null,
+      outcome: Promise.withResolvers(),
+    };
+    this.pulled.set(pictureHash, picture);
+    return picture;
+  }
+
   /** A token for one picture that is to be written anew. */
   async signPicture(
     bytes: Uint8Array,
@@ -287,6 +317,16 @@ export class FakePlatform {
     const asset = /^\/api\/runner\/optimizations\/(?<id>[^/]+)\/(?<rest>\w+)$/.exec(url)?.groups;
     const optimization = this.#optimizations.get(asset?.id ?? '');
     if (optimization && asset) return await optimization.answer(request.method ?? '', asset.rest ?? '', request);
+    const picture = /^\/api\/runner\/pictures\/(?<hash>[^/]+)\/(?<rest>\w+)$/.exec(url)?.groups;
+    const pulled = this.pulled.get(picture?.hash ?? '');
+    if (pulled && picture) {
+      const body = await readAll(request);
+      pulled.calls.push(picture.rest ?? '');
+      if (picture.rest === 'source')
+        return pulled.refuseWith ? { status: pulled.refuseWith } : { status: 200, body: pulled.bytes };
+      pulled.outcome.resolve(picture.rest === 'result' ? body : JSON.parse(body.toString('utf8')));
+      return { status: 200 };
+    }
     const match = /^\/api\/runner\/builds\/(?<id>[^/]+)\/(?<rest>.+)$/.exec(url);
     const build = this.#builds.get(match?.groups?.id ?? '');
     const rest = match?.groups?.rest ?? '';
