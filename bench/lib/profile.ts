@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { WebSocket } from 'ws';
+import { devtools } from '../../test/support/devtools.ts';
 import { percent, table } from './print.ts';
 
 /** V8's CPU profile, as far as we read it (Chrome DevTools Protocol, Profiler.Profile). */
@@ -21,29 +21,13 @@ const idle = new Set(['(idle)', '(root)']);
 
 /** Profiles the Worker's isolate (its objects run in it too) from now until `stop`. */
 export async function startProfile(inspector: string): Promise<(file: string) => Promise<string>> {
-  const socket = new WebSocket(`${inspector.replace(/\/$/, '')}/core:user:server`, { perMessageDeflate: false });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('open', resolve);
-    socket.once('error', reject);
-  });
-  let next = 0;
-  const waiting = new Map<number, (result: unknown) => void>();
-  socket.on('message', (data) => {
-    const message = JSON.parse(String(data)) as { id?: number; result?: unknown };
-    if (message.id !== undefined) waiting.get(message.id)?.(message.result);
-  });
-  const call = (method: string, params: object = {}): Promise<unknown> => {
-    next += 1;
-    const id = next;
-    socket.send(JSON.stringify({ id, method, params }));
-    return new Promise((resolve) => waiting.set(id, resolve));
-  };
+  const { call, close } = await devtools(inspector);
   await call('Profiler.enable');
   await call('Profiler.setSamplingInterval', { interval: samplingInterval });
   await call('Profiler.start');
   return async (file) => {
     const { profile } = (await call('Profiler.stop')) as { profile: CpuProfile };
-    socket.close();
+    close();
     writeFileSync(file, JSON.stringify(profile));
     return `${topFunctions(profile)}\n${file} opens in the Performance panel of Chrome's developer tools`;
   };

@@ -1,20 +1,17 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { type KilnClient, uploadAsset, watchBuild } from '../../src/client/index.ts';
 import { hostileSvgs } from '../support/hostile-svg.ts';
 import { png } from '../support/media.ts';
 import { signUp } from '../support/people.ts';
-import { launchBrowser } from './chromium.ts';
+import { browser, openBrowser } from './browser.ts';
 
-let browser: Browser;
+openBrowser();
 let ada: KilnClient;
 let projectId: string;
 beforeAll(async () => {
-  browser = await launchBrowser();
   ada = await signUp(inject('origin'), 'ada');
   projectId = (await ada.call('createProject', { body: { name: 'Drawings', isPublic: true } })).project.id;
 });
-afterAll(() => browser?.close());
 
 const upload = async (name: string, text: string): Promise<string> =>
   (await uploadAsset(ada, { projectId, file: new File([text], name) })).url;

@@ -1,15 +1,13 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
-let browser: Browser;
+openBrowser();
 let ada: Person;
 beforeAll(async () => {
-  browser = await launchBrowser();
   ada = await person(browser, 'ada');
 });
-afterAll(() => browser?.close());
 
 /** Pictures at both widths, and that nothing is wider than the window there. */
 const lookAt = async (page: Page, name: string): Promise<void> => {

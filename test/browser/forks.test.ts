@@ -1,14 +1,10 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, inject, it } from 'vitest';
 import type { KilnClient } from '../../src/client/index.ts';
-import { launchBrowser } from './chromium.ts';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, person, picture } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 const main = (speed: number): string =>
   `const speed = ${speed};\n\n// The page says which one runs.\ndocument.documentElement.dataset.speed = String(speed);\n`;

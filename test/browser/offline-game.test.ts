@@ -1,13 +1,8 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import { describe, expect, inject, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, person } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 describe('a game that is built to be played offline', () => {
   it('is built from the menu, and starts without a network after the first visit', async () => {

@@ -1,13 +1,9 @@
-import type { Browser, Locator } from 'playwright-core';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import type { Locator } from 'playwright-core';
+import { expect, inject, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, person } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 it('the panels leave room for the editor: they go in a narrow window, come one at a time, and are back in a wide one', async () => {
   const ada = await person(browser, 'ada');

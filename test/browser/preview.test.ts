@@ -1,15 +1,11 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, inject, it } from 'vitest';
 import type { KilnClient } from '../../src/client/index.ts';
 import { limits } from '../../src/contract/limits.ts';
-import { launchBrowser } from './chromium.ts';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, person, picture } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 const files: Readonly<Record<string, string>> = {
   'index.html':

@@ -1,13 +1,8 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import { describe, expect, inject, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, person, picture } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 describe('what a build says of a file', () => {
   it('stands beside its line, leads there from the log, and goes when the next build is right', async () => {

@@ -1,17 +1,13 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { describe, expect, inject, it } from 'vitest';
 import { type KilnClient, watchBuild } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { signUp } from '../support/people.ts';
-import { launchBrowser } from './chromium.ts';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, person, picture } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 const slugOf = (name: string): string => `${name}-${newId().slice(-8)}`;
 

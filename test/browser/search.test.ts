@@ -1,15 +1,11 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, inject, it } from 'vitest';
 import { limits } from '../../src/contract/limits.ts';
 import { signUp } from '../support/people.ts';
-import { launchBrowser } from './chromium.ts';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, makeProject, type Person, person, picture } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 /** What a browser says of patterns that are none is an answer. */
 const withoutRefusals = ({ complaints }: Person): string[] => complaints.filter((text) => !/422/.test(text));

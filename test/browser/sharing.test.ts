@@ -1,13 +1,9 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, inject, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { mailedLink, type Person, person, picture, register, visitor } from './person.ts';
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+openBrowser();
 
 /** What the browser says of answers that a screen is there to show. */
 const withoutRefusals = (someone: Person): string[] => someone.complaints.filter((text) => !/status of 404/.test(text));

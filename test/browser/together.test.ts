@@ -1,13 +1,12 @@
-import type { Browser, WebSocketRoute } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from './chromium.ts';
+import type { WebSocketRoute } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { browser, openBrowser } from './browser.ts';
 import { clientOf, type Person, person, picture } from './person.ts';
 
-let browser: Browser;
+openBrowser();
 let ada: Person;
 let grace: Person;
 beforeAll(async () => {
-  browser = await launchBrowser();
   [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
   await ada.page.getByTestId('new-project').first().click();
   await ada.page.getByTestId('template-canvas-arcade').click();
@@ -23,7 +22,6 @@ beforeAll(async () => {
   await grace.page.getByTestId('file-README.md').click();
   await ada.page.getByTestId(`person-${grace.username}`).waitFor();
 });
-afterAll(() => browser?.close());
 
 const content = ({ page }: Person) => page.getByTestId('editor').locator('.cm-content');
 const saved = ({ page }: Person) =>

@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws';
+import { devtools } from './devtools.ts';
 
 /** What V8 holds, with array buffers; bytes (Chrome DevTools Protocol, Runtime.getHeapUsage). */
 interface HeapUsage {
@@ -30,23 +30,7 @@ const patience = 1000;
  * has to. `worker` is its name in Miniflare, `interval` the milliseconds between two samples.
  */
 export async function watchHeap(inspector: string, worker = 'server', interval = 200): Promise<HeapWatch> {
-  const socket = new WebSocket(`${inspector.replace(/\/$/, '')}/core:user:${worker}`, { perMessageDeflate: false });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('open', resolve);
-    socket.once('error', reject);
-  });
-  let next = 0;
-  const waiting = new Map<number, (result: unknown) => void>();
-  socket.on('message', (data) => {
-    const message = JSON.parse(String(data)) as { id?: number; result?: unknown };
-    if (message.id !== undefined) waiting.get(message.id)?.(message.result);
-  });
-  const call = (method: string): Promise<unknown> => {
-    next += 1;
-    const id = next;
-    socket.send(JSON.stringify({ id, method }));
-    return new Promise((resolve) => waiting.set(id, resolve));
-  };
+  const { call, close } = await devtools(inspector, worker);
   await call('HeapProfiler.enable');
   let peak = 0;
   let samples = 0;
@@ -73,7 +57,7 @@ export async function watchHeap(inspector: string, worker = 'server', interval =
     watching = false;
     // An isolate that has nothing to do may leave the last question open.
     await Promise.race([loop, new Promise((resolve) => setTimeout(resolve, patience))]);
-    socket.close();
+    close();
     return take();
   };
   return { take, stop };

@@ -6,18 +6,12 @@ import type { Build } from '../../src/contract/builds.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { getTree } from '../../src/data/objects.ts';
 import { batch, history, keep, newProject, peopleOfHistory, put, restore, world } from './history-setup.ts';
-import { call, database, expectJson, roomStub } from './support.ts';
+import { call, database, expectJson, roomStub, uploadAsset } from './support.ts';
 
 peopleOfHistory();
 
 describe('Assets of a checkpoint', () => {
-  const upload = async (id: string, name: string, text: string): Promise<Asset> => {
-    const body = new FormData();
-    body.set('projectId', id);
-    body.set('file', new File([text], name));
-    const answer = await call('POST', '/api/assets/upload', { as: world.editor, body });
-    return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
-  };
+  const upload = (id: string, name: string, text: string): Promise<Asset> => uploadAsset(world.editor, id, name, text);
   const assetsOf = async (id: string, trashed = false): Promise<[string, number, string][]> => {
     const answer = await call('GET', `/api/projects/${id}/assets?trashed=${trashed}`, { as: world.viewer });
     const { assets } = await expectJson<{ assets: Asset[] }>(answer, 200);

@@ -3,10 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Asset } from '../../src/contract/assets.ts';
 import type { Comment } from '../../src/contract/comments.ts';
 import { newId } from '../../src/contract/ids.ts';
-import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { png } from '../support/media.ts';
-import { call, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
-import { openSocket, until, YjsClient } from './yjs-client.ts';
+import { call, expectJson, expectProblem, makeWorld, roomStub, uploadAsset, type World } from './support.ts';
+import { type Ear, listen, openSocket, until, YjsClient } from './yjs-client.ts';
 
 let world: World;
 let base: string;
@@ -16,26 +15,6 @@ beforeAll(async () => {
   base = `/api/projects/${world.projectId}`;
 });
 
-interface Ear {
-  readonly socket: WebSocket;
-  readonly messages: HeardMessage[];
-  closed: number | null;
-}
-
-async function listen(as: World['owner']): Promise<Ear> {
-  const socket = await openSocket(as, world.projectId, 'room');
-  const ear: Ear = { socket, messages: [], closed: null };
-  socket.addEventListener('message', ({ data }) => {
-    ear.messages.push(...readFrame(String(data)));
-  });
-  socket.addEventListener('close', ({ code }) => {
-    ear.closed = code;
-  });
-  socket.accept();
-  await until(() => ear.messages.length > 0);
-  return ear;
-}
-
 const event = (ear: Ear, type: string) =>
   ear.messages.find((message) => message.type === 'event' && message.event.type === type);
 
@@ -44,7 +23,7 @@ const remark = async (json: object, as = world.viewer): Promise<Comment> =>
 
 describe('Chat', () => {
   it('is said by HTTP and on the channel, heard by all, and kept', async () => {
-    const ear = await listen(world.owner);
+    const ear = await listen(world.owner, world.projectId);
     await expectJson(
       await call('POST', `${base}/chat`, { as: world.viewer, json: { body: 'hi', mentions: [world.owner.id] } }),
       201,
@@ -146,7 +125,7 @@ describe('Comments', () => {
 
 describe('[R22] A scene', () => {
   it('is a shared map on the socket, JSON over HTTP, and tells what does not fit', async () => {
-    const ear = await listen(world.viewer);
+    const ear = await listen(world.viewer, world.projectId);
     const client = await YjsClient.open(world.editor, world.projectId, 'a.scene.json');
     const root = client.doc.getMap('root');
     expect(root.toJSON()).toEqual({ nodes: { n: { hp: 1 } } });
@@ -163,7 +142,7 @@ describe('[R22] A scene', () => {
 
 describe('Sockets', () => {
   it('[R11] of a session that is revoked end at once, and at the next frame when nobody told the room', async () => {
-    const [one, two] = [await listen(world.editor), await listen(world.viewer)];
+    const [one, two] = [await listen(world.editor, world.projectId), await listen(world.viewer, world.projectId)];
     await roomStub(world.projectId).endSockets(world.editor.id, null);
     await until(() => one.closed !== null);
     expect([one.closed, two.closed]).toEqual([4401, null]);
@@ -233,13 +212,8 @@ describe('Sockets', () => {
 });
 
 describe('[R13] Comments on assets', () => {
-  const stored = async (name: string, at = world.projectId, as = world.editor): Promise<Asset> => {
-    const body = new FormData();
-    body.set('projectId', at);
-    body.set('file', new File([png(40, 20)], name));
-    const answer = await call('POST', '/api/assets/upload', { as, body });
-    return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
-  };
+  const stored = (name: string, at = world.projectId, as = world.editor): Promise<Asset> =>
+    uploadAsset(as, at, name, png(40, 20));
   const on = ({ id }: Asset) => ({ kind: 'asset', asset: id, x: 0.25, y: 0.5, width: 0.5, height: 0.25 });
   const list = async (query = '', of = base, as = world.viewer): Promise<Comment[]> =>
     (await expectJson<{ comments: Comment[] }>(await call('GET', `${of}/comments${query}`, { as }), 200)).comments;
@@ -248,7 +222,7 @@ describe('[R13] Comments on assets', () => {
       .comment;
 
   it('stay with the asset by whatever name and version, and say when it is gone', async () => {
-    const ear = await listen(world.owner);
+    const ear = await listen(world.owner, world.projectId);
     const [hero, other] = [await stored('hero.png'), await stored('other.png')];
     const comment = await remark({ anchor: on(hero), body: 'longer arms?' });
     expect(comment).toMatchObject({

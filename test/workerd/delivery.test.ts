@@ -8,7 +8,7 @@ import { readMetadata } from '../../src/core/media/index.ts';
 import { signToken } from '../../src/core/tokens.ts';
 import { hostileSvgs } from '../support/hostile-svg.ts';
 import { gif, png, textBytes, wav } from '../support/media.ts';
-import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { call, expectJson, expectProblem, makeWorld, uploadAsset, type World } from './support.ts';
 
 let world: World;
 let openProject: string;
@@ -19,13 +19,8 @@ beforeAll(async () => {
   openProject = (await expectJson<{ project: { id: string } }>(made, 201)).project.id;
 });
 
-async function stored(name: string, data: Uint8Array<ArrayBuffer>, projectId = world.projectId): Promise<Asset> {
-  const body = new FormData();
-  body.set('projectId', projectId);
-  body.set('file', new File([data], name));
-  return (await expectJson<{ asset: Asset }>(await call('POST', '/api/assets/upload', { as: world.owner, body }), 201))
-    .asset;
-}
+const stored = (name: string, data: Uint8Array<ArrayBuffer>, projectId = world.projectId): Promise<Asset> =>
+  uploadAsset(world.owner, projectId, name, data);
 
 const get = (url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> => {
   const { host, pathname, search } = new URL(url);

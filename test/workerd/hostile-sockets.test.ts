@@ -20,7 +20,7 @@ import {
   signUp,
   type World,
 } from './support.ts';
-import { openSocket, until, YjsClient } from './yjs-client.ts';
+import { listen, openSocket, until, YjsClient } from './yjs-client.ts';
 
 let world: World;
 let base: string;
@@ -53,27 +53,6 @@ const opens = async (response: Response): Promise<void> => {
   response.webSocket?.accept();
   response.webSocket?.close();
 };
-
-interface Ear {
-  readonly socket: WebSocket;
-  readonly messages: HeardMessage[];
-  closed: number | null;
-}
-
-/** A socket of the project channel, and what it hears. */
-async function listen(as: Account, of = world.projectId): Promise<Ear> {
-  const socket = await openSocket(as, of, 'room');
-  const ear: Ear = { socket, messages: [], closed: null };
-  socket.addEventListener('message', ({ data }) => {
-    ear.messages.push(...readFrame(String(data)));
-  });
-  socket.addEventListener('close', ({ code }) => {
-    ear.closed = code;
-  });
-  socket.accept();
-  await until(() => ear.messages.length > 0 || ear.closed !== null);
-  return ear;
-}
 
 /** The object in memory: the same for as long as it did not restart. */
 const alive = (mark?: string): Promise<unknown> =>
@@ -272,7 +251,7 @@ describe('The door', () => {
       const guessed = await upgrade(`${path}?ticket=${await ticketOf(world.owner)}`);
       expect(await expectProblem(guessed, 404), path).toBe('not_found');
     }
-    const ear = await listen(world.owner);
+    const ear = await listen(world.owner, world.projectId);
     const before = ear.messages.length;
     const calls = [
       ...names.flatMap((name) => [
@@ -312,7 +291,7 @@ describe('What is sent', () => {
       await YjsClient.open(world.editor, world.projectId, 'untouched.txt'),
       await YjsClient.open(world.viewer, world.projectId, 'untouched.txt'),
     ];
-    const ear = await listen(world.viewer);
+    const ear = await listen(world.viewer, world.projectId);
     const vector = Y.encodeStateVector(editor.doc);
     const foreign = new Y.Doc();
     Y.applyUpdate(foreign, Y.encodeStateAsUpdate(editor.doc));

@@ -13,8 +13,8 @@ import { offerOptimization, optimizationById } from '../../src/data/optimization
 import { dispatchOptimization } from '../../src/queues/optimizations.ts';
 import worker from '../../src/worker/index.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
-import { png, textBytes } from '../support/media.ts';
-import { type Account, call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { png } from '../support/media.ts';
+import { type Account, call, expectJson, expectProblem, makeWorld, uploadAsset, type World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -23,13 +23,8 @@ beforeAll(async () => {
 
 const drawing = (text: string): string => `<svg xmlns="http://www.w3.org/2000/svg"><title>${text}</title></svg>`;
 
-async function stored(name: string, data: Uint8Array<ArrayBuffer> | string): Promise<Asset> {
-  const body = new FormData();
-  body.set('projectId', world.projectId);
-  body.set('file', new File([typeof data === 'string' ? textBytes(data) : data], name));
-  const answer = await call('POST', '/api/assets/upload', { as: world.editor, body });
-  return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
-}
+const stored = (name: string, data: Uint8Array<ArrayBuffer> | string): Promise<Asset> =>
+  uploadAsset(world.editor, world.projectId, name, data);
 
 let drawings = 0;
 /** A drawing of its own, which has words to lose. */

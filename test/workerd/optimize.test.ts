@@ -3,20 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Asset, AssetVersion } from '../../src/contract/assets.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { png, wav } from '../support/media.ts';
-import { type Account, call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { type Account, call, expectJson, expectProblem, makeWorld, uploadAsset, type World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
   world = await makeWorld({});
 });
 
-async function stored(name: string, data: Uint8Array<ArrayBuffer>): Promise<Asset> {
-  const body = new FormData();
-  body.set('projectId', world.projectId);
-  body.set('file', new File([data], name));
-  return (await expectJson<{ asset: Asset }>(await call('POST', '/api/assets/upload', { as: world.editor, body }), 201))
-    .asset;
-}
+const stored = (name: string, data: Uint8Array<ArrayBuffer>): Promise<Asset> =>
+  uploadAsset(world.editor, world.projectId, name, data);
 
 /** A picture that is stored badly: its text is most of it. */
 const fat = (width: number, height: number): Uint8Array<ArrayBuffer> =>

@@ -13,7 +13,7 @@ import { openDatabase } from '../../src/data/open.ts';
 import { offerOptimization } from '../../src/data/optimizations.ts';
 import worker from '../../src/worker/index.ts';
 import { png, textBytes } from '../support/media.ts';
-import { call, expectJson, expectProblem, makeWorld, type World } from './support.ts';
+import { call, expectJson, expectProblem, makeWorld, uploadAsset, type World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -32,13 +32,8 @@ async function fetchWithout(path: string, init: RequestInit = {}, host = 'kiln.t
   return new Response([204, 304].includes(answer.status) ? null : bytes, answer);
 }
 
-async function stored(name: string, data: Uint8Array<ArrayBuffer>): Promise<Asset> {
-  const body = new FormData();
-  body.set('projectId', world.projectId);
-  body.set('file', new File([data], name));
-  const answer = await call('POST', '/api/assets/upload', { as: world.editor, body });
-  return (await expectJson<{ asset: Asset }>(answer, 201)).asset;
-}
+const stored = (name: string, data: Uint8Array<ArrayBuffer>): Promise<Asset> =>
+  uploadAsset(world.editor, world.projectId, name, data);
 
 /** A picture that is stored badly: its text is most of it. */
 const fat = (width: number, height: number): Uint8Array<ArrayBuffer> =>

@@ -1,5 +1,6 @@
 import { env, exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
+import type { Asset } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { Role } from '../../src/contract/projects.ts';
 
@@ -151,4 +152,17 @@ export async function visitor(url: string) {
     get: (path: string, headers: Record<string, string> = {}) =>
       call('GET', path.startsWith('/') ? path : pathname + path, { host, headers: { cookie, ...headers } }),
   };
+}
+
+/** An asset with these bytes, in a form of one file. */
+export async function uploadAsset(
+  as: Account,
+  projectId: string,
+  name: string,
+  data: Uint8Array<ArrayBuffer> | string,
+): Promise<Asset> {
+  const body = new FormData();
+  body.set('projectId', projectId);
+  body.set('file', new File([data], name));
+  return (await expectJson<{ asset: Asset }>(await call('POST', '/api/assets/upload', { as, body }), 201)).asset;
 }

@@ -3,6 +3,7 @@ import * as encoding from 'lib0/encoding';
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from 'y-protocols/awareness';
 import * as sync from 'y-protocols/sync';
 import * as Y from 'yjs';
+import { type HeardMessage, readFrame } from '../../src/contract/room.ts';
 import { type Account, call, expectJson } from './support.ts';
 
 /** Opens a socket of the room with a fresh ticket; throws the status when the upgrade is refused. */
@@ -21,6 +22,29 @@ export async function openSocket(
   });
   if (!response.webSocket) throw new Error(`refused with ${response.status}`);
   return response.webSocket;
+}
+
+/** A socket of the project channel, and what it hears. */
+export interface Ear {
+  readonly socket: WebSocket;
+  readonly messages: HeardMessage[];
+  /** Close code, once it has closed. */
+  closed: number | null;
+}
+
+/** Listens at the project channel, from its first word or its end on. */
+export async function listen(as: Account, projectId: string): Promise<Ear> {
+  const socket = await openSocket(as, projectId, 'room');
+  const ear: Ear = { socket, messages: [], closed: null };
+  socket.addEventListener('message', ({ data }) => {
+    ear.messages.push(...readFrame(String(data)));
+  });
+  socket.addEventListener('close', ({ code }) => {
+    ear.closed = code;
+  });
+  socket.accept();
+  await until(() => ear.messages.length > 0 || ear.closed !== null);
+  return ear;
 }
 
 /** A y-protocols client with nothing of ours in it: what any editor would run. */
