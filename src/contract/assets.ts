@@ -257,7 +257,7 @@ export const VariantQuery = z.object({
 });
 export type VariantQuery = z.infer<typeof VariantQuery>;
 
-const versionNumber = z.coerce.number().int().min(1).max(1_000_000_000);
+const versionNumber = z.coerce.number().int().min(1).max(limits.asset.versionMax);
 export const AssetDownloadQuery = z.object({
   version: versionNumber.optional().meta({ description: 'An earlier one; else the newest' }),
 });

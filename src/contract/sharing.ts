@@ -81,7 +81,7 @@ export const ActivityQuery = z.object({
   ...pageQuery,
   action: z
     .string()
-    .max(100)
+    .max(limits.project.actionMax)
     .regex(/^[a-z]+(?:\.[a-z_]+)?$/, 'a whole action, or its first word')
     .optional()
     .meta({ description: '`member.added`, or `member` for all that begin so' }),

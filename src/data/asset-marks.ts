@@ -30,8 +30,6 @@ export interface MarkedAssets {
   readonly isNew: boolean;
 }
 
-const tries = 3;
-
 /**
  * Keeps the assets of this moment for a checkpoint that is being made, as state `state` or a later one. Nothing is kept where
  * they are those of the state `unless`. Throws `unavailable`.
@@ -44,7 +42,7 @@ export async function markAssets(
   const { checkpointId, unless } = order;
   let { state } = order;
   const ofProject = eq(assetSpans.projectId, projectId);
-  for (let attempt = 0; attempt < tries; attempt += 1) {
+  for (let attempt = 0; attempt < limits.asset.markAttempts; attempt += 1) {
     const isMine = (orm: Orm): SQL =>
       has(orm, assetMarks, and(eq(assetMarks.checkpointId, checkpointId), eq(assetMarks.state, state)));
     const since = (orm: Orm, other: number): SQL =>

@@ -22,6 +22,10 @@ export const assetsLimits = {
     userBytes: 20 * 1024 * MiB,
     /** Versions of an asset; older ones make place for new ones. */
     versionsKept: 50,
+    /** Number of a version that somebody asks for: what is larger is a mistake. */
+    versionMax: 1_000_000_000,
+    /** A mark of all assets for a checkpoint that a change of one overtook is made anew so often. */
+    markAttempts: 3,
     /** Of those, older ones than this go with the next upload, or once a day, but for the newest few: nobody goes back a quarter of a year … */
     versionTtl: 90 * day,
     /** … further than this. */

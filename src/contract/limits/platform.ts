@@ -18,6 +18,8 @@ export const platformLimits = {
     conditionMax: 1000,
     /** Of what a list is searched for: longer than any name. */
     searchMax: 200,
+    /** Wait before another try where an error says nothing more exact. */
+    retryAfter: 1 * second,
     /** First answers to idempotent requests are replayed for a day. */
     idempotencyTtl: day,
     idempotencyKeyMax: 200,
@@ -124,6 +126,10 @@ export const platformLimits = {
     dailyKept: 7,
     /** … and the newest of each of the last ISO weeks that had one. */
     weeklyKept: 4,
+    /** Jobs of operations whose end can still be asked for. */
+    jobsKept: 100,
+    /** Parts and objects of one set, which its manifest names: read at once. */
+    manifestParts: 1_000_000,
     /** Rows of one table as NDJSON before they become an object: what a restore holds in memory at a time. */
     partBytes: 4 * MiB,
     /** Rows of the first chunk of a table; the next ones follow from how large these were. */

@@ -22,6 +22,8 @@ export const projectsLimits = {
      */
     typingSlack: 1 * MiB,
     collaboratorsMax: 200,
+    /** Of the name of an action that the list of activity is narrowed down to: the longest has 25. */
+    actionMax: 100,
     /** Projects that one user may own: more would fill the stores past every limit of one project (hostile case 49). */
     perUser: 100,
     /** How long a `creating` or `deleting` project may take before the sweep finishes or undoes it. */

@@ -398,6 +398,6 @@ export class BackupWork implements Work {
   }
 
   #partsOf(list: string): Part[] {
-    return this.#stores.scratch.page(list, '', 1_000_000).map(({ data }) => JSON.parse(data) as Part);
+    return this.#stores.scratch.page(list, '', limits.backup.manifestParts).map(({ data }) => JSON.parse(data) as Part);
   }
 }

@@ -98,7 +98,10 @@ export class Jobs {
       failures: 0,
       state,
     };
-    this.#ports.sql.run('DELETE FROM jobs WHERE id NOT IN (SELECT id FROM jobs ORDER BY id DESC LIMIT 100)');
+    this.#ports.sql.run(
+      'DELETE FROM jobs WHERE id NOT IN (SELECT id FROM jobs ORDER BY id DESC LIMIT ?)',
+      limits.backup.jobsKept,
+    );
     this.#save(kept);
     this.#ports.log('job.started', { job: kept.id, kind });
     this.#ports.schedule(this.#ports.now());

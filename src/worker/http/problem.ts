@@ -1,8 +1,7 @@
 import { errorSpec, KilnError } from '../../contract/errors.ts';
+import { limits } from '../../contract/limits.ts';
 import type { Problem } from '../../contract/problem.ts';
-
-/** Seconds to wait when an error is worth a retry and says nothing more exact. */
-const defaultRetryAfter = 1;
+import { second } from '../../contract/units.ts';
 
 /** What the platform says of its own faults: a full or ailing disk below an object, a fault that it keeps to itself, R2's codes for "try again". */
 const platformFault = /\bSQLITE_(?:FULL|IOERR|BUSY|CANTOPEN)|^internal error; reference = |\((?:10001|10043|10058)\)$/;
@@ -43,7 +42,7 @@ export function problemResponse(error: unknown, requestId: string, appOrigin: st
     'cache-control': 'no-store',
   });
   if (retryable && (status === 429 || status === 503))
-    headers.set('retry-after', String(known.retryAfter ?? defaultRetryAfter));
+    headers.set('retry-after', String(known.retryAfter ?? limits.http.retryAfter / second));
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="kiln"');
   return new Response(JSON.stringify(problem), { status, headers });
 }
