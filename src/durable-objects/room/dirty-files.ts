@@ -44,6 +44,11 @@ export class DirtyFiles {
     return first;
   }
 
+  /** Whether `mark` would store nothing. */
+  isMarked(file: number): boolean {
+    return this.#edited.has(file);
+  }
+
   /** When to look again, where somebody is typing in it and it need not be flushed yet; null where it is due. Milliseconds since the epoch. */
   putOff(file: number, now: number): number | null {
     const edited = this.#edited.get(file);

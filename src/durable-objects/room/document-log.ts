@@ -122,6 +122,14 @@ export class DocumentLog {
     return state.rows >= limits.room.logRows || state.bytes >= limits.room.logBytes;
   }
 
+  /** Whether an update of so many bytes is one row more, and calls for no compaction. */
+  takesAsRow(file: number, bytes: number): boolean {
+    const state = this.#state(file);
+    return (
+      bytes <= limits.room.chunk && state.rows + 1 < limits.room.logRows && state.bytes + bytes < limits.room.logBytes
+    );
+  }
+
   /** Replaces snapshot and log by one snapshot, of that state vector. The caller is inside a transaction. */
   compact(file: number, snapshot: Uint8Array, vector: Uint8Array): void {
     const state = this.#state(file);

@@ -429,6 +429,7 @@ export class Documents {
       log,
       {
         committing: (live, by) => this.#markDirty(live.file, [...by].at(-1) ?? null),
+        isMarked: (live) => this.#store.dirty.isMarked(live.file),
         committed: (live, by, seq) => {
           const path = files.byId(live.file)?.path;
           if (path !== undefined) this.#channel.saved(by, path, seq);

@@ -35,6 +35,8 @@ export interface DocumentEvents {
   overfills(document: LiveDocument, size: number): boolean;
   /** A question that costs the room work: answered now, or when it is its user's turn. As `Turns.ask`. [R12] */
   asked(peer: Peer, kind: 'state' | 'awareness', answer: (asked: number) => number): void;
+  /** Whether it is noted already that the tree is behind: then `committing` stores nothing. */
+  isMarked(document: LiveDocument): boolean;
   transaction<T>(work: () => T): T;
   /** As `StorePorts.durable`. */
   durable(): Promise<void> | null;
@@ -46,6 +48,9 @@ export interface DocumentEvents {
 
 /** Brings a document that nobody has open in line with its file's name; whether that changed it. */
 type Reform = (doc: Y.Doc) => boolean;
+
+/** In place of a transaction. */
+const atOnce = <T>(work: () => T): T => work();
 
 /** Marks changes that come from the log and need no second row. */
 const fromLog = Symbol('from the log');
@@ -276,7 +281,9 @@ export class LiveDocument {
     this.#pendingFrom = new Set();
     this.#pendingUsers = new Set();
     try {
-      const seq = this.#events.transaction(() => {
+      // One row is stored whole or not at all by itself.
+      const isOneRow = this.#log.takesAsRow(this.file, update.length) && this.#events.isMarked(this);
+      const seq = (isOneRow ? atOnce : this.#events.transaction)(() => {
         const number = this.#log.append(this.file, update, [...users].at(-1) ?? null);
         if (isWhole && this.#log.needsCompaction(this.file)) this.compact();
         this.#events.committing(this, users);

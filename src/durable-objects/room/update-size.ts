@@ -69,6 +69,24 @@ class UpdateReader {
     return decoding.readVarString(this.#decoder);
   }
 
+  /** UTF-16 units of a text. What is ASCII, as most of what is typed, is not decoded. */
+  #textLength(): number {
+    const { pos, arr } = this.#decoder;
+    const length = this.#uint();
+    const from = this.#decoder.pos;
+    const end = from + length;
+    if (end <= arr.length) {
+      let at = from;
+      while (at < end && (arr[at] as number) < 0x80) at += 1;
+      if (at === end) {
+        this.#decoder.pos = end;
+        return length;
+      }
+    }
+    this.#decoder.pos = pos;
+    return this.#text().length;
+  }
+
   #count(extras: number): void {
     this.extras += extras;
     if (this.structs + this.extras > this.#max) throw new KilnError('payload_too_large');
@@ -123,7 +141,7 @@ class UpdateReader {
         decoding.readVarUint8Array(this.#decoder);
         return 1;
       case 4:
-        return this.#text().length;
+        return this.#textLength();
       case 5:
         this.#readJson();
         return 1;

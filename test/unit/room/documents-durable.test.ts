@@ -108,6 +108,29 @@ describe('[R1] Durable before seen', () => {
     },
   );
 
+  it('[R1] while somebody types on, a window is one statement; where that fails nobody sees the update', async () => {
+    await write('a', 'before');
+    const one = await world.client(ids.owner, 'a');
+    const two = await world.client(ids.editor, 'a');
+    one.type(0, 'first ');
+    vi.advanceTimersByTime(commitWindow);
+    const [all, transaction] = [vi.spyOn(world.sql, 'all'), vi.spyOn(world.sql, 'transaction')];
+    one.type(0, 'second ');
+    vi.advanceTimersByTime(commitWindow);
+    expect(all.mock.calls.map(([query]) => query.split(' ').slice(0, 3).join(' '))).toEqual([
+      'INSERT INTO document_log',
+    ]);
+    expect(transaction).not.toHaveBeenCalled();
+    const frames = two.peer.frames.length;
+    one.type(0, 'lost? ');
+    world.sql.failOnce(/INSERT INTO document_log/);
+    vi.advanceTimersByTime(commitWindow);
+    expect(two.peer.frames.length).toBe(frames);
+    expect([one.peer.closed, two.peer.closed]).toEqual(['unavailable', 'unavailable']);
+    world.crash();
+    expect(world.durable('a')).toBe('second first before');
+  });
+
   it('[R1] after a failure nobody who comes sees what was not stored, and the author who comes back brings it again', async () => {
     await write('a', 'before');
     const one = await world.client(ids.owner, 'a');

@@ -20,12 +20,15 @@ const edit = fc.tuple(
 const edits = fc.array(edit, { maxLength: 40 });
 type Edits = readonly (readonly [number, string, number, unknown])[];
 
+/** One byte of UTF-8, two, three, and two units of UTF-16. */
+const letters = ['e', 'é', '€', '😀'] as const;
+
 function change(doc: Y.Doc, [, kind, place, given]: Edits[number]): void {
   const text = doc.getText('content');
   const at = Math.floor((place / 1000) * (text.length + 1));
   const map = doc.getMap<unknown>('root');
   const list = doc.getArray<unknown>('list');
-  if (kind === 'type') text.insert(at, 'é'.repeat(1 + (place % 5)));
+  if (kind === 'type') text.insert(at, (letters[place % letters.length] as string).repeat(1 + (place % 5)));
   else if (kind === 'delete') text.delete(at, Math.min(1 + (place % 5), text.length - at));
   else if (kind === 'set') map.set(`k${place % 7}`, given);
   else if (kind === 'unset') map.delete(`k${place % 7}`);
@@ -163,7 +166,7 @@ const tinyObjects = (count: number): Uint8Array => {
   return Y.encodeStateAsUpdate(doc);
 };
 /** A text of so many letters, an item each, as one update of one person who typed backwards. */
-function letters(count: number): Y.Doc {
+function backwards(count: number): Y.Doc {
   const doc = new Y.Doc();
   doc.transact(() => {
     for (let index = 0; index < count; index += 1) doc.getText('content').insert(0, 'x');
@@ -209,7 +212,7 @@ describe('[R3] A document of many items', () => {
 
   it('[R3] takes edits up to its limit, what removes some beyond it, and nothing else, also after it was opened again', async () => {
     const [writer, other] = [await world.client(ids.owner, 'a'), await world.client(ids.editor, 'a')];
-    const many = letters(documentItems - 100);
+    const many = backwards(documentItems - 100);
     await world.send(writer.peer, step2(Y.encodeStateAsUpdate(many)));
     await world.settle();
     expect([writer.peer.closed, other.peer.closed]).toEqual([null, null]);
@@ -243,7 +246,7 @@ describe('[R3] A document of many items', () => {
 
   it('[R3] [R8] is written as a whole through HTTP, and a text is one item however long it is', async () => {
     const writer = await world.client(ids.owner, 'a');
-    await world.send(writer.peer, step2(Y.encodeStateAsUpdate(letters(documentItems - 10))));
+    await world.send(writer.peer, step2(Y.encodeStateAsUpdate(backwards(documentItems - 10))));
     await world.settle();
     await write('a', 'x'.repeat(limits.file.textMax));
     expect((await world.text('a'))?.length).toBe(limits.file.textMax);
