@@ -38,6 +38,8 @@ export const JobTicket = z.object({
 /** A message of the queue that runners pull from: it holds a reference, since a job may be larger than a message. */
 export type JobTicket = z.infer<typeof JobTicket>;
 
+const ManifestFile = z.object({ path: z.string(), hash: Sha256, size: z.int().min(0), mode: z.int() });
+
 export const Job = JobTicket.extend({
   projectId: Id,
   target: BuildTarget,
@@ -49,6 +51,8 @@ export const Job = JobTicket.extend({
   timeout: z.int().positive(),
   /** Lock of the project's last build, as `package-lock.json` text, when it brings none of its own. */
   lock: z.string().optional(),
+  /** The files of its manifest, where they are at most `limits.build.jobFiles`; else the runner asks for them. */
+  files: z.array(ManifestFile).optional(),
 });
 export type Job = z.infer<typeof Job>;
 
@@ -139,7 +143,7 @@ export type AssetOutcome = z.infer<typeof AssetOutcome>;
 /** The immutable snapshot that is built. Files are sorted by path. */
 export const JobManifest = z.object({
   treeHash: Sha256,
-  files: z.array(z.object({ path: z.string(), hash: Sha256, size: z.int().min(0), mode: z.int() })),
+  files: z.array(ManifestFile),
 });
 export type JobManifest = z.infer<typeof JobManifest>;
 

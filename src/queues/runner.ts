@@ -10,9 +10,10 @@ import { describeError, logEvent } from '../core/log.ts';
 import { signToken } from '../core/tokens.ts';
 import { sha256 } from '../core/tree.ts';
 import type { Claim } from '../durable-objects/build/build.ts';
-import { jobOf, jobToken, sendTicket } from '../durable-objects/build/job.ts';
+import { jobToken, sendTicket } from '../durable-objects/build/job.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
+import { jobFor } from './build-files.ts';
 
 /** A runner that can be asked: by its address, or the container of a number, from 0 below `limits.build.runners`. */
 type Runner = string | number;
@@ -213,7 +214,8 @@ async function offer(env: Env, claim: Claim): Promise<HandOver> {
 
 async function push(env: Env, claim: Claim, runners: readonly string[] | null): Promise<HandOver> {
   try {
-    const job = { ...(await jobOf(env, claim)), token: await jobToken(env, claim, 0) };
+    const [started, token] = await Promise.all([jobFor(env, claim), jobToken(env, claim, 0)]);
+    const job = { ...started, token };
     return await pushJob(env, job, claim.projectId, runners);
   } catch {
     return 'lost';

@@ -91,6 +91,16 @@ describe('POST /jobs', () => {
     );
   });
 
+  it('asks for no manifest that came with its job', async () => {
+    const build = await platform.build({ ...game(), 'src/other.ts': 'export {};' });
+    await runner.run({ ...build, job: { ...build.job, files: [...build.files] } } as typeof build);
+    expect(await build.outcome.promise).toMatchObject({ type: 'success' });
+    const phases = (): Record<string, number> | undefined =>
+      runner.lines.map((line) => JSON.parse(line)).find(({ event }) => event === 'job')?.phases;
+    await eventually(() => phases() !== undefined);
+    expect(phases()).not.toHaveProperty('manifest');
+  });
+
   it('has the place of a job free by the time that the platform hears of its outcome', async () => {
     const ended = await platform.build(game());
     const gate = Promise.withResolvers<void>();
@@ -327,6 +337,7 @@ describe('starting', () => {
     ['with a platform that is no HTTP URL', { KILN_URL: 'ftp://x' }, 'KILN_URL'],
     ['with a wrong port', { PORT: '99999' }, 'PORT'],
     ['with a wrong capacity', { RUNNER_CAPACITY: '0' }, 'RUNNER_CAPACITY'],
+    ['with a wrong reserve', { RUNNER_RESERVE: '-1' }, 'RUNNER_RESERVE'],
     ['with a wrong registry', { NPM_REGISTRY: 'file:///etc' }, 'NPM_REGISTRY'],
   ])('is refused %s', async (_title, env, name) => {
     await expect(RunnerProcess.start({ platformUrl: platform.url, dir: runner.dir, env })).rejects.toThrow(name);
@@ -335,6 +346,26 @@ describe('starting', () => {
   it('has a first child build a page of its own, of which later ones find the program compiled', async () => {
     expect(await readdir(join(runner.dir, 'work', String(runner.process.pid)))).toContain('program.compiled');
     expect(runner.lines.filter((line) => line.includes('child.rehearsal_failed'))).toEqual([]);
+  });
+
+  it('has a reserve of children once nothing was done for a moment, and gives each to one build', async () => {
+    const other = await RunnerProcess.start({
+      platformUrl: platform.url,
+      capacity: 1,
+      env: { RUNNER_RESERVE: '2' },
+    });
+    try {
+      await eventually(async () => (await other.children()).length === 3);
+      const first = await other.children();
+      for (let built = 0; built < 2; built += 1)
+        expect(await (await other.run(await platform.build(game()))).outcome.promise).toMatchObject({
+          type: 'success',
+        });
+      await eventually(async () => (await other.children()).length === 3);
+      expect((await other.children()).filter((pid) => first.includes(pid))).toHaveLength(1);
+    } finally {
+      await other.dispose();
+    }
   });
 
   it('a child sees nothing of the runner’s environment', async () => {

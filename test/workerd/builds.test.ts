@@ -9,7 +9,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
-import { Job, type RunnerEvent } from '../../src/contract/jobs.ts';
+import { Job, type JobManifest, type RunnerEvent } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { configOf } from '../../src/core/config.ts';
 import { signToken } from '../../src/core/tokens.ts';
@@ -327,13 +327,16 @@ describe('a build', () => {
 
   it('gives its place to the next one that waits, where its runner says that it is free, and no more than that', async () => {
     const asked: string[] = [];
+    const jobs: Job[] = [];
     let questions = 0;
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       if (String(input).endsWith('/health')) {
         questions += 1;
         return Response.json({ free: 2 });
       }
-      asked.push(Job.parse(JSON.parse(String(init?.body))).buildId);
+      const job = Job.parse(JSON.parse(String(init?.body)));
+      jobs.push(job);
+      asked.push(job.buildId);
       return Response.json({ accepted: true }, { status: 202 });
     });
     // Earlier tests may have left some that wait.
@@ -351,6 +354,10 @@ describe('a build', () => {
     await expectJson(await runner.events([failure], undefined, true), 200);
     await expect.poll(() => asked).toEqual([next.id]);
     expect([(await show(next.id)).status, (await show(last.id)).status]).toEqual(['building', 'queued']);
+    // A job brings its manifest along: the runner that has it need not ask.
+    const { files } = await expectJson<JobManifest>(await (await runnerOf(next.id, 1)).manifest(), 200);
+    expect(jobs[0]?.files).toEqual(files);
+    expect(files.length).toBeGreaterThan(0);
     // Without that word a message does it.
     const { status } = await runner.events([failure], 1);
     expect([status, asked]).toEqual([200, [next.id]]);

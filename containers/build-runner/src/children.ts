@@ -55,33 +55,48 @@ export interface Child {
   dispose(): Promise<void>;
 }
 
+export interface PoolOptions {
+  /** Children that are ready at any time: one for each place. */
+  readonly size: number;
+  /** How many more, once nothing was done for a moment. */
+  readonly reserve: number;
+  /** Folders that every child may read besides its own. */
+  readonly readable: readonly string[];
+}
+
 /**
  * Children of one use each. As many as there are places for jobs are started ahead, so that a job does
- * not wait for Node and esbuild to load; none ever sees a second job.
+ * not wait for Node and esbuild to load; none ever sees a second job. While nothing is done a reserve is started besides, for the
+ * processor is what a burst of builds waits for.
  */
 export class ChildPool {
   readonly #workRoot: string;
   readonly #program: ChildProgram;
   readonly #readable: readonly string[];
   readonly #size: number;
+  readonly #reserve: number;
   readonly #idle: Promise<Child>[] = [];
   readonly #living = new Set<Child>();
+  /** Those of them that were taken. */
+  readonly #working = new Set<Child>();
+  #reserveTimer: NodeJS.Timeout | undefined;
   /** Folders that are being removed. */
   readonly #removals = new Set<Promise<void>>();
   #closed = false;
 
-  private constructor(workRoot: string, program: ChildProgram, readable: readonly string[], size: number) {
+  private constructor(workRoot: string, program: ChildProgram, options: PoolOptions) {
     this.#workRoot = workRoot;
     this.#program = program;
-    this.#readable = readable;
-    this.#size = size;
+    this.#readable = options.readable;
+    this.#size = options.size;
+    this.#reserve = options.reserve;
   }
 
   /**
    * `dir` holds a folder for each runner process, by its id: several runners may share a disk, and what a
-   * dead one left is removed here. `readable` are folders that every child may read besides its own.
+   * dead one left is removed here.
    */
-  static async open(dir: string, options: { size: number; readable: readonly string[] }): Promise<ChildPool> {
+  static async open(dir: string, options: PoolOptions): Promise<ChildPool> {
     await mkdir(dir, { recursive: true });
     for (const entry of await readdir(dir)) {
       if (Number(entry) === process.pid || !isAlive(Number(entry)))
@@ -89,7 +104,7 @@ export class ChildPool {
     }
     const workRoot = join(await realpath(dir), String(process.pid));
     await mkdir(workRoot, { recursive: true });
-    const pool = new ChildPool(workRoot, await makeChildProgram(workRoot), options.readable, options.size);
+    const pool = new ChildPool(workRoot, await makeChildProgram(workRoot), options);
     await pool.#rehearse();
     pool.refill();
     return pool;
@@ -139,39 +154,55 @@ export class ChildPool {
   async take(): Promise<Child> {
     for (let idle = this.#idle.shift(); idle !== undefined; idle = this.#idle.shift()) {
       const child = await idle;
-      if (child.alive) return child;
+      if (child.alive) return this.#take(child);
       await child.dispose();
     }
-    return await this.#start();
+    return this.#take(await this.#start());
+  }
+
+  #take(child: Child): Child {
+    this.#working.add(child);
+    return child;
   }
 
   /** Starts what is missing. Called when a job has ended, so that loading does not take time from a build. */
   refill(): void {
-    while (!this.#closed && this.#idle.length < this.#size) {
-      const child = this.#start();
-      this.#idle.push(child);
-      const drop = (): boolean => {
-        const at = this.#idle.indexOf(child);
-        if (at >= 0) this.#idle.splice(at, 1);
-        return at >= 0;
-      };
-      child.then(
-        async (started) => {
-          await started.ended;
-          // Killed while it waited, by the kernel or a person: no job may get it.
-          if (drop()) await started.dispose();
-        },
-        (error: unknown) => {
-          drop();
-          log('error', 'child.start_failed', { error: describeError(error) });
-        },
-      );
+    while (!this.#closed && this.#idle.length < this.#size) void this.#startAhead();
+    clearTimeout(this.#reserveTimer);
+    this.#reserveTimer = setTimeout(() => void this.#startReserve(), runnerLimits.child.reserveDelay).unref();
+  }
+
+  /** One after the other, and only while nothing is done: whoever comes meanwhile finds a core. */
+  async #startReserve(): Promise<void> {
+    while (!this.#closed && this.#working.size === 0 && this.#idle.length < this.#size + this.#reserve)
+      if (!(await this.#startAhead())) return;
+  }
+
+  /** Starts a child that waits for whoever takes it. False when it could not. */
+  async #startAhead(): Promise<boolean> {
+    const child = this.#start();
+    this.#idle.push(child);
+    const drop = (): boolean => {
+      const at = this.#idle.indexOf(child);
+      if (at >= 0) this.#idle.splice(at, 1);
+      return at >= 0;
+    };
+    try {
+      const started = await child;
+      // Killed while it waited, by the kernel or a person: no job may get it.
+      void started.ended.then(() => (drop() ? started.dispose() : undefined));
+      return true;
+    } catch (error) {
+      drop();
+      log('error', 'child.start_failed', { error: describeError(error) });
+      return false;
     }
   }
 
   /** Kills every child and removes the work folder of this runner. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#reserveTimer);
     await Promise.allSettled(this.#idle);
     await Promise.all([...this.#living].map((child) => child.dispose()));
     await Promise.all(this.#removals);
@@ -211,6 +242,7 @@ export class ChildPool {
     const leaves = args.length > 0;
     const child = makeChild(process_, end, work, leaves, () => {
       this.#living.delete(child);
+      this.#working.delete(child);
       const removal = remove(work.root).finally(() => this.#removals.delete(removal));
       this.#removals.add(removal);
     });

@@ -28,6 +28,8 @@ const Environment = z.object({
     .optional(),
   /** Jobs at once. */
   RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
+  /** Processes that wait for a job beside one for each place: a burst of builds does not wait for as many to start. */
+  RUNNER_RESERVE: z.coerce.number().int().min(0).max(64).optional(),
   /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
   JOB_SOURCE: z.enum(['http', 'queue-pull']).default('http'),
   QUEUE_API: baseUrl.default(new URL('https://api.cloudflare.com/client/v4/')),
@@ -62,6 +64,8 @@ export interface Config {
   readonly dir: string;
   readonly workDir: string;
   readonly capacity: number;
+  /** Children that wait beside one for each place. */
+  readonly reserve: number;
   readonly registry: URL;
   /** Absolute path of the folder of Electron's release zips; null where there is none. */
   readonly electronCache: string | null;
@@ -76,7 +80,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     throw new Error(`The build runner cannot start with this environment. ${issues.join('; ')}`);
   }
   const source = readSource(parsed.data);
-  const { KILN_URL, PORT, HOST, RUNNER_DIR, WORK_DIR, RUNNER_CAPACITY, NPM_REGISTRY, ELECTRON_CACHE } = parsed.data;
+  const { KILN_URL, PORT, HOST, RUNNER_DIR, WORK_DIR, RUNNER_CAPACITY, RUNNER_RESERVE, NPM_REGISTRY, ELECTRON_CACHE } =
+    parsed.data;
   return {
     source,
     platformUrl: KILN_URL,
@@ -85,6 +90,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     dir: RUNNER_DIR,
     workDir: WORK_DIR ?? join(RUNNER_DIR, 'work'),
     capacity: RUNNER_CAPACITY,
+    reserve: RUNNER_RESERVE ?? 2 * RUNNER_CAPACITY,
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,
   };

@@ -226,8 +226,8 @@ const fetchSource = async (
   phases: Phases,
   signal: AbortSignal,
 ): Promise<{ files: ManifestFile[]; marked: string[] }> => {
-  const manifest = await inPhase(phases, 'manifest', () => deps.platform.manifest(signal));
-  const { files, skipped } = filesToBuild(manifest);
+  const named = job.files ?? (await inPhase(phases, 'manifest', () => deps.platform.manifest(signal))).files;
+  const { files, skipped } = filesToBuild(named);
   if (skipped > 0)
     reporter.log({ level: 'warn', step: 'source', message: `${skipped} files in node_modules are left out.` });
   for (const folder of new Set(files.map((file) => dirname(file.path))))

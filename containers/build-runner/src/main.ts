@@ -32,6 +32,7 @@ const start = async (config: Config): Promise<void> => {
     AssetCache.open(join(config.dir, 'assets')),
     ChildPool.open(config.workDir, {
       size: config.capacity,
+      reserve: config.reserve,
       readable: [dependencies.modulesRoot, ...(electronCache === null ? [] : [electronCache])],
     }),
   ]);

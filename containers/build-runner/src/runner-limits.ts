@@ -87,6 +87,8 @@ export const runnerLimits = {
     stderrBytes: 4096,
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,
+    /** Pause after the last job before the reserve is started: builds of a burst follow one another within it. */
+    reserveDelay: second / 2,
   },
   /** An asset that is larger is left as it is: an optimiser needs many times its size. */
   optimizedBytes: limits.optimize.bytes,

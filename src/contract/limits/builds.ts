@@ -17,6 +17,8 @@ export const buildsLimits = {
     candidatesPerUser: 3,
     /** Two at a time per user; the rest waits in order. */
     runningPerUser: 2,
+    /** Files of a manifest that travels with the job, which spares a request: some 100 KB. A job that no runner takes has read them for nothing. */
+    jobFiles: 1000,
     /** Snapshots whose hashes an isolate remembers while runners fetch them: the largest has 5,000, half a megabyte. */
     snapshotsRemembered: 16,
     /** Builds of which an isolate remembers what runner took them: more than run at once. */

@@ -3,7 +3,7 @@ import { KilnError } from '../../contract/errors.ts';
 import { ancestors, foldPath } from '../../core/paths.ts';
 import { hashTree, sorted } from '../../core/tree.ts';
 import { type ManifestEntry, putTree } from '../../data/objects.ts';
-import { snapshotFiles } from '../build-files.ts';
+import { snapshotFiles } from '../../queues/build-files.ts';
 import type { AppContext } from '../http/context.ts';
 
 const folder = assetsRoot.slice(0, -1);

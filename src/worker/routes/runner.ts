@@ -1,5 +1,4 @@
 import type { Hono } from 'hono';
-import { LRUCache } from 'lru-cache';
 import { endpoints } from '../../contract/endpoints.ts';
 import { KilnError } from '../../contract/errors.ts';
 import { type Framed, framedSize, frames, readFrames } from '../../contract/frames.ts';
@@ -15,15 +14,14 @@ import { configOf } from '../../core/config.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
 import { sha256 } from '../../core/tree.ts';
-import { getBlob, getObject, headOutput, isWrongHash, type ManifestEntry, putOutput } from '../../data/objects.ts';
-import { jobOf } from '../../durable-objects/build/job.ts';
+import { getBlob, getObject, headOutput, isWrongHash, putOutput } from '../../data/objects.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import type { DispatchOutcome } from '../../queues/build-dispatch.ts';
+import { jobFor, manifestOf, snapshotContents, snapshotOf } from '../../queues/build-files.ts';
 import { startBuild } from '../../queues/index.ts';
 import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
 import { pictureRefused, pictureToMake, takePicture } from '../assets/variants.ts';
-import { snapshotContents, snapshotFiles } from '../build-files.ts';
 import { jsonOf, readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
@@ -59,24 +57,6 @@ async function settled<T>(c: AppContext, ending: string, isVacant: boolean, sett
     }),
   );
   return await settling;
-}
-
-type Snapshot = ReadonlyMap<string, Pick<ManifestEntry, 'hash' | 'size' | 'isText'>>;
-
-/** What a snapshot names, by hash, by its own hash: a runner asks for each of its files, and a manifest never changes. */
-const snapshots = new LRUCache<string, Snapshot>({ max: limits.build.snapshotsRemembered });
-
-async function snapshotOf(c: AppContext, { projectId, treeHash }: BuildFacts): Promise<Snapshot> {
-  const known = snapshots.get(treeHash);
-  if (known) return known;
-  const files = await snapshotFiles(c.env, projectId, treeHash);
-  return files ? remember(treeHash, files) : new Map();
-}
-
-function remember(treeHash: string, files: readonly ManifestEntry[]): Snapshot {
-  const snapshot = new Map(files.map(({ hash, size, isText }) => [hash, { hash, size, isText }]));
-  snapshots.set(treeHash, snapshot);
-  return snapshot;
 }
 
 const { batch } = limits.build;
@@ -140,24 +120,19 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.runnerStart, async (c, { job, body }) => {
     if (body.attempt !== job.attempt) throw new KilnError('conflict', { detail: 'The token is for another attempt.' });
     const claim = await unwrap(buildRun(c.env, job.sub).begin(body.attempt, body.execution));
-    return { status: 200, body: await jobOf(c.env, claim) };
+    return { status: 200, body: await jobFor(c.env, claim) };
   });
 
   mount(app, endpoints.runnerManifest, async (c, { job }) => {
-    const { projectId, treeHash } = await runningBuild(c, job);
-    const files = await snapshotFiles(c.env, projectId, treeHash);
-    if (!files) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
-    remember(treeHash, files);
-    return {
-      status: 200,
-      body: { treeHash, files: files.map(({ path, hash, size, mode }) => ({ path, hash, size, mode })) },
-    };
+    const manifest = await manifestOf(c.env, await runningBuild(c, job));
+    if (!manifest) throw new KilnError('unavailable', { detail: 'The snapshot could not be read.' });
+    return { status: 200, body: manifest };
   });
 
   mount(app, endpoints.runnerBlob, async (c, { job, params }) => {
     const facts = await runningBuild(c, job);
     // A hash opens nothing by itself: it must be one that the snapshot names.
-    const file = (await snapshotOf(c, facts)).get(params.hash);
+    const file = (await snapshotOf(c.env, facts)).get(params.hash);
     if (!file) throw new KilnError('not_found');
     const object = await getBlob(c.env.ASSETS, params.hash);
     if (object) return { raw: bytesOf(object) };
@@ -168,7 +143,7 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
 
   mount(app, endpoints.runnerBlobs, async (c, { job, body }) => {
     const facts = await runningBuild(c, job);
-    const snapshot = await snapshotOf(c, facts);
+    const snapshot = await snapshotOf(c.env, facts);
     let total = 0;
     const files = body.hashes.map((hash) => {
       const file = snapshot.get(hash);

@@ -43,6 +43,8 @@ export class RunnerProcess {
         PORT: '0',
         RUNNER_DIR: dir,
         RUNNER_CAPACITY: String(options.capacity ?? 2),
+        // Processes that no test waits for would be most of what a machine does.
+        RUNNER_RESERVE: '0',
         ...options.env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],

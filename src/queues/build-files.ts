@@ -1,6 +1,11 @@
+import { LRUCache } from 'lru-cache';
 import type { Framed } from '../contract/frames.ts';
+import type { JobManifest, StartedJob } from '../contract/jobs.ts';
+import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { getBlob, getTree, type ManifestEntry } from '../data/objects.ts';
+import type { Claim } from '../durable-objects/build/build.ts';
+import { jobOf } from '../durable-objects/build/job.ts';
 import { type Answer, unwrap } from '../durable-objects/rpc.ts';
 import { projectRoom, type RemoteRoom } from '../durable-objects/stubs.ts';
 
@@ -24,6 +29,40 @@ async function atHand<T>(
 /** The files of the snapshot that a build is made of, as its room holds them or the store has them; null where neither does. */
 export async function snapshotFiles(env: Env, projectId: string, treeHash: string): Promise<ManifestEntry[] | null> {
   return (await atHand(env, projectId, (room) => room.heldTree(treeHash))) ?? (await getTree(env.ASSETS, treeHash));
+}
+
+type Snapshot = ReadonlyMap<string, Pick<ManifestEntry, 'hash' | 'size' | 'isText'>>;
+
+/** What a snapshot names, by hash, by its own hash: a runner asks for each of its files, and a manifest never changes. */
+const snapshots = new LRUCache<string, Snapshot>({ max: limits.build.snapshotsRemembered });
+
+/** The manifest for a runner; null where nobody has it. What it names is remembered, since it is asked for next. */
+export async function manifestOf(
+  env: Env,
+  { projectId, treeHash }: Pick<Claim, 'projectId' | 'treeHash'>,
+): Promise<JobManifest | null> {
+  const files = await snapshotFiles(env, projectId, treeHash);
+  if (!files) return null;
+  snapshots.set(treeHash, new Map(files.map(({ hash, size, isText }) => [hash, { hash, size, isText }])));
+  return { treeHash, files: files.map(({ path, hash, size, mode }) => ({ path, hash, size, mode })) };
+}
+
+/** What the snapshot of a build names, by hash; nothing where nobody has it. */
+export async function snapshotOf(env: Env, facts: Pick<Claim, 'projectId' | 'treeHash'>): Promise<Snapshot> {
+  const isKnown = snapshots.has(facts.treeHash) || (await manifestOf(env, facts)) !== null;
+  return (isKnown && snapshots.get(facts.treeHash)) || new Map();
+}
+
+/** What a runner has to know of a claimed attempt, with its manifest where that is small; without, the runner asks for it. */
+export async function jobFor(env: Env, claim: Claim): Promise<StartedJob> {
+  const [job, manifest] = await Promise.all([
+    jobOf(env, claim),
+    manifestOf(env, claim).catch((error: unknown) => {
+      logEvent('build.manifest_unread', { build: claim.buildId, ...describeError(error) }, 'warn');
+      return null;
+    }),
+  ]);
+  return manifest && manifest.files.length <= limits.build.jobFiles ? { ...job, files: manifest.files } : job;
 }
 
 /** Contents that a snapshot of this project names, as many as may travel together: in the order of `hashes`, null for what nobody has. */
