@@ -39,11 +39,3 @@ export function fetchContent(
     outgoing.end();
   });
 }
-
-/** Follows a link into an origin of the content host, as a browser does: `url` is where it led, `headers` what is sent there. */
-export async function enterContent(url: string): Promise<{ url: string; headers: Record<string, string> }> {
-  const { status, headers } = await fetchContent(url);
-  if (status !== 303) return { url, headers: {} };
-  const [cookie = ''] = (headers['set-cookie']?.[0] ?? '').split(';');
-  return { url: new URL(String(headers.location), url).href, headers: { cookie } };
-}

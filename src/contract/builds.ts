@@ -67,10 +67,7 @@ export const Build = z
     errorMessage: z.string().nullable(),
     artifactUrl: z.string().nullable().meta({ description: 'The first download of a finished build' }),
     artifactSize: z.int().nullable(),
-    playUrl: z.string().nullable().meta({
-      description:
-        'Origin of its own on which the web build plays. Of a private project it has a key, yours, that expires within a day: read the build again',
-    }),
+    playUrl: z.string().nullable().meta({ description: 'Origin of its own on which the web build plays' }),
     timings: z.record(z.string(), z.number()).meta({ description: 'Milliseconds by step, `queued` and `total`' }),
     createdAt: Timestamp,
     startedAt: Timestamp.nullable(),

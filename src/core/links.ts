@@ -20,9 +20,6 @@ export const slugUrl = (config: Config, slug: string): string =>
 export const previewUrl = (config: Config, projectId: string, key: string): string =>
   `${config.contentScheme}://${previewPrefix}${projectId}.${config.contentHost}/preview/${projectId}/?${keyParameter}=${key}`;
 
-/** The same address, with what opens it. */
-export const withKey = (url: string, key: string): string => `${url}?${keyParameter}=${key}`;
-
 /** The query parameter of a signed link into an origin of the content host, which turns it into a cookie there. */
 export const keyParameter = 'kiln-key';
 

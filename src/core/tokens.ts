@@ -22,8 +22,6 @@ const purposes = {
   cdn: { typ: 'cdn+jwt', audience: 'kiln:cdn' },
   /** Plays one publication that is not public, until it expires or the publication ends. */
   play: { typ: 'play+jwt', audience: 'kiln:play' },
-  /** Plays one build of a private project, as one who may read that, until it expires. */
-  site: { typ: 'site+jwt', audience: 'kiln:site' },
   /** Shows a member the newest state of one project, until it expires or the sign-in behind it ends. */
   preview: { typ: 'preview+jwt', audience: 'kiln:preview' },
   /** Has one order of a preview, named by the hash of its bytes, bundled by a build runner. */
@@ -46,8 +44,6 @@ interface Claims {
   cdn: { sub: string };
   /** `since`: when that publication began, so that no later one is meant. */
   play: { sub: string; since: number };
-  /** `by`: who was given it, and may read the project. */
-  site: { sub: string; by: string };
   preview: { sub: string; by: string; sid: string };
   bundle: { sub: string; order: string };
   picture: { sub: string; size: number; order: string };
@@ -67,7 +63,6 @@ const shapes: { readonly [P in Purpose]: { readonly [C in keyof Claims[P]]: 'str
   optimize: { sub: 'string', projectId: 'string', attempt: 'number' },
   cdn: { sub: 'string' },
   play: { sub: 'string', since: 'number' },
-  site: { sub: 'string', by: 'string' },
   preview: { sub: 'string', by: 'string', sid: 'string' },
   bundle: { sub: 'string', order: 'string' },
   picture: { sub: 'string', size: 'number', order: 'string' },

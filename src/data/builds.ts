@@ -23,17 +23,17 @@ import { type ErrorCode, KilnError } from '../contract/errors.ts';
 import type { OutputFile } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import type { Config } from '../core/config.ts';
-import { artifactUrl, playUrl, withKey } from '../core/links.ts';
+import { artifactUrl, playUrl } from '../core/links.ts';
 import { type AssetAt, allAssets } from './assets.ts';
 import { type Actor, type AuditRow, auditRow, decide, decided } from './audit.ts';
 import { has, insertWhere } from './conditional.ts';
 import { decodeCursor, page } from './cursor.ts';
 import type { Database, Orm } from './database.ts';
 import { areHeld, type HeldKey, keepAnswer, takeKeys, takenOver } from './idempotency.ts';
-import { isLiveProject, projectAccess, takeProject } from './projects.ts';
+import { isLiveProject, takeProject } from './projects.ts';
 import { auditLog, builds, outbox, projects, publications, users } from './schema/sqlite.ts';
 import { iso, isoOrNull } from './time.ts';
-import { takeUser, userById } from './users.ts';
+import { takeUser } from './users.ts';
 
 export type BuildRow = typeof builds.$inferSelect;
 
@@ -64,10 +64,6 @@ export function toBuild(row: BuildRow, config: Config): Build {
     completedAt: isoOrNull(row.completedAt),
   };
 }
-
-/** The same for one who is given a key for its origin; null: it needs none. */
-export const openedBy = (build: Build, key: string | null): Build =>
-  key === null || build.playUrl === null ? build : { ...build, playUrl: withKey(build.playUrl, key) };
 
 export interface NewBuild {
   readonly id: string;
@@ -228,27 +224,18 @@ export async function buildById(db: Database, id: string): Promise<BuildRow | un
 
 /**
  * A build as the world may see it: undefined where there is none, its project is in the trash or on its way out, or the
- * account that owns the project is disabled. `isPublic`: to anybody, for its project is.
+ * account that owns the project is disabled.
  */
-export async function shownBuild(
-  db: Database,
-  id: string,
-): Promise<{ readonly build: BuildRow; readonly isPublic: boolean } | undefined> {
+export async function shownBuild(db: Database, id: string): Promise<BuildRow | undefined> {
   const [found] = await db.query('builds.shown', (orm) =>
     orm
-      .select({ build: builds, isPublic: projects.isPublic })
+      .select({ build: builds })
       .from(builds)
       .innerJoin(projects, and(eq(projects.id, builds.projectId), isLiveProject))
       .innerJoin(users, and(eq(users.id, projects.ownerId), isNull(users.disabledAt)))
       .where(eq(builds.id, id)),
   );
-  return found;
-}
-
-/** Whether somebody may play the builds of a private project: their account is in use, and they may read it. */
-export async function mayPlay(db: Database, projectId: string, userId: string): Promise<boolean> {
-  const [access, user] = await Promise.all([projectAccess(db, projectId, userId), userById(db, userId)]);
-  return access !== null && user?.disabledAt === null && user.deletedAt === null;
+  return found?.build;
 }
 
 /** What a project brings to a build beside its files. */

@@ -7,15 +7,7 @@ import { logEvent } from '../core/log.ts';
 import type { BuildFacts } from '../core/provenance.ts';
 import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
-import {
-  type BuildRow,
-  openedBy,
-  projectBuild,
-  projectionOf,
-  queueBuild,
-  startBuild,
-  toBuild,
-} from '../data/builds.ts';
+import { type BuildRow, projectBuild, projectionOf, queueBuild, startBuild, toBuild } from '../data/builds.ts';
 import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
@@ -105,13 +97,10 @@ export class BuildRun extends DurableObject<Env> {
     });
   }
 
-  /**
-   * Server-sent events; throws nothing after the first byte. `shown` is a cached build that repeats this one, `key` opens the
-   * build's origin for whoever follows.
-   */
-  follow(since: number, shown?: Build, key: string | null = null): ReadableStream<Uint8Array> {
+  /** Server-sent events; throws nothing after the first byte. `shown` is a cached build that repeats this one. */
+  follow(since: number, shown?: Build): ReadableStream<Uint8Array> {
     const core = this.#open();
-    return logStream(core, since, () => shown ?? openedBy(toBuild(core.state, configOf(this.env)), key));
+    return logStream(core, since, () => shown ?? toBuild(core.state, configOf(this.env)));
   }
 
   undeliverable(attempt: number, sentAt: number) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { enterContent, fetchContent } from '../../scripts/lib/content.ts';
+import { fetchContent } from '../../scripts/lib/content.ts';
 import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import { limits } from '../../src/contract/limits.ts';
@@ -47,10 +47,12 @@ const save = (name: string, text: string) =>
 
 /** The script that the page of a preview loads. */
 async function script({ url }: Preview): Promise<string> {
-  const { url: page, headers } = await enterContent(url);
-  const html = (await fetchContent(page, '', headers)).body.toString();
+  const entering = await fetchContent(url);
+  const cookie = (entering.headers['set-cookie']?.[0] ?? '').split(';')[0] ?? '';
+  const page = new URL(String(entering.headers.location), url).href;
+  const html = (await fetchContent(page, '', { cookie })).body.toString();
   const src = /src="([^"]+)"/.exec(html)?.[1] ?? html;
-  return (await fetchContent(page, src, headers)).body.toString();
+  return (await fetchContent(page, src, { cookie })).body.toString();
 }
 
 describe('a preview of 600 modules', () => {

@@ -68,7 +68,6 @@ const headers: Readonly<Record<Purpose, { typ: string; aud: string }>> = {
   optimize: { typ: 'optimize+jwt', aud: 'kiln:optimize' },
   cdn: { typ: 'cdn+jwt', aud: 'kiln:cdn' },
   play: { typ: 'play+jwt', aud: 'kiln:play' },
-  site: { typ: 'site+jwt', aud: 'kiln:site' },
   preview: { typ: 'preview+jwt', aud: 'kiln:preview' },
   bundle: { typ: 'bundle+jwt', aud: 'kiln:bundle' },
   picture: { typ: 'picture+jwt', aud: 'kiln:picture' },

@@ -13,7 +13,7 @@ import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
 import { newBuild, projectToBuild, show, succeed, world } from './build-setup.ts';
-import { claim, playerOf } from './built.ts';
+import { claim } from './built.ts';
 import { call, database, expectJson, expectProblem, makeWorld } from './support.ts';
 
 projectToBuild();
@@ -131,7 +131,7 @@ describe('old builds', () => {
     expect(await statuses()).toEqual([404, 404, 200]);
     expect(await getOutputs(env.BUILDS, old)).toBeNull();
     expect(await buildRun(env, old).exists()).toBe(false);
-    expect((await (await playerOf(world.viewer, repeat)).get('/')).status).toBe(200);
+    expect((await call('GET', '/', { host: `${repeat}.play.test` })).status).toBe(200);
   });
 });
 

@@ -7,7 +7,7 @@ import { signToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
 import { buildRun } from '../../src/durable-objects/stubs.ts';
-import { type Account, call, expectJson, visitor } from './support.ts';
+import { type Account, call, expectJson } from './support.ts';
 
 export interface SiteFile {
   readonly name: string;
@@ -16,12 +16,6 @@ export interface SiteFile {
 }
 
 export const page = (content: string): SiteFile => ({ name: 'index.html', mimeType: 'text/html', content });
-
-/** Somebody who may read a private project, at the origin of a build of it. */
-export async function playerOf(as: Account, buildId: string) {
-  const { build } = await expectJson<{ build: Build }>(await call('GET', `/api/builds/${buildId}`, { as }), 200);
-  return await visitor(build.playUrl ?? '');
-}
 
 let edits = 0;
 /** A new build of a tree that was never built before, queued. */

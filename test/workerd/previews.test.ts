@@ -13,7 +13,7 @@ import { sha256 } from '../../src/core/tree.ts';
 import worker from '../../src/worker/index.ts';
 import { png } from '../support/media.ts';
 import { claim, runnerIn } from './built.ts';
-import { type Account, call, expectJson, expectProblem, makeWorld, signUp, visitor, type World } from './support.ts';
+import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 import { YjsClient } from './yjs-client.ts';
 
 const files = {
@@ -37,6 +37,20 @@ const put = async (path: string, content: string, { projectId, owner } = world):
 const preview = async (as: Account = world.editor, projectId = world.projectId): Promise<Preview> =>
   (await expectJson<{ preview: Preview }>(await call('POST', `/api/projects/${projectId}/preview`, { as }), 200))
     .preview;
+
+/** A browser that follows the link and keeps the cookie. */
+async function visitor(url: string) {
+  const { host, pathname, search } = new URL(url);
+  const entering = await call('GET', pathname + search, { host });
+  const cookie = (entering.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  expect(entering.status).toBe(303);
+  expect(entering.headers.get('location')).toBe(pathname);
+  return {
+    cookie,
+    get: (path: string, headers: Record<string, string> = {}) =>
+      call('GET', path.startsWith('/') ? path : pathname + path, { host, headers: { cookie, ...headers } }),
+  };
+}
 
 /** More text than the edge bundles. */
 async function enlarge(of: World): Promise<void> {

@@ -8,7 +8,7 @@ import type { Publication } from '../../src/contract/publications.ts';
 import { configOf } from '../../src/core/config.ts';
 import { keyParameter } from '../../src/core/links.ts';
 import { type Purpose, signToken } from '../../src/core/tokens.ts';
-import { finishedBuild, page, playerOf, queuedBuild } from './built.ts';
+import { finishedBuild, page, queuedBuild } from './built.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
 
 let world: World;
@@ -180,16 +180,15 @@ describe('what is published', () => {
     const { id } = await finishedBuild(world.owner, projectId, [page('here')]);
     const { slug } = await publish(id, {}, world.owner);
     expect(slug).toBe('comes-and-goes');
-    // The play URL of each build, published or not, is one that its members have open as well.
-    const { get } = await playerOf(world.owner, id);
-    const statuses = async (): Promise<number[]> => [(await at(slug)).status, (await get('/')).status];
+    // The play URL of each build, published or not, is one that people pass on as well.
+    const statuses = async (): Promise<number[]> => [(await at(slug)).status, (await at(id)).status];
     expect(await statuses()).toEqual([200, 200]);
     const path = `/api/projects/${projectId}`;
     expect((await call('DELETE', path, { as: world.owner })).status).toBe(204);
     expect(await statuses()).toEqual([404, 404]);
     await expectJson(await call('POST', `${path}/restore`, { as: world.owner }), 200);
     expect(await (await at(slug)).text()).toBe('here');
-    expect(await (await get('/')).text()).toBe('here');
+    expect(await (await at(id)).text()).toBe('here');
     expect((await call('DELETE', `${path}?permanent=true`, { as: world.owner })).status).toBe(204);
     expect(await statuses()).toEqual([404, 404]);
   });
@@ -239,16 +238,14 @@ describe('what is published', () => {
     const build = await game();
     const { slug } = await publish(build.id, { slug: fresh(), access: 'public' });
     const caching = async (label: string, path: string) => (await at(label, path)).headers.get('cache-control');
-    const forever = 'private, max-age=31536000, immutable';
-    const { get } = await playerOf(world.viewer, build.id);
-    const paths = ['/', `/${script.name}`, '/hero.png'];
-    expect(await Promise.all(paths.map(async (path) => (await get(path)).headers.get('cache-control')))).toEqual([
+    const forever = 'public, max-age=31536000, immutable';
+    expect(await Promise.all(['/', `/${script.name}`, '/hero.png'].map((path) => caching(build.id, path)))).toEqual([
       'no-cache',
       forever,
       forever,
     ]);
     const day = `public, max-age=${limits.publication.hashedAge / 1000}`;
-    expect(await Promise.all(paths.map((path) => caching(slug, path)))).toEqual([
+    expect(await Promise.all(['/', `/${script.name}`, '/hero.png'].map((path) => caching(slug, path)))).toEqual([
       'public, no-cache',
       day,
       'public, no-cache',

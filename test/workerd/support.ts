@@ -1,5 +1,4 @@
 import { env, exports } from 'cloudflare:workers';
-import { expect } from 'vitest';
 import type { Asset } from '../../src/contract/assets.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { Role } from '../../src/contract/projects.ts';
@@ -138,20 +137,6 @@ export async function verifyAddress(account: Account): Promise<void> {
   const token = tokenIn((await mailsTo(account.email)).at(-1));
   const answer = await call('POST', '/api/auth/email/verify', { json: { token } });
   if (answer.status !== 204) throw new Error(`expected 204, got ${answer.status}: ${await answer.text()}`);
-}
-
-/** A browser that follows a link into an origin of the content host and keeps the cookie. */
-export async function visitor(url: string) {
-  const { host, pathname, search } = new URL(url);
-  const entering = await call('GET', pathname + search, { host });
-  const cookie = (entering.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
-  expect(entering.status).toBe(303);
-  expect(entering.headers.get('location')).toBe(pathname);
-  return {
-    cookie,
-    get: (path: string, headers: Record<string, string> = {}) =>
-      call('GET', path.startsWith('/') ? path : pathname + path, { host, headers: { cookie, ...headers } }),
-  };
 }
 
 /** An asset with these bytes, in a form of one file. */

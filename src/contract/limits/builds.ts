@@ -179,8 +179,6 @@ export const buildsLimits = {
     /** … and between these: shorter ends before it is sent, longer is a publication. */
     linkTtlMin: minute,
     linkTtlMax: 90 * day,
-    /** What opens a build of a private project works for one to two of these: a day of work in one tab, and the same address within one. */
-    siteKeyTtl: 12 * 60 * minute,
     /** At a slug, a name that looks hashed may be somebody's own; a day is how long it may be wrong. */
     hashedAge: day,
     /** Slugs of which an isolate remembers what is published there. */

@@ -33,15 +33,8 @@ export async function admit<P extends Purpose>(
     prefix: 'host',
     maxAge: Math.max(1, claims.exp - Math.floor(Date.now() / 1000)),
   });
-  return { claims, redirect: withoutKey(c) };
-}
-
-/** Goes on to the same address without the key, which the game does not see so; null: there is none. */
-export function withoutKey(c: AppContext): Response | null {
-  const url = new URL(c.req.url);
-  if (!url.searchParams.has(keyParameter)) return null;
   url.searchParams.delete(keyParameter);
   c.header('cache-control', 'no-store');
   c.header('referrer-policy', 'no-referrer');
-  return c.redirect(url.pathname + url.search, 303);
+  return { claims, redirect: c.redirect(url.pathname + url.search, 303) };
 }

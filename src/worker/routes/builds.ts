@@ -18,7 +18,6 @@ import {
   createCachedBuild,
   finishedBuild,
   listBuilds,
-  openedBy,
   outputBytesOf,
   staleBuilds,
   toBuild,
@@ -38,7 +37,6 @@ import { type AppContext, type AppEnv, actorOf } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 import { inBucket, serveBytes } from '../http/range.ts';
 import { enforce } from '../http/rates.ts';
-import { allPlayable, playable, playKey } from '../play-key.ts';
 
 /** Lines of a log in one JSON answer: all that a build may write. */
 const wholeLog = limits.build.logLines + 1;
@@ -90,15 +88,14 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
     c.var.fields.build = build.id;
     const { claimed } = c.var;
+    const answer = { keys: claimed.keys, bodyOf: (row: BuildRow) => JSON.stringify({ build: toBuild(row, config) }) };
+
     const finished = wasBuilt ? await finishedBuild(db, projectId, key) : undefined;
-    const opens = finished ? await playKey(c, user.userId, build) : null;
-    const shown = (row: BuildRow) => openedBy(toBuild(row, config), opens);
-    const answer = { keys: claimed.keys, bodyOf: (row: BuildRow) => JSON.stringify({ build: shown(row) }) };
     // Its output may be on its way out at this moment.
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id))) {
       const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId), answer);
       claimed.answered = repeated !== undefined;
-      if (repeated) return { status: 200, body: { build: shown(repeated) } };
+      if (repeated) return { status: 200, body: { build: toBuild(repeated, config) } };
     }
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
@@ -120,22 +117,19 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     } catch (error) {
       logEvent('build.left_to_sweep', { build: build.id, ...describeError(error) }, 'warn');
     }
-    return { status: 202, body: { build: shown(row) } };
+    return { status: 202, body: { build: toBuild(row, config) } };
   });
 
-  mount(app, endpoints.getBuild, async (c, { build, user }) => {
+  mount(app, endpoints.getBuild, async (c, { build }) => {
     // While it runs the object knows more than the row.
-    const shown = hasEnded(build.status)
-      ? toBuild(build, c.var.config)
-      : await unwrap(buildRun(c.env, build.id).show());
-    return { status: 200, body: { build: await playable(c, user.userId, shown) } };
+    if (hasEnded(build.status)) return { status: 200, body: { build: toBuild(build, c.var.config) } };
+    return { status: 200, body: { build: await unwrap(buildRun(c.env, build.id).show()) } };
   });
 
-  mount(app, endpoints.listBuilds, async (c, { room, query, user }) => {
+  mount(app, endpoints.listBuilds, async (c, { room, query }) => {
     await room.enter();
     const { rows, nextCursor } = await listBuilds(c.var.db, room.projectId, query);
-    const list = rows.map((row) => toBuild(row, c.var.config));
-    return { status: 200, body: { builds: await allPlayable(c, user.userId, list), nextCursor } };
+    return { status: 200, body: { builds: rows.map((row) => toBuild(row, c.var.config)), nextCursor } };
   });
 
   mount(app, endpoints.cleanBuilds, async (c, { room, user, body }) => {
@@ -172,7 +166,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     };
   });
 
-  mount(app, endpoints.getBuildLogs, async (c, { build, user }) => {
+  mount(app, endpoints.getBuildLogs, async (c, { build }) => {
     const source = build.outputOf ?? build.id;
     const run = buildRun(c.env, source);
     // What has ended is read from its object in the store, also where the build's own is gone.
@@ -184,11 +178,10 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     }
     const asked = Number(c.req.header('last-event-id') ?? 0);
     const since = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
-    const key = await playKey(c, user.userId, build);
-    const shown = openedBy(toBuild(build, c.var.config), key);
+    const shown = toBuild(build, c.var.config);
     return {
       raw: new Response(
-        kept ? logStream(kept, since, () => shown) : await run.follow(since, build.cached ? shown : undefined, key),
+        kept ? logStream(kept, since, () => shown) : await run.follow(since, build.cached ? shown : undefined),
         {
           headers: {
             'content-type': 'text/event-stream; charset=utf-8',
