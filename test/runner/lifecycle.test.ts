@@ -363,6 +363,20 @@ describe('starting', () => {
         });
       await eventually(async () => (await other.children()).length === 3);
       expect((await other.children()).filter((pid) => first.includes(pid))).toHaveLength(1);
+      // It has rehearsed meanwhile, which no output tells.
+      const files = { ...game(), 'src/style.css': 'body { color: #123 }' };
+      const [practised, fresh] = [await platform.build(files), await platform.build(files)];
+      await Promise.all([other.run(practised), runner.run(fresh)]);
+      const outputsOf = async ({ outcome }: typeof fresh) => {
+        const said = await outcome.promise;
+        return said.type === 'success' ? said.outputs.filter(({ name }) => name !== 'provenance.json') : said;
+      };
+      expect(await outputsOf(practised)).toEqual(await outputsOf(fresh));
+      const work = join(other.dir, 'work', String(other.process.pid));
+      const left = async () =>
+        await Promise.all((await other.workFolders()).map((folder) => readdir(join(work, folder)).catch(() => [])));
+      await eventually(async () => !(await left()).flat().includes('rehearsal'));
+      expect(other.lines.filter((line) => line.includes('child.rehearsal_failed'))).toEqual([]);
     } finally {
       await other.dispose();
     }

@@ -8,6 +8,7 @@ const level = z.enum(['debug', 'info', 'warn', 'error']);
 /** Messages of a child as they are believed. */
 export const ChildMessageSchema: z.ZodType<ChildMessage> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('rehearsed') }),
   z.object({
     type: z.literal('log'),
     level,

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { once } from 'node:events';
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
@@ -14,9 +15,9 @@ import type {
 } from './child/protocol.ts';
 import { ChildMessageSchema } from './child-messages.ts';
 import { type ChildProgram, makeChildProgram } from './child-program.ts';
-import { compiler } from './compiler.ts';
 import { BuildFailure } from './failure.ts';
 import { describeError, log } from './log.ts';
+import { prepareRehearsal } from './rehearsal.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, type ProcessEnd, startSandboxed } from './sandbox.ts';
 import { templates } from './templates.ts';
@@ -46,6 +47,11 @@ export interface Child {
   optimize(request: OptimizeRequest): Promise<void>;
   /** Writes a picture anew. */
   picture(request: PictureRequest): Promise<void>;
+  /**
+   * Builds a page of our own and removes what that leaves: whatever it is asked afterwards takes less. Does not fail; a child that ends
+   * meanwhile says so to whoever asks it next.
+   */
+  rehearse(): Promise<void>;
   /** Bundles a preview. Rejects as `build` does. */
   preview(request: PreviewRequest): Promise<void>;
   /**
@@ -76,6 +82,8 @@ export class ChildPool {
   readonly #size: number;
   readonly #reserve: number;
   readonly #idle: Promise<Child>[] = [];
+  /** Those of them that have nothing left to rehearse. */
+  readonly #rehearsed = new WeakSet<Promise<Child>>();
   readonly #living = new Set<Child>();
   /** Those of them that were taken. */
   readonly #working = new Set<Child>();
@@ -119,26 +127,7 @@ export class ChildPool {
       const child = await this.#start((work) => [join(work.out, 'compiled')]);
       const { work } = child;
       try {
-        for (const [path, text] of Object.entries(rehearsal)) {
-          await mkdir(dirname(join(work.project, path)), { recursive: true });
-          await writeFile(join(work.project, path), text);
-        }
-        const request: ChildRequest = {
-          projectDir: work.project,
-          outDir: work.out,
-          files: Object.keys(rehearsal),
-          marked: [],
-          modulesDir: null,
-          lock: null,
-          compiler,
-          templates,
-          electronCache: null,
-          assetCache: { known: work.tmp, found: work.tmp, version: '' },
-          target: 'web',
-          options: { minify: true, sourcemap: false, typecheck: false, optimizeAssets: false, define: {} },
-          projectName: 'Rehearsal',
-        };
-        await child.build(request, () => undefined);
+        await child.build(await prepareRehearsal(work), () => undefined);
         await child.ended;
         await rename(join(work.out, 'compiled'), this.#program.compiled);
       } finally {
@@ -169,13 +158,19 @@ export class ChildPool {
   refill(): void {
     while (!this.#closed && this.#idle.length < this.#size) void this.#startAhead();
     clearTimeout(this.#reserveTimer);
-    this.#reserveTimer = setTimeout(() => void this.#startReserve(), runnerLimits.child.reserveDelay).unref();
+    if (this.#reserve > 0)
+      this.#reserveTimer = setTimeout(() => void this.#prepare(), runnerLimits.child.reserveDelay).unref();
   }
 
-  /** One after the other, and only while nothing is done: whoever comes meanwhile finds a core. */
-  async #startReserve(): Promise<void> {
-    while (!this.#closed && this.#working.size === 0 && this.#idle.length < this.#size + this.#reserve)
-      if (!(await this.#startAhead())) return;
+  /** Has those that wait rehearse, and starts the reserve: one after the other, and only while nothing is done, so that whoever comes finds a core. */
+  async #prepare(): Promise<void> {
+    while (!this.#closed && this.#working.size === 0) {
+      const next = this.#idle.find((child) => !this.#rehearsed.has(child));
+      if (next !== undefined) {
+        this.#rehearsed.add(next);
+        await next.then((child) => child.rehearse()).catch(() => undefined);
+      } else if (this.#idle.length >= this.#size + this.#reserve || !(await this.#startAhead())) return;
+    }
   }
 
   /** Starts a child that waits for whoever takes it. False when it could not. */
@@ -257,16 +252,6 @@ export class ChildPool {
   }
 }
 
-/** What most games have: a page, a style, modules. */
-const rehearsal: Readonly<Record<string, string>> = {
-  'index.html':
-    '<!doctype html><html><head><title>Rehearsal</title><link rel="stylesheet" href="/src/main.css"></head><body><script type="module" src="/src/main.ts"></script></body></html>',
-  'src/main.css': 'body { margin: 0 }',
-  'src/main.ts': "import { speed } from './game/speed';\nconsole.info(speed);",
-  'src/game/speed.ts': "import { base } from '../base';\nexport const speed: number = base * 2;",
-  'src/base.ts': 'export const base = 1;',
-};
-
 const isAlive = (pid: number): boolean => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
@@ -321,6 +306,8 @@ const makeChild = (
         return;
       }
       const message = parsed.data;
+      // It was asked for before.
+      if (message.type === 'rehearsed') return;
       if (message.type === 'success' || message.type === 'failure') {
         told = true;
         if (!leaves) killGroup(child);
@@ -350,6 +337,20 @@ const makeChild = (
     optimize: (request) => ask(request, () => undefined),
     picture: (request) => ask(request, () => undefined),
     preview: (request) => ask(request, () => undefined),
+
+    rehearse: async () => {
+      const root = join(work.root, 'rehearsal');
+      const at = { project: join(root, 'project'), out: join(root, 'out'), tmp: join(root, 'tmp') };
+      try {
+        const rehearse = await prepareRehearsal(at);
+        const answered = once(child, 'message');
+        child.send({ rehearse }, () => undefined);
+        await Promise.race([answered, end]);
+      } catch (error) {
+        log('warn', 'child.rehearsal_failed', { error: describeError(error) });
+      }
+      await remove(disposed === undefined ? root : work.root);
+    },
 
     dispose: () => {
       disposed ??= (async () => {

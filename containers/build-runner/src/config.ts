@@ -28,7 +28,7 @@ const Environment = z.object({
     .optional(),
   /** Jobs at once. */
   RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
-  /** Processes that wait for a job beside one for each place: a burst of builds does not wait for as many to start. */
+  /** Processes that wait for a job beside one for each place: a burst of builds does not wait for as many to start. 0: and none rehearses. */
   RUNNER_RESERVE: z.coerce.number().int().min(0).max(64).optional(),
   /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
   JOB_SOURCE: z.enum(['http', 'queue-pull']).default('http'),

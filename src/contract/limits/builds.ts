@@ -45,7 +45,7 @@ export const buildsLimits = {
      * Small contents that travel together between platform and runner: each has its own object in the store, and a request of its own
      * would cost more than the bytes. A Worker holds a whole batch in memory.
      */
-    batch: { parts: 64, bytes: 4 * MiB, partBytes: 256 * KiB },
+    batch: { parts: 64, bytes: 4 * MiB, partBytes: MiB },
     /** Wall clock of one attempt in the runner. */
     timeout: 5 * minute,
     attempts: 3,

@@ -6,7 +6,7 @@
  */
 import { transform } from 'esbuild';
 import { buildProject } from './build-project.ts';
-import type { AnyRequest, ChildMessage } from './protocol.ts';
+import type { AnyRequest, ChildMessage, RehearsalRequest } from './protocol.ts';
 
 const send = (message: ChildMessage): Promise<void> =>
   new Promise((resolve) => {
@@ -25,12 +25,19 @@ const work = async (request: AnyRequest): Promise<ChildMessage> => {
   return await buildProject(request, (message) => void send(message));
 };
 
-process.once('message', (request: AnyRequest) => {
-  void (async () => {
-    await send(await work(request));
-    // Whoever asked ends it, which takes less than to end by itself; but for what is to be written as it ends.
-    if (process.argv.length > 2) process.exit();
-  })();
+const answer = async (request: AnyRequest | RehearsalRequest): Promise<void> => {
+  if ('rehearse' in request) {
+    await buildProject(request.rehearse, () => undefined);
+    return await send({ type: 'rehearsed' });
+  }
+  await send(await work(request));
+  // Whoever asked ends it, which takes less than to end by itself; but for what is to be written as it ends.
+  if (process.argv.length > 2) process.exit();
+};
+
+let before = Promise.resolve();
+process.on('message', (request: AnyRequest | RehearsalRequest) => {
+  before = before.then(() => answer(request));
 });
 
 // Starts esbuild's own process now rather than within somebody's build.

@@ -59,6 +59,11 @@ export interface PreviewRequest {
   readonly output: string;
 }
 
+/** What the parent may ask of its child before: to build a page of our own, for practice. It says `rehearsed`, and waits for what it is there for. */
+export interface RehearsalRequest {
+  readonly rehearse: ChildRequest;
+}
+
 export type AnyRequest = ChildRequest | OptimizeRequest | PictureRequest | PreviewRequest;
 
 /** A line of a build's log. */
@@ -76,6 +81,7 @@ export interface LogLine {
 /** What the child says. The parent checks each message: a child that was taken over must not be able to do more than fail. */
 export type ChildMessage =
   | { readonly type: 'ready' }
+  | { readonly type: 'rehearsed' }
   | ({ readonly type: 'log' } & LogLine)
   /** `done` is the part of the step that is done, 0–1. */
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
