@@ -53,7 +53,7 @@ export async function snapshotOf(env: Env, facts: Pick<Claim, 'projectId' | 'tre
   return (isKnown && snapshots.get(facts.treeHash)) || new Map();
 }
 
-/** What a runner has to know of a claimed attempt, with its manifest where that is small; without, the runner asks for it. */
+/** What a runner has to know of a claimed attempt, with its manifest where that is small. A large one is read here to know that, and once more when the runner asks. */
 export async function jobFor(env: Env, claim: Claim): Promise<StartedJob> {
   const [job, manifest] = await Promise.all([
     jobOf(env, claim),

@@ -168,6 +168,7 @@ export class ChildPool {
       const next = this.#idle.find((child) => !this.#rehearsed.has(child));
       if (next !== undefined) {
         this.#rehearsed.add(next);
+        // One that could not be started has said so, and waits no more.
         await next.then((child) => child.rehearse()).catch(() => undefined);
       } else if (this.#idle.length >= this.#size + this.#reserve || !(await this.#startAhead())) return;
     }

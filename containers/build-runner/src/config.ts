@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { runnerLimits } from './runner-limits.ts';
 
 const baseUrl = z
   .url({ protocol: /^https?$/ })
@@ -90,7 +91,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     dir: RUNNER_DIR,
     workDir: WORK_DIR ?? join(RUNNER_DIR, 'work'),
     capacity: RUNNER_CAPACITY,
-    reserve: RUNNER_RESERVE ?? 2 * RUNNER_CAPACITY,
+    reserve: RUNNER_RESERVE ?? runnerLimits.child.reservePerPlace * RUNNER_CAPACITY,
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,
   };

@@ -87,6 +87,8 @@ export const runnerLimits = {
     stderrBytes: 4096,
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,
+    /** Children that wait beside one for each place, for each place: 25 MB each. Unless `RUNNER_RESERVE` says otherwise. */
+    reservePerPlace: 2,
     /** Pause after the last job before the reserve is started: builds of a burst follow one another within it. */
     reserveDelay: second / 2,
   },

@@ -28,7 +28,7 @@ const encode = (image: Sharp, { format, quality }: PictureOrder, hurry: boolean)
   }
 };
 
-/** The first picture of a file, upright, as runnerLimits.unhurriedPixels as asked for at the most, in another format or the same. */
+/** The first picture of a file, upright, as large as asked for at the most, in another format or the same. */
 const remake = async (bytes: Uint8Array, order: PictureOrder): Promise<Uint8Array> => {
   const input = { limitInputPixels: pixels, failOn: 'error', pages: 1 } as const;
   const { width, height, format, orientation = 1, autoOrient } = await sharp(bytes, input).metadata();
