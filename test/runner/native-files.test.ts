@@ -21,6 +21,7 @@ afterAll(async () => {
 /** The files for which esbuild itself, with its own engine for expressions, asks. Each is imported by its absolute path. */
 const askedOf = async (paths: readonly string[], marked: readonly string[] = []): Promise<string[]> => {
   const asked = new Set<string>();
+  const files = new Set(paths.flatMap((path) => (path.startsWith(`${root}/`) ? [path.slice(root.length + 1)] : [])));
   const entry = join(root, 'entry.js');
   for (const path of paths) {
     await mkdir(dirname(path), { recursive: true });
@@ -40,7 +41,7 @@ const askedOf = async (paths: readonly string[], marked: readonly string[] = [])
       {
         name: 'asked',
         setup: ({ onLoad }) => {
-          for (const filter of askedFor({ root, marked: new Set(marked) }))
+          for (const filter of askedFor({ root, files, marked: new Set(marked) }))
             onLoad({ filter }, ({ path }) => {
               if (path === entry) return undefined;
               asked.add(path);
@@ -67,7 +68,7 @@ describe('what esbuild loads by itself', () => {
   it('is nothing that is an asset, unknown, written otherwise, or a package', async () => {
     const asked = [
       ...assetExtensions.map((extension) => `a.${extension}`),
-      ...['a', 'ats', 'a.xts', 'a.tsx2', 'a.TS', 'a.Css', 'x/.ts', 'a.ts~', 'a.vue', 'a.scss', 'a.unknown'],
+      ...['a', 'ats', 'a.xts', 'a.tsx2', 'a.TS', 'a.Css', 'x/.ts', 'a.ts~', 'a.vue', 'a.scss', 'a.unknown', 'a.', 'a.$1'],
       ...['node_modules/a/a.ts', 'node_modules/.a.ts'],
     ];
     for (const path of asked.filter((path) => !path.startsWith('node_modules/') && !/[A-Z]/.test(path)))
@@ -103,8 +104,14 @@ describe('what esbuild loads by itself', () => {
   it('is nothing that has to be read first', async () => {
     const marked = ['src/a b.ts', 'src/(c).css', 'src/$d.js'];
     expect(await askedOf(inRoot([...marked, 'src/a.ts', 'src/xd.js']), marked)).toEqual(inRoot(marked));
-    const many = Array.from({ length: runnerLimits.markedFiles + 1 }, (_, n) => `many/${n}.ts`);
+    const many = Array.from({ length: runnerLimits.askedNames + 1 }, (_, n) => `many/${n}.ts`);
     expect(await askedOf(inRoot(['src/a.ts']), many)).toContain(join(root, 'src/a.ts'));
+  });
+
+  it('is nothing where a project has endings without number', async () => {
+    const many = Array.from({ length: runnerLimits.askedNames + 1 }, (_, n) => `many/a.e${n}`);
+    expect(await askedOf(inRoot(['src/a.ts', ...many]))).toContain(join(root, 'src/a.ts'));
+    expect(await askedOf(inRoot(['src/a.ts', ...many.slice(1)]))).toEqual(inRoot(many.slice(1)));
   });
 
   it('knows which files have to be read first', () => {

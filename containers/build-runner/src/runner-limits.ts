@@ -100,8 +100,8 @@ export const runnerLimits = {
   unhurriedPixels: 8_000_000,
   /** Optimised assets kept on disk between jobs. */
   assetCacheBytes: 2 * GiB,
-  /** More files than this that are read before esbuild sees them, and it asks for all: their names would be a long expression. */
-  markedFiles: 64,
+  /** More files than this that are read before esbuild sees them, or more endings that it has no loader for, and it asks for all: they would be a long expression. */
+  askedNames: 64,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
   /** Problems of one kind that are worth reading. */
