@@ -8,6 +8,7 @@ import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readConfig } from '../../containers/build-runner/src/config.ts';
+import { runnerLimits } from '../../containers/build-runner/src/runner-limits.ts';
 
 const runner = resolve(import.meta.dirname, '../../containers/build-runner');
 const documents = parseAllDocuments(readFileSync(join(runner, 'k8s/build-runner.yaml'), 'utf8'));
@@ -77,5 +78,18 @@ describe('the manifests of the build runner', () => {
     const image = readFileSync(join(runner, 'Dockerfile'), 'utf8');
     expect(image).toContain(`PORT=${container?.ports?.[0]?.containerPort} `);
     expect(image).toContain(`RUNNER_DIR=${container?.volumeMounts?.[0]?.mountPath}`);
+  });
+
+  it('bound the children that wait by the memory of the pod', () => {
+    const reserve = (memory: number, env: Record<string, string> = {}): number =>
+      readConfig({ KILN_URL: 'http://kiln.test', RUNNER_CAPACITY: '2', ...env }, memory).reserve;
+    const GiB = 1024 ** 3;
+    const { waitingBytes, reserveShare, reservePerPlace } = runnerLimits.child;
+    for (const memory of [GiB / 4, GiB, 4 * GiB, 8 * GiB]) {
+      expect(reserve(memory) * waitingBytes).toBeLessThanOrEqual(memory * reserveShare);
+      expect((reserve(memory) + 1) * waitingBytes).toBeGreaterThan(memory * reserveShare);
+    }
+    expect(reserve(256 * GiB)).toBe(2 * reservePerPlace);
+    expect(reserve(GiB / 4, { RUNNER_RESERVE: '9' })).toBe(9);
   });
 });

@@ -1,4 +1,4 @@
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { runnerLimits } from './runner-limits.ts';
@@ -72,8 +72,23 @@ export interface Config {
   readonly electronCache: string | null;
 }
 
-/** Reads the configuration from an environment; throws one readable error that names every wrong variable. */
-export const readConfig = (env: Readonly<Record<string, string | undefined>>): Config => {
+/** Bytes that this process may use: of its control group, or of the machine. */
+const usableMemory = (): number => Math.min(process.constrainedMemory() || totalmem(), totalmem());
+
+/** Children that wait beside one for each place, where nobody says how many. */
+const reserveFor = (capacity: number, memory: number): number => {
+  const { reservePerPlace, reserveShare, waitingBytes } = runnerLimits.child;
+  return Math.min(reservePerPlace * capacity, Math.floor((memory * reserveShare) / waitingBytes));
+};
+
+/**
+ * Reads the configuration from an environment; throws one readable error that names every wrong variable. `memory`: bytes that the
+ * runner may use.
+ */
+export const readConfig = (
+  env: Readonly<Record<string, string | undefined>>,
+  memory: number = usableMemory(),
+): Config => {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = Environment.safeParse(given);
   if (!parsed.success) {
@@ -91,7 +106,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     dir: RUNNER_DIR,
     workDir: WORK_DIR ?? join(RUNNER_DIR, 'work'),
     capacity: RUNNER_CAPACITY,
-    reserve: RUNNER_RESERVE ?? runnerLimits.child.reservePerPlace * RUNNER_CAPACITY,
+    reserve: RUNNER_RESERVE ?? reserveFor(RUNNER_CAPACITY, memory),
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,
   };

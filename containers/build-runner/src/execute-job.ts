@@ -74,9 +74,13 @@ export const executeJob = async (
     setTimeout(() => silence.abort(), Math.max(runnerLimits.reportMargin, remaining)),
   ];
 
+  let cleanup: Promise<void> | undefined;
+  const leave = (work: () => Promise<void>): void => {
+    cleanup = inPhase(phases, 'cleanup', work);
+  };
   let end: string;
   try {
-    const { outputs, rest, lock } = await attempt(job, deps, reporter, { timings, phases }, stop.signal).finally(
+    const { outputs, rest, lock } = await attempt(job, deps, reporter, { timings, phases, leave }, stop.signal).finally(
       onWorked,
     );
     stop.signal.throwIfAborted();
@@ -106,6 +110,7 @@ export const executeJob = async (
   } finally {
     for (const timer of timers) clearTimeout(timer);
     silence.abort();
+    await cleanup;
   }
   log('info', 'job', {
     buildId: job.buildId,
@@ -129,11 +134,18 @@ const inPhase = async <T>(phases: Phases, phase: JobPhase, work: () => Promise<T
   }
 };
 
+interface Course {
+  readonly timings: Timings;
+  readonly phases: Phases;
+  /** What is left to be done once the work is over, for which the outcome does not wait: a process that has used much memory takes a while to go. */
+  readonly leave: (work: () => Promise<void>) => void;
+}
+
 const attempt = async (
   job: Job,
   deps: JobDeps,
   reporter: Reporter,
-  { timings, phases }: { readonly timings: Timings; readonly phases: Phases },
+  { timings, phases, leave }: Course,
   signal: AbortSignal,
 ): Promise<{ outputs: OutputFile[]; rest: readonly Framed[]; lock: string | undefined }> => {
   const progress = (step: BuildStep, done: number): void => reporter.progress(step, overallProgress(step, done));
@@ -213,8 +225,10 @@ const attempt = async (
     return { ...made, lock: installed?.lock };
   } finally {
     signal.removeEventListener('abort', kill);
-    await inPhase(phases, 'cleanup', () => child.dispose());
-    installed?.release();
+    leave(async () => {
+      await child.dispose();
+      installed?.release();
+    });
   }
 };
 

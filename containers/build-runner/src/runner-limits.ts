@@ -87,8 +87,12 @@ export const runnerLimits = {
     stderrBytes: 4096,
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,
-    /** Children that wait beside one for each place, for each place: 25 MB each. Unless `RUNNER_RESERVE` says otherwise. */
-    reservePerPlace: 2,
+    /** Children that wait beside one for each place, for each place, unless `RUNNER_RESERVE` says otherwise: with two places, nearly a burst of twenty builds. */
+    reservePerPlace: 8,
+    /** What one of them takes, the pages that they share counted once: 20 MB were measured. */
+    waitingBytes: 24 * MiB,
+    /** Of the memory that the runner may use, the reserve takes so much at the most: it serves nothing but the next burst. */
+    reserveShare: 1 / 32,
     /** Pause after the last job before the reserve is started: builds of a burst follow one another within it. */
     reserveDelay: second / 2,
   },
