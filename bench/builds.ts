@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +25,12 @@ import { game } from './lib/game.ts';
 import { describeMachine, read, usage } from './lib/machine.ts';
 import { freePort, type ServerProcess, startMiniflare } from './lib/miniflare.ts';
 import { figure, print, ratio, summarise, table } from './lib/print.ts';
+
+const require = createRequire(import.meta.url);
+/** As npm installs it: a package of its own for each platform. */
+const esbuild = createRequire(require.resolve('esbuild')).resolve(
+  `@esbuild/${process.platform}-${process.arch}/bin/esbuild`,
+);
 
 const groups = ['small', 'large', 'burst', 'fifty', 'phaser'] as const;
 
@@ -205,7 +212,7 @@ class Project {
     return { build: done, ms: seen - sent, answered, trace: traceOf(done, sent, answered, seen) };
   }
 
-  /** The native program, as a shell would start it. */
+  /** The native program itself, without the Node program by which npm names it where no install scripts run. */
   async esbuild(): Promise<void> {
     const entry = existsSync(join(this.folder, 'src/main.ts')) ? 'src/main.ts' : 'src/index.ts';
     const args = [
@@ -217,7 +224,7 @@ class Project {
       '--log-level=error',
       '--loader:.svg=file',
     ];
-    await runCommand(inRoot('node_modules', '.bin', 'esbuild'), args, { cwd: this.folder });
+    await runCommand(esbuild, args, { cwd: this.folder });
   }
 
   async vite(): Promise<void> {

@@ -68,7 +68,21 @@ describe('what esbuild loads by itself', () => {
   it('is nothing that is an asset, unknown, written otherwise, or a package', async () => {
     const asked = [
       ...assetExtensions.map((extension) => `a.${extension}`),
-      ...['a', 'ats', 'a.xts', 'a.tsx2', 'a.TS', 'a.Css', 'x/.ts', 'a.ts~', 'a.vue', 'a.scss', 'a.unknown', 'a.', 'a.$1'],
+      ...[
+        'a',
+        'ats',
+        'a.xts',
+        'a.tsx2',
+        'a.TS',
+        'a.Css',
+        'x/.ts',
+        'a.ts~',
+        'a.vue',
+        'a.scss',
+        'a.unknown',
+        'a.',
+        'a.$1',
+      ],
       ...['node_modules/a/a.ts', 'node_modules/.a.ts'],
     ];
     for (const path of asked.filter((path) => !path.startsWith('node_modules/') && !/[A-Z]/.test(path)))
