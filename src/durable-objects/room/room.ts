@@ -2,7 +2,7 @@ import type { CarriedComment } from '../../contract/comments.ts';
 import { type ErrorCode, KilnError } from '../../contract/errors.ts';
 import type { BatchResult, FileInfo, TreeNode } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
-import type { Access, Project } from '../../contract/projects.ts';
+import type { Project } from '../../contract/projects.ts';
 import type { ClientMessage, Presence, RoomEvent } from '../../contract/room.ts';
 import type { DocumentProblems } from '../../contract/scene.ts';
 import type { SearchQuery, SearchResults } from '../../contract/search.ts';
@@ -27,6 +27,7 @@ import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
 import { Silence } from './silence.ts';
+import { Standing } from './standing.ts';
 import { RoomStore } from './store.ts';
 import { Talk } from './talk.ts';
 import type { StoredFile, TreeStore } from './tree-store.ts';
@@ -124,14 +125,11 @@ export class Room {
   /** Of a user, by the sockets that the channel holds. */
   readonly #userPaces = new Paces<ReadonlySet<Peer>>(frames * busySockets, frameBytes * busySockets);
   readonly #silence: Silence;
-  #socketsCheckedAt: number;
-  #checking: Promise<void> | null = null;
+  readonly #standing: Standing;
 
   /** `sleepers` are the sockets that lived through hibernation; their documents are opened when they say something. */
   constructor(ports: RoomPorts, sleepers: readonly Peer[] = []) {
     this.#ports = ports;
-    // Nobody has looked at them for as long as the room slept.
-    this.#socketsCheckedAt = sleepers.length ? Number.NEGATIVE_INFINITY : ports.now();
     this.#members = ports.members;
     this.#store = new RoomStore(ports);
     this.#files = this.#store.files;
@@ -150,6 +148,8 @@ export class Room {
       (file) => this.#files.byId(file)?.path ?? null,
       ports.now,
     );
+    // Nobody has looked at sleepers for as long as the room slept.
+    this.#standing = new Standing(this.channel, ports, sleepers.length ? Number.NEGATIVE_INFINITY : ports.now());
     this.#store.tell = (event) => this.channel.tell(event);
     this.#documents = new Documents(this.#store, this.channel, {
       textOf: ({ hash }) => this.#contents.warm(hash),
@@ -202,84 +202,19 @@ export class Room {
   // ── Gate ────────────────────────────────────────────────────────────────────────────────────────
 
   /** Memberships or the project changed in the database: caches go, sockets follow at once. [R11] */
-  async membersChanged(): Promise<void> {
+  membersChanged(): Promise<void> {
     this.#members.forget();
-    await this.#checkSockets();
-  }
-
-  /** Closes and downgrades sockets by what the database says now. */
-  async #checkSockets(): Promise<void> {
-    const checkedAt = this.#ports.now();
-    const changed = new Set<string>();
-    const users = new Set(this.channel.everyone().map((peer) => peer.state.user.userId));
-    const sessions = new Set(this.channel.everyone().flatMap(({ state }) => state.session ?? []));
-    const [seen, ended] = await Promise.all([
-      users.size ? this.#members.lookAtAll([...users]) : new Map<string, Access>(),
-      sessions.size ? this.#members.endedSessions([...sessions]) : new Set<string>(),
-    ]);
-    for (const peer of this.channel.everyone()) {
-      // Who came while the database was asked was looked at on the way in.
-      if (!users.has(peer.state.user.userId)) continue;
-      if (peer.state.session !== undefined && ended.has(peer.state.session)) {
-        this.#endPeer(peer);
-        continue;
-      }
-      const access = seen.get(peer.state.user.userId);
-      if (access === undefined || access === 'public') {
-        // Frames that are on their way already find no right to write.
-        peer.state.access = 'public';
-        peer.close('forbidden');
-      } else if (access !== peer.state.access && peer.state.access !== 'public') {
-        peer.state.access = access;
-        peer.persist();
-        changed.add(peer.state.user.userId);
-      }
-    }
-    for (const userId of changed) this.channel.changed(userId);
-    this.#socketsCheckedAt = checkedAt;
+    return this.#standing.look();
   }
 
   /** Sign-ins of a user have ended, or with null all of them: their sockets go at once. [R11] */
   endSockets(userId: string, sessions: readonly string[] | null): void {
-    for (const peer of this.channel.everyone()) {
-      const { user, session } = peer.state;
-      if (user.userId === userId && (sessions === null || session === undefined || sessions.includes(session)))
-        this.#endPeer(peer);
-    }
+    this.#standing.end(userId, sessions);
   }
 
-  #endPeer(peer: Peer): void {
-    // Frames that are on their way already find no right to write.
-    peer.state.access = 'public';
-    peer.close('unauthenticated');
-  }
-
-  /** A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. [R11] */
-  #recheckSockets(): Promise<void> | null {
-    if (this.#ports.now() - this.#socketsCheckedAt < limits.room.memberCacheTtl) return null;
-    this.#checking ??= this.#checkSockets()
-      .catch((error: unknown) => {
-        // The database may be away for a moment; for longer nobody goes on without being looked at.
-        if (this.#ports.now() - this.#socketsCheckedAt > limits.room.memberGrace) throw error;
-        this.#ports.log('room.check_failed', { message: String(error) }, 'warn');
-      })
-      .finally(() => {
-        this.#checking = null;
-      });
-    return this.#checking;
-  }
-
-  /**
-   * Before anything happens that the sockets would hear of: whoever they belong to is looked at again, when that was long ago. Where the
-   * database is away for too long to know, they end. [R11]
-   */
-  async lookAround(): Promise<void> {
-    if (this.channel.socketCount === 0) return;
-    try {
-      await this.#recheckSockets();
-    } catch {
-      for (const peer of this.channel.everyone()) peer.close('unavailable');
-    }
+  /** As `Standing.lookAround`. [R11] */
+  lookAround(): Promise<void> {
+    return this.#standing.lookAround();
   }
 
   /** Ends every socket: the project is in the trash or gone. */
@@ -573,7 +508,7 @@ export class Room {
    */
   receive(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
     peer.heardAt = this.#ports.now();
-    const check = this.#recheckSockets();
+    const check = this.#standing.recheck();
     return check ? check.then(() => this.#hear(peer, frame)) : this.#hear(peer, frame);
   }
 
