@@ -26,6 +26,8 @@ export class Contents {
   readonly #blobs: BlobStore;
   /** Snapshots under way: contents of trees that have changed since must stay. */
   #snapshots = 0;
+  /** When the texts of a large batch go to the blob store; null: when they are idle. */
+  #textsDue: number | null = null;
   /** Puts on their way, and those that are done and not noted yet: whoever wants the same text stored waits for them. */
   readonly #storing = new Map<string, Promise<void>>();
 
@@ -146,6 +148,20 @@ export class Contents {
   /** Puts every text of the tree of this moment that is in the room alone into the blob store. */
   async storeTexts(): Promise<void> {
     await this.#keeping(this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
+  }
+
+  /** Stores what a snapshot would wait for, once what follows a large batch is over. A room that forgets it stores them when they are idle. */
+  storeSoon(): void {
+    this.#textsDue ??= this.#store.now() + limits.room.blobsEagerAfter;
+    this.#store.schedule(this.#textsDue);
+  }
+
+  /** Does what `storeSoon` asked for, when it is due. */
+  async storeDue(now: number): Promise<void> {
+    if (this.#textsDue === null) return;
+    if (this.#textsDue > now) return this.#store.schedule(this.#textsDue);
+    this.#textsDue = null;
+    await this.storeTexts();
   }
 
   /** As `storeTexts`, those of these hashes. */

@@ -81,4 +81,15 @@ export class EventLog {
     const isWhole = (oldest?.seq ?? 1) <= since + 1 && rows.length < limits.room.eventsReplayed;
     return { events: rows.reverse().map(toEvent), resync: !isWhole };
   }
+
+  /** Whether the last file of that path went elsewhere, rather than for good. */
+  hasMoved(path: string): boolean {
+    const [last] = this.#sql.all<{ type: string }>(
+      `SELECT type FROM (SELECT seq, type, json_extract(data, CASE type WHEN 'file.moved' THEN '$.from' ELSE '$.path' END) AS origin,
+         json_extract(data, '$.files') AS files FROM events WHERE type IN ('file.moved', 'file.deleted'))
+       WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') ORDER BY seq DESC LIMIT 1`,
+      path,
+    );
+    return last?.type === 'file.moved';
+  }
 }

@@ -14,13 +14,14 @@ import type { Sql } from '../sql.ts';
 import type { ActivityLog } from './activity.ts';
 import type { AssetStore } from './asset-history.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
+import { Changes, type WriteOptions } from './changes.ts';
 import { Channel } from './channel.ts';
 import { Comments } from './comments.ts';
 import { type BlobStore, Contents, type HotText } from './contents.ts';
 import { Documents } from './documents.ts';
 import { History } from './history.ts';
 import type { IdleDocuments } from './idle-documents.ts';
-import { type BatchStep, Landing, type NewContent, type Operation, TextsNeeded } from './landing.ts';
+import type { BatchStep, NewContent } from './landing.ts';
 import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
 import { Paces } from './paces.ts';
@@ -30,7 +31,7 @@ import { Silence } from './silence.ts';
 import { Standing } from './standing.ts';
 import { RoomStore } from './store.ts';
 import { Talk } from './talk.ts';
-import type { StoredFile, TreeStore } from './tree-store.ts';
+import { fileInfo, type StoredFile, type TreeStore } from './tree-store.ts';
 import { Turns } from './turns.ts';
 
 /** The relational index of the tree. */
@@ -67,13 +68,6 @@ export interface FileContent {
   readonly text: string | null;
 }
 
-export interface WriteOptions {
-  /** `If-Match` as it came. */
-  readonly ifMatch?: string | undefined;
-  /** `If-None-Match: *`, or a create: nothing may be there. */
-  readonly createOnly?: boolean | undefined;
-}
-
 /** A stored tree, as those outside need it. */
 export interface Snapshot {
   readonly treeHash: string;
@@ -90,17 +84,6 @@ export interface ForkOrigin {
 
 const { framesPerSecond: frames, frameBytesPerSecond: frameBytes, busySockets } = limits.room;
 
-const toInfo = (file: StoredFile): FileInfo => ({
-  path: file.path,
-  size: file.size,
-  hash: file.hash,
-  mimeType: file.mimeType,
-  isText: file.isText,
-  updatedAt: new Date(file.updatedAt).toISOString(),
-  updatedBy: file.updatedBy,
-  seq: file.seq,
-});
-
 /**
  * The one writer of a project: tree, documents, presence, events. Numbered rules are in SPEC.md.
  * Knows no platform; `project-room.ts` is its shell.
@@ -111,10 +94,9 @@ export class Room {
   readonly #store: RoomStore;
   readonly #files: TreeStore;
   readonly #contents: Contents;
-  /** When the texts of a large batch go to the blob store; null: when they are idle. */
-  #textsDue: number | null = null;
   readonly #documents: Documents;
   readonly #leases: BlobLeases;
+  readonly #changes: Changes;
   readonly #search: ProjectSearch;
   readonly #turns: Turns;
   readonly history: History;
@@ -166,9 +148,16 @@ export class Room {
     });
     this.talk = new Talk(this.#store, this.comments, ports.members);
     this.#leases = new BlobLeases(this.#store);
+    this.#changes = new Changes(this.#store, {
+      contents: this.#contents,
+      documents: this.#documents,
+      comments: this.comments,
+      leases: this.#leases,
+      keep: (by, message) => this.history.checkpoint({ kind: 'auto', message, by }),
+    });
     this.history = new History(this.#store, this.#contents, {
       flush: () => this.#documents.flushAll(),
-      land: (by, work) => this.#land(by, work),
+      land: (by, work) => this.#changes.land(by, work),
       assets: ports.assets,
       log: ports.log,
     });
@@ -272,7 +261,7 @@ export class Room {
     this.#documents.flushAll();
     const files = this.#files.tree.list();
     return {
-      files: (prefix ? files.filter((file) => file.path.startsWith(prefix)) : files).map(toInfo),
+      files: (prefix ? files.filter((file) => file.path.startsWith(prefix)) : files).map(fileInfo),
       seq: this.#store.events.seq,
     };
   }
@@ -290,7 +279,7 @@ export class Room {
     const file = this.#files.tree.get(path);
     if (!file) throw new KilnError('not_found', { detail: 'There is no such file.' });
     if (file.isText) this.#documents.retain(file);
-    return { file: toInfo(file), text: file.isText ? await this.#contents.warm(file.hash) : null };
+    return { file: fileInfo(file), text: file.isText ? await this.#contents.warm(file.hash) : null };
   }
 
   /** Throws `validation_failed`, `rate_limited`, `unavailable`. [R20] */
@@ -298,46 +287,26 @@ export class Room {
     return this.#search.run(query, by);
   }
 
-  async write(
+  write(
     path: string,
     content: NewContent,
     by: string,
-    options: WriteOptions = {},
+    options?: WriteOptions,
   ): Promise<{ file: FileInfo; created: boolean }> {
-    const op = options.createOnly ? 'create' : 'put';
-    const operation = { op, path, content, ifMatch: options.ifMatch } as const;
-    await this.#keepWhatIsOpen([operation], by);
-    const { file, created } = await this.#land(by, (landing) => landing.apply(operation));
-    if (!file) throw new Error('a write has its file');
-    return { file: toInfo(file), created };
+    return this.#changes.write(path, content, by, options);
   }
 
-  async delete(path: string, by: string, options: WriteOptions = {}): Promise<void> {
-    if (!this.#files.tree.get(path)) throw new KilnError('not_found', { detail: 'There is no such file.' });
-    const operation = { op: 'delete', path, ifMatch: options.ifMatch } as const;
-    await this.#keepWhatIsOpen([operation], by);
-    await this.#land(by, (landing) => landing.apply(operation));
+  delete(path: string, by: string, options?: WriteOptions): Promise<void> {
+    return this.#changes.delete(path, by, options);
   }
 
   /** All of it or none; a refusal names the operation. [R19] */
-  async batch(
+  batch(
     operations: readonly BatchStep[],
     by: string,
     message?: string,
   ): Promise<{ results: BatchResult[]; seq: number }> {
-    const planned = this.#planned(operations);
-    await this.#keepWhatIsOpen(planned, by);
-    const results = await this.#land(by, (landing) => {
-      const done = planned.map((operation, index) => {
-        const { path, file, files } = attributed(index, () => landing.apply(operation));
-        return { op: operation.op, path, file: file && toInfo(file), files };
-      });
-      if (message !== undefined) this.#store.emit('files.batch', by, { message, operations: operations.length });
-      return done;
-    });
-    const texts = planned.filter((operation) => 'content' in operation && 'text' in operation.content).length;
-    if (texts >= limits.room.blobsEager) this.#storeSoon();
-    return { results, seq: this.#store.events.seq };
+    return this.#changes.batch(operations, by, message);
   }
 
   /** Those of the hashes that a client has to upload; the others stay for as long as a lease lasts. [R17] */
@@ -466,7 +435,7 @@ export class Room {
   /** The document behind a path, for a socket that wants it; throws `not_found` or `not_a_document`. */
   documentTarget(path: string): number {
     const file = this.#files.tree.get(path);
-    if (!file) throw new KilnError(this.#movedFrom(path) ? 'moved' : 'not_found');
+    if (!file) throw new KilnError(this.#store.events.hasMoved(path) ? 'moved' : 'not_found');
     if (!file.isText) throw new KilnError('not_a_document');
     return file.id;
   }
@@ -574,7 +543,7 @@ export class Room {
     // A store that is away must not hold up what needs another one.
     const failures: unknown[] = [];
     const attempt = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => void failures.push(error));
-    await attempt(this.#storeDue(now));
+    await attempt(this.#contents.storeDue(now));
     await attempt(this.#contents.tidy());
     const oldest = sql.all<{ at: number | null }>('SELECT min(at) AS at FROM index_pending')[0]?.at;
     if (oldest != null && oldest + limits.room.indexDelay <= now) await attempt(this.writeIndex());
@@ -606,107 +575,5 @@ export class Room {
       treeHash: tree.hash(),
     });
     this.#store.transaction(() => this.#files.indexDone(pending));
-  }
-
-  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────
-
-  /** Runs changes in one transaction, with every live edit in the tree before it. */
-  async #land<T>(by: string, work: (landing: Landing) => T): Promise<T> {
-    for (;;) {
-      this.#documents.flushAll();
-      try {
-        return this.#store.transaction(() => {
-          const landing = new Landing(this.#store, this.#documents, this.comments, by);
-          const result = work(landing);
-          landing.settle();
-          return result;
-        });
-      } catch (error) {
-        if (!(error instanceof TextsNeeded)) throw error;
-        for (const hash of error.hashes) await this.#contents.warm(hash);
-      }
-    }
-  }
-
-  /** Stores what a snapshot would wait for, once what follows a large batch is over. A room that forgets it stores them when they are idle. */
-  #storeSoon(): void {
-    this.#textsDue ??= this.#ports.now() + limits.room.blobsEagerAfter;
-    this.#ports.schedule(this.#textsDue);
-  }
-
-  async #storeDue(now: number): Promise<void> {
-    if (this.#textsDue === null) return;
-    if (this.#textsDue > now) return this.#ports.schedule(this.#textsDue);
-    this.#textsDue = null;
-    await this.#contents.storeTexts();
-  }
-
-  /** Hashes of the wire become blobs that this project may name. Throws `validation_failed` for others. */
-  #planned(steps: readonly BatchStep[]): Operation[] {
-    const hashes = steps.flatMap((step) => ('content' in step && 'hash' in step.content ? [step.content.hash] : []));
-    const known = new Map(this.#leases.known(hashes).map((blob) => [blob.hash, blob]));
-    return steps.map((step, index): Operation => {
-      if (!('content' in step)) return step;
-      const { content } = step;
-      if ('text' in content) return { ...step, content };
-      const blob = known.get(content.hash);
-      if (!blob)
-        throw new KilnError('validation_failed', {
-          issues: [{ path: `body.operations.${index}.hash`, message: 'this blob was not uploaded to this project' }],
-        });
-      return { ...step, content: blob };
-    });
-  }
-
-  /** What somebody has open may hold what they just typed: before it goes, or becomes bytes, the state is kept. */
-  async #keepWhatIsOpen(operations: readonly Operation[], by: string): Promise<void> {
-    const ends = (operation: Operation): boolean =>
-      operation.op === 'delete' || ('content' in operation && 'hash' in operation.content && !operation.content.isText);
-    if (!operations.some(ends)) return;
-    // What is moved may go under its new name.
-    const doomed = operations.flatMap((operation) =>
-      operation.op === 'move' ? [operation.from] : ends(operation) && 'path' in operation ? [operation.path] : [],
-    );
-    let kept = '';
-    for (let attempt = 0; attempt < limits.checkpoint.landAttempts; attempt += 1) {
-      this.#documents.flushAll();
-      const open = this.#files.tree
-        .list()
-        .filter(
-          ({ id, path }) =>
-            doomed.some((one) => path === one || path.startsWith(`${one}/`)) && this.#documents.isOpen(id),
-        )
-        .map(({ path, hash }) => `${hash} ${path}`)
-        .join();
-      // Somebody may have typed while it was being kept.
-      if (open === kept) return;
-      kept = open;
-      await this.history.checkpoint({ kind: 'auto', message: 'Before open files were deleted', by });
-    }
-  }
-
-  /** Whether the last file of that path went elsewhere, rather than for good. */
-  #movedFrom(path: string): boolean {
-    const [last] = this.#store.sql.all<{ type: string }>(
-      `SELECT type FROM (SELECT seq, type, json_extract(data, CASE type WHEN 'file.moved' THEN '$.from' ELSE '$.path' END) AS origin,
-         json_extract(data, '$.files') AS files FROM events WHERE type IN ('file.moved', 'file.deleted'))
-       WHERE origin = ?1 OR (files IS NOT NULL AND substr(?1, 1, length(origin) + 1) = origin || '/') ORDER BY seq DESC LIMIT 1`,
-      path,
-    );
-    return last?.type === 'file.moved';
-  }
-}
-
-/** Says which operation of a batch was refused. */
-function attributed<T>(index: number, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof KilnError)) throw error;
-    const message = error.detail ?? error.message;
-    throw new KilnError(error.code, {
-      detail: `Operation ${index}: ${message}`,
-      issues: [{ path: `body.operations.${index}`, message }],
-    });
   }
 }

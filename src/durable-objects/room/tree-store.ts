@@ -1,3 +1,4 @@
+import type { FileInfo } from '../../contract/files.ts';
 import { limits } from '../../contract/limits.ts';
 import { mimeTypeOf } from '../../core/content.ts';
 import { defaultMode, sha256, type TreeEntry, WorkingTree } from '../../core/tree.ts';
@@ -40,6 +41,18 @@ const toFile = (row: Row): StoredFile => ({
   updatedAt: row.updated_at,
   updatedBy: row.updated_by,
   seq: row.seq,
+});
+
+/** A file as those outside see it. */
+export const fileInfo = (file: StoredFile): FileInfo => ({
+  path: file.path,
+  size: file.size,
+  hash: file.hash,
+  mimeType: file.mimeType,
+  isText: file.isText,
+  updatedAt: new Date(file.updatedAt).toISOString(),
+  updatedBy: file.updatedBy,
+  seq: file.seq,
 });
 
 export interface FileChange {
