@@ -12,6 +12,7 @@ import { hashTree, nest } from '../../core/tree.ts';
 import type { ManifestEntry } from '../../data/objects.ts';
 import type { Sql } from '../sql.ts';
 import type { ActivityLog } from './activity.ts';
+import { Admission } from './admission.ts';
 import type { AssetStore } from './asset-history.ts';
 import { capture, held, lastBackup, type RoomBackup, type RoomVault, restoreState, verifyState } from './backup.ts';
 import { Changes, type WriteOptions } from './changes.ts';
@@ -24,7 +25,6 @@ import type { IdleDocuments } from './idle-documents.ts';
 import type { BatchStep, NewContent } from './landing.ts';
 import { BlobLeases, type KnownBlob } from './leases.ts';
 import type { Entry, Members } from './members.ts';
-import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { ProjectSearch } from './search.ts';
 import { Silence } from './silence.ts';
@@ -82,8 +82,6 @@ export interface ForkOrigin {
   readonly treeHash: string;
 }
 
-const { framesPerSecond: frames, frameBytesPerSecond: frameBytes, busySockets } = limits.room;
-
 /**
  * The one writer of a project: tree, documents, presence, events. Numbered rules are in SPEC.md.
  * Knows no platform; `project-room.ts` is its shell.
@@ -103,9 +101,7 @@ export class Room {
   readonly comments: Comments;
   readonly talk: Talk;
   readonly channel: Channel;
-  readonly #socketPaces = new Paces<Peer>(frames, frameBytes);
-  /** Of a user, by the sockets that the channel holds. */
-  readonly #userPaces = new Paces<ReadonlySet<Peer>>(frames * busySockets, frameBytes * busySockets);
+  readonly #admission: Admission;
   readonly #silence: Silence;
   readonly #standing: Standing;
 
@@ -130,6 +126,7 @@ export class Room {
       (file) => this.#files.byId(file)?.path ?? null,
       ports.now,
     );
+    this.#admission = new Admission(ports.sql, this.channel, ports.now);
     // Nobody has looked at sleepers for as long as the room slept.
     this.#standing = new Standing(this.channel, ports, sleepers.length ? Number.NEGATIVE_INFINITY : ports.now());
     this.#store.tell = (event) => this.channel.tell(event);
@@ -420,16 +417,7 @@ export class Room {
 
   /** Spends a ticket. False when it was spent before. */
   spendTicket(jti: string, expires: number): boolean {
-    const now = this.#ports.now();
-    // A ticket is taken for the leeway of clocks longer than it says.
-    this.#store.sql.run('DELETE FROM tickets WHERE expires < ?', now - limits.auth.clockLeeway - limits.room.ticketTtl);
-    return (
-      this.#store.sql.all(
-        'INSERT INTO tickets (jti, expires) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING jti',
-        jti,
-        expires,
-      ).length === 1
-    );
+    return this.#admission.spendTicket(jti, expires);
   }
 
   /** The document behind a path, for a socket that wants it; throws `not_found` or `not_a_document`. */
@@ -440,16 +428,9 @@ export class Room {
     return file.id;
   }
 
-  /** Refuses a socket over the room's limits. */
+  /** Refuses a socket over the room's limits. [R15] */
   refuseCrowd(userId: string): void {
-    const { socketsMax, socketsPerUser, usersMax } = limits.room;
-    const sockets = this.channel.socketsOf(userId).size;
-    if (
-      this.channel.socketCount >= socketsMax ||
-      sockets >= socketsPerUser ||
-      (sockets === 0 && this.channel.userCount >= usersMax)
-    )
-      throw new KilnError('rate_limited', { detail: 'The room is full.' });
+    this.#admission.refuseCrowd(userId);
   }
 
   async join(peer: Peer): Promise<void> {
@@ -466,9 +447,7 @@ export class Room {
 
   /** False when this frame is one too many of its socket or of its user, or too much. [R12] */
   admits(peer: Peer, bytes: number): boolean {
-    const now = this.#ports.now();
-    const isInPace = this.#socketPaces.take(peer, now, bytes);
-    return this.#userPaces.take(this.channel.socketsOf(peer.state.user.userId), now, bytes) && isInPace;
+    return this.#admission.admits(peer, bytes);
   }
 
   /**
