@@ -1,21 +1,19 @@
-import stripAnsi from 'strip-ansi';
 import type { BuildLogLine, BuildOptions, BuildStatus, BuildTarget } from '../../contract/builds.ts';
 import { type ErrorCode, errorSpec, KilnError } from '../../contract/errors.ts';
 import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
 import { buildKey } from '../../core/build-key.ts';
 import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
-import { cutBytes } from '../../core/bytes.ts';
 import type { LogFields } from '../../core/log.ts';
-import { maskSecrets } from '../../core/mask.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
 import type { Actor, AuditRow } from '../../data/audit.ts';
 import { type BuildRow, buildEntry, bytesOfOutputs } from '../../data/builds.ts';
 import type { Sql } from '../sql.ts';
+import { BuildLog, type LogCount, plainText } from './log.ts';
 
 /** The truth about a build; the row in the database is a projection of the part that it shares. */
-export interface BuildState extends BuildRow {
+export interface BuildState extends BuildRow, LogCount {
   readonly projectName: string;
   /** Number of the newest batch of the current attempt. */
   lastBatch: number;
@@ -35,11 +33,6 @@ export interface BuildState extends BuildRow {
   notBefore: number;
   /** When it was last queued. */
   queuedAt: number;
-  logLines: number;
-  /** Bytes of their messages; absent in builds of a release that did not count them. */
-  logBytes?: number;
-  /** The cap was reached, and said so. */
-  logFull?: boolean;
   /** Whether the log of the build that has ended is an object of its own. Absent while it runs, and in builds of a release that wrote it at once. */
   logKept?: boolean;
   /** Whether the database has this state. */
@@ -99,15 +92,6 @@ const isInfra = (code: string): boolean => code === 'runner_lost' || code === 'b
 /** Whether a file is one that people see and take. */
 const isArtifact = (role: OutputFile['role']): boolean => role === 'download' || role === 'report';
 
-/** What is left of control characters without the escape sequences; tabs and line ends may stay. */
-const controlCharacters = /[^\P{Cc}\t\n]/gu;
-
-const encoder = new TextEncoder();
-const bytesOf = (text: string): number => encoder.encode(text).byteLength;
-
-/** What a tool or a game said, as it may be shown: no escape sequences, no secrets. */
-const plainText = (text: string): string => maskSecrets(stripAnsi(text).replace(controlCharacters, ''));
-
 /**
  * One build: the only writer of its state, lease and log. At-least-once delivery and several runners
  * are expected, so every input names an attempt, and only the running one is heard.
@@ -115,6 +99,7 @@ const plainText = (text: string): string => maskSecrets(stripAnsi(text).replace(
 export class BuildCore {
   readonly #ports: BuildPorts;
   readonly #sql: Sql;
+  readonly #log: BuildLog;
   #state: BuildState | null;
   readonly #listeners = new Set<() => void>();
   /** Sizes of what the running attempt has stored, by hash; whatever is not remembered is asked of the store. */
@@ -124,7 +109,7 @@ export class BuildCore {
     this.#ports = ports;
     this.#sql = ports.sql;
     this.#sql.run('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)');
-    this.#sql.run('CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, json TEXT NOT NULL)');
+    this.#log = new BuildLog(ports.sql);
     const row = this.#sql.all<{ json: string }>('SELECT json FROM state')[0];
     this.#state = row ? (JSON.parse(row.json) as BuildState) : null;
   }
@@ -441,9 +426,7 @@ export class BuildCore {
 
   /** Log lines after `since`, oldest first. */
   logs(since: number, limit: number): BuildLogLine[] {
-    return this.#sql
-      .all<{ json: string }>('SELECT json FROM log WHERE seq > ? ORDER BY seq LIMIT ?', since, limit)
-      .map((row) => JSON.parse(row.json) as BuildLogLine);
+    return this.#log.lines(since, limit);
   }
 
   /** Resolves at the next change. */
@@ -470,40 +453,12 @@ export class BuildCore {
       };
       return;
     }
-    if (event.type !== 'log' || state.logFull) return;
-    const message = cutBytes(plainText(event.message), limits.build.logLineBytes);
-    const source =
-      event.source === undefined ? undefined : cutBytes(plainText(event.source), limits.build.sourceLineBytes);
-    const bytes = bytesOf(message) + bytesOf(source ?? '');
-    const isFull = state.logLines >= limits.build.logLines || (state.logBytes ?? 0) + bytes > limits.build.logBytes;
-    const at = new Date(event.at).toISOString();
-    if (isFull) {
-      this.#append({ at, level: 'warn', step: event.step, message: 'The log is full; further lines are not kept.' });
-      this.#state = { ...this.state, logFull: true };
-      return;
-    }
-    this.#append({
-      at,
-      level: event.level,
-      step: event.step,
-      message,
-      ...(event.file !== undefined && { file: event.file }),
-      ...(event.line !== undefined && { line: event.line }),
-      ...(event.column !== undefined && { column: event.column }),
-      ...(source !== undefined && { source }),
-    });
+    if (event.type === 'log') this.#state = { ...state, ...this.#log.take(state, event) };
   }
 
   /** The caller saves the state: a batch has many lines. */
   #append(line: Omit<BuildLogLine, 'seq'>): void {
-    const { state } = this;
-    const seq = state.logLines + 1;
-    this.#sql.run('INSERT INTO log (seq, json) VALUES (?, ?)', seq, JSON.stringify({ seq, ...line }));
-    this.#state = {
-      ...state,
-      logLines: seq,
-      logBytes: (state.logBytes ?? 0) + bytesOf(line.message) + bytesOf(line.source ?? ''),
-    };
+    this.#state = { ...this.state, ...this.#log.append(this.state, line) };
   }
 
   async #succeed(
@@ -632,9 +587,9 @@ export class BuildCore {
   /** Makes the log of an ended build an object of its own, which outlives these rows. They answer until then, and the next tick tries again where it fails. */
   async #keepLog(): Promise<void> {
     const { attempt, seq } = this.state;
-    const lines = this.#sql.all<{ json: string }>('SELECT json FROM log ORDER BY seq').map(({ json }) => `${json}\n`);
+    const text = this.#log.text();
     try {
-      await this.#ports.keepLog(lines.join(''));
+      await this.#ports.keepLog(text);
     } catch (error) {
       this.#ports.log('build.log_not_kept', { build: this.state.id, message: String(error) }, 'warn');
       return;
