@@ -11,8 +11,9 @@ import { type BuildRow, projectBuild, projectionOf, queueBuild, startBuild, toBu
 import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
-import { BuildCore, type StoredOutput } from './build/build.ts';
+import { BuildCore } from './build/build.ts';
 import { sendTicket } from './build/job.ts';
+import type { StoredOutput } from './build/outcome.ts';
 import { giveBuildBack } from './build/quota.ts';
 import { logStream } from './build/stream.ts';
 import { answer, unwrap } from './rpc.ts';

@@ -2,45 +2,17 @@ import type { BuildLogLine, BuildOptions, BuildStatus, BuildTarget } from '../..
 import { type ErrorCode, errorSpec, KilnError } from '../../contract/errors.ts';
 import type { EventAnswer, EventBatch, OutputFile, RunnerEvent } from '../../contract/jobs.ts';
 import { limits } from '../../contract/limits.ts';
-import { buildKey } from '../../core/build-key.ts';
 import { canBecome, hasEnded } from '../../core/build-lifecycle.ts';
 import type { LogFields } from '../../core/log.ts';
 import { backoff } from '../../core/retry.ts';
 import { sha256 } from '../../core/tree.ts';
 import type { Actor, AuditRow } from '../../data/audit.ts';
-import { type BuildRow, buildEntry, bytesOfOutputs } from '../../data/builds.ts';
+import { type BuildRow, buildEntry } from '../../data/builds.ts';
 import type { Sql } from '../sql.ts';
-import { BuildLog, type LogCount, plainText } from './log.ts';
-
-/** The truth about a build; the row in the database is a projection of the part that it shares. */
-export interface BuildState extends BuildRow, LogCount {
-  readonly projectName: string;
-  /** Number of the newest batch of the current attempt. */
-  lastBatch: number;
-  /** Silence after this means that the runner is gone. */
-  leaseUntil: number | null;
-  /** When the attempt was last put into the queue that runners pull from; null or absent once one has begun it, or where it was pushed. */
-  offeredAt?: number | null;
-  /** Who has begun the attempt that was pulled. */
-  execution?: string | null;
-  /** Whether it was counted for its user, and not given back. Absent in builds of a release that did not count. */
-  charged?: boolean;
-  /** Attempts that infrastructure spoiled after a runner had taken them. */
-  failures: number;
-  /** Times in a row that no runner could be reached. */
-  misses: number;
-  /** A queued build is not offered before this. */
-  notBefore: number;
-  /** When it was last queued. */
-  queuedAt: number;
-  /** Whether the log of the build that has ended is an object of its own. Absent while it runs, and in builds of a release that wrote it at once. */
-  logKept?: boolean;
-  /** Whether the database has this state. */
-  projected: boolean;
-  projectedAt: number;
-  /** What people did to it, for the audit log: goes there with the row. Absent in builds of a release that kept none. */
-  entries?: readonly AuditRow[];
-}
+import { BuildLog, plainText } from './log.ts';
+import { Outputs, type StoredOutput, type Success, successOf } from './outcome.ts';
+import { afterWriting, isDue } from './projection.ts';
+import type { BuildState } from './state.ts';
 
 export interface BuildPorts {
   readonly sql: Sql;
@@ -69,9 +41,6 @@ export interface BuildPorts {
   keepLock(hash: string, text: string): Promise<void>;
 }
 
-/** An output whose bytes were verified and stored. */
-export type StoredOutput = Pick<OutputFile, 'sha256' | 'size'>;
-
 /** What the dispatcher needs to hand the build to a runner. */
 export interface Claim {
   readonly buildId: string;
@@ -89,9 +58,6 @@ export interface Claim {
 /** Codes of builds that the platform itself failed. */
 const isInfra = (code: string): boolean => code === 'runner_lost' || code === 'build_undelivered';
 
-/** Whether a file is one that people see and take. */
-const isArtifact = (role: OutputFile['role']): boolean => role === 'download' || role === 'report';
-
 /**
  * One build: the only writer of its state, lease and log. At-least-once delivery and several runners
  * are expected, so every input names an attempt, and only the running one is heard.
@@ -102,14 +68,14 @@ export class BuildCore {
   readonly #log: BuildLog;
   #state: BuildState | null;
   readonly #listeners = new Set<() => void>();
-  /** Sizes of what the running attempt has stored, by hash; whatever is not remembered is asked of the store. */
-  readonly #stored = new Map<string, number>();
+  readonly #outputs: Outputs;
 
   constructor(ports: BuildPorts) {
     this.#ports = ports;
     this.#sql = ports.sql;
     this.#sql.run('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)');
     this.#log = new BuildLog(ports.sql);
+    this.#outputs = new Outputs((hash) => ports.outputSize(hash));
     const row = this.#sql.all<{ json: string }>('SELECT json FROM state')[0];
     this.#state = row ? (JSON.parse(row.json) as BuildState) : null;
   }
@@ -150,7 +116,7 @@ export class BuildCore {
     const { state } = this;
     const now = this.#ports.now();
     if (state.status !== 'queued' || state.notBefore > now) return null;
-    this.#stored.clear();
+    this.#outputs.forget();
     // From here on nobody else can claim it; that it is being built is told when the database has let it.
     this.#turn('building', {
       attempt: state.attempt + 1,
@@ -318,7 +284,7 @@ export class BuildCore {
   /** Remembers outputs that are in the store, so that success need not ask for them. */
   stored(attempt: number, outputs: readonly StoredOutput[]): void {
     if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
-    for (const { sha256, size } of outputs) this.#stored.set(sha256, size);
+    this.#outputs.add(outputs);
   }
 
   /** Queued or running → cancelled; the runner hears of it at its next report. False when it has ended. */
@@ -461,25 +427,9 @@ export class BuildCore {
     this.#state = { ...this.state, ...this.#log.append(this.state, line) };
   }
 
-  async #succeed(
-    attempt: number,
-    outcome: Extract<RunnerEvent, { type: 'success' }>,
-    isVacant: boolean,
-  ): Promise<void> {
-    // A runner's word is not enough: what it says it made must be there, byte for byte by hash.
+  async #succeed(attempt: number, outcome: Success, isVacant: boolean): Promise<void> {
     const { outputs } = outcome;
-    const names = new Set(outputs.map(({ role, name }) => `${isArtifact(role) ? 'artifact' : role}:${name}`));
-    if (names.size !== outputs.length)
-      throw new KilnError('validation_failed', { detail: 'Two outputs have one name.' });
-    const sizes = new Map<string, number | null>(this.#stored);
-    const unknown = [...new Set(outputs.map(({ sha256 }) => sha256))].filter((hash) => !sizes.has(hash));
-    for (let at = 0; at < unknown.length; at += limits.build.headsAtOnce) {
-      const asked = unknown.slice(at, at + limits.build.headsAtOnce);
-      const found = await Promise.all(asked.map((hash) => this.#ports.outputSize(hash)));
-      for (const [index, hash] of asked.entries()) sizes.set(hash, found[index] ?? null);
-    }
-    const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
-    if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
+    await this.#outputs.require(outputs);
     const lockHash = outcome.lock === undefined ? this.state.lockHash : sha256(outcome.lock);
     await Promise.all([
       this.#ports.keepOutputs(outputs),
@@ -487,26 +437,7 @@ export class BuildCore {
     ]);
     // Somebody may have cancelled, or the lease run out, while the store was asked.
     if (this.state.status !== 'building' || this.state.attempt !== attempt) return;
-    const artifacts = outputs
-      .filter(({ role }) => isArtifact(role))
-      .sort((a, b) => Number(a.role === 'report') - Number(b.role === 'report'));
-    const change = {
-      progress: 1000,
-      artifacts: artifacts.map(({ name, size, sha256, mimeType }) => ({ name, size, sha256, mimeType })),
-      outputOf: this.state.id,
-      outputBytes: bytesOfOutputs(outputs),
-      timings: { ...this.state.timings, ...outcome.timings },
-      lockHash,
-      // The next build of this tree is given the lock that this one made, so its key must say so.
-      key: buildKey({
-        name: this.state.projectName,
-        treeHash: this.state.treeHash,
-        target: this.state.target,
-        options: this.state.options as BuildOptions,
-        lock: lockHash,
-      }),
-    };
-    await this.#end('success', change, isVacant);
+    await this.#end('success', successOf(this.state, outcome, lockHash), isVacant);
   }
 
   async #infraFailure(reason: string): Promise<void> {
@@ -625,15 +556,8 @@ export class BuildCore {
   /** Brings the row up to date. Progress alone waits for its interval; a failure is tried again by `tick`. */
   async #project(now = false): Promise<void> {
     const { state } = this;
-    if (state.projected) return;
     const at = this.#ports.now();
-    if (
-      !now &&
-      state.status === 'building' &&
-      state.seq > 1 &&
-      at - state.projectedAt < limits.build.projectionInterval
-    )
-      return;
+    if (state.projected || !(now || isDue(state, at))) return;
     try {
       await this.#ports.project(state);
     } catch (error) {
@@ -641,13 +565,7 @@ export class BuildCore {
       this.#ports.schedule(at + limits.build.heartbeat);
       return;
     }
-    const current = this.state;
-    this.#save({
-      ...current,
-      entries: (current.entries ?? []).filter(({ id }) => !state.entries?.some((written) => written.id === id)),
-      projectedAt: at,
-      projected: current.attempt === state.attempt && current.seq === state.seq && current.status === state.status,
-    });
+    this.#save(afterWriting(this.state, state, at));
   }
 
   async #announce(): Promise<void> {

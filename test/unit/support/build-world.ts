@@ -3,7 +3,8 @@ import type { EventBatch, OutputFile, RunnerEvent } from '../../../src/contract/
 import type { LogFields } from '../../../src/core/log.ts';
 import type { Actor } from '../../../src/data/audit.ts';
 import type { BuildRow } from '../../../src/data/builds.ts';
-import { BuildCore, type BuildState } from '../../../src/durable-objects/build/build.ts';
+import { BuildCore } from '../../../src/durable-objects/build/build.ts';
+import type { BuildState } from '../../../src/durable-objects/build/state.ts';
 import { NodeSql } from './node-sql.ts';
 
 export const buildId = '0192f0c1-2a3b-7c4d-8e5f-00000000b001';
