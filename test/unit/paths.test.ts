@@ -4,16 +4,7 @@ import { KilnError } from '../../src/contract/errors.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { ancestors, decodePath, encodePath, foldPath, validPath } from '../../src/core/paths.ts';
 import { WorkingTree } from '../../src/core/tree.ts';
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof KilnError) return error.code;
-    throw error;
-  }
-  return 'accepted';
-}
+import { codeOfSync } from './support/code-of.ts';
 
 /** As they stand in a URL, after `/files/`. */
 const hostileUrls: readonly (readonly [name: string, raw: string])[] = [
@@ -120,13 +111,13 @@ const inert: readonly string[] = [
 
 describe('Paths', () => {
   it.each(hostileUrls)('refuse %s [hostile 37, 39]', (_name, raw) => {
-    expect(codeOf(() => decodePath(raw))).toBe('invalid_path');
+    expect(codeOfSync(() => decodePath(raw))).toBe('invalid_path');
   });
 
   it.each(['a\u0000', '\ud800', 'a\udc00b', '\udc00\ud800', 'a\\b', 'a\rb', 'cafe\u0301', '/', '//', 'COM¹'])(
     'refuse %j also when it did not come by a URL',
     (path) => {
-      expect(codeOf(() => validPath(path))).toBe('invalid_path');
+      expect(codeOfSync(() => validPath(path))).toBe('invalid_path');
     },
   );
 
@@ -164,11 +155,11 @@ describe('Paths', () => {
   it('of exactly the longest length and the longest segment are accepted', () => {
     const segment = 'a'.repeat(limits.file.segmentBytes);
     expect(validPath(segment)).toBe(segment);
-    expect(codeOf(() => validPath(`${segment}a`))).toBe('invalid_path');
+    expect(codeOfSync(() => validPath(`${segment}a`))).toBe('invalid_path');
     const longest = `${'a'.repeat(250)}/${'b'.repeat(limits.file.pathMax - 251)}`;
     expect(longest).toHaveLength(limits.file.pathMax);
     expect(validPath(longest)).toBe(longest);
-    expect(codeOf(() => validPath(`${longest}b`))).toBe('invalid_path');
+    expect(codeOfSync(() => validPath(`${longest}b`))).toBe('invalid_path');
   });
 
   const segment = fc.oneof(
@@ -182,7 +173,7 @@ describe('Paths', () => {
     let accepted = 0;
     fc.assert(
       fc.property(anyPath, (path) => {
-        if (codeOf(() => validPath(path)) !== 'accepted') return;
+        if (codeOfSync(() => validPath(path)) !== 'done') return;
         accepted += 1;
         expect(decodePath(encodePath(path))).toBe(path);
         expect(new URL(`https://kiln.example/api/files/${encodePath(path)}`).pathname).toBe(
@@ -197,7 +188,7 @@ describe('Paths', () => {
   it('that are accepted never climb, never start anew and hold nothing that a file system reads otherwise', () => {
     fc.assert(
       fc.property(anyPath, (path) => {
-        if (codeOf(() => validPath(path)) !== 'accepted') return;
+        if (codeOfSync(() => validPath(path)) !== 'done') return;
         const parts = path.split('/');
         expect(parts.every((part) => part !== '' && part !== '.' && part !== '..')).toBe(true);
         expect(/[\\:\p{Cc}]/u.test(path)).toBe(false);
@@ -211,7 +202,7 @@ describe('Paths', () => {
   it('decoding answers a path or `invalid_path`, whatever it is given', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (raw) => {
-        expect(['accepted', 'invalid_path']).toContain(codeOf(() => decodePath(raw)));
+        expect(['done', 'invalid_path']).toContain(codeOfSync(() => decodePath(raw)));
       }),
       { numRuns: 500 },
     );

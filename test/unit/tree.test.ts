@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KilnError } from '../../src/contract/errors.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { hashTree, nest, sha256, sorted, type TreeEntry, WorkingTree } from '../../src/core/tree.ts';
+import { codeOfSync } from './support/code-of.ts';
 
 const entry = (path: string, content = path, size = content.length): TreeEntry => ({
   path,
@@ -11,18 +11,8 @@ const entry = (path: string, content = path, size = content.length): TreeEntry =
   mode: 0o644,
 });
 
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof KilnError) return error.code;
-    throw error;
-  }
-  return 'done';
-}
-
 const put = (tree: WorkingTree<TreeEntry>, path: string, content?: string): string =>
-  codeOf(() => tree.put(entry(path, content)));
+  codeOfSync(() => tree.put(entry(path, content)));
 
 describe('WorkingTree', () => {
   it('holds what was put, sorted by UTF-16 code unit', () => {
@@ -86,16 +76,16 @@ describe('WorkingTree', () => {
 
   it('refuses a byte too many, accepts the very last one', () => {
     const tree = new WorkingTree([entry('a', 'a', limits.project.totalSize - 10)]);
-    expect(codeOf(() => tree.put(entry('b', 'b', 11)))).toBe('quota_exceeded');
+    expect(codeOfSync(() => tree.put(entry('b', 'b', 11)))).toBe('quota_exceeded');
     expect(tree.get('b')).toBeUndefined();
-    expect(codeOf(() => tree.put(entry('b', 'b', 10)))).toBe('done');
+    expect(codeOfSync(() => tree.put(entry('b', 'b', 10)))).toBe('done');
     expect(tree.size).toBe(limits.project.totalSize);
   });
 
   it('lets a tree that is over the limit shrink', () => {
     const tree = new WorkingTree([entry('a', 'a', limits.project.totalSize), entry('b', 'b', 100)]);
-    expect(codeOf(() => tree.put(entry('b', 'b', 50)))).toBe('done');
-    expect(codeOf(() => tree.put(entry('b', 'b', 51)))).toBe('quota_exceeded');
+    expect(codeOfSync(() => tree.put(entry('b', 'b', 50)))).toBe('done');
+    expect(codeOfSync(() => tree.put(entry('b', 'b', 51)))).toBe('quota_exceeded');
   });
 
   it('behaves like a plain map with the same rules under any sequence of puts and deletes', () => {
@@ -126,7 +116,7 @@ describe('WorkingTree', () => {
           } else {
             const wanted = entry(action.path, action.content);
             const fits = model.has(action.path) || [...model.keys()].every((other) => agree(action.path, other));
-            expect(codeOf(() => tree.put(wanted))).toBe(fits ? 'done' : 'path_conflict');
+            expect(codeOfSync(() => tree.put(wanted))).toBe(fits ? 'done' : 'path_conflict');
             if (fits) model.set(action.path, wanted);
           }
           expect(tree.list()).toEqual(sorted(model.values()));

@@ -10,3 +10,14 @@ export async function codeOf(work: Promise<unknown> | (() => unknown)): Promise<
     throw error;
   }
 }
+
+/** As `codeOf`, of a function that answers at once. */
+export function codeOfSync(work: () => unknown): ErrorCode | 'done' {
+  try {
+    work();
+    return 'done';
+  } catch (error) {
+    if (error instanceof KilnError) return error.code;
+    throw error;
+  }
+}
