@@ -25,6 +25,7 @@ import {
 import { createProject, restoreProject, startErasing, trashProject, updateProject } from '../../src/data/projects.ts';
 import { auditLog, collaborators, inviteExclusions, invites, projects } from '../../src/data/schema/sqlite.ts';
 import { usageOf } from '../../src/data/usage.ts';
+import { newProject } from '../support/new-project.ts';
 import { by, now, someBuild, someProject, someUser } from './support/rows.ts';
 import { onBothEngines } from './support/stores.ts';
 
@@ -433,18 +434,7 @@ onBothEngines('#49 the number of projects', (store) => {
     for (let n = 0; n < limits.project.perUser - free; n += 1) await someProject(db, owner);
     return owner;
   };
-  const fields = (ownerId: string) => ({
-    id: newId(),
-    ownerId,
-    name: 'One more',
-    description: '',
-    isPublic: false,
-    settings: {},
-    templateId: null,
-    forkedFrom: null,
-    forkedCheckpoint: null,
-    now,
-  });
+  const fields = (ownerId: string) => newProject(ownerId, 'One more', now);
   const owned = async (db: Database, ownerId: string): Promise<number> =>
     (
       await db.query('test', (orm) =>

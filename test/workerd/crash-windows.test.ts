@@ -1,11 +1,11 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { newId } from '../../src/contract/ids.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { createProject, eraseProjectRows, indexFiles, markDeleting, markReady } from '../../src/data/projects.ts';
 import { eraseProject } from '../../src/worker/erase-project.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
+import { newProject } from '../support/new-project.ts';
 import { type Account, call, database, expectJson, roomStub, signUp } from './support.ts';
 
 let owner: Account;
@@ -161,20 +161,9 @@ describe('[R21] the activity of a room', () => {
 
 describe('projects.state', () => {
   const creating = async (): Promise<string> => {
-    const id = newId();
-    await createProject(db, {
-      id,
-      ownerId: owner.id,
-      name: 'Half',
-      description: '',
-      isPublic: false,
-      settings: {},
-      templateId: null,
-      forkedFrom: null,
-      forkedCheckpoint: null,
-      now: longAgo(),
-    });
-    return id;
+    const half = newProject(owner.id, 'Half', longAgo());
+    await createProject(db, half);
+    return half.id;
   };
   const adopt = (id: string): Promise<unknown> =>
     roomStub(id).adopt([{ path: 'a.txt', hash: 'a'.repeat(64), size: 1, mode: 0o644, isText: true }], owner.id);

@@ -5,6 +5,7 @@ import { newId } from '../../src/contract/ids.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { createProject } from '../../src/data/projects.ts';
 import { sweep } from '../../src/worker/scheduled.ts';
+import { newProject } from '../support/new-project.ts';
 import { type Account, call, database, expectJson, expectProblem, roomStub, signUp } from './support.ts';
 
 interface ProjectBody {
@@ -159,20 +160,9 @@ describe('projects', () => {
   });
 
   it('that stopped half-way through their creation are invisible, and the sweep removes them', async () => {
-    const id = newId();
-    const db = openDatabase(env);
-    await createProject(db, {
-      id,
-      ownerId: owner.id,
-      name: 'Half',
-      description: '',
-      isPublic: false,
-      settings: {},
-      templateId: null,
-      forkedFrom: null,
-      forkedCheckpoint: null,
-      now: Date.now() - 600_000,
-    });
+    const half = newProject(owner.id, 'Half', Date.now() - 600_000);
+    const { id } = half;
+    await createProject(openDatabase(env), half);
     expect(await expectProblem(await call('GET', `/api/projects/${id}`, { as: owner }), 404)).toBe('not_found');
     await sweep(env, Date.now());
     expect(await database.prepare('SELECT count(*) AS n FROM projects WHERE id = ?').bind(id).first('n')).toBe(0);

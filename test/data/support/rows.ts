@@ -4,6 +4,7 @@ import { createBuild, type NewBuild } from '../../../src/data/builds.ts';
 import type { Database } from '../../../src/data/database.ts';
 import { createProject, markReady } from '../../../src/data/projects.ts';
 import { createUser } from '../../../src/data/users.ts';
+import { newProject } from '../../support/new-project.ts';
 
 /** A moment that every row of a test can be told by. Milliseconds. */
 export const now = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -27,21 +28,10 @@ export async function someUser(db: Database, name = `user${count++}`): Promise<s
 
 /** A project that is ready; returns the id. */
 export async function someProject(db: Database, ownerId: string, name = 'Project', at = now): Promise<string> {
-  const id = newId();
-  await createProject(db, {
-    id,
-    ownerId,
-    name,
-    description: '',
-    isPublic: false,
-    settings: {},
-    templateId: null,
-    forkedFrom: null,
-    forkedCheckpoint: null,
-    now: at,
-  });
-  await markReady(db, id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(ownerId));
-  return id;
+  const project = newProject(ownerId, name, at);
+  await createProject(db, project);
+  await markReady(db, project.id, { fileCount: 0, totalSize: 0, treeHash: '' }, by(ownerId));
+  return project.id;
 }
 
 export const newBuild = (projectId: string, userId: string, at = now): NewBuild => ({
