@@ -21,6 +21,9 @@ export class RoomComments {
   readonly #threads = new Map<string, Comment>();
   #loaded = false;
   #stale = false;
+  #loading: Promise<void> | undefined;
+  /** Whether threads changed since reading them began: what that finds may be older. */
+  #overtaken = false;
 
   constructor(client: KilnClient, projectId: string) {
     this.#client = client;
@@ -36,8 +39,27 @@ export class RoomComments {
     return this.#events.on(type, listener);
   }
 
-  /** Reads all threads; again, where some may have been missed. */
-  async load(): Promise<void> {
+  /** Reads all threads; again, where some may have been missed, and as long as they change meanwhile. */
+  load(): Promise<void> {
+    this.#overtaken = true;
+    this.#loading ??= this.#readAgain().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #readAgain(): Promise<void> {
+    while (this.#overtaken) {
+      this.#overtaken = false;
+      const found = await this.#read();
+      this.#loaded = true;
+      this.#threads.clear();
+      for (const comment of found) this.#threads.set(comment.id, comment);
+      this.#changed();
+    }
+  }
+
+  async #read(): Promise<Comment[]> {
     const found: Comment[] = [];
     let cursor: string | null = null;
     do {
@@ -48,10 +70,7 @@ export class RoomComments {
       found.push(...page.comments);
       cursor = page.nextCursor;
     } while (cursor !== null);
-    this.#loaded = true;
-    this.#threads.clear();
-    for (const comment of found) this.#threads.set(comment.id, comment);
-    this.#changed();
+    return found;
   }
 
   async create(comment: NewComment): Promise<Comment> {
@@ -84,6 +103,7 @@ export class RoomComments {
   }
 
   hear(message: HeardMessage): void {
+    this.#overtaken ||= message.type === 'resync' || (message.type === 'event' && touchesThreads(message.event.type));
     if (!this.#loaded) return;
     if (message.type === 'event') this.#hearEvent(message.event);
     else if (message.type === 'resync') this.#stale = true;
@@ -171,6 +191,9 @@ export class RoomComments {
     this.#events.emit('threads', this.threads);
   }
 }
+
+const touchesThreads = (type: string): boolean =>
+  type.startsWith('comment.') || type.startsWith('asset.') || type === 'file.moved';
 
 /** A passage of a live text as an anchor that nobody's typing moves. [R13] */
 export const anchorOf = (text: Y.Text, from: number, to: number): NewAnchor => {

@@ -513,6 +513,8 @@ export class Room {
 
   /** Everything that is due by now; asks to be called again when something is left. Safe to run twice. */
   async tick(): Promise<void> {
+    // What an alarm does is told to the sockets, too. [R11]
+    await this.#standing.lookAround();
     const now = this.#ports.now();
     const { sql } = this.#store;
     this.#documents.flushDue();

@@ -20,6 +20,9 @@ export class Standing {
   readonly #ports: StandingPorts;
   #lookedAt: number;
   #looking: Promise<void> | null = null;
+  /** Looks that were begun, and the newest of them that was acted on. */
+  #begun = 0;
+  #acted = 0;
 
   constructor(channel: Channel, ports: StandingPorts, lookedAt: number) {
     this.#channel = channel;
@@ -27,9 +30,11 @@ export class Standing {
     this.#lookedAt = lookedAt;
   }
 
-  /** Closes and downgrades sockets by what the database says now. */
+  /** Closes and downgrades sockets by what the database says now. An answer that comes after that to a later question changes nothing. */
   async look(): Promise<void> {
     const lookedAt = this.#ports.now();
+    this.#begun += 1;
+    const turn = this.#begun;
     const changed = new Set<string>();
     const users = new Set(this.#channel.everyone().map((peer) => peer.state.user.userId));
     const sessions = new Set(this.#channel.everyone().flatMap(({ state }) => state.session ?? []));
@@ -37,6 +42,8 @@ export class Standing {
       users.size ? this.#ports.members.lookAtAll([...users]) : new Map<string, Access>(),
       sessions.size ? this.#ports.members.endedSessions([...sessions]) : new Set<string>(),
     ]);
+    if (turn < this.#acted) return;
+    this.#acted = turn;
     for (const peer of this.#channel.everyone()) {
       // Who came while the database was asked was looked at on the way in.
       if (!users.has(peer.state.user.userId)) continue;

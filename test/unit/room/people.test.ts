@@ -265,6 +265,38 @@ describe('#62 A socket that says nothing for hours', () => {
     expect(gone.heard('event')).toEqual([]);
   });
 
+  it('#63 hears nothing of what the alarm does, either', async () => {
+    const gone = await world.channel(ids.viewer);
+    world.access.delete(ids.viewer);
+    await pass(limits.room.memberCacheTtl);
+    await world.room.tick();
+    expect(gone.closed).toBe('forbidden');
+  });
+
+  it('[R11] keeps no role that was taken away while an older look was on its way', async () => {
+    const [editor, owner] = [await world.client(ids.editor, 'a'), await world.client(ids.owner, 'a')];
+    await pass(limits.room.memberCacheTtl + 1);
+    // The look that the next frame causes is answered late, with what was true when the database was asked.
+    const late = Promise.withResolvers<void>();
+    const { accessOfAll } = world.directory;
+    vi.spyOn(world.directory, 'accessOfAll').mockImplementationOnce(async (users) => {
+      const then = await accessOfAll(users);
+      await late.promise;
+      return then;
+    });
+    owner.type(0, 'o');
+    await Promise.resolve();
+    world.access.set(ids.editor, 'viewer');
+    await world.room.membersChanged();
+    expect(editor.peer.state.access).toBe('viewer');
+    late.resolve();
+    await world.settle();
+    expect(editor.peer.state.access).toBe('viewer');
+    editor.type(0, 'not any more');
+    await world.settle();
+    expect(await world.text('a')).toBe('otext');
+  });
+
   it('[R11] ends when the database cannot be asked for too long', async () => {
     const silent = await world.channel(ids.viewer);
     world.directory.accessOfAll = () => Promise.reject(new Error('the database is away'));
