@@ -43,7 +43,7 @@ export interface DocumentLink {
   onClose(document: RoomDocument): void;
 }
 
-const { answer, movedTries, surelyCovered, typingPause } = limits.client;
+const { answer, movedTries, typingPause } = limits.client;
 
 /** A live document: its Yjs state, who is in it, and whether what was typed here is durable. */
 export class RoomDocument {
@@ -162,15 +162,13 @@ export class RoomDocument {
   }
 
   /**
-   * The room has acknowledged edits of this path: rule 2 of the room. The message does not say which, and may have been on its way
-   * when the last ones were sent. So it counts for everything only after a pause; in the flow of typing, the room is asked.
+   * The room has acknowledged edits of this path: rule 2 of the room. The message does not say which: they may be another device's of the same
+   * person, and the last ones of this one still be on their way. So it is when to ask, at the next pause in typing, and no answer.
    */
   acknowledge(): void {
     if (!this.dirty) return;
     clearTimeout(this.#askTimer);
-    const age = Date.now() - this.#sentAt;
-    if (age >= surelyCovered) this.#saved(this.#sentEdits);
-    else this.#askTimer = setTimeout(() => this.verify(), Math.max(0, typingPause - age));
+    this.#askTimer = setTimeout(() => this.verify(), Math.max(0, typingPause - (Date.now() - this.#sentAt)));
   }
 
   /**

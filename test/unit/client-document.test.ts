@@ -31,6 +31,11 @@ class FakeSocket extends EventTarget {
     this.dispatchEvent(new Event('open'));
   }
 
+  /** As the room answers a question: with a sync step 2 that adds nothing. */
+  answer(): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data: new Uint8Array([0, 1, 2, 0, 0]).buffer }));
+  }
+
   /** As the room ends a socket. */
   end(code: number): void {
     this.readyState = 3;
@@ -128,5 +133,32 @@ describe('a document whose file is moved', () => {
       newest().end(errors.moved.close);
     }
     expect(ended.map(({ code }) => code)).toEqual(['moved']);
+  });
+});
+
+describe('[R2] what is saved', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    FakeSocket.made = [];
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is what the room answers on this document’s own socket: an acknowledgement may be another device’s of the same person', async () => {
+    const { document } = openDocument('a.ts');
+    await connections(1);
+    newest().open();
+    newest().answer();
+    expect(document.state).toBe('saved');
+    document.text.insert(0, 'on its way');
+    await vi.advanceTimersByTimeAsync(limits.client.answer / 2);
+    const before = newest().sent.length;
+    document.acknowledge();
+    await vi.advanceTimersByTimeAsync(limits.client.typingPause);
+    expect([document.state, document.dirty, newest().sent.length]).toEqual(['saving', true, before + 1]);
+    newest().answer();
+    expect([document.state, document.dirty]).toEqual(['saved', false]);
+    document.close();
   });
 });

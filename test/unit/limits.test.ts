@@ -124,8 +124,7 @@ describe('Limits fit together', () => {
     expect(http.pageDefault).toBeLessThanOrEqual(http.pageMax);
   });
 
-  it('the client knows what is acknowledged later than the room says it, and does not flood the room', () => {
-    expect(client.surelyCovered).toBeGreaterThan(room.commitWindow.max + room.savedWindow);
+  it('the client does not flood the room', () => {
     expect(1000 / client.cursor).toBeLessThan(room.framesPerSecond);
     expect(client.retryFirst).toBeLessThan(client.retryMax);
     expect(client.stable).toBeLessThan(client.retryMax);

@@ -38,8 +38,6 @@ export const clientLimits = {
     idleAfter: 2 * minute,
     /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
     typingPause: 150,
-    /** An acknowledgement that comes so long after an edit was sent covers it: the room batches for `savedWindow`, the rest is the way. */
-    surelyCovered: 1 * second,
     /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
     movedTries: 6,
     /** What this device keeps of a document is shown so long after the start at the latest, also when the network does not say where the file is by now. */
