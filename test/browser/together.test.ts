@@ -266,7 +266,7 @@ describe('two people in the workspace', () => {
     await ada.page.getByTestId(`role-${grace.username}`).selectOption('viewer');
     await expect.poll(() => grace.page.getByTestId('save-state').getAttribute('data-state')).toBe('read-only');
     await ada.page.keyboard.press('Escape');
-    expect(await content(grace).getAttribute('contenteditable')).toBe('false');
+    await expect.poll(() => content(grace).getAttribute('contenteditable')).toBe('false');
     await picture(grace.page, 'viewer');
   });
 
