@@ -415,4 +415,15 @@ describe('#27 a viewer', () => {
     );
     expect((await show(others.build.id)).status).toBe('queued');
   });
+
+  it('and nobody else removes a build that ended while they were about to stop it', async () => {
+    const { id } = await newBuild();
+    await succeed(id, (await claim(id)).attempt);
+    const setStatus = (status: string) =>
+      database.prepare('UPDATE builds SET status = ? WHERE id = ?').bind(status, id).run();
+    await setStatus('building');
+    expect(await expectProblem(await call('DELETE', `/api/builds/${id}`, { as: world.owner }), 409)).toBe('conflict');
+    await setStatus('success');
+    expect((await show(id)).status).toBe('success');
+  });
 });

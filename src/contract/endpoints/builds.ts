@@ -97,7 +97,7 @@ export const buildEndpoints = {
     summary: 'Cancel a running build, remove an ended one',
     access: build('build.cancel'),
     responses: { 204: { description: 'Done' } },
-    errors: ['build_published'],
+    errors: ['build_published', 'conflict'],
   }),
   retryBuild: endpoint({
     method: 'POST',

@@ -228,7 +228,11 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     // A viewer may stop a build of their own; what is finished belongs to the project.
     if (!allows(access, 'project.write') && (ended || build.userId !== user.userId)) throw new KilnError('forbidden');
     const run = buildRun(c.env, build.id);
-    if (!ended && (await unwrap(run.cancel(actorOf(c, user.userId))))) return { status: 204 };
+    if (!ended) {
+      // It may have ended a moment ago, of which the row does not know yet: whoever meant to stop it did not mean to remove it.
+      if (await unwrap(run.cancel(actorOf(c, user.userId)))) return { status: 204 };
+      throw new KilnError('conflict', { detail: 'The build has ended.' });
+    }
     await eraseBuild(c.env, c.var.db, build, actorOf(c, user.userId));
     return { status: 204 };
   });
