@@ -9,12 +9,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { esbuildProgram } from '../containers/build-runner/src/esbuild-program.ts';
 import { inRoot, root } from '../scripts/lib/paths.ts';
 import { runCommand, sleep, stopGroup } from '../scripts/lib/processes.ts';
 import { createClient, type KilnClient, watchBuild } from '../src/client/index.ts';
@@ -25,12 +25,6 @@ import { game } from './lib/game.ts';
 import { describeMachine, read, usage } from './lib/machine.ts';
 import { freePort, type ServerProcess, startMiniflare } from './lib/miniflare.ts';
 import { figure, print, ratio, summarise, table } from './lib/print.ts';
-
-const require = createRequire(import.meta.url);
-/** As npm installs it: a package of its own for each platform. */
-const esbuild = createRequire(require.resolve('esbuild')).resolve(
-  `@esbuild/${process.platform}-${process.arch}/bin/esbuild`,
-);
 
 const groups = ['small', 'large', 'burst', 'fifty', 'phaser'] as const;
 
@@ -224,7 +218,7 @@ class Project {
       '--log-level=error',
       '--loader:.svg=file',
     ];
-    await runCommand(esbuild, args, { cwd: this.folder });
+    await runCommand(esbuildProgram, args, { cwd: this.folder });
   }
 
   async vite(): Promise<void> {

@@ -172,8 +172,8 @@ export class RoomDocument {
   }
 
   /**
-   * Asks the room what it has, after acknowledgements may have been missed. A sync step 1 makes the room store what it received
-   * before it answers, so the answer proves the same as `saved` does.
+   * Asks the room what it has. A sync step 1 makes the room store what it received on this socket before it answers, so the answer says that
+   * this is stored, where its author may write: what a viewer sent is dropped, and the answer does not tell.
    */
   verify(): void {
     const { ws, wsconnected, synced } = this.#provider;

@@ -74,6 +74,14 @@ function openDocument(path: string) {
   return { document, ended };
 }
 
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakeSocket.made = [];
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 describe('where a move takes a file', () => {
   it.each([
     ['a.ts', { from: 'a.ts', path: 'b.ts' }, 'b.ts'],
@@ -88,14 +96,6 @@ describe('where a move takes a file', () => {
 });
 
 describe('a document whose file is moved', () => {
-  beforeEach(() => {
-    vi.useFakeTimers();
-    FakeSocket.made = [];
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
   it('keeps its socket, and connects to the new path when that is lost', async () => {
     const { document, ended } = openDocument('src/a b.ts');
     await connections(1);
@@ -137,14 +137,6 @@ describe('a document whose file is moved', () => {
 });
 
 describe('[R2] what is saved', () => {
-  beforeEach(() => {
-    vi.useFakeTimers();
-    FakeSocket.made = [];
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
   it('is what the room answers on this document’s own socket: an acknowledgement may be another device’s of the same person', async () => {
     const { document } = openDocument('a.ts');
     await connections(1);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin, stop } from 'esbuild';
+import { esbuildProgram } from './esbuild-program.ts';
 
 /** Packages that are not made part of the program. */
 const outside = /^(?:zod|@electron\/(?:asar|packager|fuses)|sharp|svgo|@gltf-transform\/\w+|meshoptimizer)$/;
@@ -18,11 +19,6 @@ const locate = (name: string): string => {
     return fileURLToPath(import.meta.resolve(name));
   }
 };
-
-/** esbuild's own executable; npm installs it as a package of its own for each platform. */
-const esbuild = createRequire(require.resolve('esbuild')).resolve(
-  `@esbuild/${process.platform}-${process.arch}/bin/esbuild`,
-);
 
 /**
  * Loads Node's cryptography at its first use. That takes 5 ms of a child's start, and hardly any build needs it: esbuild makes names of temporary
@@ -75,7 +71,7 @@ export const makeChildProgram = async (dir: string): Promise<ChildProgram> => {
     minifySyntax: true,
     define: {
       // Bundled, esbuild cannot find its executable by itself; and nobody waits for it synchronously here.
-      'process.env.ESBUILD_BINARY_PATH': JSON.stringify(esbuild),
+      'process.env.ESBUILD_BINARY_PATH': JSON.stringify(esbuildProgram),
       'process.env.ESBUILD_WORKER_THREADS': '"0"',
     },
     logLevel: 'silent',

@@ -95,6 +95,7 @@ export const buildEndpoints = {
     path: '/api/builds/{id}',
     tag: 'Builds',
     summary: 'Cancel a running build, remove an ended one',
+    description: 'One that ended while it was to be cancelled is not removed: 409.',
     access: build('build.cancel'),
     responses: { 204: { description: 'Done' } },
     errors: ['build_published', 'conflict'],

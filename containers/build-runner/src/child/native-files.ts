@@ -11,7 +11,7 @@ export const nativeLoaders: Readonly<Record<string, Loader>> = { ...byExtension,
  * an ending that esbuild knows: the folder of the project holds nothing else but a link to the packages.
  *
  * Most modules of a game are that, and asking for each costs more than reading it. Go's expressions have no negation, so what is written
- * out are the other endings that the snapshot has: "none of ours" as one expression takes longer than all the rest of reading a module.
+ * out are the other endings that the snapshot has: "none of ours" as one expression takes a third of the time of a bundle.
  * For the same reason each begins with `^` or with text to look for. They are matched against absolute paths without `.` and `..` before a file is opened.
  */
 export const askedFor = ({ root, files, marked }: Pick<Project, 'root' | 'files' | 'marked'>): RegExp[] => {
