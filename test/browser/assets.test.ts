@@ -74,6 +74,26 @@ describe('many small files', () => {
     for (const someone of [ada, grace]) expect(withoutRefusals(someone)).toEqual([]);
   });
 
+  it('and files that came while somebody was on the way into the room are there for them', async () => {
+    const [ada, late] = [await person(browser, 'early'), await person(browser, 'late')];
+    const client = await clientOf(ada);
+    const id = await makeProject(client, 'Late', files, { members: [[late, 'viewer']] });
+    const { page } = late;
+    const { promise: open, resolve: letIn } = Promise.withResolvers<void>();
+    await page.route('**/room/ticket', async (route) => {
+      await open;
+      await route.continue();
+    });
+    await opened(late, id);
+    await page.getByText('Pictures, sound, fonts and models of the game.').waitFor();
+    await uploadAsset(client, { projectId: id, file: new File([png(8, 8, [1, 2, 3])], 'meanwhile.png') });
+    await client.call('createFile', { params: { id, path: 'meanwhile.ts' }, body: { content: '' } });
+    letIn();
+    await card(page, 'meanwhile.png').waitFor();
+    await page.getByTestId('show-files').click();
+    await page.getByText('meanwhile.ts').waitFor();
+  });
+
   it('of which one is stopped go on without it, and nothing comes twice', async () => {
     const someone = await person(browser, 'stopper');
     const client = await clientOf(someone);

@@ -166,12 +166,7 @@ export class Workspace {
       if (this.#closed) return;
       this.project.value = project;
       // A reader of a public project is no member, and has no place in the room.
-      if (project.role !== 'public') {
-        this.#join();
-        void attempt(() =>
-          Promise.all([this.builds.load(), this.names.load(), this.publishing.load(), this.problems.load()]),
-        );
-      }
+      if (project.role !== 'public') this.#join();
       this.loading.value = { state: 'ready' };
       const first = this.tree.value === undefined ? undefined : firstFile(this.tree.value);
       if (first !== undefined && this.tabs.value.length === 0) this.open(first);
@@ -339,8 +334,12 @@ export class Workspace {
     const room = joinProject(this.client, this.id, offline);
     this.#room = room;
     this.talk.join(room);
+    let isRead = false;
     room.on('status', (status) => {
       this.roomStatus.value = status;
+      // Where the room is not to be had, what there is can be looked at all the same.
+      if (status !== 'online' && !isRead) this.#readAgain();
+      isRead = true;
     });
     room.on('users', (users) => {
       this.users.value = [...users.values()].sort((a, b) => a.since.localeCompare(b.since));
@@ -352,18 +351,12 @@ export class Workspace {
       for (const tab of this.tabs.value) if (tab.document !== undefined) this.#introduce(tab.document);
       // What happened without us is replayed as events; roles may have changed without one.
       if (again) this.#reloadProject();
+      // What changed after the project was read and before the room was there is no event that anybody is told.
+      else this.#readAgain();
       again = true;
     });
     room.on('event', ({ event }) => this.#onEvent(event));
-    room.on('resync', () => {
-      this.#reloadProject();
-      this.#reloadTree();
-      this.#reloadBuilds();
-      this.assets.changed();
-      this.#reloadPublication();
-      this.preview.changed();
-      this.problems.load().catch(toastError);
-    });
+    room.on('resync', () => this.#readAgain());
     room.on('error', ({ message }) => toast({ kind: 'error', title: 'The room did not accept that', detail: message }));
     room.on('ended', (error) => {
       this.ended.value = error;
@@ -433,6 +426,18 @@ export class Workspace {
   #takeRole(role: Project['role']): void {
     const project = this.project.value;
     if (project !== undefined && project.role !== role) this.project.value = { ...project, role };
+  }
+
+  /** Everything that is shown of the project, where events do not say what has changed of it. */
+  #readAgain(): void {
+    this.#reloadProject();
+    this.#reloadTree();
+    this.#reloadBuilds();
+    this.assets.changed();
+    this.#reloadPublication();
+    this.preview.changed();
+    this.names.load().catch(toastError);
+    this.problems.load().catch(toastError);
   }
 
   async #loadTree(): Promise<void> {
