@@ -21,6 +21,8 @@ export class RoomChat {
   readonly #events = new Emitter<ChatEvents>();
   #messages: readonly ChatMessage[] = [];
   #older: string | null | undefined;
+  /** The last reading of a page, however it ended. */
+  #reading: Promise<void> = Promise.resolve();
   readonly #typing = new Map<string, string | null>();
   readonly #fading = new Map<string, ReturnType<typeof setTimeout>>();
   #typingSaidAt = 0;
@@ -51,6 +53,12 @@ export class RoomChat {
 
   /** Loads the newest page, then older ones. */
   async more(limit: number = limits.http.pageDefault): Promise<void> {
+    const reading = this.#readMore(limit);
+    this.#reading = reading.catch(() => undefined);
+    await reading;
+  }
+
+  async #readMore(limit: number): Promise<void> {
     if (this.#older === null) return;
     const page = await this.#client.call('listChat', {
       params: { id: this.#projectId },
@@ -86,6 +94,8 @@ export class RoomChat {
 
   /** Messages were missed: the newest page is read again. */
   async refresh(): Promise<void> {
+    // What is being read may be older than what was missed.
+    await this.#reading;
     if (this.#older === undefined) return;
     const page = await this.#client.call('listChat', {
       params: { id: this.#projectId },

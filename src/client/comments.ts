@@ -24,6 +24,8 @@ export class RoomComments {
   #loading: Promise<void> | undefined;
   /** Whether threads changed since reading them began: what that finds may be older. */
   #overtaken = false;
+  /** Whether the room tells what changes: before its first `hello` it does not. */
+  #isTold = false;
 
   constructor(client: KilnClient, projectId: string) {
     this.#client = client;
@@ -103,10 +105,12 @@ export class RoomComments {
   }
 
   hear(message: HeardMessage): void {
-    this.#overtaken ||= message.type === 'resync' || (message.type === 'event' && touchesThreads(message.event.type));
+    const isMissed = message.type === 'resync' || (message.type === 'hello' && !this.#isTold);
+    this.#isTold ||= message.type === 'hello';
+    this.#overtaken ||= isMissed || (message.type === 'event' && touchesThreads(message.event.type));
     if (!this.#loaded) return;
     if (message.type === 'event') this.#hearEvent(message.event);
-    else if (message.type === 'resync') this.#stale = true;
+    else if (isMissed) this.#stale = true;
     if (this.#stale) this.#reload();
   }
 

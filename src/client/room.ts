@@ -339,6 +339,8 @@ export class ProjectRoom {
       this.#awaited = message.seq;
       this.#send({ type: 'resume', since: this.#lastSeq });
     }
+    // What was read before the room was there may have changed unheard.
+    if (!again) void this.chat.refresh().catch(() => undefined);
     this.presence.repeat();
     this.#setStatus('online');
     if (!again && this.#offline !== undefined)

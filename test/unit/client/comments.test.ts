@@ -9,6 +9,7 @@ const created = (id: string) =>
     type: 'event',
     event: { seq: Number(id), type: 'comment.created', at: '', by: null, data: { comment: comment(id) } },
   }) as unknown as HeardMessage;
+const hello = { type: 'hello' } as HeardMessage;
 const page = (...ids: string[]) => ({ comments: ids.map(comment), nextCursor: null });
 
 /** Comments of a project whose API gives these answers, one after the other, and then the last one for ever. */
@@ -48,6 +49,16 @@ describe('threads of a project', () => {
     answer.resolve(page('1'));
     await Promise.all(loads);
     expect(idsOf(comments)).toEqual(['2']);
+  });
+
+  it('that were read before the room was there are read again when it is, and not at each return', async () => {
+    const comments = commentsOf(page('1'), page('1', '2'), page('3'));
+    await comments.load();
+    comments.hear(hello);
+    await expect.poll(() => idsOf(comments)).toEqual(['1', '2']);
+    comments.hear(hello);
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(idsOf(comments)).toEqual(['1', '2']);
   });
 
   it('are read again after a reading that failed', async () => {

@@ -90,9 +90,9 @@ export class History {
     });
   }
 
-  /** Something was kept, named, forgotten, restored or merged: by this person or another. */
-  changed(type: string): void {
-    if (type === 'checkpoint.restored' || type === 'project.merged') this.version.value += 1;
+  /** Something was kept, named, forgotten, restored or merged, by this person or another; unknown, where events were missed. */
+  changed(type?: string): void {
+    if (type === undefined || type === 'checkpoint.restored' || type === 'project.merged') this.version.value += 1;
     if (!this.open.value) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.load().catch(toastError), limits.workspace.reloadListsAfter);

@@ -381,8 +381,7 @@ export class Workspace {
     else if (type.startsWith('build.')) this.#reloadBuilds();
     else if (type.startsWith('asset.')) this.assets.changed();
     else if (type.startsWith('member.') || type === 'project.transferred') {
-      this.membersVersion.value += 1;
-      this.names.load().catch(toastError);
+      this.#membersChanged();
       this.#reloadProject();
     } else if (type === 'project.published' || type === 'project.unpublished') this.#reloadPublication();
     else if (type.startsWith('project.')) this.#reloadProject();
@@ -436,8 +435,14 @@ export class Workspace {
     this.assets.changed();
     this.#reloadPublication();
     this.preview.changed();
-    this.names.load().catch(toastError);
+    this.history.changed();
+    this.#membersChanged();
     this.problems.load().catch(toastError);
+  }
+
+  #membersChanged(): void {
+    this.membersVersion.value += 1;
+    this.names.load().catch(toastError);
   }
 
   async #loadTree(): Promise<void> {
