@@ -1,10 +1,10 @@
-import { createClient, type KilnClient } from '../../src/client/index.ts';
+import { type ClientOptions, createClient, type KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 
 /** A fresh account on a running system. */
-export async function signUp(origin: string, name = 'user'): Promise<KilnClient> {
-  const client = createClient({ baseUrl: origin });
+export async function signUp(origin: string, name = 'user', options: Partial<ClientOptions> = {}): Promise<KilnClient> {
+  const client = createClient({ baseUrl: origin, ...options });
   const unique = newId().slice(-12);
   await client.register({
     email: `${name}-${unique}@kiln.test`,

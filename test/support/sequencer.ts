@@ -22,9 +22,9 @@ const seconds: Readonly<Record<string, number>> = {
   'test/faults/builds.test.ts': 133,
   'test/faults/imports.test.ts': 124,
   'test/faults/releases.test.ts': 85,
+  'test/faults/typing.test.ts': 60,
   'test/faults/database.test.ts': 42,
   'test/faults/writers.test.ts': 41,
-  'test/faults/typing.test.ts': 39,
   'test/faults/disk-full.test.ts': 30,
   'test/runner/lifecycle.test.ts': 166,
   'test/runner/games.test.ts': 75,
@@ -48,6 +48,7 @@ const seconds: Readonly<Record<string, number>> = {
   'test/workerd/previews.test.ts': 33,
   'test/workerd/account.test.ts': 32,
   'test/workerd/backup.test.ts': 25,
+  'test/workerd/channel-fuzz.test.ts': 25,
 };
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -30,7 +30,7 @@ async function among() {
 }
 
 /** What the room answered, in a session that goes on because it reads: a `probe` in between gets its answer. */
-async function answersOf(peer: TestPeer): Promise<{ type: string; code?: string }[]> {
+async function answersOf(peer: TestPeer): Promise<{ type: string; code?: string; userId?: string }[]> {
   const messages = peer.frames.splice(0).flatMap((frame) => JSON.parse(frame as string));
   for (const { type, n } of messages) if (type === 'probe') await world.send(peer, JSON.stringify({ type, n }));
   return messages.filter(({ type }) => type !== 'probe');
