@@ -3,14 +3,15 @@ import { limits } from '../contract/limits.ts';
 import type { BundledFile, BundleOrder, BundleResult, PreviewProblem } from '../contract/preview.ts';
 import { browserTarget, gameDefines } from '../core/game/defines.ts';
 import { findEntry } from '../core/game/entry.ts';
-import { explain } from '../core/game/explain.ts';
+import { packagesOf } from '../core/game/explain.ts';
 import { readJson } from '../core/game/json.ts';
 import { declaredRange } from '../core/game/packages.ts';
 import { gamePage } from '../core/game/page.ts';
 import { ProjectProblem } from '../core/game/paths.ts';
+import { type Told, tell } from '../core/game/tell.ts';
 import { emitSettings, readTsconfig } from '../core/game/tsconfig.ts';
-import { type Page, readPage } from './page.ts';
-import { madeFolder, projectPlugin } from './project-plugin.ts';
+import { type Page, type PageEntry, readPage } from './page.ts';
+import { madeFolder, type OnWorker, projectPlugin, type WorkerKind } from './project-plugin.ts';
 
 /** The one function of esbuild that is used; in workerd it is WebAssembly. */
 export type Compiler = (options: BuildOptions) => Promise<BuildResult>;
@@ -20,21 +21,35 @@ const styleType = 'text/css; charset=utf-8';
 
 const failed = (problems: readonly PreviewProblem[]): BundleResult => ({ ok: false, reason: 'errors', problems });
 
-/** A message of esbuild; its files are those of the project, for it has seen no others. */
-function problemOf({ text, notes, location }: Message, { paths }: BundleOrder): PreviewProblem {
-  const file = location?.file.replace(/^(?:project|inline):/, '').replace(/\?\w+$/, '');
-  const isNamed = file !== undefined && !/^\d*$/.test(file);
-  const around = { from: isNamed ? file : null, paths, packages: new Set<string>() };
-  const said = [text, ...notes.map((note) => note.text)].join(' ');
-  const explained = explain(said, around);
-  const told = explained === said ? text : explained;
-  return location && isNamed
-    ? { message: told, file, line: location.line, column: location.column }
-    : { message: told };
-}
+const problemOf = ({ message, file, line, column }: Told): PreviewProblem => ({
+  message,
+  ...(file !== undefined && { file }),
+  ...(line !== undefined && { line }),
+  ...(column !== undefined && { column }),
+});
 
 const isFailure = (error: unknown): error is Error & { errors: Message[] } =>
   error instanceof Error && 'errors' in error && Array.isArray(error.errors);
+
+/** What the compiler says is wrong, told to the owner of the project. */
+class Mistakes extends Error {
+  readonly problems: readonly PreviewProblem[];
+
+  constructor(problems: readonly PreviewProblem[]) {
+    super('the sources have mistakes');
+    this.problems = problems;
+  }
+}
+
+/** A message of esbuild; its files are those of the project, for it has seen no others. */
+function told(message: Message, { paths, sources }: BundleOrder, entries: readonly PageEntry[]): PreviewProblem {
+  const inlineOf = (file: string | undefined): PageEntry | undefined =>
+    entries[Number(/^inline:(\d+)$/.exec(file ?? '')?.[1])];
+  const nameOf = (file: string): string | undefined =>
+    inlineOf(file)?.path ?? /^project:(.+?)(?:\?\w+)?$/.exec(file)?.[1];
+  const packages = packagesOf(readJson(sources['package.json'] ?? '{}'));
+  return problemOf(tell(message, { inline: inlineOf(message.location?.file)?.inline, nameOf, paths, packages }));
+}
 
 interface Run {
   readonly order: BundleOrder;
@@ -42,15 +57,20 @@ interface Run {
   readonly page: Pick<Page, 'entries' | 'mapped'>;
   readonly toRoot: string;
   readonly overrides: BuildOptions;
+  /** Told of the files that are started as workers. */
+  readonly onWorker?: OnWorker;
 }
 
 /** Runs the compiler over the project; null where packages are missing, whose names are in `needed`. */
-async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set<string>): Promise<BuildResult> {
+async function run(
+  { order, compile, page, toRoot, overrides, onWorker = () => undefined }: Run,
+  needed: Set<string>,
+): Promise<BuildResult> {
   const paths = new Set(order.paths);
   const compilerOptions = await readTsconfig({
     read: async (path) => order.sources[path] ?? order.packages?.configs[path],
   });
-  return await compile({
+  const settings: BuildOptions = {
     bundle: true,
     platform: 'browser',
     format: 'esm',
@@ -75,18 +95,32 @@ async function run({ order, compile, page, toRoot, overrides }: Run, needed: Set
         mapped: page.mapped,
         toRoot,
         needs: (name) => needed.add(name),
+        onWorker,
       }),
     ],
     ...overrides,
-  });
+  };
+  try {
+    const result = await compile(settings);
+    assertGiven(result);
+    return result;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) throw new Computed();
+    throw new Mistakes(error.errors.map((message) => told(message, order, page.entries)));
+  }
 }
+
+/** An import computes its path. */
+class Computed extends Error {}
 
 /** Inputs that the plugin gave. A path that a source computes is looked up by the compiler itself, past every plugin. */
 const given = /^(?:project|inline|url|package|package-style):|^<(?:define|runtime)/;
 
-/** That something else went in, matched or not; throws nothing away. */
-const hasComputedImports = (metafile: Metafile | undefined): boolean =>
-  Object.keys(metafile?.inputs ?? {}).some((input) => !given.test(input));
+/** Throws where something else went in, matched or not. */
+function assertGiven({ metafile }: BuildResult): void {
+  if (Object.keys(metafile?.inputs ?? {}).some((input) => !given.test(input))) throw new Computed();
+}
 
 const computed: BundleResult = {
   ok: false,
@@ -97,8 +131,8 @@ const computed: BundleResult = {
 /** The output of each entry, in their order. */
 function outputsOf(metafile: Metafile | undefined, page: Pick<Page, 'entries'>) {
   const outputs = Object.entries(metafile?.outputs ?? {});
-  return page.entries.map(({ path, code }, index) => {
-    const wanted = code === undefined ? `project:${path}` : `inline:${index}`;
+  return page.entries.map(({ path, inline }, index) => {
+    const wanted = inline === undefined ? `project:${path}` : `inline:${index}`;
     const found = outputs.find(([, output]) => output.entryPoint === wanted);
     return found && { script: found[0], style: found[1].cssBundle };
   });
@@ -126,20 +160,64 @@ async function bundlePage(order: BundleOrder, title: string, compile: Compiler, 
     splitting: true,
     entryNames: '[name]-[hash]',
     chunkNames: '[name]-[hash]',
-    entryPoints: page.entries.map(({ path, code }, index) => ({
-      in: code === undefined ? path : `kiln:inline/${index}`,
+    entryPoints: page.entries.map(({ path, inline }, index) => ({
+      in: inline === undefined ? path : `kiln:inline/${index}`,
       out: baseName(path),
     })),
   };
+  const workers = new Workers();
+  const onWorker = workers.add;
   const result =
-    page.entries.length === 0 ? null : await run({ order, compile, page, toRoot: '../', overrides }, needed);
-  if (hasComputedImports(result?.metafile)) return computed;
+    page.entries.length === 0 ? null : await run({ order, compile, page, toRoot: '../', overrides, onWorker }, needed);
+  await checkWorkers(workers, order, compile, needed);
   const html = page.finish(outputsOf(result?.metafile, page));
   const files = result ? filesOf(result) : [];
   return {
     ok: true as const,
     files: [{ path: 'index.html', mimeType: 'text/html; charset=utf-8', text: html }, ...files],
   };
+}
+
+/** The files that a game starts as workers, each looked at once. */
+class Workers {
+  readonly #known = new Set<string>();
+  readonly #waiting: Record<WorkerKind, string[]> = { module: [], classic: [] };
+
+  readonly add: OnWorker = (path, kind) => {
+    if (this.#known.has(`${kind} ${path}`)) return;
+    this.#known.add(`${kind} ${path}`);
+    this.#waiting[kind].push(path);
+  };
+
+  take(kind: WorkerKind): readonly string[] {
+    return this.#waiting[kind].splice(0);
+  }
+}
+
+/**
+ * Workers are bundled when the page asks for them, each by itself. Nobody would see what is wrong with one then, so they are
+ * compiled once beside the page, and what is made of them is thrown away.
+ */
+async function checkWorkers(
+  workers: Workers,
+  order: BundleOrder,
+  compile: Compiler,
+  needed: Set<string>,
+): Promise<void> {
+  const page = { entries: [], mapped: () => undefined };
+  for (const kind of ['module', 'classic', 'module', 'classic'] as const) {
+    const paths = workers.take(kind);
+    if (paths.length === 0) continue;
+    const overrides: BuildOptions = {
+      entryPoints: paths.map((path, index) => ({ in: path, out: String(index) })),
+      splitting: false,
+      ...(kind === 'classic' && {
+        format: 'iife',
+        define: { ...gameDefines, 'import.meta.url': 'self.location.href' },
+      }),
+    };
+    await run({ order, compile, page, toRoot: './', overrides, onWorker: workers.add }, needed);
+  }
 }
 
 /** A file that a page starts as a worker, at the address of its source: one text that runs as a module and as a classic script. */
@@ -153,7 +231,6 @@ async function bundleWorker(order: BundleOrder, path: string, compile: Compiler,
     define: { ...gameDefines, 'import.meta.url': 'self.location.href' },
   };
   const result = await run({ order, compile, page, toRoot, overrides }, needed);
-  if (hasComputedImports(result.metafile)) return computed;
   const files = filesOf(result);
   return { ok: true as const, files: files.slice(0, 1).map((file) => ({ ...file, path })) };
 }
@@ -198,9 +275,9 @@ export async function bundle(
   } catch (error) {
     if (error instanceof ProjectProblem)
       return failed([{ message: error.message, ...(error.file !== undefined && { file: error.file }) }]);
-    if (!isFailure(error)) throw error;
-    if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) return computed;
+    if (error instanceof Computed) return computed;
+    if (!(error instanceof Mistakes)) throw error;
     // A package that is not there may be why something else fails; a build has it.
-    return needed.size > 0 ? missing() : failed(error.errors.map((problem) => problemOf(problem, order)));
+    return needed.size > 0 ? missing() : failed(error.problems);
   }
 }

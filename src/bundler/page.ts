@@ -1,14 +1,15 @@
 import { parse } from 'parse5';
-import { allElements, attribute, isModuleScript, textOf } from '../core/game/elements.ts';
+import { allElements, attribute, inlineCode, isModuleScript } from '../core/game/elements.ts';
 import { type ImportMap, isElsewhere, readImportMap } from '../core/game/import-map.ts';
 import { encodePath, folderOf, within } from '../core/game/paths.ts';
+import type { InlineCode } from '../core/game/said.ts';
 import { fileAt } from './source-paths.ts';
 
 /** A module script of a page: a file of the project, or code of the page itself. */
 export interface PageEntry {
   readonly path: string;
   /** Code of the page; its imports are relative to the page. */
-  readonly code?: string;
+  readonly inline?: InlineCode;
 }
 
 /** What became of an entry, relative to the site. */
@@ -45,12 +46,12 @@ export function readPage(path: string, text: string, paths: ReadonlySet<string>)
     if (!isModuleScript(element) || !place?.startTag) continue;
     const src = attribute(element, 'src');
     if (src === undefined) {
-      const code = textOf(element);
-      if (code.trim() === '') continue;
+      const inline = inlineCode(text, element);
+      if (inline.code.trim() === '') continue;
       edits.push({
         from: place.startOffset,
         to: place.endOffset,
-        entry: entries.push({ path, code }) - 1,
+        entry: entries.push({ path, inline }) - 1,
         make: (output) => `${link(output)}<script type="module" src="${href(output.script)}"></script>`,
       });
       continue;

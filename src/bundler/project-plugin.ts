@@ -1,10 +1,13 @@
-import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin } from 'esbuild-wasm';
+import type { OnLoadResult, OnResolveArgs, OnResolveResult, PartialMessage, Plugin } from 'esbuild-wasm';
 import { kindOf } from '../contract/loaders.ts';
 import type { BundleOrder } from '../contract/preview.ts';
 import type { ImportMap } from '../core/game/import-map.ts';
+import { missingFile } from '../core/game/meant.ts';
 import { packageOf } from '../core/game/packages.ts';
-import { encodePath, folderOf, within } from '../core/game/paths.ts';
+import { encodePath, folderOf, outsideMessage, within } from '../core/game/paths.ts';
+import { saidPlace } from '../core/game/said.ts';
 import { aliasTargets, type CompilerOptions } from '../core/game/tsconfig.ts';
+import { findUrlReferences } from '../core/game/url-references.ts';
 import type { PageEntry } from './page.ts';
 import { fileAt } from './source-paths.ts';
 
@@ -30,6 +33,11 @@ const isElsewhere = (spec: string): boolean => /^(?:https?:|data:|blob:|\/\/)/i.
 /** Any other scheme but that of Node's own modules, which are told like packages. */
 const isForeign = (spec: string): boolean => /^(?!node:)[a-z][a-z\d+.-]*:/i.test(spec);
 
+const isScript = /\.[cm]?[jt]sx?$/;
+
+/** As long as `import.meta.url`, so that what stands behind it keeps its column. */
+const ownUrl = '__kilnModuleUrl';
+
 const missing = (spec: string): OnResolveResult => ({ errors: [{ text: `Could not resolve "${spec}"` }] });
 
 export interface PluginOptions {
@@ -43,9 +51,15 @@ export interface PluginOptions {
   readonly toRoot: string;
   /** Told of the packages that the project would need installed. */
   readonly needs: (name: string) => void;
+  readonly onWorker: OnWorker;
 }
 
-export function projectPlugin({ order, paths, compilerOptions, inline, mapped, toRoot, needs }: PluginOptions): Plugin {
+export type WorkerKind = 'module' | 'classic';
+/** Told of a file that a source starts as a worker. */
+export type OnWorker = (path: string, kind: WorkerKind) => void;
+
+export function projectPlugin(options: PluginOptions): Plugin {
+  const { order, paths, compilerOptions, inline, mapped, toRoot, needs, onWorker } = options;
   const { sources, packages } = order;
 
   /** What a URL of the project means: a file where it is, or one of public/, which is served at the root. */
@@ -142,26 +156,45 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
     const address = JSON.stringify(toRoot + encodePath(path.replace(/^public\//, '')));
     if (manner === 'asset')
       return { contents: `export default new URL(${address}, import.meta.url).href;`, loader: 'js' };
-    if (manner === 'worker')
+    if (manner === 'worker') {
+      onWorker(path, 'module');
       return {
         contents: `export default function (options) {
   return new Worker(new URL(${address}, import.meta.url), { type: 'module', name: options?.name });
 }`,
         loader: 'js',
       };
+    }
     const text = sources[path];
     if (text === undefined) return { errors: [{ text: `${path} is no text, or too large for a preview.` }] };
     if (manner === 'raw') return { contents: text, loader: 'text' };
     const kind = kindOf(path);
     if (kind === 'needs-compiler') return { errors: [{ text: `${path} needs a compiler that is not here.` }] };
     if (kind === 'asset') return { contents: text, loader: 'text' };
-    return { contents: ofItsOwn(path, text), loader: kind.loader };
+    const errors = lostWorkers(path, text);
+    return errors.length > 0 ? { errors } : { contents: ofItsOwn(path, text), loader: kind.loader };
+  };
+
+  /** Workers that a source starts and that are not there; the others are noted. */
+  const lostWorkers = (path: string, text: string): PartialMessage[] => {
+    if (!isScript.test(path)) return [];
+    return findUrlReferences(text).flatMap((reference) => {
+      const { spec, worker } = reference;
+      if (worker === null) return [];
+      const file = within(folderOf(path), spec.replace(/[?#].*$/, ''));
+      if (file !== null && paths.has(file)) {
+        onWorker(file, worker);
+        return [];
+      }
+      const lost = file === null ? outsideMessage(spec) : missingFile(spec, { from: path, paths, manner: 'url' });
+      return [{ text: lost, location: saidPlace(`${namespace}:${path}`, text, reference) }];
+    });
   };
 
   /** A module's own URL is that of its source, which is served beside everything that it may name relative to itself. */
   const ofItsOwn = (path: string, text: string): string =>
-    /\.[cm]?[jt]sx?$/.test(path) && text.includes('import.meta.url')
-      ? `${text.replaceAll(/\bimport\.meta\.url\b/g, '__kilnUrl')}\nimport __kilnUrl from ${JSON.stringify(`kiln:url/${path}`)};\n`
+    isScript.test(path) && text.includes('import.meta.url')
+      ? `${text.replaceAll(/\bimport\.meta\.url\b/g, ownUrl)}\nimport ${ownUrl} from ${JSON.stringify(`kiln:url/${path}`)};\n`
       : text;
 
   return {
@@ -192,7 +225,7 @@ export function projectPlugin({ order, paths, compilerOptions, inline, mapped, t
       build.onLoad({ filter: /.*/, namespace: 'package' }, ({ path, suffix }) => loadPackage(path, suffix));
       build.onLoad({ filter: /.*/, namespace: 'package-style' }, ({ path }) => loadPackageStyle(path));
       build.onLoad({ filter: /.*/, namespace: 'inline' }, ({ path }) => ({
-        contents: inline[Number(path)]?.code ?? '',
+        contents: inline[Number(path)]?.inline?.code ?? '',
         loader: 'js',
       }));
       build.onLoad({ filter: /.*/, namespace: 'url' }, ({ path }) => ({

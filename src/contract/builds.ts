@@ -131,8 +131,8 @@ export const BuildLogLine = z
     step: z.string(),
     message: z.string().meta({ description: 'Plain text without ANSI codes' }),
     file: z.string().optional(),
-    line: z.int().optional(),
-    column: z.int().optional(),
+    line: z.int().optional().meta({ description: 'From 1' }),
+    column: z.int().optional().meta({ description: 'From 0, in UTF-16 units, as editors and JavaScript count' }),
     source: z.string().optional().meta({ description: 'The line of the file that is meant, as it was built' }),
   })
   .meta({ id: 'BuildLogLine' });

@@ -198,7 +198,9 @@ const LogEvent = z.object({
   step: BuildStep,
   message: z.string(),
   file: z.string().max(limits.file.pathMax).optional(),
+  /** From 1. */
   line: z.int().min(1).optional(),
+  /** From 0, in UTF-16 units. */
   column: z.int().min(0).optional(),
   /** The line of the file that is meant. */
   source: z.string().max(limits.build.sourceLineBytes).optional(),

@@ -7,8 +7,8 @@ export const PreviewProblem = z
   .object({
     message: z.string(),
     file: z.string().optional(),
-    line: z.int().optional(),
-    column: z.int().optional(),
+    line: z.int().optional().meta({ description: 'From 1' }),
+    column: z.int().optional().meta({ description: 'From 0, in UTF-16 units, as editors and JavaScript count' }),
   })
   .meta({ id: 'PreviewProblem' });
 export type PreviewProblem = z.infer<typeof PreviewProblem>;

@@ -7,6 +7,8 @@ import { bundle } from '../../containers/build-runner/src/child/bundle.ts';
 import { findEntry } from '../../containers/build-runner/src/child/entry.ts';
 import { readPage } from '../../containers/build-runner/src/child/html.ts';
 import type { Project } from '../../containers/build-runner/src/child/project.ts';
+import type { LogLine } from '../../containers/build-runner/src/child/protocol.ts';
+import type { Log } from '../../containers/build-runner/src/child/report.ts';
 import { BuildFailure } from '../../containers/build-runner/src/failure.ts';
 import { isMarked } from '../../containers/build-runner/src/marks.ts';
 import { bundle as preview } from '../../src/bundler/bundle.ts';
@@ -17,10 +19,23 @@ import { ProjectProblem } from '../../src/core/game/paths.ts';
 const says = (name: string): string => `console.log('[from ${name}]');\nexport const from = 1;\n`;
 const config = (options: object, rest: object = {}): string => JSON.stringify({ ...rest, compilerOptions: options });
 
-/** What a project has, and the modules that must be found in it, whoever bundles it; or what is said of a mistake. */
-const fixtures: Readonly<
-  Record<string, { files: Readonly<Record<string, string>>; finds?: readonly string[]; emits?: RegExp; fails?: RegExp }>
-> = {
+interface Fixture {
+  readonly files: Readonly<Record<string, string>>;
+  /** The modules that must be found. */
+  readonly finds?: readonly string[];
+  readonly emits?: RegExp;
+  /** What is said first of a mistake … */
+  readonly fails?: RegExp;
+  /** … or all that is said, with the places. */
+  readonly tells?: readonly string[];
+}
+
+const brokenWorker = { 'src/w.ts': 'export const a = 1;\nconst b = ;\n' };
+const ofBrokenWorker =
+  'src/w.ts:2:10: Nothing goes on with ";" here. Something before it is missing, or it is one too many.';
+
+/** What a project has, and what becomes of it, whoever bundles it. */
+const fixtures: Readonly<Record<string, Fixture>> = {
   'paths, relative to the config': {
     files: {
       'tsconfig.json': config({ paths: { '@/*': ['./src/*'], lib: ['./vendor/lib.ts'] } }),
@@ -160,6 +175,96 @@ const fixtures: Readonly<
     files: { 'tsconfig.json': config({ paths: { '*': ['../*'] } }), 'src/main.ts': '' },
     fails: /^"\.\.\/\*" is not a file of this project/,
   },
+  'a mistake in a worker that is imported': {
+    files: { ...brokenWorker, 'src/main.ts': "import W from './w.ts?worker';\nnew W();" },
+    tells: [ofBrokenWorker],
+  },
+  'a mistake in a module worker': {
+    files: {
+      ...brokenWorker,
+      'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+    },
+    tells: [ofBrokenWorker],
+  },
+  'a mistake in a classic worker': {
+    files: { ...brokenWorker, 'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url));" },
+    tells: [ofBrokenWorker],
+  },
+  'a mistake in a worker of a worker': {
+    files: {
+      ...brokenWorker,
+      'src/main.ts': "new Worker(new URL('./first.ts', import.meta.url), { type: 'module' });",
+      'src/first.ts': "import W from './w.ts?worker';\nnew W();",
+    },
+    tells: [ofBrokenWorker],
+  },
+  'an import of a worker that leads nowhere': {
+    files: {
+      'src/main.ts': "import W from './w.ts?worker';\nnew W();",
+      'src/w.ts': "import './gone';",
+      'src/done.ts': '',
+    },
+    tells: ['src/w.ts:1:7: There is no file "./gone". Did you mean "./done"?'],
+  },
+  'a worker that is not there': {
+    files: {
+      'src/main.ts': "const a = 'ä'; new Worker(new URL('./wrker.ts', import.meta.url), { type: 'module' });",
+      'src/worker.ts': '',
+    },
+    tells: ['src/main.ts:1:34: There is no file "./wrker.ts". Did you mean "./worker.ts"?'],
+  },
+  'a classic worker that waits': {
+    files: { 'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url));", 'src/w.ts': '\nawait 1;' },
+    tells: [
+      'src/w.ts:2:0: This worker is a classic one, which cannot "await" outside of a function. Start it with { type: \'module\' }, or put this into an async function.',
+    ],
+  },
+  'a mistake behind an address': {
+    files: {
+      'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url)); const b = = 1;",
+      'src/w.ts': '',
+    },
+    tells: ['src/main.ts:1:58: Nothing goes on with "=" here. Something before it is missing, or it is one too many.'],
+  },
+  'a mistake behind letters that are more than a byte': {
+    files: { 'src/main.ts': 'const ä = "öö😀";\tconst b = = 2;' },
+    tells: ['src/main.ts:1:28: Nothing goes on with "=" here. Something before it is missing, or it is one too many.'],
+  },
+  'a mistake in the first line of code in a page': {
+    files: {
+      'index.html': '<!doctype html>\r\n<p>ä</p><script type="module">import "./gone.js";\nlet a = 1;</script>',
+    },
+    tells: ['index.html:2:37: There is no file "./gone.js". Look at the name; it is searched for from index.html.'],
+  },
+  'a mistake in a later line of code in a page': {
+    files: { 'index.html': '<!doctype html>\n  <script type="module">\n  let a = 1;\n  let a = 2;</script>' },
+    tells: ['index.html:4:6: There are two things called "a": this, and one in line 3. Give one of them another name.'],
+  },
+  'another case of the name of a picture': {
+    files: { 'src/main.ts': "import hero from './Hero.png'; console.log(hero);", 'src/hero.png': 'x' },
+    tells: [
+      'src/main.ts:1:17: There is no file "./Hero.png". Did you mean "./hero.png"? Upper and lower case are different names.',
+    ],
+  },
+  'a folder that has no index': {
+    files: { 'src/main.ts': "import './levels';", 'src/levels/two.ts': '', 'src/levels/one.ts': '' },
+    tells: [
+      'src/main.ts:1:7: "./levels" is a folder. Name a file in it, such as "./levels/one", or make an index file there that exports what is needed.',
+    ],
+  },
+  'marks of a merge': {
+    files: { 'src/main.ts': 'let a;\n<<<<<<< HEAD\nlet b = 1;\n=======\nlet b = 2;\n>>>>>>> theirs\n' },
+    tells: [
+      'src/main.ts:2:0: Two versions of this file were merged here and did not fit together. Keep what you want of the lines between "<<<<<<<" and ">>>>>>>", and take out these marks.',
+    ],
+  },
+  'tags that are closed in the wrong order': {
+    files: { 'src/main.tsx': 'export const App = () => (\n  <div>\n    <p>hi\n  </div>\n);' },
+    tells: [
+      'src/main.tsx:4:4: Here </div> stands before <p> of line 3 is closed. Write </p> first.',
+      'src/main.tsx:5:2: The tag <div> is never closed. Write </div> where it ends.',
+    ],
+  },
   'bases in a circle': {
     files: { 'tsconfig.json': '{"extends":"./a.json"}', 'a.json': '{"extends":"./a.json"}', 'src/main.ts': '' },
     fails: /goes too deep/,
@@ -169,7 +274,11 @@ const fixtures: Readonly<
 interface Outcome {
   readonly text: string;
   readonly problem: string | null;
+  readonly told: readonly string[];
 }
+
+const toldOf = ({ file, line, column, message }: Pick<LogLine, 'file' | 'line' | 'column' | 'message'>): string =>
+  `${file === undefined ? '' : line === undefined ? `${file}: ` : `${file}:${line}:${column}: `}${message}`;
 
 let root = '';
 beforeAll(async () => {
@@ -194,16 +303,19 @@ async function byRunner(name: string, files: Readonly<Record<string, string>>): 
     modulesDir: null,
   };
   const options = BuildOptions.parse({ minify: false });
-  const log = () => undefined;
+  const told: string[] = [];
+  const log: Log = (line) => void (line.level === 'error' && told.push(toldOf(line)));
   try {
     const entry = await findEntry(project, options);
     const page = entry.kind === 'html' ? await readPage(project, entry.path, log) : null;
     const entries = page?.entries ?? [{ id: 'main', path: entry.path }];
     const mapped = page?.mapped ?? (() => undefined);
-    const made = await bundle({ project, options, entries, mapped, log, onProgress: log });
-    return { text: [...made.files.values()].map((bytes) => Buffer.from(bytes).toString()).join('\n'), problem: null };
+    const made = await bundle({ project, options, entries, mapped, log, onProgress: () => undefined });
+    const text = [...made.files.values()].map((bytes) => Buffer.from(bytes).toString()).join('\n');
+    return { text, problem: null, told };
   } catch (error) {
-    if (error instanceof BuildFailure || error instanceof ProjectProblem) return { text: '', problem: error.message };
+    if (error instanceof BuildFailure || error instanceof ProjectProblem)
+      return { text: '', problem: error.message, told };
     throw error;
   }
 }
@@ -214,16 +326,17 @@ async function byPreview(files: Readonly<Record<string, string>>): Promise<Outco
     build,
   );
   return result.ok
-    ? { text: result.files.map(({ text }) => text).join('\n'), problem: null }
-    : { text: '', problem: result.problems[0]?.message ?? '' };
+    ? { text: result.files.map(({ text }) => text).join('\n'), problem: null, told: [] }
+    : { text: '', problem: result.problems[0]?.message ?? '', told: result.problems.map(toldOf) };
 }
 
 const marks = (text: string): string[] => [...text.matchAll(/\[from ([\w ]+)\]/g)].map(([, name = '']) => name).sort();
 
 describe('A preview and a build understand the same of', () => {
-  it.each(Object.entries(fixtures))('%s', async (name, { files, finds = [], emits, fails }) => {
+  it.each(Object.entries(fixtures))('%s', async (name, { files, finds = [], emits, fails, tells }) => {
     for (const outcome of [await byRunner(name, files), await byPreview(files)]) {
-      if (fails) expect(outcome.problem).toMatch(fails);
+      if (tells) expect(outcome.told).toEqual(tells);
+      else if (fails) expect(outcome.problem).toMatch(fails);
       else {
         expect(outcome.problem).toBeNull();
         expect(marks(outcome.text)).toEqual(finds);

@@ -277,6 +277,57 @@ describe('what is wrong with the sources', () => {
     expect((await build.failure()).message).toBe(`index.html:4:10: ${oneTooMany(';')}`);
   });
 
+  it.each([
+    ["import W from './w.ts?worker';\nnew W();", 'export const before = 1;\nconst a = ;', `2:10: ${oneTooMany(';')}`],
+    [
+      "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+      "\n\nimport './Main';",
+      '3:7: There is no file "./Main". Did you mean "./main"? Upper and lower case are different names.',
+    ],
+    ["new Worker(new URL('./w.ts', import.meta.url));", 'const ä = ;', `1:10: ${oneTooMany(';')}`],
+  ])('is placed in the worker that is started by %s', async (main, worker, told) => {
+    const build = await run({ 'src/main.ts': main, 'src/w.ts': worker });
+    expect((await build.failure()).message).toBe(`src/w.ts:${told}`);
+    const [line, ...more] = build.logs.filter(({ level }) => level === 'error');
+    expect(more).toEqual([]);
+    expect(line).toMatchObject({
+      file: 'src/w.ts',
+      message: told.replace(/^\d+:\d+: /, ''),
+      source: worker.split('\n').at(-1),
+    });
+  });
+
+  it('is told of addresses that lead nowhere, in the line that was written', async () => {
+    const build = await run({
+      'src/main.ts':
+        "new Worker(new URL('./w.ts', import.meta.url));\nconsole.info(new URL('./Hero.png', import.meta.url));",
+      'src/w.ts': '',
+      'src/hero.png': png,
+    });
+    await build.outputs();
+    expect(build.logs.filter(({ level }) => level !== 'info')).toEqual([
+      expect.objectContaining({
+        level: 'warn',
+        file: 'src/main.ts',
+        line: 2,
+        column: 21,
+        source: "console.info(new URL('./Hero.png', import.meta.url));",
+        message:
+          'There is no file "./Hero.png". Did you mean "./hero.png"? Upper and lower case are different names. The URL is left as it is.',
+      }),
+    ]);
+  });
+
+  it('is told of a worker that starts itself, where it does', async () => {
+    const build = await run({
+      'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+      'src/w.ts': "let a;\nnew Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+    });
+    expect((await build.failure()).message).toBe(
+      'src/w.ts:2:19: The worker src/w.ts starts itself, which cannot be bundled.',
+    );
+  });
+
   it('names a package that is not declared', async () => {
     const build = await run({ 'src/main.ts': "import Phaser from 'phaser';\nPhaser;" });
     expect((await build.failure()).message).toContain('There is no package "phaser" here');

@@ -1,6 +1,7 @@
 import { build, type Loader } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { explain, packagesOf, type Surroundings } from '../../src/core/game/explain.ts';
+import { type Said, wordsOf } from '../../src/core/game/said.ts';
 
 const around = (from: string | null, more: Partial<Surroundings> = {}): Surroundings => ({
   from,
@@ -10,13 +11,14 @@ const around = (from: string | null, more: Partial<Surroundings> = {}): Surround
 });
 
 /** What esbuild itself says of a source. */
-const saidOf = async (contents: string, loader: Loader): Promise<string> => {
+const saidOf = async (contents: string, loader: Loader): Promise<{ text: string; line: string | undefined }> => {
   const stdin = { contents, loader, resolveDir: '/nowhere' };
   try {
     await build({ stdin, bundle: true, write: false, logLevel: 'silent', format: 'esm' });
   } catch (error) {
-    const [first] = (error as { errors: { text: string; notes: { text: string }[] }[] }).errors;
-    if (first !== undefined) return [first.text, ...first.notes.map(({ text }) => text)].join(' ');
+    const [first] = (error as { errors: Said[] }).errors;
+    if (first !== undefined)
+      return { text: wordsOf(first, { nameOf: (file) => file }), line: first.location?.lineText };
   }
   throw new Error('esbuild has nothing to say');
 };
@@ -29,6 +31,13 @@ describe('what esbuild says, in plain words with what to do', () => {
       './Player',
       'There is no file "./Player". Did you mean "./player"? Upper and lower case are different names.',
     ],
+    [
+      'the name of a file of the game',
+      'player',
+      'There is no package "player" here. Did you mean your file "./player"?',
+    ],
+    ['a folder', '../art', '"../art" is a folder. Name a file in it, such as "../art/hero.png", or make an index file'],
+    ['an address', './Sound.mjs?url', 'There is no file "./Sound.mjs?url". Did you mean "./sound.mjs?url"?'],
     ['another folder', './hero.png', 'There is no file "./hero.png". Did you mean "../art/hero.png"?'],
     ['an ending that has to be named', './sound', 'There is no file "./sound". Did you mean "./sound.mjs"?'],
     ['a folder with an index', './Levels', 'There is no file "./Levels". Did you mean "./levels"? Upper'],
@@ -64,7 +73,7 @@ describe('what esbuild says, in plain words with what to do', () => {
       '"@/player" leads to no file. A short name for a folder has to stand in "paths" of tsconfig.json, or "imports" of package.json.',
     ],
   ])('for an import with %s', async (_title, spec, words) => {
-    const said = await saidOf(`import ${JSON.stringify(spec)};`, 'ts');
+    const { text: said } = await saidOf(`import ${JSON.stringify(spec)};`, 'ts');
     expect(said).toContain(`Could not resolve "${spec}"`);
     const found = explain(said, around('src/main.ts'));
     expect(found.startsWith(words), found).toBe(true);
@@ -112,7 +121,7 @@ describe('what esbuild says, in plain words with what to do', () => {
       'let a = 1; let a = 2;',
       'ts',
       'src/main.ts',
-      'There are two things called "a" here. Give one of them another name.',
+      'There are two things called "a": this, and one in line 1. Give one of them another name.',
     ],
     [
       'await in a plain function',
@@ -136,6 +145,45 @@ describe('what esbuild says, in plain words with what to do', () => {
       'The tag <b> is never closed. Write </b> where it ends.',
     ],
     [
+      'tags in the wrong order',
+      '<div>\n<p>\n</div>;',
+      'tsx',
+      'src/main.tsx',
+      'Here </div> stands before <p> of line 2 is closed. Write </p> first.',
+    ],
+    [
+      'a fragment in the wrong order',
+      '<><p></>;',
+      'tsx',
+      'src/main.tsx',
+      'Here </> stands before <p> of line 1 is closed.',
+    ],
+    [
+      'a constant that changes',
+      'const a = 1;\na = 2;',
+      'ts',
+      'src/main.ts',
+      'Write "let" in place of "const" where it is made, in line 1.',
+    ],
+    ['a constant without a value', 'const a;', 'ts', 'src/main.ts', '"a" is a constant and needs a value'],
+    ['an interface in JavaScript', 'interface A { b: 1 }', 'js', 'src/main.js', 'Types are for TypeScript'],
+    ['a cast in JavaScript', 'let a = b as number;', 'js', 'src/main.js', 'Types are for TypeScript'],
+    [
+      'a name that cannot be one',
+      'const class = 1;',
+      'ts',
+      'src/main.ts',
+      'Here a name is needed, and there is "class".',
+    ],
+    ['a break in no loop', 'break;', 'ts', 'src/main.ts', '"break" has no place here.'],
+    [
+      'decorators of parameters',
+      'class A { constructor(@p a) {} }',
+      'ts',
+      'src/main.ts',
+      'need "experimentalDecorators": true in the "compilerOptions" of tsconfig.json',
+    ],
+    [
       'a comment of CSS that does not end',
       'a { color: red } /* x',
       'css',
@@ -143,7 +191,8 @@ describe('what esbuild says, in plain words with what to do', () => {
       'A comment begins with "/*" and does not end. Write "*/" where it does.',
     ],
   ])('for %s', async (_title, contents, loader, from, words) => {
-    expect(explain(await saidOf(contents, loader), around(from))).toContain(words);
+    const { text, line } = await saidOf(contents, loader);
+    expect(explain(text, around(from, { line }))).toContain(words);
   });
 
   it.each([
@@ -164,6 +213,22 @@ describe('what esbuild says, in plain words with what to do', () => {
   ])('for %s', (said, words) => {
     const from = said.startsWith('Expected') ? 'src/style.css' : 'src/main.ts';
     expect(explain(said, around(from))).toContain(words);
+  });
+
+  it('for a picture of a stylesheet, which needs no "./"', () => {
+    const paths = ['src/img/hero.png', 'public/logo.svg'];
+    const said = (spec: string): string =>
+      explain(`Could not resolve "${spec}"`, around('src/style.css', { paths, packages: new Set(['fonts']) }));
+    expect(said('img/hero.jpg')).toBe('There is no file "img/hero.jpg". Did you mean "img/hero.png"?');
+    expect(said('/Logo.svg')).toContain('Did you mean "/logo.svg"?');
+    expect(said('fonts/gone.css')).toContain('The package "fonts" has no "gone.css"');
+  });
+
+  it.each(['<<<<<<< HEAD', '=======', '>>>>>>> theirs', '||||||| base'])('for the mark %s of a merge', (line) => {
+    expect(explain('Unexpected "<<"', around('src/main.ts', { line }))).toMatch(
+      /^Two versions of this file were merged/,
+    );
+    expect(explain('Unexpected "<<"', around('src/main.ts', { line: ` ${line}` }))).toContain('Nothing goes on');
   });
 
   it('leaves alone what is not in the table, and what is in no file', () => {

@@ -1,4 +1,5 @@
 import { type DefaultTreeAdapterTypes, defaultTreeAdapter as tree } from 'parse5';
+import { type InlineCode, linesOf } from './said.ts';
 
 export type Element = DefaultTreeAdapterTypes.Element;
 
@@ -22,3 +23,10 @@ export const attribute = (element: Element, name: string): string | undefined =>
 
 export const isModuleScript = (element: Element): boolean =>
   element.tagName === 'script' && attribute(element, 'type') === 'module';
+
+/** The code between the tags of a script or a style of a page, of which `text` is the whole. */
+export function inlineCode(text: string, element: Element): InlineCode {
+  const place = element.sourceCodeLocation;
+  const lines = linesOf(text.slice(0, place?.startTag?.endOffset ?? 0));
+  return { code: textOf(element), line: lines.length, before: lines.at(-1) ?? '' };
+}

@@ -1,5 +1,5 @@
-import { limits } from '../../contract/limits.ts';
-import { within } from './paths.ts';
+import { inFolder, meantBy, missingFile, nearest } from './meant.ts';
+import { packageOf } from './packages.ts';
 
 /** What is known of the project in which something went wrong. */
 export interface Surroundings {
@@ -9,9 +9,13 @@ export interface Surroundings {
   readonly paths: Iterable<string>;
   /** Names of the packages that package.json asks for. */
   readonly packages: ReadonlySet<string>;
+  /** The line in which it was found. */
+  readonly line?: string | undefined;
+  /** It is CSS, though the name of the file does not say so. */
+  readonly isStyle?: boolean | undefined;
 }
 
-type Explain = (found: readonly string[], around: Surroundings) => string | null;
+type Explain = (found: readonly (string | undefined)[], around: Surroundings) => string | null;
 
 /** Modules of Node.js that games are most often written to use. */
 const nodeModules = new Set(
@@ -20,90 +24,17 @@ const nodeModules = new Set(
   ),
 );
 
-/** How many letters two names differ by (Levenshtein); more than `most` is not counted further. */
-function distance(a: string, b: string, most: number): number {
-  if (Math.abs(a.length - b.length) > most || a.length > limits.build.slipMax) return most + 1;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1)
-      next.push(
-        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      );
-    row = next;
-  }
-  return row[b.length] ?? most + 1;
-}
-
-/** The name that somebody most likely meant: a slip or two away, fewer in a short one. */
-function nearest(name: string, candidates: Iterable<string>): string | null {
-  const most = name.length < 4 ? 1 : 2;
-  let best: { name: string; off: number } | null = null;
-  for (const candidate of candidates) {
-    const off = distance(name.toLowerCase(), candidate.toLowerCase(), most);
-    if (off <= most && (best === null || off < best.off)) best = { name: candidate, off };
-  }
-  return best?.name ?? null;
-}
-
-const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
-const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-const stem = (name: string): string => name.replace(/\.[^.]+$/, '');
-
-/** As an import writes it in a file of `folder`. */
-function relative(folder: string, path: string): string {
-  const [from, to] = [folder === '' ? [] : folder.split('/'), path.split('/')];
-  let same = 0;
-  while (same < from.length && same < to.length - 1 && from[same] === to[same]) same += 1;
-  return `${same === from.length ? './' : '../'.repeat(from.length - same)}${to.slice(same).join('/')}`;
-}
-
-const codeFile = /\.[cm]?[jt]sx?$/;
-/** Found only with their ending. */
-const namedWhole = /\.[cm][jt]s$/;
-
-/** The import that would have found a file: with another case, a slip less, or from another folder. */
-function otherSpec(spec: string, { from, paths }: Surroundings): { spec: string; byCase: boolean } | null {
-  const folder = folderOf(from ?? '');
-  const target = within(folder, spec.replace(/[?#].*$/, ''));
-  if (target === null) return null;
-  const asWritten = (path: string): string => {
-    const found = relative(folder, path);
-    // As the one that was wrong was written: with its extension, or without.
-    return /\.\w+$/.test(nameOf(target)) || !codeFile.test(path) || namedWhole.test(path)
-      ? found
-      : found.replace(codeFile, '').replace(/\/index$/, '');
-  };
-  const all = [...paths];
-  for (const path of all) {
-    const rest = path.slice(target.length);
-    if (path.toLowerCase().startsWith(target.toLowerCase()) && /^(?:\.[a-z]+|\/index\.[a-z]+)?$/.test(rest))
-      return { spec: asWritten(path), byCase: !path.startsWith(target) };
-  }
-  const wanted = nameOf(target);
-  const bare = !/\.\w+$/.test(wanted);
-  const beside = new Map<string, string>();
-  for (const path of all)
-    if (folderOf(path) === folderOf(target)) beside.set(bare ? stem(nameOf(path)) : nameOf(path), path);
-  const near = nearest(wanted, beside.keys());
-  const elsewhere = all.find((path) => (bare && codeFile.test(path) ? stem(nameOf(path)) : nameOf(path)) === wanted);
-  const path = near === null ? elsewhere : beside.get(near);
-  return path === undefined ? null : { spec: asWritten(path), byCase: false };
-}
-
-/** `three/addons/x.js` → `three`, `@scope/name/x` → `@scope/name`. */
-const packageOf = (spec: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(spec)?.[0] ?? spec;
-
 const unresolved: Explain = ([spec = ''], around) => {
   if (around.from === null) return null;
   const name = spec.replace(/^node:/, '');
   if (nodeModules.has(packageOf(name)) && !around.packages.has(packageOf(spec)))
     return `"${spec}" is a part of Node.js, which a browser does not have. Look for a package that works in browsers.`;
-  if (/^[./]/.test(spec)) {
-    const other = otherSpec(spec, around);
-    const gone = `There is no file "${spec}".`;
-    if (other === null) return `${gone} Look at the name; it is searched for from ${around.from}.`;
-    return `${gone} Did you mean "${other.spec}"?${other.byCase ? ' Upper and lower case are different names.' : ''}`;
+  // A stylesheet names files without "./", too.
+  if (/^[./]/.test(spec) || (isStyle(around) && !around.packages.has(packageOf(spec)))) {
+    const search = { from: around.from, paths: around.paths, manner: isStyle(around) ? 'url' : 'import' } as const;
+    const inside = inFolder(spec, search);
+    if (inside === null) return missingFile(spec, search);
+    return `"${spec}" is a folder. Name a file in it, such as "${inside}", or make an index file there that exports what is needed.`;
   }
   if (/^[#~@]\//.test(spec) || spec.startsWith('#'))
     return `"${spec}" leads to no file. A short name for a folder has to stand in "paths" of tsconfig.json, or "imports" of package.json.`;
@@ -112,10 +43,13 @@ const unresolved: Explain = ([spec = ''], around) => {
     return spec === wanted
       ? `The package "${spec}" has nothing that a browser could load.`
       : `The package "${wanted}" has no "${spec.slice(wanted.length + 1)}". Look at its documentation for the right path.`;
+  const own = meantBy(`./${spec}`, { from: around.from, paths: around.paths, manner: 'import' });
+  if (own?.spec.endsWith(`/${spec}`))
+    return `There is no package "${wanted}" here. Did you mean your file "${own.spec}"?`;
   const near = nearest(wanted, around.packages);
-  return near === null
-    ? `There is no package "${wanted}" here. Add it to the dependencies of package.json: "${wanted}": "latest". For a file of yours, begin with "./".`
-    : `There is no package "${wanted}" here. Did you mean "${near}", which is in the dependencies of package.json?`;
+  if (near !== null)
+    return `There is no package "${wanted}" here. Did you mean "${near}", which is in the dependencies of package.json?`;
+  return `There is no package "${wanted}" here. Add it to the dependencies of package.json: "${wanted}": "latest". For a file of yours, begin with "./".`;
 };
 
 const missingExport: Explain = ([file = '', name = '', meant]) => {
@@ -129,17 +63,30 @@ const missingExport: Explain = ([file = '', name = '', meant]) => {
 };
 
 /** Where words are about languages, they depend on the file's. */
-const isStyle = (around: Surroundings): boolean => /\.css$/i.test(around.from ?? '');
+const isStyle = (around: Surroundings): boolean => around.isStyle ?? /\.css$/i.test(around.from ?? '');
 const isJson = (around: Surroundings): boolean => /\.json$/i.test(around.from ?? '');
 const isPlainScript = (around: Surroundings): boolean => /\.[cm]?js$/i.test(around.from ?? '');
 
+/** A line that only TypeScript has, or a word that does. */
+const typeLine = /^\s*(?:export\s+)?(?:declare|interface|enum|type|abstract|namespace)\s+\w/;
+const typeWord = /^"(?::|\?|!|as|satisfies|implements|enum)"$/;
+const typesElsewhere = 'Types are for TypeScript: name the file .ts, or leave the type away.';
+
+/** Words of the compiler for parts of a text. */
+const parts: Readonly<Record<string, string>> = {
+  identifier: 'a name',
+  string: 'a text in quotes',
+  whitespace: 'a blank',
+};
+const part = (said: string): string => parts[said] ?? said;
+
 const expected: Explain = ([needed = '', found = ''], around) => {
-  const what = `Here ${needed} is needed, and there is ${found}.`;
+  const what = `Here ${part(needed)} is needed, and there is ${part(found)}.`;
   if (isJson(around))
     return `${what} In JSON, names and texts are in double quotes, and a comma stands between two entries.`;
   if (isStyle(around)) return `${what} In CSS, a line is "name: value;", and rules are in braces.`;
-  if (isPlainScript(around) && found === '":"')
-    return `${what} Types are for TypeScript: name the file .ts, or leave the type away.`;
+  if (isPlainScript(around) && (typeWord.test(found) || typeLine.test(around.line ?? '')))
+    return `${what} ${typesElsewhere}`;
   return `${what} Look at what stands right before it.`;
 };
 
@@ -147,6 +94,7 @@ const unexpected: Explain = ([found = ''], around) => {
   if (isStyle(around)) return `This ${found} is one too many, or the rule before it is not closed.`;
   if (isJson(around))
     return `JSON has no place for ${found} here. Names and texts are in double quotes; there are no comments.`;
+  if (isPlainScript(around) && typeWord.test(found)) return `${found} cannot stand here. ${typesElsewhere}`;
   return `Nothing goes on with ${found} here. Something before it is missing, or it is one too many.`;
 };
 
@@ -167,9 +115,20 @@ const table: readonly (readonly [pattern: RegExp, explain: Explain])[] = [
     () => 'There is a comma after the last entry. JSON has none there: take it away.',
   ],
   [/^JSON does not support comments/, () => 'JSON has no comments: take it away.'],
+  [/^JSON strings must use double quotes/, () => 'JSON has texts in double quotes only: write " in place of \'.'],
   [
     /^Unexpected end of file before a closing "([^"]+)" tag/,
     ([tag = '']) => `The tag <${tag}> is never closed. Write </${tag}> where it ends.`,
+  ],
+  [
+    /^Unexpected closing (?:("[^"]+")|fragment) tag does not match opening (?:("[^"]+")|fragment) tag(?:.* in line (\d+)\.)?/,
+    ([closing, opening, line]) =>
+      `Here ${asTag(closing, '/')} stands before ${asTag(opening)}${line === undefined ? '' : ` of line ${line}`} is closed. Write ${asTag(opening, '/')} first.`,
+  ],
+  [
+    /^The character ("[>}]") is not valid inside a JSX element/,
+    ([character = '']) =>
+      `This ${character} stands between tags, where it is text. It is one too many, or the tag before it is not closed.`,
   ],
   [
     /^Unexpected end of file|but found end of file/,
@@ -191,18 +150,38 @@ const table: readonly (readonly [pattern: RegExp, explain: Explain])[] = [
   [/^Expected (":"|"\{"|";")$/, ([needed = ''], around) => expected([needed, 'something else'], around)],
   [/^Unexpected (".*?")/s, unexpected],
   [
-    /^The symbol "([^"]+)" has already been declared/,
-    ([name = '']) => `There are two things called "${name}" here. Give one of them another name.`,
+    /^The symbol "([^"]+)" has already been declared(?:.* in line (\d+)\.)?/,
+    ([name = '', line]) =>
+      `There are two things called "${name}"${line === undefined ? ' here' : `: this, and one in line ${line}`}. Give one of them another name.`,
   ],
   [
-    /^Cannot assign to "([^"]+)" because it is a constant/,
+    /^Cannot assign to "([^"]+)" because it is a constant(?:.* in line (\d+)\.)?/,
+    ([name = '', line]) =>
+      `"${name}" is a constant, which keeps its value. Write "let" in place of "const" where it is made${line === undefined ? '' : `, in line ${line}`}.`,
+  ],
+  [
+    /^Cannot assign to import "([^"]+)"/,
     ([name = '']) =>
-      `"${name}" is a constant, which keeps its value. Write "let" in place of "const" where it is made.`,
+      `"${name}" belongs to the file that it comes from, and only that file can give it another value. Export a function there that does.`,
+  ],
+  [
+    /^The constant "([^"]+)" must be initialized/,
+    ([name = '']) => `"${name}" is a constant and needs a value: write "= …" behind it.`,
   ],
   [
     /^"await" can only be used inside an "async" function/,
     () => '"await" works in functions that are marked "async" only. Write "async" before this function.',
   ],
+  [
+    /^Top-level await is currently not supported with the "iife" output format/,
+    () =>
+      'This worker is a classic one, which cannot "await" outside of a function. Start it with { type: \'module\' }, or put this into an async function.',
+  ],
+  [
+    /^Parameter decorators only work when experimental decorators are enabled/,
+    () => 'Decorators of parameters need "experimentalDecorators": true in the "compilerOptions" of tsconfig.json.',
+  ],
+  [/^Cannot use (".*") (?:as an identifier )?here:?$/, ([what = '']) => `${what} has no place here.`],
   [
     /^The JSX syntax extension is not currently enabled/,
     () => 'Tags such as <div> are understood in .jsx and .tsx files only. Rename the file.',
@@ -229,6 +208,9 @@ const table: readonly (readonly [pattern: RegExp, explain: Explain])[] = [
   ],
 ];
 
+/** `"div"` → `<div>`; a fragment has no name. */
+const asTag = (quoted = '""', before = ''): string => `<${before}${quoted.slice(1, -1)}>`;
+
 const decode = (name: string): string => {
   try {
     return decodeURIComponent(name);
@@ -237,8 +219,14 @@ const decode = (name: string): string => {
   }
 };
 
+/** What Git leaves in a file where two versions of it do not fit together. */
+const conflictMark = /^(?:<{7}|\|{7}|={7}|>{7})(?:\s|$)/;
+const conflict =
+  'Two versions of this file were merged here and did not fit together. Keep what you want of the lines between "<<<<<<<" and ">>>>>>>", and take out these marks.';
+
 /** A message in plain words, with what to do; one that is not in the table comes back as it is. */
 export function explain(text: string, around: Surroundings): string {
+  if (conflictMark.test(around.line ?? '')) return conflict;
   for (const [pattern, words] of table) {
     const found = pattern.exec(text);
     if (found === null) continue;

@@ -17,8 +17,8 @@ import { countRunnerPreview } from '../http/rates.ts';
 import { lockFileOf, packagesFolder } from './packages.ts';
 import { type State, texts } from './state.ts';
 
-/** Raised when the same sources are bundled to something else. */
-const version = 2;
+/** Raised when the same sources are bundled to something else, or something else is said of them. */
+const version = 3;
 
 /** Never of one project for another, though their files be the same: nothing of a project is anybody else's. */
 const nameOf = ({ projectId, sourceHash }: State, want: BundleOrder['want']): string =>

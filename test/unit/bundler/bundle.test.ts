@@ -189,6 +189,38 @@ describe('A preview', () => {
   });
 });
 
+describe('A mistake in a preview', () => {
+  const told = async (sources: Record<string, string>) => problems(await bundle(order(sources), build));
+
+  it('behind the address of a module is where it was written', async () => {
+    expect(await told({ 'src/main.ts': "const a = new URL('./ö', import.meta.url), b = = 1;" })).toEqual([
+      expect.objectContaining({ file: 'src/main.ts', line: 1, column: 47 }),
+    ]);
+  });
+
+  it('in a worker is told with the page, once for each', async () => {
+    const worker = { file: 'src/w.ts', line: 1, column: 8, message: expect.stringContaining('Nothing goes on with') };
+    const sources = {
+      'src/main.ts': `import One from './w.ts?worker';
+import './other.ts';
+new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });`,
+      'src/other.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+      'src/w.ts': 'let a = ;',
+    };
+    expect(await told(sources)).toEqual([worker]);
+    expect(await bundle(order({ ...sources, 'src/w.ts': '' }), build)).toMatchObject({ ok: true });
+  });
+
+  it('that computes its path in a worker is for a build', async () => {
+    const sources = {
+      'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+      'src/w.ts': 'import(`./levels/${name}.ts`);',
+      'src/levels/a.ts': '',
+    };
+    expect(await bundle(order(sources), build)).toMatchObject({ ok: false, reason: 'needs_build' });
+  });
+});
+
 describe('#66 a source that reaches outside the project', () => {
   const secret = `secret ${Math.random()}`;
   const folder = mkdtempSync(join(tmpdir(), 'kiln-secret-'));

@@ -1,36 +1,21 @@
 import { join, posix } from 'node:path';
-import {
-  build,
-  type BuildFailure as EsbuildFailure,
-  type BuildOptions as EsbuildOptions,
-  type Location,
-  type Message,
-  type Metafile,
-  type Plugin,
-} from 'esbuild';
+import { build, type BuildOptions as EsbuildOptions, type Metafile, type Plugin } from 'esbuild';
 import type { BuildOptions } from '../../../../src/contract/builds.ts';
-import { limits } from '../../../../src/contract/limits.ts';
 import { browserTarget, gameDefines } from '../../../../src/core/game/defines.ts';
-import { explain, packagesOf } from '../../../../src/core/game/explain.ts';
+import { packagesOf } from '../../../../src/core/game/explain.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
 import { isBare } from '../../../../src/core/game/packages.ts';
-import { outsideMessage } from '../../../../src/core/game/paths.ts';
+import type { InlineCode } from '../../../../src/core/game/said.ts';
 import { emitSettings } from '../../../../src/core/game/tsconfig.ts';
+import type { Rewritten } from '../../../../src/core/game/url-references.ts';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
-import {
-  assertConfined,
-  computedOutside,
-  confine,
-  isInside,
-  leadsOutside,
-  packageEntry,
-  withoutNamespace,
-} from './confine.ts';
+import { assertConfined, confine, isEsbuildFailure, packageEntry, withoutNamespace } from './confine.ts';
 import { readJson } from './entry.ts';
 import { nativeLoaders } from './native-files.ts';
 import { type Project, toRelative } from './project.ts';
 import type { Log } from './report.ts';
+import { teller } from './tell.ts';
 import { readTsconfig } from './tsconfig.ts';
 
 /** A script or stylesheet that the page asks for. */
@@ -41,7 +26,15 @@ export interface BundleEntry {
   readonly path: string;
   /** The entry is what this specifier names in the installed packages; `path` is then the name of its output. */
   readonly spec?: string;
-  readonly inline?: { readonly code: string; readonly loader: 'js' | 'css'; readonly firstLine: number };
+  readonly inline?: InlineCode & { readonly loader: 'js' | 'css' };
+}
+
+/** Inline code as it is bundled. */
+export interface InlineEntry extends InlineCode {
+  readonly loader: 'js' | 'css';
+  /** Project-relative path of the page. */
+  readonly path: string;
+  readonly resolveDir: string;
 }
 
 /** What became of one entry; paths are relative to the site. */
@@ -76,29 +69,24 @@ export interface BundleRequest {
   readonly onProgress: (done: number) => void;
 }
 
-/** What messages are told from. */
-interface Told extends BundleRequest {
-  /** Names of the packages that package.json asks for. */
-  readonly packages: ReadonlySet<string>;
-}
-
 /** Bundles the entries for browsers. What is wrong with the sources is logged line by line and thrown as `build_failed`. */
-export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
-  const { project, options, entries } = asked;
-  const request: Told = { ...asked, packages: packagesOf(await readJson(project, 'package.json')) };
+export const bundle = async (request: BundleRequest): Promise<Bundle> => {
+  const { project, options, entries } = request;
   const tsconfigRaw = emitSettings(await readTsconfig(project), true);
-  const inline = new Map(
-    entries.flatMap((entry) =>
-      entry.inline === undefined
-        ? []
-        : [
-            [
-              inlineName(entry),
-              { ...entry.inline, resolveDir: join(project.root, posix.dirname(entry.path)) },
-            ] as const,
-          ],
-    ),
-  );
+  const inline = new Map<string, InlineEntry>();
+  for (const entry of entries) {
+    const { path } = entry;
+    if (entry.inline !== undefined)
+      inline.set(inlineName(entry), { ...entry.inline, path, resolveDir: join(project.root, posix.dirname(path)) });
+  }
+  const rewritten = new Map<string, Rewritten>();
+  const { warn, warnOf, fail } = teller({
+    project,
+    log: request.log,
+    inline,
+    packages: packagesOf(await readJson(project, 'package.json')),
+    rewritten,
+  });
   const sources = [...project.files].filter((path) => /\.[cm]?[jt]sx?$/.test(path)).length;
   const loaded = new Set<string>();
   const inputs = new Set<string>();
@@ -146,7 +134,7 @@ export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
       inputs.add(withoutNamespace(input));
       if (!withoutNamespace(input).startsWith('node_modules/')) notePackages(imports, packages);
     }
-    for (const warning of warnings) logMessage(request, 'warn', warning);
+    warnings.forEach(warn);
     return metafile;
   };
 
@@ -155,8 +143,6 @@ export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
     path: string,
     chain: readonly string[],
   ): Promise<string> => {
-    if (chain.includes(path))
-      throw new BuildFailure('user', 'build_failed', `The worker ${path} starts itself, which cannot be bundled.`);
     if (chain.length >= runnerLimits.workerDepth)
       throw new BuildFailure('user', 'build_failed', 'Workers start workers too deeply.');
     const metafile = await run(
@@ -194,7 +180,10 @@ export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
       mapped: request.mapped,
       onPackage: (spec, input) => packageInputs.set(spec, input),
       sourcemap: options.sourcemap,
+      chain,
       buildNested: (kind, path) => buildNested(kind, path, chain),
+      onRewritten: (path, text) => rewritten.set(path, text),
+      onWarning: warnOf,
       onLoaded: (path) => {
         loaded.add(path);
         request.onProgress(Math.min(1, loaded.size / Math.max(1, sources)));
@@ -225,10 +214,7 @@ export const bundle = async (asked: BundleRequest): Promise<Bundle> => {
       packages,
     };
   } catch (error) {
-    if (!isEsbuildFailure(error)) throw error;
-    for (const problem of error.errors) logMessage(request, 'error', problem);
-    for (const warning of error.warnings) logMessage(request, 'warn', warning);
-    throw new BuildFailure('user', 'build_failed', summary(request, error.errors));
+    throw isEsbuildFailure(error) ? fail(error) : error;
   }
 };
 
@@ -277,70 +263,4 @@ const findOutput = (metafile: Metafile, wanted: string | undefined): BundledEntr
     isModule: metafile.inputs[output.entryPoint ?? '']?.format === 'esm',
     exports: output.exports,
   };
-};
-
-/** Said of a name that is there in another case, as far as esbuild resolves it. */
-const notReadable = /^Cannot read file/;
-
-const isEsbuildFailure = (error: unknown): error is EsbuildFailure =>
-  error instanceof Error && 'errors' in error && Array.isArray(error.errors);
-
-/** A message of esbuild as the owner of the project may see it. Anything about a place outside becomes the one neutral sentence. */
-const present = (
-  request: Told,
-  message: Message,
-): { text: string; file?: string; line?: number; column?: number; source?: string } => {
-  const { project, entries, packages } = request;
-  const file = message.location?.file ?? null;
-  const where = file === null ? null : withoutNamespace(file);
-  if (where !== null && where !== '' && !isInside(project, where, where !== file))
-    return { text: outsideMessage('An import') };
-  const text = [
-    message.text,
-    ...message.notes.map((note) => note.text).filter((note) => note !== '' && !/You can (?:mark|use)/.test(note)),
-  ]
-    .join(' ')
-    .replaceAll(`${project.root}/`, '')
-    .replaceAll(project.root, '.');
-  if ((message.text === leadsOutside || notReadable.test(message.text)) && message.location !== null) {
-    // The same words as for something that is not there: whether it is must not be told.
-    const spec = /^(?<quote>["'])(?<spec>.*)\k<quote>$/.exec(quotedAt(message.location))?.groups?.spec;
-    if (spec === undefined) return { text: computedOutside };
-    return present(request, { ...message, text: `Could not resolve "${spec}"` });
-  }
-  const inlined = entries.find((entry) => entry.inline !== undefined && inlineName(entry) === where);
-  const hinted = explain(text, { from: inlined?.path ?? where, paths: project.files, packages });
-  if (message.location === null || where === null || where === '') return { text: hinted };
-  const line = message.location.line + (inlined?.inline === undefined ? 0 : inlined.inline.firstLine - 1);
-  return {
-    text: hinted,
-    file: inlined?.path ?? where,
-    ...(line > 0 ? { line, column: message.location.column } : {}),
-    ...sourceOf(request, inlined?.path ?? where, message.location),
-  };
-};
-
-/** The line that is meant, of a file of the project; not of a minified one, which is no line that anybody wrote. */
-const sourceOf = ({ project }: Told, file: string, { lineText }: Location): { source?: string } =>
-  project.files.has(file) && lineText.trim() !== '' && Buffer.byteLength(lineText) <= limits.build.sourceLineBytes
-    ? { source: lineText }
-    : {};
-
-const quotedAt = ({ lineText, column, length }: Location): string =>
-  // esbuild counts columns in bytes.
-  Buffer.from(lineText)
-    .subarray(column, column + length)
-    .toString('utf8');
-
-const logMessage = (request: Told, level: 'warn' | 'error', message: Message): void => {
-  const { text, ...place } = present(request, message);
-  request.log({ level, step: 'bundle', message: text, ...place });
-};
-
-const summary = (request: Told, errors: readonly Message[]): string => {
-  const [first] = errors;
-  if (first === undefined) return 'The project does not build.';
-  const { text, file, line, column } = present(request, first);
-  const place = file === undefined ? '' : line === undefined ? `${file}: ` : `${file}:${line}:${column ?? 0}: `;
-  return `${place}${text}${errors.length > 1 ? ` (and ${errors.length - 1} more, see the log)` : ''}`;
 };

@@ -17,13 +17,27 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
-import type { ImportKind, Metafile, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
+import type {
+  BuildFailure as EsbuildFailure,
+  ImportKind,
+  Message,
+  Metafile,
+  OnLoadResult,
+  OnResolveArgs,
+  OnResolveResult,
+  PartialMessage,
+  Plugin,
+  PluginBuild,
+} from 'esbuild';
 import { assetExtensions, kindOf } from '../../../../src/contract/loaders.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { missingFile } from '../../../../src/core/game/meant.ts';
 import { isBare } from '../../../../src/core/game/packages.ts';
 import { outsideMessage } from '../../../../src/core/game/paths.ts';
+import { saidPlace, spotAt } from '../../../../src/core/game/said.ts';
+import type { Told } from '../../../../src/core/game/tell.ts';
+import { findUrlReferences, type Rewritten, rewriteUrlReferences } from '../../../../src/core/game/url-references.ts';
 import { BuildFailure } from '../failure.ts';
-import { findUrlReferences, rewriteUrlReferences } from './import-meta-url.ts';
 import { askedFor } from './native-files.ts';
 import { admit, findPublic, outside, type Project, resolveInProject, toRelative } from './project.ts';
 
@@ -42,7 +56,12 @@ export interface ConfineOptions {
   /** What the import map of the page makes of specifiers. */
   readonly mapped: ImportMap;
   readonly sourcemap: boolean;
+  /** The workers that are being bundled, each started by the one before. */
+  readonly chain: readonly string[];
   readonly buildNested: BuildNested;
+  /** Told of a source of which esbuild gets another text. */
+  readonly onRewritten: (path: string, text: Rewritten) => void;
+  readonly onWarning: (told: Told) => void;
   /** Told what a package that is an entry is called in the metafile: two specifiers may mean one file. */
   readonly onPackage: (spec: string, input: string) => void;
   readonly onLoaded: (path: string) => void;
@@ -142,15 +161,15 @@ export const confine = (options: ConfineOptions): Plugin => ({
       urlModule("export default (options) => new Worker(url, { ...options, type: 'module' });"),
     );
     onVirtual('classic-url', () => urlModule('export default url;'));
-    onVirtual('worker-file', async (path) => ({
-      contents: await options.buildNested('module', sourceOfWorker(path)),
-      loader: 'file',
-    }));
-    onVirtual('classic-file', async (path) => ({
-      contents: await options.buildNested('classic', sourceOfWorker(path)),
-      loader: 'file',
-    }));
-    onVirtual('style-text', async (path) => ({ contents: await options.buildNested('style', path), loader: 'text' }));
+    onVirtual('worker-file', (path) =>
+      ofNested(async () => ({ contents: await options.buildNested('module', sourceOfWorker(path)), loader: 'file' })),
+    );
+    onVirtual('classic-file', (path) =>
+      ofNested(async () => ({ contents: await options.buildNested('classic', sourceOfWorker(path)), loader: 'file' })),
+    );
+    onVirtual('style-text', (path) =>
+      ofNested(async () => ({ contents: await options.buildNested('style', path), loader: 'text' })),
+    );
     onVirtual('inline', (path) => {
       const inline = options.inline.get(path);
       if (inline === undefined) throw outside(path);
@@ -161,7 +180,30 @@ export const confine = (options: ConfineOptions): Plugin => ({
 
 /** The output of a worker is named after its path, and a browser wants `.js` there whatever the source is. */
 const workerPath = (path: string): string => `${path}.js`;
-const sourceOfWorker = (path: string): string => path.slice(0, -'.js'.length);
+export const sourceOfWorker = (path: string): string => path.slice(0, -'.js'.length);
+
+export const isEsbuildFailure = (error: unknown): error is EsbuildFailure =>
+  error instanceof Error && 'errors' in error && Array.isArray(error.errors);
+
+/** What went wrong in a bundle within this one, as mistakes of it: they keep their places. */
+const ofNested = async (work: () => Promise<OnLoadResult>): Promise<OnLoadResult> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof BuildFailure) return { errors: [{ text: error.message }] };
+    if (!isEsbuildFailure(error)) throw error;
+    return { errors: error.errors.map(handedOn), warnings: error.warnings.map(handedOn) };
+  }
+};
+
+const handedOn = ({ text, location, notes }: Message): PartialMessage => {
+  const place = (one: Message['location']) => one && { ...one, file: withoutNamespace(one.file) };
+  return {
+    text,
+    location: place(location),
+    notes: notes.map((note) => ({ text: note.text, location: place(note.location) })),
+  };
+};
 
 /** What the page's import map names: left to the browser, or the file of the project that its URL leads to. */
 const resolveMapped = (
@@ -231,10 +273,13 @@ const resolveSuspicious = async (
   }
   if (found.external) return { path: found.path, external: true };
   const file = await admit(project, found.path);
-  if (file === null) return refuse(args.path);
+  // As what is not there: on this disk another case of a name is found, too.
+  if (file === null) return { errors: [{ text: `Could not resolve "${args.path}"` }] };
 
   const as = (namespace: Namespace, name = file): OnResolveResult => ({ path: name, namespace });
   if (/^worker\b/.test(query)) {
+    if (options.chain.includes(file))
+      return { errors: [{ text: `The worker ${file} starts itself, which cannot be bundled.` }] };
     return as(
       /\bclassic\b/.test(query) ? 'classic-url' : /\burl\b/.test(query) ? 'worker-url' : 'worker',
       workerPath(file),
@@ -318,15 +363,22 @@ const withUrls = async (
 ): Promise<OnLoadResult> => {
   const { project } = options;
   const references = [];
-  const warnings = [];
+  const errors: PartialMessage[] = [];
   for (const reference of findUrlReferences(text)) {
     const { path } = splitQuery(reference.spec);
     const target = resolveInProject(project, dirname(file), path);
     const admitted = target === null ? null : await admit(project, join(project.root, target));
     if (admitted === null) {
-      // It may be meant for the server that the game is played from; a package's own files are none of the author's concern.
-      if (!file.startsWith('node_modules/'))
-        warnings.push({ text: `${outsideMessage(reference.spec)} The URL is left as it is.`, location: { file } });
+      // A package's own files are none of the author's concern.
+      if (file.startsWith('node_modules/')) continue;
+      const missing =
+        target === null
+          ? outsideMessage(reference.spec)
+          : missingFile(reference.spec, { from: file, paths: project.files, manner: 'url' });
+      // A worker is code, which is here or nowhere; anything else may be meant for the server that the game is played from.
+      if (reference.worker !== null) errors.push({ text: missing, location: saidPlace(file, text, reference) });
+      else
+        options.onWarning({ message: `${missing} The URL is left as it is.`, file, ...spotAt(text, reference.start) });
       continue;
     }
     const isTypeScript = /\.[cm]?tsx?$/.test(admitted);
@@ -338,7 +390,10 @@ const withUrls = async (
           : '?url';
     references.push({ reference, importSpec: `${path.startsWith('.') ? '' : './'}${path}${query}` });
   }
-  return { contents: references.length === 0 ? text : rewriteUrlReferences(text, references), loader, warnings };
+  if (errors.length > 0) return { errors };
+  if (references.length === 0) return { contents: text, loader };
+  options.onRewritten(file, { source: text, references: references.map(({ reference }) => reference) });
+  return { contents: rewriteUrlReferences(text, references), loader };
 };
 
 /** Whether a path as esbuild writes it names a file of the project or of its packages; `isVirtual`: or is a name of our own. */

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { html as html5, parse, serialize, defaultTreeAdapter as tree } from 'parse5';
-import { allElements, attribute, type Element, isModuleScript, textOf } from '../../../../src/core/game/elements.ts';
+import {
+  allElements,
+  attribute,
+  type Element,
+  inlineCode,
+  isModuleScript,
+  textOf,
+} from '../../../../src/core/game/elements.ts';
 import { type ImportMap, readImportMap } from '../../../../src/core/game/import-map.ts';
 import { gamePage } from '../../../../src/core/game/page.ts';
 import { encodePath } from '../../../../src/core/game/paths.ts';
@@ -39,7 +46,8 @@ const urlAttributes: Readonly<Record<string, readonly string[]>> = {
 
 /** Reads an HTML entry the way Vite does: module scripts and stylesheets become entries, other local files are copied or found in public/. */
 export const readPage = async (project: Project, path: string, log: Log): Promise<Page> => {
-  const document = parse(await readFile(join(project.root, path), 'utf8'), { sourceCodeLocationInfo: true });
+  const text = await readFile(join(project.root, path), 'utf8');
+  const document = parse(text, { sourceCodeLocationInfo: true });
   const elements = [...allElements(document)];
   const folder = posix.dirname(path);
   const entries: BundleEntry[] = [];
@@ -57,16 +65,14 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
   for (const element of elements) {
     const source = localUrl(attribute(element, isStylesheet(element) ? 'href' : 'src'));
     if (isModuleScript(element) && source === null && attribute(element, 'src') === undefined) {
-      const code = textOf(element);
-      const firstLine = element.childNodes[0]?.sourceCodeLocation?.startLine ?? 1;
-      if (code.trim() !== '') addEntry(element, { path, inline: { code, loader: 'js', firstLine } });
+      const inline = inlineCode(text, element);
+      if (inline.code.trim() !== '') addEntry(element, { path, inline: { ...inline, loader: 'js' } });
     } else if (source !== null && (isModuleScript(element) || isStylesheet(element))) {
       const file = findFile(project, folder, source);
       if (file !== null) addEntry(element, { path: file });
       else if (findPublic(project, publicUrl(source)) === null) warnMissing(log, path, element, source);
     } else if (element.tagName === 'style' && /@import|url\(/i.test(textOf(element))) {
-      const firstLine = element.childNodes[0]?.sourceCodeLocation?.startLine ?? 1;
-      addEntry(element, { path, inline: { code: textOf(element), loader: 'css', firstLine } });
+      addEntry(element, { path, inline: { ...inlineCode(text, element), loader: 'css' } });
     }
   }
 

@@ -72,7 +72,9 @@ export interface LogLine {
   readonly step: BuildStep;
   readonly message: string;
   readonly file?: string | undefined;
+  /** From 1. */
   readonly line?: number | undefined;
+  /** From 0, in UTF-16 units. */
   readonly column?: number | undefined;
   /** The line of the file that is meant. */
   readonly source?: string | undefined;

@@ -1,4 +1,5 @@
 import { stripLiteral } from 'strip-literal';
+import { linesOf, type Spot, shownLine, spotAt } from './said.ts';
 
 /** What one `new URL('…', import.meta.url)` of a source text is for. */
 export interface UrlReference {
@@ -48,6 +49,15 @@ export const findUrlReferences = (source: string): UrlReference[] => {
 const isRelative = (spec: string): boolean =>
   spec !== '' && !/^(?:[a-z][a-z\d+.-]*:|\/|#|\?)/i.test(spec) && !spec.endsWith('/') && spec !== '.' && spec !== '..';
 
+/** Begins the names that stand for literals. */
+const placeholder = '__kilnUrl';
+
+/** A source text of which literals were replaced. */
+export interface Rewritten {
+  readonly source: string;
+  readonly references: readonly UrlReference[];
+}
+
 /**
  * Replaces the literals by names that imports at the end of the file bind (imports are hoisted, and lines
  * stay where they are for messages and maps). Each import yields a whole URL, to which `import.meta.url` as
@@ -61,10 +71,26 @@ export const rewriteUrlReferences = (
   let at = 0;
   let imports = '';
   references.forEach(({ reference, importSpec }, index) => {
-    const name = `__kilnUrl${index}`;
-    code += source.slice(at, reference.start) + name;
+    code += source.slice(at, reference.start) + nameFor(index, reference);
     at = reference.end;
-    imports += `\nimport ${name} from ${JSON.stringify(importSpec)};`;
+    imports += `\nimport ${placeholder}${index} from ${JSON.stringify(importSpec)};`;
   });
   return `${code}${source.slice(at)}${imports}\n`;
+};
+
+/** As long as what it stands for, where that is long enough, so that columns stay what they are. */
+const nameFor = (index: number, { start, end }: UrlReference): string => `${placeholder}${index}`.padEnd(end - start);
+
+/** Where a place of the rewritten text is in the text that somebody wrote; an import of ours is the literal that it stands for. */
+export const writtenSpot = ({ source, references }: Rewritten, spot: { line: number; column: number }): Spot => {
+  const lines = linesOf(source);
+  const imported = references[spot.line - lines.length - 1];
+  if (imported !== undefined) return spotAt(source, imported.start);
+  let { column } = spot;
+  references.forEach((one, index) => {
+    const { line, column: from } = spotAt(source, one.start);
+    if (line === spot.line && column > from)
+      column = Math.max(from, column - (nameFor(index, one).length - (one.end - one.start)));
+  });
+  return { line: spot.line, column, ...shownLine(lines[spot.line - 1] ?? '') };
 };
