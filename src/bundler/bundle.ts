@@ -7,9 +7,11 @@ import { packagesOf } from '../core/game/explain.ts';
 import { readJson } from '../core/game/json.ts';
 import { declaredRange } from '../core/game/packages.ts';
 import { gamePage } from '../core/game/page.ts';
+import { classicScripts, pageMistakes } from '../core/game/page-mistakes.ts';
 import { ProjectProblem } from '../core/game/paths.ts';
 import { type Told, tell } from '../core/game/tell.ts';
 import { emitSettings, readTsconfig } from '../core/game/tsconfig.ts';
+import { classicMistakes } from './classic-scripts.ts';
 import { type Page, type PageEntry, readPage } from './page.ts';
 import { madeFolder, type OnWorker, projectPlugin, type WorkerKind } from './project-plugin.ts';
 
@@ -148,6 +150,20 @@ function filesOf(result: BuildResult): BundledFile[] {
 
 const baseName = (path: string): string => /([^/]+?)(?:\.\w+)?$/.exec(path)?.[1] ?? 'entry';
 
+/** What leaves nothing to play of a page, whatever becomes of its modules. */
+async function mistakesOf(
+  { source }: Page,
+  { paths, sources }: BundleOrder,
+  compile: Compiler,
+): Promise<readonly Told[]> {
+  const scripts = classicScripts(source).flatMap((script) => {
+    const text = script.inline?.code ?? sources[script.path];
+    return text === undefined ? [] : [{ ...script, text }];
+  });
+  const ofScripts = await classicMistakes(compile, scripts, { paths, packages: new Set() });
+  return [...pageMistakes(source).filter(({ level }) => level === 'error'), ...ofScripts];
+}
+
 async function bundlePage(order: BundleOrder, title: string, compile: Compiler, needed: Set<string>) {
   const paths = new Set(order.paths);
   const entry = findEntry({ paths, texts: order.sources });
@@ -156,6 +172,8 @@ async function bundlePage(order: BundleOrder, title: string, compile: Compiler, 
   const text = isHtml ? order.sources[entry.path] : gamePage(title, entry.path);
   if (text === undefined) return failed([{ message: `${entry.path} is no text, or too large for a preview.` }]);
   const page = readPage(isHtml ? entry.path : 'index.html', text, paths);
+  const mistakes = await mistakesOf(page, order, compile);
+  if (mistakes.length > 0) return failed(mistakes.slice(0, limits.preview.problems).map(problemOf));
   const overrides: BuildOptions = {
     splitting: true,
     entryNames: '[name]-[hash]',

@@ -1,9 +1,9 @@
 import { parse } from 'parse5';
 import { allElements, attribute, inlineCode, isModuleScript } from '../core/game/elements.ts';
-import { type ImportMap, isElsewhere, readImportMap } from '../core/game/import-map.ts';
-import { encodePath, folderOf, within } from '../core/game/paths.ts';
+import { type ImportMap, readImportMap } from '../core/game/import-map.ts';
+import { localUrl, moduleOfPage, type PageSource } from '../core/game/page-files.ts';
+import { encodePath } from '../core/game/paths.ts';
 import type { InlineCode } from '../core/game/said.ts';
-import { fileAt } from './source-paths.ts';
 
 /** A module script of a page: a file of the project, or code of the page itself. */
 export interface PageEntry {
@@ -19,6 +19,7 @@ export interface EntryOutput {
 }
 
 export interface Page {
+  readonly source: PageSource;
   readonly entries: readonly PageEntry[];
   /** What the page's import map makes of specifiers. */
   readonly mapped: ImportMap;
@@ -41,6 +42,7 @@ export function readPage(path: string, text: string, paths: ReadonlySet<string>)
   const elements = [...allElements(parse(text, { sourceCodeLocationInfo: true }))];
   const entries: PageEntry[] = [];
   const edits: Edit[] = [];
+  const source: PageSource = { path, text, elements, paths };
   for (const element of elements) {
     const place = element.sourceCodeLocation;
     if (!isModuleScript(element) || !place?.startTag) continue;
@@ -56,10 +58,8 @@ export function readPage(path: string, text: string, paths: ReadonlySet<string>)
       });
       continue;
     }
-    if (isElsewhere(src)) continue;
-    const [plain = ''] = src.split(/[?#]/, 1);
-    const target = within(folderOf(path), plain);
-    const file = target === null ? undefined : fileAt(paths, target);
+    const url = localUrl(src);
+    const file = url === null ? undefined : moduleOfPage(source, url);
     const at = place.attrs?.src;
     if (file === undefined || !at) continue;
     const entry = entries.push({ path: file }) - 1;
@@ -70,6 +70,7 @@ export function readPage(path: string, text: string, paths: ReadonlySet<string>)
     if (integrity) edits.push({ from: integrity.startOffset, to: integrity.endOffset, entry, make: () => '' });
   }
   return {
+    source,
     entries,
     mapped: readImportMap(elements),
     finish: (outputs) => {

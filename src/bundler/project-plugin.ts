@@ -6,10 +6,10 @@ import { missingFile } from '../core/game/meant.ts';
 import { packageOf } from '../core/game/packages.ts';
 import { encodePath, folderOf, outsideMessage, within } from '../core/game/paths.ts';
 import { saidPlace } from '../core/game/said.ts';
+import { fileAt } from '../core/game/source-paths.ts';
 import { aliasTargets, type CompilerOptions } from '../core/game/tsconfig.ts';
 import { findUrlReferences } from '../core/game/url-references.ts';
 import type { PageEntry } from './page.ts';
-import { fileAt } from './source-paths.ts';
 
 /**
  * The whole file system of a preview's bundle: the sources that came with the order, and nothing else. Every import,

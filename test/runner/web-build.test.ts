@@ -318,6 +318,46 @@ describe('what is wrong with the sources', () => {
     ]);
   });
 
+  it('of a page is told once, where it is, and ends the build where nothing is left to play', async () => {
+    const page = `<!doctype html>
+<link rel="stylesheet" href="/styel.css">
+<img srcset="hero.png 1x, Hero.png 2x"><script src="cordova.js"></script>
+<a href="other.html">x</a><link rel="canonical" href="/x">`;
+    const files = { 'style.css': '', 'hero.png': png };
+    const build = await run({ ...files, 'index.html': page });
+    await build.outputs();
+    const warned = build.logs.filter(({ level }) => level !== 'info');
+    expect(warned.map(({ level, line, column, message }) => [level, line, column, message])).toEqual([
+      ['warn', 2, 29, 'There is no file "/styel.css". Did you mean "/style.css"? <link> is left as it is.'],
+      [
+        'warn',
+        3,
+        26,
+        'There is no file "Hero.png". Did you mean "hero.png"? Upper and lower case are different names. <img> is left as it is.',
+      ],
+      [
+        'warn',
+        3,
+        52,
+        'There is no file "cordova.js". Look at the name; it is searched for from index.html. <script> is left as it is.',
+      ],
+    ]);
+    const lost = await run({ ...files, 'index.html': `${page}<script type="module" src="game.ts"></script>` });
+    expect(await lost.failure()).toMatchObject({
+      kind: 'user',
+      code: 'build_failed',
+      message: 'index.html:4:85: There is no file "game.ts". Look at the name; it is searched for from index.html.',
+    });
+    expect(lost.logs.filter(({ level }) => level === 'error')).toEqual([
+      expect.objectContaining({
+        file: 'index.html',
+        line: 4,
+        column: 85,
+        source: `${page.split('\n').at(-1)}<script type="module" src="game.ts"></script>`,
+      }),
+    ]);
+  });
+
   it('is told of a worker that starts itself, where it does', async () => {
     const build = await run({
       'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",

@@ -221,7 +221,7 @@ const decode = (name: string): string => {
 
 /** What Git leaves in a file where two versions of it do not fit together. */
 const conflictMark = /^(?:<{7}|\|{7}|={7}|>{7})(?:\s|$)/;
-const conflict =
+export const conflict =
   'Two versions of this file were merged here and did not fit together. Keep what you want of the lines between "<<<<<<<" and ">>>>>>>", and take out these marks.';
 
 /** A message in plain words, with what to do; one that is not in the table comes back as it is. */

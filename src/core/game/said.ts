@@ -16,21 +16,13 @@ export interface Said {
   readonly notes: readonly { readonly text: string; readonly location: SaidPlace | null }[];
 }
 
-/** Where something is in a file of a project. */
-export interface Place {
-  readonly file: string;
-  /** From 1. */
-  readonly line?: number;
-  /** From 0, in UTF-16 units, as editors and language servers count. */
-  readonly column?: number;
-  /** The text of that line. */
-  readonly source?: string;
-}
-
 /** A place within a text. */
 export interface Spot {
+  /** From 1. */
   readonly line: number;
+  /** From 0, in UTF-16 units, as editors and language servers count. */
   readonly column: number;
+  /** The text of that line. */
   readonly source?: string;
 }
 

@@ -211,6 +211,29 @@ new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });`,
     expect(await bundle(order({ ...sources, 'src/w.ts': '' }), build)).toMatchObject({ ok: true });
   });
 
+  it('of a page is told with its place: a script that is not there, or that no browser runs as it is named', async () => {
+    const sources = {
+      'index.html':
+        '<script type="module" src="gaem.ts"></script>\n<script src="old.js"></script>\n<script>let ä = ;</script>',
+      'game.ts': '',
+      'old.js': 'export {};',
+    };
+    expect(await told(sources)).toMatchObject([
+      { file: 'index.html', line: 1, column: 27, message: 'There is no file "gaem.ts". Did you mean "game.ts"?' },
+      { file: 'index.html', line: 3, column: 16, message: expect.stringContaining('Nothing goes on with ";"') },
+    ]);
+    const rest = { ...sources, 'index.html': sources['index.html'].replace('gaem', 'game') };
+    const last = { ...rest, 'index.html': rest['index.html'].replace('let ä = ;', '') };
+    expect(await told(last)).toMatchObject([
+      {
+        file: 'index.html',
+        line: 2,
+        column: 0,
+        message: expect.stringContaining('Write <script type="module" src="old.js">.'),
+      },
+    ]);
+  });
+
   it('that computes its path in a worker is for a build', async () => {
     const sources = {
       'src/main.ts': "new Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",

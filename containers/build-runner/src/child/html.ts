@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { build } from 'esbuild';
 import { html as html5, parse, serialize, defaultTreeAdapter as tree } from 'parse5';
+import { classicMistakes } from '../../../../src/bundler/classic-scripts.ts';
 import {
   allElements,
   attribute,
@@ -10,12 +12,26 @@ import {
   isModuleScript,
   textOf,
 } from '../../../../src/core/game/elements.ts';
+import { packagesOf } from '../../../../src/core/game/explain.ts';
 import { type ImportMap, readImportMap } from '../../../../src/core/game/import-map.ts';
 import { gamePage } from '../../../../src/core/game/page.ts';
-import { encodePath } from '../../../../src/core/game/paths.ts';
+import {
+  fileOfPage,
+  isStylesheet,
+  localUrl,
+  moduleOfPage,
+  type PageSource,
+  publicFile,
+  srcsetOf,
+  urlAttributesOf,
+} from '../../../../src/core/game/page-files.ts';
+import { classicScripts, pageMistakes } from '../../../../src/core/game/page-mistakes.ts';
+import { encodePath, publicFolder } from '../../../../src/core/game/paths.ts';
+import { BuildFailure } from '../failure.ts';
 import type { BundledEntry, BundleEntry } from './bundle.ts';
-import { findPublic, type Project, resolveInProject } from './project.ts';
+import type { Project } from './project.ts';
 import type { Log } from './report.ts';
+import { summary } from './tell.ts';
 
 /** A page before its scripts and styles are bundled. */
 export interface Page {
@@ -28,28 +44,13 @@ export interface Page {
   finish(bundled: ReadonlyMap<string, BundledEntry>): Promise<{ html: string; copies: ReadonlyMap<string, string> }>;
 }
 
-/** Attributes that hold the URL of something the page loads, as Vite knows them. */
-const urlAttributes: Readonly<Record<string, readonly string[]>> = {
-  audio: ['src'],
-  embed: ['src'],
-  image: ['href'],
-  img: ['src'],
-  input: ['src'],
-  link: ['href'],
-  object: ['data'],
-  script: ['src'],
-  source: ['src'],
-  track: ['src'],
-  use: ['href'],
-  video: ['src', 'poster'],
-};
-
 /** Reads an HTML entry the way Vite does: module scripts and stylesheets become entries, other local files are copied or found in public/. */
 export const readPage = async (project: Project, path: string, log: Log): Promise<Page> => {
   const text = await readFile(join(project.root, path), 'utf8');
   const document = parse(text, { sourceCodeLocationInfo: true });
   const elements = [...allElements(document)];
-  const folder = posix.dirname(path);
+  const page: PageSource = { path, text, elements, paths: project.files };
+  await refuseMistakes(project, page, log);
   const entries: BundleEntry[] = [];
   const targets = new Map<Element, string>();
   const byPath = new Map<string, string>();
@@ -68,9 +69,8 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
       const inline = inlineCode(text, element);
       if (inline.code.trim() !== '') addEntry(element, { path, inline: { ...inline, loader: 'js' } });
     } else if (source !== null && (isModuleScript(element) || isStylesheet(element))) {
-      const file = findFile(project, folder, source);
-      if (file !== null) addEntry(element, { path: file });
-      else if (findPublic(project, publicUrl(source)) === null) warnMissing(log, path, element, source);
+      const file = isModuleScript(element) ? moduleOfPage(page, source) : fileOfPage(page, source);
+      if (file !== undefined) addEntry(element, { path: file });
     } else if (element.tagName === 'style' && /@import|url\(/i.test(textOf(element))) {
       addEntry(element, { path, inline: { ...inlineCode(text, element), loader: 'css' } });
     }
@@ -89,7 +89,7 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
         if (output === undefined) {
           await rewriteUrls(element, async (url) => {
             const file = localUrl(url);
-            return file === null ? url : await placeFile(project, { folder, url, path, element, copies, log });
+            return file === null ? url : await placeFile(project, { page, url, element, copies });
           });
           continue;
         }
@@ -99,9 +99,6 @@ export const readPage = async (project: Project, path: string, log: Log): Promis
     },
   };
 };
-
-const isStylesheet = (element: Element): boolean =>
-  element.tagName === 'link' && (attribute(element, 'rel') ?? '').toLowerCase().split(/\s+/).includes('stylesheet');
 
 const setAttribute = (element: Element, name: string, value: string): void => {
   const known = element.attrs.find((attr) => attr.name === name);
@@ -113,52 +110,41 @@ const dropAttributes = (element: Element, names: readonly string[]): void => {
   element.attrs = element.attrs.filter((attr) => !names.includes(attr.name));
 };
 
-/** The path of a URL without query and fragment, percent-decoded; null when it leads elsewhere. */
-const localUrl = (url: string | undefined): string | null => {
-  const trimmed = url?.trim() ?? '';
-  if (trimmed === '' || /^(?:[a-z][a-z\d+.-]*:|\/\/|#|\?)/i.test(trimmed)) return null;
-  const [path = ''] = trimmed.split(/[?#]/, 1);
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-};
-
-/** Vite serves the folder of the page at the root, so that `logo.png` and `/logo.png` mean the same public file. */
-const publicUrl = (path: string): string => posix.join('/', path);
-
-const findFile = (project: Project, folder: string, path: string): string | null => {
-  for (const from of path.startsWith('/') ? ['.', folder] : [folder]) {
-    const file = resolveInProject(project, from, path.startsWith('/') ? `.${path}` : path);
-    if (file !== null && project.files.has(file)) return file;
-  }
-  return null;
-};
-
 const relativeUrl = (sitePath: string): string => `./${encodePath(sitePath)}`;
 
+/** Tells what is wrong with a page, and throws where that leaves nothing to play. */
+const refuseMistakes = async (project: Project, page: PageSource, log: Log): Promise<void> => {
+  const mistakes = pageMistakes(page);
+  for (const { level, ...told } of mistakes) log({ level, step: 'bundle', ...told });
+  const scripts = await Promise.all(
+    classicScripts(page).map(async (script) => ({
+      ...script,
+      text: script.inline?.code ?? (await readFile(join(project.root, script.path), 'utf8')),
+    })),
+  );
+  const telling = { paths: project.files, packages: packagesOf(undefined) };
+  const ofScripts = await classicMistakes(build, scripts, telling);
+  for (const told of ofScripts) log({ level: 'error', step: 'bundle', ...told });
+  const errors = [...mistakes.filter(({ level }) => level === 'error'), ...ofScripts];
+  if (errors.length > 0) throw new BuildFailure('user', 'build_failed', summary(errors));
+};
+
 interface Placing {
-  readonly folder: string;
+  readonly page: PageSource;
   readonly url: string;
-  readonly path: string;
   readonly element: Element;
   readonly copies: Map<string, string>;
-  readonly log: Log;
 }
 
 /** The relative URL under which a local file will be found; its place is noted in `copies` when it is not public. */
 const placeFile = async (project: Project, placing: Placing): Promise<string> => {
-  const { folder, url, path, element, copies, log } = placing;
+  const { page, url, element, copies } = placing;
   const local = localUrl(url) ?? '';
   const rest = url.trim().slice(url.trim().search(/[?#]|$/));
-  const site = findPublic(project, publicUrl(local));
-  if (site !== null) return relativeUrl(site) + rest;
-  const file = findFile(project, folder, local);
-  if (file === null) {
-    if (!local.endsWith('/')) warnMissing(log, path, element, url);
-    return url;
-  }
+  const site = publicFile(project.files, local);
+  if (site !== undefined) return relativeUrl(site.slice(`${publicFolder}/`.length)) + rest;
+  const file = fileOfPage(page, local);
+  if (file === undefined) return url;
   if (element.tagName === 'script') {
     // Classic scripts may look for other files beside themselves, so they keep their place.
     copies.set(file, file);
@@ -175,34 +161,15 @@ const placeFile = async (project: Project, placing: Placing): Promise<string> =>
   return relativeUrl(place) + rest;
 };
 
-const warnMissing = (log: Log, file: string, element: Element, url: string): void => {
-  const line = element.sourceCodeLocation?.startLine;
-  log({
-    level: 'warn',
-    step: 'bundle',
-    message: `<${element.tagName}> names "${url.slice(0, 200)}", which is not a file of this project. It is left as it is.`,
-    file,
-    ...(line === undefined ? {} : { line }),
-  });
-};
-
 const rewriteUrls = async (element: Element, rewrite: (url: string) => Promise<string>): Promise<void> => {
-  if (
-    element.tagName === 'link' &&
-    /\b(?:canonical|alternate|preconnect|dns-prefetch|prev|next)\b/i.test(attribute(element, 'rel') ?? '')
-  )
-    return;
-  for (const name of urlAttributes[element.tagName] ?? []) {
+  for (const name of urlAttributesOf(element)) {
     const url = attribute(element, name);
     if (url !== undefined) setAttribute(element, name, await rewrite(url));
   }
-  const srcset = element.tagName === 'img' || element.tagName === 'source' ? attribute(element, 'srcset') : undefined;
+  const srcset = srcsetOf(element);
   if (srcset === undefined) return;
   const candidates = [];
-  for (const candidate of srcset.split(/,\s+/)) {
-    const [url = '', ...descriptor] = candidate.trim().split(/\s+/);
-    candidates.push([await rewrite(url), ...descriptor].join(' '));
-  }
+  for (const [url = '', ...descriptor] of srcset) candidates.push([await rewrite(url), ...descriptor].join(' '));
   setAttribute(element, 'srcset', candidates.join(', '));
 };
 

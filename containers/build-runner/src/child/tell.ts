@@ -105,7 +105,8 @@ const nameOf = ({ project, inline }: Telling, file: string): string | undefined 
   );
 };
 
-const summary = ([first, ...more]: readonly Told[]): string => {
+/** What a failure says of all that is wrong: the first of it, with its place. */
+export const summary = ([first, ...more]: readonly Told[]): string => {
   if (first === undefined) return 'The project does not build.';
   const { message, file, line, column } = first;
   const place = file === undefined ? '' : line === undefined ? `${file}: ` : `${file}:${line}:${column ?? 0}: `;
