@@ -122,7 +122,7 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
     return { document, tally, clients };
   });
   const clients = rooms.flatMap((room) => room.clients);
-  const abuse = options.abuse > 0 ? rooms.map(({ document }) => startAbuse(document, -1, options.abuse)) : [];
+  const abuse = options.abuse > 0 ? rooms.map(({ document }) => startAbuse(() => document.url(-1), options.abuse)) : [];
   const count = (of: 'edits' | 'frames' | 'bytes'): number => rooms.reduce((sum, { tally }) => sum + tally[of], 0);
 
   const start = performance.now();

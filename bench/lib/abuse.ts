@@ -2,22 +2,18 @@ import { Worker } from 'node:worker_threads';
 import { inRoot } from '../../scripts/lib/paths.ts';
 import { limits } from '../../src/contract/limits.ts';
 import type { FromAbuser, ToAbuser } from './abuser.ts';
-import { onEnd } from './cleanup.ts';
-import type { BenchDocument } from './room-servers.ts';
 
 export interface Abuse {
   /** Ends it; how often the server closed one of its sockets, by code. */
   stop(): Promise<ReadonlyMap<number, number>>;
 }
 
-/** Sockets on a document that flood, ask, write as much as they may, send too much or noise, or never read, and come again when they are closed. In a thread of their own. */
-export function startAbuse(document: BenchDocument, account: number, sockets: number): Abuse {
+/** Sockets on a document that flood, ask, write as much as they may, send too much or noise, or never read, and come again when they are closed. `newUrl` has a fresh ticket in it. In a thread of their own. */
+export function startAbuse(newUrl: () => Promise<string>, sockets: number): Abuse {
   const closed = new Map<number, number>();
   const worker = new Worker(inRoot('bench', 'lib', 'abuser.ts'), {
     workerData: { sockets, tooLarge: limits.room.frameBytes + 1, perSecond: limits.room.framesPerSecond },
   });
-  const stop = async (): Promise<void> => void (await worker.terminate());
-  onEnd(stop);
   worker.on('message', (message: FromAbuser) => {
     if ('closed' in message) {
       closed.set(message.closed, (closed.get(message.closed) ?? 0) + 1);
@@ -26,11 +22,11 @@ export function startAbuse(document: BenchDocument, account: number, sockets: nu
     const { wanted: socket } = message;
     const answer = (url: string | null): void => worker.postMessage({ socket, url } satisfies ToAbuser);
     // Tickets have a pace of their own, which is part of what holds somebody hostile off.
-    document.url(account).then(answer, () => answer(null));
+    newUrl().then(answer, () => answer(null));
   });
   return {
     stop: async () => {
-      await stop();
+      await worker.terminate();
       return closed;
     },
   };

@@ -1,11 +1,14 @@
 import type { WebSocketRoute } from 'playwright-core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { signUp } from '../support/people.ts';
 import { browser, openBrowser } from './browser.ts';
 import { clientOf, type Person, person, picture } from './person.ts';
 
 openBrowser();
 let ada: Person;
 let grace: Person;
+/** A member who never comes. */
+let joan: { readonly id: string; readonly username: string };
 beforeAll(async () => {
   [ada, grace] = [await person(browser, 'ada'), await person(browser, 'grace')];
   await ada.page.getByTestId('new-project').first().click();
@@ -17,6 +20,10 @@ beforeAll(async () => {
   await ada.page.getByTestId('share-who').fill(grace.username);
   await ada.page.getByTestId('share-add').click();
   await ada.page.getByTestId(`member-${grace.username}`).waitFor();
+  ({ user: joan } = await (await signUp(inject('origin'), 'joan')).call('getMe'));
+  await ada.page.getByTestId('share-who').fill(joan.username);
+  await ada.page.getByTestId('share-add').click();
+  await ada.page.getByTestId(`member-${joan.username}`).waitFor();
   await ada.page.keyboard.press('Escape');
   await grace.page.goto(ada.page.url());
   await grace.page.getByTestId('file-README.md').click();
@@ -68,6 +75,8 @@ describe('two people in the workspace', () => {
     await grace.page.getByTestId(`mention-${ada.username}`).click();
     await grace.page.getByTestId('chat-input').press('Enter');
     await ada.page.getByTestId('chat').getByText('change the title').waitFor();
+    // Who reads the chat needs nobody to say so.
+    expect(await ada.page.getByText('mentioned you').count()).toBe(0);
     await ada.page.getByTestId('chat-input').fill('Yes, let us.');
     await ada.page.getByTestId('chat-input').press('Enter');
     await grace.page.getByTestId('chat').getByText('Yes, let us.').waitFor();
@@ -79,11 +88,48 @@ describe('two people in the workspace', () => {
     await expect.poll(() => grace.page.getByTestId('chat-message').count()).toBe(2);
   });
 
+  it('name members who are away, and are told of it where the chat is not open', async () => {
+    await ada.page.getByTestId('open-chat').click();
+    await ada.page.getByTestId('chat').waitFor({ state: 'detached' });
+    const input = grace.page.getByTestId('chat-input');
+    await input.pressSequentially('Both of you, @');
+    const offered = grace.page.getByRole('list', { name: 'People to mention' }).getByRole('button');
+    // Who is here comes first.
+    await expect
+      .poll(() => offered.allInnerTexts())
+      .toEqual([
+        expect.stringMatching(new RegExp(`@${ada.username}$`)),
+        expect.stringMatching(new RegExp(`@${joan.username}\\s+away$`)),
+      ]);
+    await picture(grace.page, 'mention-away');
+    await input.pressSequentially('joan');
+    await input.press('Tab');
+    // What ends a sentence is no part of a name.
+    await input.pressSequentially(`and @${ada.username}. Look!`);
+    await input.press('Enter');
+    const told = ada.page.locator('.toast').getByText(/^Chat: Both of you/);
+    await told.waitFor();
+    await ada.page.getByText('mentioned you').waitFor();
+    await picture(ada.page, 'mentioned-in-chat');
+    await ada.page.getByTestId('open-chat').getByText('1').waitFor();
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const { messages } = await client.call('listChat', { params: { id } });
+    const { user } = await client.call('getMe');
+    expect(messages[0]?.mentions.map(({ userId }) => userId).sort()).toEqual([joan.id, user.id].sort());
+    await grace.page.locator('.said').last().getByText(`@${ada.username}`, { exact: true }).waitFor();
+    await ada.page.getByTestId('open-chat').click();
+    await ada.page.getByTestId('chat').getByText('Both of you').waitFor();
+    await told.waitFor({ state: 'detached' });
+  });
+
   it('[R13] comment on a passage, reply, and resolve', async () => {
     await content(grace).click();
     await grace.page.keyboard.press('Control+Home');
     await grace.page.keyboard.press('Shift+End');
     await grace.page.getByTestId('comment-selection').click();
+    await grace.page.getByTestId('comment-input').fill('@joan');
+    await grace.page.getByTestId(`mention-${joan.username}`).getByText('away').waitFor();
     await grace.page.getByTestId('comment-input').fill(`A better title, @${ada.username}?`);
     await grace.page.getByTestId('comment-input').press('Enter');
     await ada.page.getByText('mentioned you').waitFor();

@@ -1,9 +1,13 @@
-import { signal } from '@preact/signals';
+import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { KilnClient } from '../../../src/client/index.ts';
+import type { Collaborator } from '../../../src/contract/projects.ts';
 
-/** Names of the members, for what says by id who did it. */
+/** Who the members are: for what says by id who did it, and for whoever is to be named. */
 export class MemberNames {
-  readonly #names = signal<ReadonlyMap<string, string>>(new Map());
+  readonly #members = signal<readonly Collaborator[]>([]);
+  readonly #names = computed(
+    () => new Map(this.#members.value.map(({ userId, displayName }) => [userId, displayName])),
+  );
   readonly #client: KilnClient;
   readonly #projectId: string;
 
@@ -12,9 +16,14 @@ export class MemberNames {
     this.#projectId = projectId;
   }
 
+  /** All of them, whether they are here or not; none before the first answer. */
+  get members(): ReadonlySignal<readonly Collaborator[]> {
+    return this.#members;
+  }
+
   async load(): Promise<void> {
     const { collaborators } = await this.#client.call('listCollaborators', { params: { id: this.#projectId } });
-    this.#names.value = new Map(collaborators.map(({ userId, displayName }) => [userId, displayName]));
+    this.#members.value = collaborators;
   }
 
   /** Null is Kiln itself. */

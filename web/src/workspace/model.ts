@@ -97,7 +97,7 @@ export class Workspace {
   readonly merge = signal<Merge | undefined>(undefined);
   /** What the centre shows. The editors stay below the others. */
   readonly front = signal<'editor' | 'checkpoint' | 'merge' | 'asset'>('editor');
-  readonly talk = new Talk();
+  readonly talk: Talk;
   readonly problems: Problems;
   readonly loading = signal<Loading>({ state: 'loading' });
   readonly project = signal<Project | undefined>(undefined);
@@ -151,6 +151,7 @@ export class Workspace {
     this.search = new Search(client, id);
     this.history = new History(client, id);
     this.names = new MemberNames(client, id);
+    this.talk = new Talk(this.names);
     this.assets = new Assets(client, id);
     this.problems = new Problems(client, id);
     this.files = new FileOperations(client, id, () => this.#loadTree());

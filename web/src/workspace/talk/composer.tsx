@@ -2,6 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Icon } from '../../ui/icon.tsx';
 import { useWorkspace } from '../context.ts';
+import { mention } from './talk.ts';
 
 interface ComposerProps {
   label: string;
@@ -50,10 +51,13 @@ export const Composer = ({ label, placeholder, testid, max, focused = false, onT
     <div class="composer">
       {named.value.length > 0 && (
         <ul class="mentions" aria-label="People to mention">
-          {named.value.map(({ userId, username, displayName }) => (
+          {named.value.map(({ userId, username, displayName, isAway }) => (
             <li key={userId}>
               <button type="button" data-testid={`mention-${username}`} onClick={() => take(username)}>
-                {displayName} <span class="faint">@{username}</span>
+                <span class="mention-name">
+                  {displayName} <span class="faint">@{username}</span>
+                </span>
+                {isAway && <span class="faint">away</span>}
               </button>
             </li>
           ))}
@@ -103,7 +107,7 @@ export const Composer = ({ label, placeholder, testid, max, focused = false, onT
 /** What somebody wrote, with the names in it set off. */
 export const Words = ({ text }: { text: string }) => (
   <p class="words">
-    {text.split(/(@[\w.-]+)/).map((part, index) =>
+    {text.split(new RegExp(`(${mention.source})`)).map((part, index) =>
       part.startsWith('@') ? (
         <strong key={index} class="mention">
           {part}

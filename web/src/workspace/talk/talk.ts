@@ -4,7 +4,9 @@ import type { ChatMessage } from '../../../../src/contract/chat.ts';
 import type { Comment, NewAnchor } from '../../../../src/contract/comments.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import type { Presence } from '../../../../src/contract/room.ts';
+import type { Author } from '../../../../src/contract/talk.ts';
 import { attempt, toast } from '../../state/toasts.ts';
+import type { MemberNames } from '../member-names.ts';
 
 export type TalkPanel = 'people' | 'chat' | 'comments';
 
@@ -16,6 +18,18 @@ export interface Draft {
   /** What it is about, in words. */
   readonly quote: string;
 }
+
+/** Somebody who can be mentioned. */
+interface Mentionable {
+  readonly userId: string;
+  readonly username: string;
+  readonly displayName: string;
+  /** Not in the room, or not doing anything there: they find it when they are back. */
+  readonly isAway: boolean;
+}
+
+/** A user name after an `@`, without the punctuation of the sentence around it. */
+export const mention = /@[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*/g;
 
 /** Who is here, what they say, and whom this person follows. */
 export class Talk {
@@ -36,18 +50,26 @@ export class Talk {
   readonly followed = computed(() => this.users.value.find((user) => user.userId === this.following.value));
   readonly others = computed(() => this.users.value.filter((user) => user.userId !== this.self.value?.userId));
   readonly openThreads = computed(() => this.threads.value.filter((thread) => thread.resolvedAt === null));
-  /** Everybody who may be meant by a name: who is here, and who wrote something. */
-  readonly people = computed(() => {
-    const people = new Map<string, { userId: string; username: string; displayName: string }>();
-    const authors = [...this.messages.value, ...this.threads.value.flatMap((thread) => [thread, ...thread.replies])];
-    for (const { author } of authors)
-      if (author.userId !== null) people.set(author.userId, { ...author, userId: author.userId });
-    for (const user of this.users.value) people.set(user.userId, user);
-    return [...people.values()];
+  /** Everybody who may be meant by a name, those who are here first: members only, for the room refuses others. */
+  readonly people = computed((): readonly Mentionable[] => {
+    const here = new Map(this.users.value.map((user) => [user.userId, user]));
+    const known = new Map([...this.#names.members.value, ...here.values()].map((person) => [person.userId, person]));
+    const people = [...known.values()].map(({ userId, username, displayName }) => ({
+      userId,
+      username,
+      displayName,
+      isAway: here.get(userId)?.idle !== false,
+    }));
+    return people.sort((a, b) => Number(a.isAway) - Number(b.isAway));
   });
 
+  readonly #names: MemberNames;
   #room: ProjectRoom | undefined;
   #stops: (() => void)[] = [];
+
+  constructor(names: MemberNames) {
+    this.#names = names;
+  }
 
   join(room: ProjectRoom): void {
     this.#room = room;
@@ -62,8 +84,10 @@ export class Talk {
         this.messages.value = messages;
         this.hasMore.value = chat.hasMore === true;
       }),
-      chat.on('message', ({ author }) => {
-        if (this.panel.value !== 'chat' && author.userId !== this.self.value?.userId) this.unread.value += 1;
+      chat.on('message', (message) => {
+        if (this.panel.value === 'chat') return;
+        if (message.author.userId !== this.self.value?.userId) this.unread.value += 1;
+        this.#tellMentioned(message, 'Chat');
       }),
       chat.on('typing', (typing) => {
         this.writing.value = [...typing].flatMap(([id, thread]) => {
@@ -75,13 +99,7 @@ export class Talk {
         this.threads.value = threads;
       }),
       comments.on('written', ({ message, path, thread }) => {
-        if (!message.mentions.some(({ userId }) => userId === this.self.value?.userId)) return;
-        toast({
-          kind: 'info',
-          title: `${message.author.displayName} mentioned you`,
-          detail: `${path}: ${message.body}`,
-        });
-        this.thread.value = thread;
+        if (this.#tellMentioned(message, path)) this.thread.value = thread;
       }),
       watchIdle((idle) => room.presence.setIdle(idle)),
     ];
@@ -120,9 +138,21 @@ export class Talk {
     this.#room?.chat.setTyping(null);
   }
 
+  /** Says it where somebody else has written to this person; whether that was so. */
+  #tellMentioned(message: { author: Author; body: string; mentions: readonly Author[] }, where: string): boolean {
+    const mine = this.self.value?.userId;
+    if (message.author.userId === mine || !message.mentions.some(({ userId }) => userId === mine)) return false;
+    toast({
+      kind: 'info',
+      title: `${message.author.displayName} mentioned you`,
+      detail: `${where}: ${message.body}`,
+    });
+    return true;
+  }
+
   /** The ids of those whom a text names by `@username`. */
   mentionsIn(text: string): string[] {
-    const names = new Set([...text.matchAll(/@([\w.-]+)/g)].map(([, name]) => name?.toLowerCase()));
+    const names = new Set(Array.from(text.matchAll(mention), ([name]) => name.slice(1).toLowerCase()));
     return this.people.value
       .filter(({ username }) => names.has(username.toLowerCase()))
       .slice(0, limits.talk.mentionsMax)
