@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { limits } from '../../../src/contract/limits.ts';
 import { etag } from '../../../src/core/etag.ts';
@@ -61,14 +61,22 @@ describe('[R8] REST writes into documents', () => {
     expect(client.content).toBe('xtext');
   });
 
-  it('[R8] onto a revision that is too old are refused', async () => {
+  it.each([
+    ['which is gone', true],
+    ['though the alarm that removes it is late', false],
+  ])('[R8] onto a revision that is too old are refused, %s', async (_, rings) => {
     await write('a', 'text');
     const client = await world.client(ids.editor, 'a');
     client.type(0, 'x');
     const { file } = await world.room.read('a');
     client.type(0, 'y');
     await world.settle();
-    await world.pass(limits.room.revisionTtl + 1);
+    // A flush removes old ones, too.
+    await world.pass(limits.room.flushAfter);
+    await vi.advanceTimersByTimeAsync(limits.room.revisionTtl + 1);
+    if (rings) await world.alarm();
+    const isKept = world.sql.all('SELECT 1 FROM revisions WHERE hash = ?', file.hash).length > 0;
+    expect(isKept).toBe(!rings);
     expect(await codeOf(write('a', 'mine', { ifMatch: etag(file.hash) }))).toBe('precondition_failed');
   });
 

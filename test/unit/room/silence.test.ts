@@ -58,6 +58,21 @@ describe('[R24] #62 A socket whose other end is gone without a word', () => {
     expect(await world.text('a')).toBe('text');
   });
 
+  it('takes along what else its user has open, where that is as silent', async () => {
+    const ear = answers(silent(await world.channel(ids.owner)));
+    const gone = watched(silent(await world.channel(ids.editor)));
+    const client = await world.client(ids.editor, 'a');
+    silent(watched(client.peer));
+    await live(8 * second);
+    await client.sayAwareness({ cursor: 1 });
+    client.drop();
+    // Asked when the channel is dropped, and not only when its own time has come.
+    await live(channel + answer - 8 * second);
+    expect([gone.closed, client.peer.closed]).toEqual(['slow_reader', null]);
+    await live(answer);
+    expect([client.peer.closed, ear.closed, isThere(ids.editor)]).toEqual(['slow_reader', null, false]);
+  });
+
   it('#62 is found also when the room sleeps between two looks', async () => {
     const ear = answers(silent(await world.channel(ids.owner)));
     const gone = watched(silent(await world.channel(ids.editor)));
@@ -127,6 +142,7 @@ describe('[R24] A socket that is there', () => {
     for (const { frames } of sockets) {
       const asked = frames.filter((frame) => typeof frame === 'string' && frame.includes('"probe"')).length;
       expect(asked).toBeLessThanOrEqual((10 * 60 * second) / channel);
+      expect(asked).toBeGreaterThan(10);
     }
   });
 });

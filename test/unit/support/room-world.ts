@@ -437,10 +437,13 @@ export class World {
     return this.room;
   }
 
-  /** The object sleeps and wakes: its sockets live on by their attachments. */
+  /** The object sleeps and wakes: its sockets live on by their attachments, and its alarm rings when it would have. */
   hibernate(peers: readonly TestPeer[]): Room {
     for (const peer of peers) peer.hibernate();
-    return this.crash(peers);
+    const alarms = this.scheduled;
+    this.crash(peers);
+    this.scheduled.push(...alarms);
+    return this.room;
   }
 
   socket(userId: string, target: PeerTarget): TestPeer {
