@@ -1,4 +1,4 @@
-import { bytesOfNoType, kinds, svg, textual } from './asset-kinds.ts';
+import { bytesOfNoType, kinds, svg, textual } from './game/asset-kinds.ts';
 
 /**
  * What senders say that bytes are. A browser says it by the extension of a file, in the words of its system, so a

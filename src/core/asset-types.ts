@@ -3,7 +3,7 @@ import { SaxesParser } from 'saxes';
 import type { AssetType } from '../contract/assets.ts';
 import { KilnError } from '../contract/errors.ts';
 import { judgeClaim } from './asset-claims.ts';
-import { bytesOfNoType, type Kind, kinds, photoshop, servedAs, signatures, svg, textual } from './asset-kinds.ts';
+import { bytesOfNoType, type Kind, kinds, photoshop, servedAs, signatures, svg, textual } from './game/asset-kinds.ts';
 import { validPath } from './paths.ts';
 
 /**

@@ -3,7 +3,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { sha256 } from './tree.ts';
 
 /** Raised whenever the runner would make other bytes of the same input. */
-export const toolchainVersion = 'kiln-5';
+export const toolchainVersion = 'kiln-6';
 
 /** What a build is made of; equal keys within a project mean equal artifacts. */
 export const buildKey = (input: {

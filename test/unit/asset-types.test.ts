@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { assetExtensions } from '../../src/contract/loaders.ts';
-import { kinds } from '../../src/core/asset-kinds.ts';
 import {
   assetKind,
   assetName,
@@ -10,6 +9,7 @@ import {
   renamedTo,
   typeOfMime,
 } from '../../src/core/asset-types.ts';
+import { kinds } from '../../src/core/game/asset-kinds.ts';
 import { beginnings, gif, png, textBytes, wav } from '../support/media.ts';
 
 const svg = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>';

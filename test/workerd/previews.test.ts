@@ -11,6 +11,7 @@ import { configOf } from '../../src/core/config.ts';
 import { verifyToken } from '../../src/core/tokens.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import worker from '../../src/worker/index.ts';
+import { loadsByPath } from '../support/loaded-by-path.ts';
 import { png } from '../support/media.ts';
 import { claim, runnerIn } from './built.ts';
 import { type Account, call, expectJson, expectProblem, makeWorld, signUp, type World } from './support.ts';
@@ -91,6 +92,15 @@ describe('a preview', () => {
     expect(await worker.text()).toContain('postMessage(n)');
     for (const path of ['nothing.txt', '/api/projects', '..%2f..%2fx'])
       expect([404, 422]).toContain((await get(path)).status);
+  });
+
+  it.each(loadsByPath)('serves what a build has, too: $title', async ({ files: own, finds }) => {
+    const { owner } = world;
+    const made = await call('POST', '/api/projects', { as: owner, json: { name: 'Loads by path' } });
+    const projectId = (await expectJson<{ project: { id: string } }>(made, 201)).project.id;
+    for (const [path, text] of Object.entries(own)) await put(path, text, { ...world, projectId });
+    const { get } = await visitor((await preview(owner, projectId)).url);
+    for (const [place, path] of Object.entries(finds)) expect(await (await get(place)).text(), place).toBe(own[path]);
   });
 
   it('has the assets of the project, and changes with them', async () => {

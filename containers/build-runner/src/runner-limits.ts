@@ -106,6 +106,13 @@ export const runnerLimits = {
   assetCacheBytes: 2 * GiB,
   /** More files than this that are read before esbuild sees them, or more endings that it has no loader for, and it asks for all: they would be a long expression. */
   askedNames: 64,
+  /** Names of files that code computes are looked for among so many patterns, of so many characters each: a game has a few dozen. */
+  patternsInCode: 500,
+  nameInCode: 500,
+  /** More endings, folders and scripts than this that may be named, and every text is read: they would be a long expression. */
+  wantedNames: 200,
+  /** Texts are read for names of files up to this size; what is larger is a library, or data. */
+  readForNames: 1 * MiB,
   /** Nesting of workers that start workers. */
   workerDepth: 4,
   /** Problems of one kind that are worth reading. */

@@ -19,7 +19,7 @@ const isScript = (path: string): boolean => /\.[cm]?[jt]sx?$/i.test(path) && !/\
 
 /** What may say where a game starts. */
 export interface EntrySources {
-  readonly paths: ReadonlySet<string>;
+  readonly paths: Pick<ReadonlySet<string>, 'has'>;
   /** Texts of `entryFiles`, as far as they are there. */
   readonly texts: Readonly<Partial<Record<(typeof entryFiles)[number], string>>>;
   /** Of the build. */

@@ -5,6 +5,8 @@ import { limits } from '../../contract/limits.ts';
 import type { BundledFile, BundleResult } from '../../contract/preview.ts';
 import { mimeTypeOf } from '../../core/content.ts';
 import { etag } from '../../core/etag.ts';
+import { entryFiles, findEntry } from '../../core/game/entry.ts';
+import { fileServed, isTileset, rootsOf } from '../../core/game/served.ts';
 import { decodePath } from '../../core/paths.ts';
 import { sha256 } from '../../core/tree.ts';
 import { getBlob, getOutput, type ManifestEntry } from '../../data/objects.ts';
@@ -58,10 +60,13 @@ export async function servePreview(c: AppContext, projectId: string): Promise<Re
   const made = site.ok ? site.files.find((file) => file.path === path) : undefined;
   if (made) return await serveMade(c, made);
   if (isPage && !site.ok) return explain(c, site);
-  const entry = [path, `public/${path}`, `src/${path}`].map((one) => state.entries.get(one)).find(Boolean);
+  const roots = await rootsOfPreview(c, state);
+  const found = fileServed(state.entries, roots, path);
+  const entry = found === undefined ? undefined : state.entries.get(found);
   if (!entry) throw new KilnError('not_found');
   const isWorker = startsWorker.has(c.req.header('sec-fetch-dest') ?? '') && script.test(entry.path);
-  if (isWorker || needsCompiling.test(entry.path)) {
+  const mayCompile = needsCompiling.test(entry.path) && !isTileset(entry.path, await headOf(c, state, entry));
+  if (isWorker || mayCompile) {
     const worker = await siteOf(c, state, { kind: 'worker', path: entry.path });
     if (!worker.ok) throw new KilnError('preview_unavailable', { detail: worker.problems[0]?.message });
     const [file] = worker.files;
@@ -70,6 +75,21 @@ export async function servePreview(c: AppContext, projectId: string): Promise<Re
   }
   return await serveFile(c, state.room, entry);
 }
+
+/** As a build of the same files would place them. */
+async function rootsOfPreview(c: AppContext, { room, entries }: State): Promise<readonly string[]> {
+  const texts: Partial<Record<(typeof entryFiles)[number], string>> = {};
+  for (const name of entryFiles) {
+    const file = entries.get(name);
+    if (file?.isText) texts[name] = await textOf(c, room, file);
+  }
+  const entry = findEntry({ paths: entries, texts });
+  return rootsOf('problem' in entry ? { kind: 'html', path: 'index.html' } : entry);
+}
+
+/** How a file begins that may be something else than its ending says. */
+const headOf = async (c: AppContext, { room }: State, entry: ManifestEntry): Promise<string> =>
+  entry.isText && /\.tsx$/i.test(entry.path) ? (await textOf(c, room, entry)).slice(0, 200) : '';
 
 const headersOf = (c: AppContext, contentType: string, caching = 'private, no-cache'): Headers =>
   new Headers({

@@ -1,17 +1,18 @@
 import { readdir } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
-import { isSource } from '../../../../src/contract/loaders.ts';
+import type { Entry } from '../../../../src/core/game/entry.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
-import { ProjectProblem, publicFolder } from '../../../../src/core/game/paths.ts';
+import { ProjectProblem } from '../../../../src/core/game/paths.ts';
 import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle, nowhere } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
-import { type Packaging, packageWeb, type Site, type SiteFile, staticFiles } from './package-web.ts';
+import { type Packaging, packageWeb, type Site, type SiteFile } from './package-web.ts';
 import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
+import { runtimeFiles } from './runtime-files.ts';
 import { writeSbom } from './sbom.ts';
 import { typecheck } from './typecheck.ts';
 
@@ -56,7 +57,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
     const entry = await findEntry(project, options);
     log({ level: 'info', step: 'bundle', message: `Entry: ${entry.path}` });
     const context: Context = { request, project, log, onProgress: progress('bundle') };
-    return entry.kind === 'html' ? await bundlePage(context, entry.path) : await bundleScript(context, entry.path);
+    return entry.kind === 'html' ? await bundlePage(context, entry) : await bundleScript(context, entry);
   });
   progress('bundle')(1);
 
@@ -128,30 +129,32 @@ interface BuiltSite {
   readonly mapped: ImportMap;
 }
 
-const nothing: Bundle = { files: new Map(), entries: new Map(), inputs: new Set(), packages: new Set() };
+const nothing: Bundle = {
+  files: new Map(),
+  entries: new Map(),
+  inputs: new Set(),
+  packages: new Set(),
+  alone: () => Promise.reject(new Error('a page without modules has nothing that is bundled')),
+};
 
-const bundlePage = async (context: Context, path: string): Promise<BuiltSite> => {
+const bundlePage = async (context: Context, entry: Entry): Promise<BuiltSite> => {
   const { request, project, log } = context;
-  const page = await readPage(project, path, log);
+  const page = await readPage(project, entry.path, log);
   const bundled =
-    page.entries.length === 0
+    page.entries.length === 0 && !page.hasModules
       ? nothing
       : await bundle({ ...context, options: request.options, entries: page.entries, mapped: page.mapped });
   const { html, copies } = await page.finish(bundled.entries);
-  const files = page.hasModules
-    ? staticFiles(project, isSource, bundled.inputs)
-    : plainSite(project, posix.dirname(path));
-  for (const [place, source] of copies) files.set(place, { copyOf: source });
+  const files = await runtimeFiles({ project, entry, isBundled: page.hasModules, ...bundled, copies, log });
   return { ...ofBundle(files, bundled, html), mapped: page.mapped };
 };
 
-const bundleScript = async (context: Context, path: string): Promise<BuiltSite> => {
-  const { request, project } = context;
-  const entry: BundleEntry = { id: 'main', path };
-  const bundled = await bundle({ ...context, options: request.options, entries: [entry], mapped: () => undefined });
-  const output = bundled.entries.get(entry.id) ?? nowhere;
-  const files = staticFiles(project, isSource, bundled.inputs);
-  const html = generatePage(request.projectName, output);
+const bundleScript = async (context: Context, entry: Entry): Promise<BuiltSite> => {
+  const { request, project, log } = context;
+  const main: BundleEntry = { id: 'main', path: entry.path };
+  const bundled = await bundle({ ...context, options: request.options, entries: [main], mapped: () => undefined });
+  const html = generatePage(request.projectName, bundled.entries.get(main.id) ?? nowhere);
+  const files = await runtimeFiles({ project, entry, isBundled: true, ...bundled, copies: new Map(), log });
   return { ...ofBundle(files, bundled, html), mapped: () => undefined };
 };
 
@@ -159,18 +162,4 @@ const ofBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): 
   for (const [path, bytes] of bundled.files) files.set(path, bytes);
   files.set('index.html', Buffer.from(html));
   return { files, html, inputs: bundled.inputs, packages: bundled.packages };
-};
-
-/** A page without modules is a site already: everything beside it but what only tools read is served as it is. */
-const plainSite = (project: Project, folder: string): Map<string, SiteFile> => {
-  const site = new Map<string, SiteFile>();
-  const prefix = folder === '.' ? '' : `${folder}/`;
-  for (const path of project.files) {
-    if (!path.startsWith(prefix)) continue;
-    const isTooling =
-      /(?:^|\/)\.|^(?:package(?:-lock)?|kiln|[tj]sconfig.*)\.json$|\.(?:[cm]?tsx?|config\.[cm]?js)$/.test(path);
-    if (!isTooling && !path.startsWith(`${publicFolder}/`)) site.set(path.slice(prefix.length), { copyOf: path });
-  }
-  for (const [path, file] of staticFiles(project, isSource, new Set())) site.set(path, file);
-  return site;
 };

@@ -55,6 +55,8 @@ export interface Bundle {
   readonly inputs: ReadonlySet<string>;
   /** Specifiers by which sources of the project itself name packages. */
   readonly packages: ReadonlySet<string>;
+  /** One text of a script and of all that it imports, for a path of the site that a page starts it by. */
+  alone(path: string, place: string): Promise<Uint8Array>;
 }
 
 /** Never written to: esbuild returns bytes, and computes relative paths from here. */
@@ -142,6 +144,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
     kind: 'module' | 'classic' | 'style',
     path: string,
     chain: readonly string[],
+    overrides: EsbuildOptions = {},
   ): Promise<string> => {
     if (chain.length >= runnerLimits.workerDepth)
       throw new BuildFailure('user', 'build_failed', 'Workers start workers too deeply.');
@@ -154,6 +157,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
         format: kind === 'classic' ? 'iife' : 'esm',
         // A classic worker has no import.meta, but knows its own URL.
         define: { ...defines(options), ...(kind === 'classic' ? { 'import.meta.url': 'self.location.href' } : {}) },
+        ...overrides,
       },
       [...chain, path],
     );
@@ -197,7 +201,23 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
         : `inline:${inlineName(entry)}`
       : packageInputs.get(entry.spec);
 
-  try {
+  /** Does the work, and tells of what is wrong with the sources. */
+  const told = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw isEsbuildFailure(error) ? fail(error) : error;
+    }
+  };
+
+  // Named for its place, so that what it loads is looked for from there.
+  const alone = async (path: string, place: string): Promise<Uint8Array> => {
+    const out = place.slice(0, place.length - posix.extname(place).length);
+    const entryPoints = [{ in: join(project.root, path), out }];
+    return Buffer.from(await told(() => buildNested('module', path, [], { entryPoints, entryNames: '[dir]/[name]' })));
+  };
+
+  return await told(async () => {
     const metafile = await run(
       {
         entryPoints: entries.map((entry) => ({
@@ -212,10 +232,9 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       entries: new Map(entries.map((entry) => [entry.id, findOutput(metafile, wantedBy(entry))])),
       inputs,
       packages,
+      alone,
     };
-  } catch (error) {
-    throw isEsbuildFailure(error) ? fail(error) : error;
-  }
+  });
 };
 
 const entryName = (project: Project, entry: BundleEntry): string =>

@@ -1,6 +1,5 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { publicFolder } from '../../../../src/core/game/paths.ts';
 import { byText } from './order.ts';
 import type { Project } from './project.ts';
 import { outFolders } from './protocol.ts';
@@ -32,25 +31,6 @@ export interface Packaging {
   readonly electronCache: string | null;
   readonly log: Log;
 }
-
-/** Folders of media that plain games load by their path at run time, without naming them in an import. */
-const runtimeFolders = /^(?:assets|static)\//;
-
-/** Files of the project that are served as they are: `public/` at the root, and media in `assets/` that the bundle did not take in. */
-export const staticFiles = (
-  project: Project,
-  isSource: (path: string) => boolean,
-  bundled: ReadonlySet<string>,
-): Map<string, SiteFile> => {
-  const site = new Map<string, SiteFile>();
-  for (const path of project.files) {
-    if (runtimeFolders.test(path) && !isSource(path) && !bundled.has(path)) site.set(path, { copyOf: path });
-  }
-  for (const path of project.files) {
-    if (path.startsWith(`${publicFolder}/`)) site.set(path.slice(publicFolder.length + 1), { copyOf: path });
-  }
-  return site;
-};
 
 /**
  * Writes the files of a site below `root`; what a ZIP file takes of each, by their paths in the site, sorted. Synchronous, as a child has

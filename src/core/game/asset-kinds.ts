@@ -1,4 +1,4 @@
-import type { AssetType } from '../contract/assets.ts';
+import type { AssetType } from '../../contract/assets.ts';
 
 /** What is known of the assets with one extension. */
 export interface Kind {

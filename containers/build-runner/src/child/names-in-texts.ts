@@ -1,0 +1,118 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { parse } from 'parse5';
+import { allElements, textOf } from '../../../../src/core/game/elements.ts';
+import { folderOf } from '../../../../src/core/game/paths.ts';
+import { runnerLimits } from '../runner-limits.ts';
+import { escaped, Mentions } from './mentions.ts';
+import type { Project } from './project.ts';
+import { textsInCode } from './texts-in-code.ts';
+
+const isScript = (path: string): boolean => /\.[cm]?[jt]sx?$/i.test(path);
+/** Texts that may name files, besides scripts. */
+const isText = (path: string): boolean =>
+  /\.(?:json|html?|css|xml|tm[xj]|tsj|tsx|ldtk|txt|csv|tsv|ya?ml|toml)$/i.test(path);
+
+/** A name of a file in a text without quotes, in quotes, or in `url()`. */
+const names = /"([^"\\\n]+)"|'([^'\\\n]+)'|[\w@./%-]*[\w@%-]\.[a-z\d]{1,12}\b/gi;
+
+/** Looks through the texts of a game for names of files. What none of them can name is not looked for. */
+export class NamesInTexts {
+  readonly #project: Project;
+  /** In scripts: they load what they name. */
+  readonly #code = new Mentions();
+  readonly #all = new Mentions();
+  readonly #read = new Set<string>();
+  #wanted: RegExp | null = null;
+
+  constructor(project: Project) {
+    this.#project = project;
+  }
+
+  /** Says at which paths of the site files are that may be named. A text without anything of them is read no further. */
+  lookFor(places: readonly string[]): void {
+    const wanted = new Set<string>();
+    for (const place of places) {
+      const [base = '', ...folders] = place.split('/').reverse();
+      const ending = posix.extname(base);
+      wanted.add(escaped(ending === '' || isScript(base) ? base : ending));
+      for (const folder of folders) wanted.add(`${escaped(folder)}[/'"\`]`);
+    }
+    this.#wanted =
+      wanted.size === 0 ? null : wanted.size > runnerLimits.wantedNames ? /./ : new RegExp([...wanted].join('|'));
+  }
+
+  /** Reads a text of the project; `place`: where it lies in the site, for what it names beside itself. */
+  read(path: string, place?: string): void {
+    if (this.#wanted === null || this.#read.has(path) || !(isScript(path) || isText(path))) return;
+    this.#read.add(path);
+    const text = this.#textOf(path);
+    if (text === null || !this.#wanted.test(text)) return;
+    const folders = [...new Set(['', folderOf(place ?? '')])];
+    if (/\.html?$/i.test(path)) this.#readPage(path, text, folders);
+    else if (isScript(path) && !(place !== undefined && /\.tsx$/i.test(path))) this.#readCode(path, text, 1, folders);
+    else this.#readData(path, text, folders);
+  }
+
+  /** Whether a file is named: in `code`, by the `whole` of it, or in `any` way. */
+  has(place: string, how: 'code' | 'whole' | 'any'): boolean {
+    return (how === 'code' ? this.#code : this.#all).find(place, how === 'any') !== undefined;
+  }
+
+  /** Where code names a file by its whole path. */
+  whereWhole(place: string): { file: string; line: number } | undefined {
+    const found = this.#code.whole(place);
+    return found && { file: found.file, line: found.line() };
+  }
+
+  /** Texts in code that may mean some of the files, by their endings alone; none of which others are known to be meant. */
+  loosely(places: readonly string[], known: readonly string[]) {
+    const found = new Map<string, { where: { file: string; line: number }; files: string[] }>();
+    for (const one of places)
+      for (const { text, ending, place } of this.#code.loosely(one)) {
+        if (known.some((path) => path.endsWith(ending))) continue;
+        const told = found.get(text) ?? { where: { file: place.file, line: place.line() }, files: [] };
+        told.files.push(one);
+        found.set(text, told);
+      }
+    return found;
+  }
+
+  /** Whether a script imports others. */
+  isModule(path: string): boolean {
+    return /\.[cm]?js$/i.test(path) && textsInCode(this.#textOf(path) ?? '').hasImports;
+  }
+
+  /** How a file begins. */
+  headOf(path: string): string {
+    return this.#textOf(path)?.slice(0, 200) ?? '';
+  }
+
+  #textOf(path: string): string | null {
+    const file = join(this.#project.root, path);
+    return statSync(file).size > runnerLimits.readForNames ? null : readFileSync(file, 'utf8');
+  }
+
+  #readCode(file: string, code: string, firstLine: number, folders: readonly string[]): void {
+    for (const { parts, at } of textsInCode(code).texts) {
+      const place = { file, line: () => firstLine + code.slice(0, at).split('\n').length - 1 };
+      for (const mentions of [this.#code, this.#all]) mentions.add(parts, folders, place);
+      for (const part of parts) if (part.includes('<')) this.#readData(file, part, folders);
+    }
+  }
+
+  #readData(file: string, text: string, folders: readonly string[]): void {
+    for (const [whole, double, single] of text.matchAll(names))
+      this.#all.add([double ?? single ?? whole], folders, { file, line: () => 1 });
+  }
+
+  #readPage(file: string, text: string, folders: readonly string[]): void {
+    for (const element of allElements(parse(text, { sourceCodeLocationInfo: true }))) {
+      const line = element.sourceCodeLocation?.startLine ?? 1;
+      for (const { value } of element.attrs) this.#all.add([value], folders, { file, line: () => line });
+      if (element.tagName === 'script')
+        this.#readCode(file, textOf(element), element.childNodes[0]?.sourceCodeLocation?.startLine ?? line, folders);
+      else if (element.tagName === 'style') this.#readData(file, textOf(element), folders);
+    }
+  }
+}
