@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Doc, decodeStateVector, encodeStateVector } from 'yjs';
 import { createClient, type KilnClient } from '../src/client/api.ts';
 import type { RoomDocument } from '../src/client/document.ts';
 import { joinProject, type ProjectRoom } from '../src/client/room.ts';
@@ -47,15 +48,36 @@ function cuttable(): { Socket: typeof WebSocket; cut: () => void } {
 
 interface Client {
   readonly room: ProjectRoom;
-  readonly document: RoomDocument;
+  document: RoomDocument;
   readonly cut: () => void;
   readonly member: number;
+  /** What was said to be saved: how far, of what each document of this client wrote. */
+  readonly saved: Map<number, number>;
+  /** Documents that ended, as their author may not write: what was not stored of them is theirs alone. */
+  denied: number;
+}
+
+/** How far the edits of an author are in a document. */
+const clockOf = (doc: Doc, author: number): number => decodeStateVector(encodeStateVector(doc)).get(author) ?? 0;
+
+/** Notes what a document says, and opens it again where it ends: as somebody would who became a viewer with something unsaved. */
+function watch(client: Client, document: RoomDocument): void {
+  const { doc } = document;
+  document.on('state', (state) => {
+    if (state === 'saved') client.saved.set(doc.clientID, clockOf(doc, doc.clientID));
+  });
+  document.on('ended', ({ code }) => {
+    if (code !== 'forbidden' || client.room.status === 'closed') return;
+    client.denied += 1;
+    client.document = client.room.openDocument(path);
+    watch(client, client.document);
+  });
 }
 
 interface Project {
   readonly id: string;
   readonly clients: Client[];
-  /** Members who are viewers now: what they type is theirs alone, so they do not. */
+  /** Members who know that they are viewers now, and type no more. */
   readonly viewers: Set<number>;
 }
 
@@ -111,8 +133,10 @@ export async function runSoak(args: readonly string[]): Promise<boolean> {
         const { Socket, cut } = cuttable();
         const room = joinProject((accounts[member] ?? owner).client, project.id, { WebSocket: Socket });
         const document = room.openDocument(path);
+        const client: Client = { room, document, cut, member, saved: new Map(), denied: 0 };
+        watch(client, document);
         await document.synced;
-        return { room, document, cut, member };
+        return client;
       }),
     );
     projects.push({ id: project.id, clients, viewers: new Set() });
@@ -149,14 +173,15 @@ export async function runSoak(args: readonly string[]): Promise<boolean> {
       const project = anyOf(projects);
       const member = 1 + Math.floor(Math.random() * (accounts.length - 1));
       const changed = accounts[member];
-      // Only when all of this member's edits are stored: those of a viewer would be dropped, as they should be.
-      const isQuiet = project?.clients.every((client) => client.member !== member || !client.document.dirty);
-      if (second % 3 === 0 && project && changed && isQuiet) {
+      if (second % 3 === 0 && project && changed) {
         const role = project.viewers.has(member) ? 'editor' : 'viewer';
-        if (role === 'viewer') project.viewers.add(member);
         const params = { id: project.id, userId: changed.id };
+        // Some of what this member typed is on its way at that moment, or waits for a connection.
+        for (const { document } of project.clients.filter((client) => client.member === member))
+          if (role === 'viewer') document.text.insert(0, '<late>');
         await owner.client.call('updateCollaborator', { params, body: { role } });
         if (role === 'editor') project.viewers.delete(member);
+        else project.viewers.add(member);
         counts.roles += 1;
       }
       if (counts.kills < kills && Date.now() - began > (duration * (counts.kills + 1)) / (kills + 1)) {
@@ -172,20 +197,33 @@ export async function runSoak(args: readonly string[]): Promise<boolean> {
   const faults = await compare(projects, owner.client, 'REST');
   await server.kill();
   server = await start();
-  faults.push(...(await compare(projects, owner.client, 'the disk')));
+  faults.push(...(await compare(projects, owner.client, 'the disk')), ...unkept(projects));
+  const denied = projects.reduce(
+    (sum, { clients }) => sum + clients.reduce((all, client) => all + client.denied, 0),
+    0,
+  );
   const quarter = Math.max(1, Math.floor(memory.length / 4));
   const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
   const [early, late] = [median(memory.slice(0, quarter)), median(memory.slice(-quarter))];
   if (late > early * growthAllowed)
     faults.push(`memory grew from ${figure(early / 2 ** 20)} to ${figure(late / 2 ** 20)} MiB`);
   print(
-    `${counts.edits} edits, ${counts.cuts} connections cut, ${counts.roles} changes of roles, ${counts.evictions} evictions, ${counts.kills} kills`,
+    `${counts.edits} edits, ${counts.cuts} connections cut, ${counts.roles} changes of roles, ${denied} documents of viewers with something unsaved, ${counts.evictions} evictions, ${counts.kills} kills`,
   );
   print(`memory ${figure(early / 2 ** 20)} → ${figure(late / 2 ** 20)} MiB`);
   for (const fault of faults) print(`FAILED ${fault}`);
   for (const { clients } of projects) for (const { room } of clients) room.leave();
   await server.stop();
   return faults.length === 0;
+}
+
+/** What was said to be saved and is not there. All documents are the same by now, so the owner's, which never ends, has all that there is. */
+function unkept(projects: readonly Project[]): string[] {
+  return projects.flatMap(({ clients }, number) => {
+    const all = clients.find(({ member }) => member === 0)?.document.doc;
+    const lost = clients.flatMap(({ saved }) => [...saved].filter(([author, to]) => !all || clockOf(all, author) < to));
+    return lost.length ? [`project ${number}: of ${lost.length} documents less is stored than was said`] : [];
+  });
 }
 
 /** Waits until every document is the same on all clients and on the server; says where that never came. */

@@ -1,6 +1,7 @@
 import { clone, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding';
 import { createEncoder, toUint8Array, writeVarUint } from 'lib0/encoding';
-import YProvider, { messageSync } from 'y-partyserver/provider';
+import YProvider, { messageAuth, messageSync } from 'y-partyserver/provider';
+import { readAuthMessage } from 'y-protocols/auth';
 import type { Awareness } from 'y-protocols/awareness';
 import { messageYjsSyncStep1, messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
 import { Doc, decodeStateVector, encodeStateVector, type Text } from 'yjs';
@@ -173,7 +174,7 @@ export class RoomDocument {
 
   /**
    * Asks the room what it has. A sync step 1 makes the room store what it received on this socket before it answers, so the answer says that
-   * this is stored, where its author may write: what a viewer sent is dropped, and the answer does not tell.
+   * this is stored, or dropped: then the room has said so before.
    */
   verify(): void {
     const { ws, wsconnected, synced } = this.#provider;
@@ -286,6 +287,9 @@ export class RoomDocument {
       if (covered !== undefined) this.#saved(covered);
     };
 
+    provider.messageHandlers[messageAuth] = (_encoder, decoder) =>
+      readAuthMessage(decoder, this.doc, (_doc, reason) => this.#denied(reason));
+
     provider.on('status', ({ status }: { status: string }) => {
       if (status === 'connected') {
         this.#backoff.opened();
@@ -323,7 +327,20 @@ export class RoomDocument {
     });
   }
 
+  /**
+   * Something that is here is not the room's, and will not be: its author may not write. Nobody could tell from then on what of it others see,
+   * so it ends, with all that was typed. What this device keeps stays until somebody has seen it. [R6]
+   */
+  #denied(reason: string): void {
+    if (this.#state === 'closed') return;
+    // Also where it was taken for saved, as what a room had that was set back since.
+    if (!this.dirty) this.#edits += 1;
+    this.end(new KilnApiError('forbidden', { detail: reason }));
+  }
+
   #saved(edits: number): void {
+    // What its socket still hears after its end is no answer.
+    if (this.#state === 'closed') return;
     this.#savedEdits = Math.max(this.#savedEdits, edits);
     this.#refreshState();
   }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { WebSocketRoute } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { signUp } from '../support/people.ts';
@@ -261,12 +262,8 @@ describe('two people in the workspace', () => {
     expect(names.some((name) => name?.startsWith('kiln:') && name.endsWith('README.md'))).toBe(true);
   });
 
-  it('[R14] write into a file that is replaced meanwhile, and have what they wrote', async () => {
-    const client = await clientOf(ada);
-    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
-    const path = 'notes/away.txt';
-    const write = (text: string) => client.call('putFile', { params: { id, path }, body: { content: text } });
-    // A page of its own: led through Playwright, its sockets send a little late, and Chromium complains of that.
+  /** Opens a file in a page of its own, whose network can be cut: led through Playwright, its sockets send a little late, and Chromium complains of that. */
+  async function awayPage(path: string) {
     const page = await grace.page.context().newPage();
     let isAway = false;
     const sockets = new Set<WebSocketRoute>();
@@ -275,20 +272,35 @@ describe('two people in the workspace', () => {
       socket.connectToServer();
       sockets.add(socket);
     });
-    await write('Old.');
     await page.goto(grace.page.url());
     await page.getByTestId(`file-${path}`).click();
     const pane = page.getByRole('tabpanel', { name: path });
+    const writeAway = async (text: string) => {
+      isAway = true;
+      for (const socket of sockets) await socket.close({ code: 1001 });
+      await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('offline');
+      await pane.locator('.cm-content').click();
+      await page.keyboard.press('Control+Home');
+      await page.keyboard.type(text);
+    };
+    const comeBack = () => {
+      isAway = false;
+    };
+    return { page, pane, writeAway, comeBack };
+  }
+
+  it('[R14] write into a file that is replaced meanwhile, and have what they wrote', async () => {
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const path = 'notes/away.txt';
+    const write = (text: string) => client.call('putFile', { params: { id, path }, body: { content: text } });
+    await write('Old.');
+    const { page, pane, writeAway, comeBack } = await awayPage(path);
     await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('Old.');
-    isAway = true;
-    for (const socket of sockets) await socket.close({ code: 1001 });
-    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('offline');
-    await pane.locator('.cm-content').click();
-    await page.keyboard.press('Control+Home');
-    await page.keyboard.type('Written away. ');
+    await writeAway('Written away. ');
     await client.call('deleteFile', { params: { id, path } });
     await write('New.');
-    isAway = false;
+    comeBack();
     await pane.getByTestId('unsaved').waitFor();
     expect(await pane.locator('.cm-content').innerText()).toBe('Written away. Old.');
     for (const width of [1280, 800]) {
@@ -304,6 +316,46 @@ describe('two people in the workspace', () => {
     // The other one is open as it is by now.
     await page.getByTestId(`tab-${path}`).click();
     await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('New.');
+    await page.close();
+  });
+
+  it('[R2] [R6] write away, become a viewer meanwhile, and have what they wrote', async () => {
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const path = 'notes/late.txt';
+    await client.call('putFile', { params: { id, path }, body: { content: 'Here.' } });
+    const { userId } = (await client.call('listCollaborators', { params: { id } })).collaborators.find(
+      ({ username }) => username === grace.username,
+    ) ?? { userId: '' };
+    const become = (role: 'editor' | 'viewer') =>
+      client.call('updateCollaborator', { params: { id, userId }, body: { role } });
+    const { page, pane, writeAway, comeBack } = await awayPage(path);
+    await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('Here.');
+    await writeAway('Written away. ');
+    await become('viewer');
+    comeBack();
+    await pane.getByText('You may not write here any more').waitFor();
+    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('read-only');
+    expect(await pane.getByTestId('unsaved-save').count()).toBe(0);
+    expect(await pane.locator('.cm-content').innerText()).toBe('Written away. Here.');
+    for (const width of [1280, 800]) {
+      await page.setViewportSize({ width, height: 800 });
+      await picture(page, `unsaved-viewer-${width}`);
+    }
+    const [download] = await Promise.all([page.waitForEvent('download'), pane.getByTestId('unsaved-download').click()]);
+    expect(download.suggestedFilename()).toBe('late.txt');
+    expect(await readFile(await download.path(), 'utf8')).toBe('Written away. Here.');
+    await pane.getByTestId('unsaved-copy').click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('Written away. Here.');
+    // It is there after a reload, too, and gone once it is let go of.
+    await page.reload();
+    await page.getByTestId(`file-${path}`).click();
+    await pane.getByText('You may not write here any more').waitFor();
+    expect(await pane.locator('.cm-content').innerText()).toBe('Written away. Here.');
+    await pane.getByTestId('unsaved-discard').click();
+    await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('Here.');
+    expect((await client.call('getFile', { params: { id, path } })).file.content).toBe('Here.');
+    await become('editor');
     await page.close();
   });
 

@@ -12,11 +12,15 @@ import { signUp, until } from '../support/people.ts';
 const origin = inject('origin');
 const path = 'notes.txt';
 let ada: KilnClient;
+let grace: KilnClient;
+let graceId: string;
 let id: string;
 
 beforeAll(async () => {
-  ada = await signUp(origin, 'ada');
+  [ada, grace] = [await signUp(origin, 'ada'), await signUp(origin, 'grace')];
+  graceId = (await grace.call('getMe')).user.id;
   id = (await ada.call('createProject', { body: { name: 'Offline' } })).project.id;
+  await ada.call('addCollaborator', { params: { id }, body: { userId: graceId, role: 'editor' } });
 });
 afterEach(() => clearOffline());
 
@@ -108,6 +112,85 @@ describe('a document that is kept on the device', () => {
     await fresh.synced;
     expect(fresh.text.toString()).toBe('the new one');
     room.leave();
+  });
+
+  const makeGrace = (role: 'editor' | 'viewer') =>
+    ada.call('updateCollaborator', { params: { id, userId: graceId }, body: { role } });
+
+  it('[R2] [R6] is not said to be saved by who may only read when they come back, and what they typed stays', async () => {
+    await ada.call('putFile', { params: { id, path }, body: { content: 'here. ' } });
+    const laptop = device();
+    const room = joinProject(grace, id, { WebSocket: laptop.Socket, offline: indexedDbStore('grace') });
+    const states: string[] = [];
+    const ended: KilnApiError[] = [];
+    const visit = () => {
+      const document = room.openDocument(path);
+      document.on('state', (state) => states.push(state));
+      document.on('ended', (error) => ended.push(error));
+      return document;
+    };
+    const document = visit();
+    await document.synced;
+    document.text.insert(0, 'Saved ');
+    await until(() => document.state === 'saved');
+    laptop.down();
+    await until(() => document.state === 'offline');
+    document.text.insert(0, 'Unsaved. ');
+    await makeGrace('viewer');
+    states.length = 0;
+    laptop.up();
+    await until(() => ended.length === 1);
+    expect([ended[0]?.code, document.dirty, document.content]).toEqual(['forbidden', true, 'Unsaved. Saved here. ']);
+    expect(states).not.toContain('saved');
+    expect(await stored()).toBe('Saved here. ');
+
+    // So it is at every visit, until they may write again: then it is merged like everything else.
+    const later = visit();
+    await until(() => ended.length === 2);
+    expect([later.dirty, later.content]).toEqual([true, 'Unsaved. Saved here. ']);
+    expect(states).not.toContain('saved');
+    await makeGrace('editor');
+    await ada.call('putFile', { params: { id, path }, body: { content: 'Saved here. By REST.' } });
+    const again = visit();
+    await until(() => again.state === 'saved');
+    expect([again.text.toString(), await stored()]).toEqual(Array(2).fill('Unsaved. Saved here. By REST.'));
+    expect(ended).toHaveLength(2);
+    room.leave();
+  });
+
+  it('[R2] [R6] says saved of what was stored before its author became a viewer, and ends with what they typed after it', async () => {
+    await ada.call('putFile', { params: { id, path }, body: { content: '' } });
+    const room = joinProject(grace, id, { offline: indexedDbStore('grace') });
+    const document = room.openDocument(path);
+    await document.synced;
+    document.text.insert(0, 'before ');
+    await makeGrace('viewer');
+    await until(() => document.state === 'saved');
+    expect(await stored()).toBe('before ');
+    const ended: KilnApiError[] = [];
+    document.on('ended', (error) => ended.push(error));
+    const states: string[] = [];
+    document.on('state', (state) => states.push(state));
+    document.text.insert(7, 'after');
+    await until(() => ended.length > 0);
+    expect([ended[0]?.code, document.dirty, document.content]).toEqual(['forbidden', true, 'before after']);
+    expect([states, await stored()]).toEqual([['saving', 'closed'], 'before ']);
+    // Let go of, it is the room's again, to be read.
+    await document.forget();
+    const reader = room.openDocument(path);
+    await reader.synced;
+    expect([reader.text.toString(), reader.dirty]).toEqual(['before ', false]);
+    await ada.call('putFile', { params: { id, path }, body: { content: 'Ada goes on' } });
+    await until(() => reader.text.toString() === 'Ada goes on');
+    // Who only reads answers what the room asks, with all that was deleted, and comes back: nobody ends for that.
+    reader.verify();
+    room.leave();
+    const second = joinProject(grace, id, { offline: indexedDbStore('grace') });
+    const back = second.openDocument(path);
+    await until(() => back.state === 'saved');
+    expect([back.text.toString(), back.dirty]).toEqual(['Ada goes on', false]);
+    await makeGrace('editor');
+    second.leave();
   });
 
   describe('goes with its file', () => {

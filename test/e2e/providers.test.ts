@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { Doc } from 'yjs';
 import type { KilnClient } from '../../src/client/index.ts';
 import { importExample } from '../support/examples.ts';
@@ -121,9 +121,16 @@ describe.each(stockProviders)('%s, as it comes', (name) => {
     const [left, right] = [open(ticketOf(ada)), open(ticketOf(grace))];
     await until(() => left.synced && right.synced);
     const before = textOf(left).toString();
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     textOf(right).insert(0, 'not mine to write');
+    await until(() => warned.mock.calls.length > 0);
+    expect(warned.mock.calls[0]?.[0]).toMatch(/You may read this document, not change it\.$/);
+    warned.mockRestore();
     textOf(left).insert(0, 'seen ');
     await until(() => textOf(right).toString().includes('seen '));
+    expect([right.synced, right.wsconnected]).toEqual([true, true]);
+    right.awareness.setLocalStateField('cursor', { anchor: 3 });
+    await until(() => left.awareness.getStates().get(right.doc.clientID)?.cursor !== undefined);
     expect(textOf(left).toString()).toBe(`seen ${before}`);
     expect(await stored()).toBe(`seen ${before}`);
     await ada.call('updateCollaborator', { params, body: { role: 'editor' } });

@@ -31,9 +31,18 @@ class FakeSocket extends EventTarget {
     this.dispatchEvent(new Event('open'));
   }
 
+  #hear(...frame: number[]): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data: new Uint8Array(frame).buffer }));
+  }
+
   /** As the room answers a question: with a sync step 2 that adds nothing. */
   answer(): void {
-    this.dispatchEvent(Object.assign(new Event('message'), { data: new Uint8Array([0, 1, 2, 0, 0]).buffer }));
+    this.#hear(0, 1, 2, 0, 0);
+  }
+
+  /** As the room says that it did not take what was sent. */
+  deny(): void {
+    this.#hear(2, 0, 2, 0x6e, 0x6f);
   }
 
   /** As the room ends a socket. */
@@ -152,5 +161,54 @@ describe('[R2] what is saved', () => {
     newest().answer();
     expect([document.state, document.dirty]).toEqual(['saved', false]);
     document.close();
+  });
+
+  it('[R6] is nothing of what the room did not take: the document ends, and what was typed stays to be read', async () => {
+    const { document, ended } = openDocument('a.ts');
+    await connections(1);
+    newest().open();
+    newest().answer();
+    document.text.insert(0, 'taken, ');
+    document.verify();
+    document.text.insert(7, 'and dropped');
+    document.verify();
+    newest().answer();
+    expect(document.state).toBe('saving');
+    newest().deny();
+    newest().answer();
+    expect(ended.map(({ code, message }) => [code, message])).toEqual([['forbidden', 'no']]);
+    expect([document.state, document.dirty, document.content]).toEqual(['closed', true, 'taken, and dropped']);
+    // Nor does it come back.
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  it('[R6] is not what the room does not take, though it was taken for saved', async () => {
+    const { document, ended } = openDocument('a.ts');
+    await connections(1);
+    newest().open();
+    newest().answer();
+    document.text.insert(0, 'was there');
+    document.verify();
+    newest().answer();
+    expect([document.state, document.dirty]).toEqual(['saved', false]);
+    newest().deny();
+    expect([ended.map(({ code }) => code), document.dirty, document.content]).toEqual([
+      ['forbidden'],
+      true,
+      'was there',
+    ]);
+  });
+
+  it('is as it was for other documents', async () => {
+    const [one, other] = [openDocument('a.ts'), openDocument('b.ts')];
+    await connections(2);
+    for (const socket of FakeSocket.made) {
+      socket.open();
+      socket.answer();
+    }
+    FakeSocket.made[0]?.deny();
+    expect([one.document.state, other.document.state]).toEqual(['closed', 'saved']);
+    other.document.close();
   });
 });

@@ -138,6 +138,37 @@ describe('a document', () => {
     for (const client of [editor, viewer, late]) client.close();
   });
 
+  it('[R2] [R6] says on its own socket what it drops, before it answers what was asked after it, also over a sleep', async () => {
+    const path = await freshFile('mine');
+    const client = await join(world.editor, path);
+    client.text.insert(0, 'kept ');
+    client.text.delete(5, 1);
+    const members = `/api/projects/${world.projectId}/collaborators/${world.editor.id}`;
+    const become = async (role: string) =>
+      void (await expectJson(await call('PUT', members, { as: world.owner, json: { role } }), 200));
+    await become('viewer');
+    /** What is heard from a change on, up to the answer to a question behind it. */
+    const heard = async (one: YjsClient, change: () => void) => {
+      const from = one.heard.length;
+      change();
+      one.ask();
+      await until(() => one.heard.lastIndexOf('0.1') >= from);
+      return one.heard.slice(from).join(' ');
+    };
+    expect(await heard(client, () => undefined)).toBe('0.1');
+    expect(await heard(client, () => client.text.insert(0, 'dropped '))).toBe('2 0.1');
+    await evictDurableObject(roomStub(world.projectId));
+    expect(await heard(client, () => client.text.insert(0, 'dropped too '))).toBe('2 0.1');
+    client.close();
+    // Who comes with what they typed before hears of it, who only reads does not.
+    const [again, reader] = [await join(world.editor, path), await join(world.viewer, path)];
+    expect(await heard(again, () => again.sendUpdate(Y.encodeStateAsUpdate(client.doc)))).toBe('2 0.1');
+    expect(await heard(reader, () => reader.sendUpdate(Y.encodeStateAsUpdate(reader.doc)))).toBe('0.1');
+    expect((await read(path)).content).toBe('kept ine');
+    await become('editor');
+    for (const one of [again, reader]) one.close();
+  });
+
   it('[R7] shows who somebody is by the word of the room, not of the client', async () => {
     const path = await freshFile();
     const [a, b] = await Promise.all([join(world.editor, path), join(world.owner, path)]);

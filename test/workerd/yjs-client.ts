@@ -56,6 +56,8 @@ export class YjsClient {
   /** Close code, once the room has ended the socket. */
   closed: number | null = null;
   synced = false;
+  /** Types of the messages that came, in their order: of sync messages with the step, as `0.1`. */
+  readonly heard: string[] = [];
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
@@ -71,16 +73,21 @@ export class YjsClient {
     this.awareness.on('update', ({ added, updated }: { added: number[]; updated: number[] }, origin: unknown) => {
       if (origin !== this) this.#sendAwareness([...added, ...updated]);
     });
-    this.#send((encoder) => {
-      encoding.writeVarUint(encoder, 0);
-      sync.writeSyncStep1(encoder, this.doc);
-    });
+    this.ask();
   }
 
   static async open(as: Account, projectId: string, path: string): Promise<YjsClient> {
     const client = new YjsClient(await openSocket(as, projectId, `docs/${path}`));
     await until(() => client.synced || client.closed !== null);
     return client;
+  }
+
+  /** Asks for what this lacks; the answer says that what was sent before is stored, or was refused. */
+  ask(): void {
+    this.#send((encoder) => {
+      encoding.writeVarUint(encoder, 0);
+      sync.writeSyncStep1(encoder, this.doc);
+    });
   }
 
   sendUpdate(update: Uint8Array): void {
@@ -111,10 +118,12 @@ export class YjsClient {
   #receive(frame: Uint8Array): void {
     const decoder = decoding.createDecoder(frame);
     const type = decoding.readVarUint(decoder);
+    this.heard.push(type === 0 ? `0.${frame[1]}` : String(type));
     if (type === 1) {
       applyAwarenessUpdate(this.awareness, decoding.readVarUint8Array(decoder), this);
       return;
     }
+    if (type === 2) return;
     const encoder = encoding.createEncoder();
     encoding.writeVarUint(encoder, 0);
     if (sync.readSyncMessage(decoder, encoder, this.doc, this) === sync.messageYjsSyncStep2) this.synced = true;

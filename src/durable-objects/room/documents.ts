@@ -81,10 +81,10 @@ export class Documents {
     }
   }
 
-  /** Done when it returns, but where the document has to be read first. */
+  /** Done when it returns, but where the document has to be read first: then what comes meanwhile waits behind it. [R2] */
   receive(peer: Peer, file: number, frame: Uint8Array): void | Promise<void> {
     const document = this.#live.get(file);
-    if (document?.peers.has(peer)) return document.receive(peer, frame);
+    if (document?.peers.has(peer) && !this.#opening.has(file)) return document.receive(peer, frame);
     return this.#open(file).then((opened) => (opened.peers.has(peer) ? opened.receive(peer, frame) : this.#rest(file)));
   }
 
@@ -399,16 +399,18 @@ export class Documents {
 
   #open(file: number): Promise<LiveDocument> {
     this.#ports.idle.tidy(this.#store.now());
+    // Also where it is there already: those who asked before go first.
+    const before = this.#opening.get(file);
+    if (before) return before;
     const open = this.#live.get(file);
     if (open) {
       this.#wake(open, file);
       return Promise.resolve(open);
     }
-    let opening = this.#opening.get(file);
-    if (!opening) {
-      opening = this.#load(file).finally(() => this.#opening.delete(file));
-      this.#opening.set(file, opening);
-    }
+    const opening = this.#load(file);
+    this.#opening.set(file, opening);
+    const done = () => void this.#opening.delete(file);
+    opening.then(done, done);
     return opening;
   }
 
@@ -439,8 +441,10 @@ export class Documents {
           if (this.#live.get(id) === live) this.#forget(id);
           this.#ports.log('room.commit_failed', { file: id, message: String(error) }, 'error');
         },
-        refused: (peer, code) =>
-          this.#channel.sendTo(peer.state.user.userId, { type: 'error', code, message: refusals[code] }),
+        refused: (peer, code) => {
+          this.#channel.sendTo(peer.state.user.userId, { type: 'error', code, message: refusals[code] });
+          return refusals[code];
+        },
         asked: (peer, kind, answer) => this.#ports.turns.ask(peer, kind, answer),
         hasRoomFor: (bytes) => {
           if (files.tree.size + this.#unflushed + bytes <= typingMax) return true;

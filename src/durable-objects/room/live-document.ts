@@ -10,10 +10,10 @@ import { deliver } from './flow.ts';
 import { ItemBudget } from './item-budget.ts';
 import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
-import { messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
+import { deniedFrame, messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
 import { StoredHistory } from './stored-history.ts';
 import { extrasIn, structsIn } from './update-size.ts';
-import { emptyUpdate, isEmptyUpdate, isEmptyVector, refuseBroken } from './updates.ts';
+import { emptyUpdate, isEmptyUpdate, isEmptyVector, isKnown, refuseBroken } from './updates.ts';
 
 /** What the document tells its room. */
 export interface DocumentEvents {
@@ -23,8 +23,8 @@ export interface DocumentEvents {
   committed(document: LiveDocument, by: ReadonlySet<string>, seq: number): void;
   /** The window could not be stored: sockets are closed, the document is of no more use. */
   failed(document: LiveDocument, error: unknown): void;
-  /** An update of this socket is not taken; its user is to hear why. [R6, R9] */
-  refused(peer: Peer, code: 'forbidden' | 'quota_exceeded'): void;
+  /** An update of this socket is not taken; its user is to hear why. Returns what they are told. [R6, R9] */
+  refused(peer: Peer, code: 'forbidden' | 'quota_exceeded'): string;
   /** Whether the project has room for so many bytes more than it had at its last flush, whoever typed since. */
   hasRoomFor(bytes: number): boolean;
   /** So many bytes were taken, at most. */
@@ -108,6 +108,8 @@ export class LiveDocument {
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #messagePaces = new Paces<Peer>(limits.room.framesPerSecond);
   readonly #questionPaces = new Paces<Peer>(limits.room.questionsPerSecond);
+  /** Of readers' updates: what comes faster is not looked at, for no answer to the room's questions does. */
+  readonly #glancePaces = new Paces<Peer>(limits.room.questionsPerSecond);
   readonly #awarenessPaces = new Paces<Peer>(limits.room.awarenessPerSecond);
   readonly #late = new Map<Peer, Uint8Array>();
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
@@ -404,7 +406,7 @@ export class LiveDocument {
     // A client without changes answers step 1 with an empty step 2, which is no attempt to write.
     if (isEmptyUpdate(payload)) return;
     if (!allows(peer.state.access, 'project.write')) {
-      this.#events.refused(peer, 'forbidden');
+      this.#refuse(peer, payload, now);
       return;
     }
     if (this.#full) {
@@ -431,6 +433,18 @@ export class LiveDocument {
     this.#grow(growth);
     this.#taken.push({ peer, update: payload });
     this.#schedule();
+  }
+
+  /**
+   * Drops what somebody sent who may not write. Its socket is told so before anything that it asks later is answered, for an answer says of
+   * all that came before that it is stored. Nobody is told who sent only what the room has: also readers answer a sync step 1. [R2, R6]
+   */
+  #refuse(peer: Peer, payload: Uint8Array, now: number): void {
+    if (this.#glancePaces.take(peer, now)) {
+      this.commit();
+      if (isKnown(payload, this.vector(), () => this.doc) || this.#destroyed) return;
+    }
+    this.#deliver(peer, deniedFrame(this.#events.refused(peer, 'forbidden')));
   }
 
   /** One answer for each question, for who counts them: the first has all that they lack. Returns what it cost, in bytes. */

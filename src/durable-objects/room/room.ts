@@ -104,6 +104,8 @@ export class Room {
   readonly #admission: Admission;
   readonly #silence: Silence;
   readonly #standing: Standing;
+  /** The newest frame of each socket that is not heard yet, as something is read or asked first. */
+  readonly #unheard = new WeakMap<Peer, Promise<void>>();
 
   /** `sleepers` are the sockets that lived through hibernation; their documents are opened when they say something. */
   constructor(ports: RoomPorts, sleepers: readonly Peer[] = []) {
@@ -457,7 +459,9 @@ export class Room {
   receive(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
     peer.heardAt = this.#ports.now();
     const check = this.#standing.recheck();
-    return check ? check.then(() => this.#hear(peer, frame)) : this.#hear(peer, frame);
+    const heard = check ? check.then(() => this.#hear(peer, frame)) : this.#hear(peer, frame);
+    if (heard) this.#unheard.set(peer, heard);
+    return heard;
   }
 
   #hear(peer: Peer, frame: Uint8Array | string): void | Promise<void> {
@@ -495,8 +499,10 @@ export class Room {
     }
   }
 
-  /** Idempotent. The last one out of a document flushes it. [R4, R9] */
+  /** Idempotent. What it said before is heard first; the last one out of a document flushes it. [R4, R9] */
   async leave(peer: Peer): Promise<void> {
+    // Whoever handed the frame in hears of what became of it.
+    await this.#unheard.get(peer)?.catch(() => undefined);
     this.#turns.forget(peer);
     this.#silence.forget(peer);
     const { target } = peer.state;

@@ -77,20 +77,24 @@ export class Standing {
 
   /**
    * A notice of a change may get lost: nobody acts on a socket for longer than the cache lives without being looked at again. Asked before every
-   * frame: null, and no promise, where the last look is recent enough.
+   * frame: null, and no promise, where the last look is recent enough. Frames that wait for one are waited for by those behind them, though
+   * another look may be done sooner: a question must not overtake the edits that it is about. [R2]
    */
   recheck(): Promise<void> | null {
-    if (this.#ports.now() - this.#lookedAt < limits.room.memberCacheTtl) return null;
-    this.#looking ??= this.look()
-      .catch((error: unknown) => {
-        // The database may be away for a moment; for longer nobody goes on without being looked at.
-        if (this.#ports.now() - this.#lookedAt > limits.room.memberGrace) throw error;
-        this.#ports.log('room.check_failed', { message: String(error) }, 'warn');
-      })
-      .finally(() => {
-        this.#looking = null;
-      });
-    return this.#looking;
+    if (this.#looking === null && this.#ports.now() - this.#lookedAt < limits.room.memberCacheTtl) return null;
+    if (this.#looking) return this.#looking;
+    const looking = this.look().catch((error: unknown) => {
+      // The database may be away for a moment; for longer nobody goes on without being looked at.
+      if (this.#ports.now() - this.#lookedAt > limits.room.memberGrace) throw error;
+      this.#ports.log('room.check_failed', { message: String(error) }, 'warn');
+    });
+    this.#looking = looking;
+    // Before those who wait for it go on, and with nothing between this and them.
+    const done = () => {
+      this.#looking = null;
+    };
+    looking.then(done, done);
+    return looking;
   }
 
   /**

@@ -1,3 +1,4 @@
+import * as Y from 'yjs';
 import { limits } from '../../contract/limits.ts';
 import { sizeOfUpdate, type UpdateSize, type UpdateVisitor } from './update-size.ts';
 
@@ -19,6 +20,40 @@ const broken: UpdateVisitor = {
     if (length === 0) throw new Error('an update deletes nothing, and says so');
   },
 };
+
+/** Thrown where the reading of an update may end: its reader knows enough. */
+class Unknown extends Error {}
+
+const requireKnown = (isKnown: boolean): void => {
+  if (!isKnown) throw new Unknown();
+};
+
+/**
+ * Whether an update says nothing that a document of that state vector has not: whoever answers a sync step 1 names all deletions that it knows
+ * of, also the room's own. `docOf` is asked when there are deletions to look for. What cannot be read is not known either.
+ */
+export function isKnown(update: Uint8Array, vector: Uint8Array, docOf: () => Y.Doc): boolean {
+  const clocks = Y.decodeStateVector(vector);
+  // Ranges do not overlap in what Yjs writes, so nothing is looked at twice.
+  let looks = limits.room.documentItems;
+  try {
+    sizeOfUpdate(update, limits.room.documentItems, {
+      struct: (client, clock, length) => requireKnown(clock + length <= (clocks.get(client) ?? 0)),
+      range: (client, clock, length) => {
+        requireKnown(clock + length <= (clocks.get(client) ?? 0));
+        const structs = docOf().store.clients.get(client) ?? [];
+        requireKnown(structs.length > 0);
+        for (let at = Y.findIndexSS(structs, clock); (structs[at]?.id.clock ?? Infinity) < clock + length; at += 1) {
+          requireKnown(structs[at]?.deleted === true && looks > 0);
+          looks -= 1;
+        }
+      },
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Says that there is nothing to say. */
 export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0);

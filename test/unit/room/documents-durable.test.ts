@@ -4,7 +4,7 @@ import { limits } from '../../../src/contract/limits.ts';
 import { sha256 } from '../../../src/core/tree.ts';
 import { commitWindowFor } from '../../../src/durable-objects/room/live-document.ts';
 import { commitWindow, world, worldPerTest, write } from '../support/room-setup.ts';
-import { ids, step1, updateOf } from '../support/room-world.ts';
+import { ids, step1, type TestClient, updateOf } from '../support/room-world.ts';
 
 worldPerTest();
 
@@ -266,5 +266,64 @@ describe('[R2] Acknowledgements', () => {
     client.type(0, 'x');
     await vi.advanceTimersByTimeAsync(commitWindow + limits.room.savedWindow);
     expect(channel.heard('saved')).toEqual([]);
+  });
+});
+
+describe('[R2] Answers', () => {
+  /** Types, asks, and looks at each answer that it comes after what was typed is stored. */
+  async function typeAndAsk(client: TestClient): Promise<() => number> {
+    let answers = 0;
+    client.peer.onSend = (frame) => {
+      if (frame[0] !== 0 || frame[1] !== 1) return;
+      answers += 1;
+      expect(world.durable('a')).toBe('typed');
+    };
+    client.type(0, 'typed');
+    await Promise.resolve();
+    return () => answers;
+  }
+
+  it('[R2] come after what was sent before the question is stored, though the document has to be read first', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    for (const wait of [0, 1, 5]) {
+      world.hibernate([client.peer]);
+      const answers = await typeAndAsk(client);
+      for (let turn = 0; turn < wait; turn += 1) await Promise.resolve();
+      await world.send(client.peer, step1(client.doc));
+      await world.settle();
+      expect([answers(), client.peer.closed]).toEqual([1, null]);
+      client.text.delete(0, 5);
+      await world.settle();
+    }
+  });
+
+  it('[R2] come after what was sent before the question, though its author is looked at for longer than others', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    await vi.advanceTimersByTimeAsync(limits.room.memberCacheTtl + 1);
+    const late = Promise.withResolvers<void>();
+    const { accessOfAll } = world.directory;
+    vi.spyOn(world.directory, 'accessOfAll').mockImplementationOnce(async (users) => {
+      await late.promise;
+      return accessOfAll(users);
+    });
+    const answers = await typeAndAsk(client);
+    await world.room.membersChanged();
+    const asked = world.send(client.peer, step1(client.doc));
+    await Promise.resolve();
+    late.resolve();
+    await asked;
+    await world.settle();
+    expect([answers(), client.peer.closed]).toEqual([1, null]);
+  });
+
+  it('what was sent before a socket closed is taken, though the document has to be read first', async () => {
+    await write('a', '');
+    const client = await world.client(ids.editor, 'a');
+    world.hibernate([client.peer]);
+    client.type(0, 'typed');
+    await world.leave(client.peer);
+    expect(await world.text('a')).toBe('typed');
   });
 });

@@ -1,6 +1,7 @@
 import * as encoding from 'lib0/encoding';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
+import { limits } from '../../../src/contract/limits.ts';
 import { codeOf } from '../support/code-of.ts';
 import { commitWindow, logRows, world, worldPerTest, write } from '../support/room-setup.ts';
 import { awarenessPayload, frameOf, ids, step1, step2, updateOf } from '../support/room-world.ts';
@@ -61,6 +62,7 @@ describe('[R6] Read-only', () => {
       expect(await stateVector('a')).toEqual(vector);
       expect(logRows()).toBe(rows);
       expect(channel.heard('error')[0]).toMatchObject({ code: 'forbidden' });
+      expect(viewer.peer.denials[0]).toBe(channel.heard('error')[0]?.message);
       world.crash();
       expect(await stateVector('a')).toEqual(vector);
       expect(await world.text('a')).toBe('text');
@@ -75,7 +77,80 @@ describe('[R6] Read-only', () => {
     editor.type(0, 'new ');
     await world.settle();
     expect(viewer.content).toBe('new text');
-    expect(channel.heard('error')).toEqual([]);
+    expect([channel.heard('error'), viewer.peer.denials]).toEqual([[], []]);
+  });
+
+  it('[R6] a viewer who answers the room’s questions is told nothing either: a sync step 2 names all deletions there are', async () => {
+    await write('a', 'text');
+    const channel = await world.channel(ids.viewer);
+    const [editor, viewer] = [await world.client(ids.editor, 'a'), await world.client(ids.viewer, 'a')];
+    editor.text.delete(0, 2);
+    editor.type(2, ' more');
+    editor.text.delete(3, 2);
+    await world.settle();
+    // As of who has it in full, in a window that has not ended, behind others, and after a restart.
+    editor.text.delete(0, 1);
+    const answer = step2(Y.encodeStateAsUpdate(viewer.doc, Y.encodeStateVector(viewer.doc)));
+    await world.send(viewer.peer, answer);
+    expect(answer.length).toBeGreaterThan(4);
+    viewer.drop();
+    await world.leave(viewer.peer);
+    editor.text.delete(0, 1);
+    await world.settle();
+    await viewer.connect();
+    await world.settle();
+    world.crash();
+    const again = await world.channel(ids.viewer);
+    await viewer.connect();
+    await world.settle();
+    expect(viewer.content).toBe(await world.text('a'));
+    expect([...channel.heard('error'), ...again.heard('error'), ...viewer.peer.denials]).toEqual([]);
+  });
+
+  it.each([
+    ['of what is there', (doc: Y.Doc) => doc.getText('content').delete(1, 1)],
+    ['beside what is deleted', (doc: Y.Doc) => doc.getText('content').delete(0, 1)],
+    ['of what they wrote themselves', (doc: Y.Doc) => doc.getText('content').insert(0, 'x')],
+  ])('[R6] a viewer who deletes is told: %s', async (_name, change) => {
+    await write('a', 'text');
+    const [editor, viewer] = [await world.client(ids.editor, 'a'), await world.client(ids.viewer, 'a')];
+    editor.text.delete(0, 1);
+    await world.settle();
+    viewer.drop();
+    await world.leave(viewer.peer);
+    change(viewer.doc);
+    viewer.text.delete(0, 1);
+    await viewer.connect();
+    await world.settle();
+    expect(viewer.peer.denials).toHaveLength(1);
+    expect(await world.text('a')).toBe('ext');
+  });
+
+  it('[R2] [R6] is said on the document’s own socket, before the answer to what was asked after it', async () => {
+    await write('a', 'text');
+    const client = await world.client(ids.editor, 'a');
+    client.type(0, '1 ');
+    world.access.set(ids.editor, 'viewer');
+    await world.room.membersChanged();
+    const before = client.peer.frames.length;
+    client.type(0, '2 ');
+    await world.send(client.peer, step1(client.doc));
+    const [denial, answer] = client.peer.frames.slice(before);
+    expect([denial?.[0], answer?.[0], answer?.[1], client.peer.frames.length]).toEqual([2, 0, 1, before + 2]);
+    // What was taken before is stored all the same.
+    expect(await world.text('a')).toBe('1 text');
+  });
+
+  it('[R6] a viewer who sends faster than anybody answers is told without a look, and ends nobody’s window', async () => {
+    await write('a', 'text');
+    const [editor, viewer] = [await world.client(ids.editor, 'a'), await world.client(ids.viewer, 'a')];
+    const known = updateOf(Y.encodeStateAsUpdate(viewer.doc));
+    for (let n = 0; n < limits.room.questionsPerSecond; n += 1) await world.send(viewer.peer, known);
+    expect(viewer.peer.denials).toEqual([]);
+    editor.type(0, 'x');
+    const rows = logRows();
+    await world.send(viewer.peer, known);
+    expect([viewer.peer.denials.length, logRows()]).toEqual([1, rows]);
   });
 
   it('[R6] [R11] an editor who becomes a viewer cannot write from then on, on the same socket', async () => {

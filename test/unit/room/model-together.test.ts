@@ -25,6 +25,8 @@ interface Person {
   readonly client: TestClient;
   /** Typed since this client was last known to have told the room everything. */
   untold: Set<string>;
+  /** The room told them that it does not take what they typed, as they became a viewer. */
+  isDenied: boolean;
 }
 
 /** A comment on a word. */
@@ -56,6 +58,8 @@ const step = fc.oneof(
   // Before the window ends, before the flush, after it.
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('restart' as const), after: fc.constantFrom(0, 20, 2000) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'sleep' as const }) },
+  // Whoever has typed something that is on its way or was typed away: it arrives after them.
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('role' as const), at, types: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1000, 61_000, 700_000) }),
@@ -154,7 +158,15 @@ class Together {
 
   async open(path: string, file: File): Promise<void> {
     if (file.people.length >= 3) return;
-    file.people.push({ client: await this.world.client(ids.editor, path), untold: new Set() });
+    const person: Person = {
+      client: await this.world.client(ids.editor, path),
+      untold: new Set(),
+      isDenied: false,
+    };
+    person.client.onDenied = () => {
+      person.isDenied = true;
+    };
+    file.people.push(person);
   }
 
   async offline({ client }: Person): Promise<void> {
@@ -173,10 +185,14 @@ class Together {
     // Who closes for good has told everything before.
     await this.world.settle();
     await this.#told();
+    if (file.people.includes(person)) await this.#close(person, file);
+  }
+
+  /** What was typed away and never told goes with its author. */
+  async #close(person: Person, file: File): Promise<void> {
     await this.offline(person);
     file.people.splice(file.people.indexOf(person), 1);
     this.world.clients.splice(this.world.clients.indexOf(person.client), 1);
-    // What was typed away and never told went with its author.
   }
 
   /** A write through HTTP that adds a word to what was read, before or after others typed. */
@@ -288,8 +304,20 @@ class Together {
     this.world.hibernate([...online.map(({ peer }) => peer), ...this.listener.peer]);
   }
 
+  get #mayWrite(): boolean {
+    return this.world.access.get(ids.editor) === 'editor';
+  }
+
+  /** They become viewers, and write on, or editors again. */
+  async role(at: number, types: boolean): Promise<void> {
+    this.world.access.set(ids.editor, this.#mayWrite ? 'viewer' : 'editor');
+    await this.world.room.membersChanged();
+    if (types) for (const [person, file] of this.people) this.type(person, file, at);
+  }
+
   /** What those who are here typed is the room's by now, and of the others what arrived before they went. */
   async #told(): Promise<void> {
+    await this.#leaveDenied();
     for (const [{ client, untold }, file, path] of this.people) {
       const text = client.online ? '' : ((await this.world.text(path)) ?? '');
       for (const word of untold) {
@@ -297,6 +325,17 @@ class Together {
         file.words.add(word);
         untold.delete(word);
       }
+    }
+  }
+
+  /** Who was told that something is not taken leaves with it. Everybody else has all that they typed in the room, whatever their role is. */
+  async #leaveDenied(): Promise<void> {
+    for (const [person, file, path] of this.people) {
+      if (!person.isDenied) continue;
+      const text = (await this.world.text(path)) ?? '';
+      expect([...person.untold].some((word) => !text.includes(word))).toBe(true);
+      for (const word of person.untold) if (text.includes(word)) file.words.add(word);
+      await this.#close(person, file);
     }
   }
 
@@ -335,7 +374,7 @@ class Together {
 }
 
 describe('A room and those who work in it', () => {
-  it('agree, and lose nothing but what was deleted or taken back, whoever goes away, comes back, moves files and goes back in time, and however often the room dies', async () => {
+  it('agree, and lose nothing but what was deleted or taken back, whoever goes away, comes back, moves files and goes back in time, whoever may write or only read, and however often the room dies', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         vi.clearAllTimers();
@@ -360,6 +399,7 @@ describe('A room and those who work in it', () => {
           } else if (action.kind === 'restart') await all.restart(action.after);
           else if (action.kind === 'sleep') await all.sleep();
           else if (action.kind === 'pass') await all.world.pass(action.ms);
+          else if (action.kind === 'role') await all.role(action.at, action.types);
           else if (name !== undefined && target) {
             if (action.kind === 'open') await all.open(name, target);
             else if (action.kind === 'write') await all.write(name, target, action.at, action.late);

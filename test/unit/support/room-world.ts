@@ -189,6 +189,16 @@ export class TestPeer implements Peer {
     });
   }
 
+  /** Why what it sent was not taken, each time. */
+  get denials(): string[] {
+    return this.frames.flatMap((frame) => {
+      if (typeof frame === 'string' || frame[0] !== 2) return [];
+      const decoder = decoding.createDecoder(frame);
+      expect([decoding.readVarUint(decoder), decoding.readVarUint(decoder)]).toEqual([2, 0]);
+      return [decoding.readVarString(decoder)];
+    });
+  }
+
   get updates(): Uint8Array[] {
     return this.synced.flatMap(([type, payload]) => (type === 2 ? [payload] : []));
   }
@@ -238,6 +248,8 @@ export class TestClient {
   #read = 0;
   /** Whether local edits are sent as they happen. */
   online = false;
+  /** The room says that it did not take what was sent. */
+  onDenied: (() => void) | null = null;
 
   constructor(world: World, userId: string, path: string) {
     this.world = world;
@@ -292,6 +304,7 @@ export class TestClient {
       const decoder = decoding.createDecoder(frame);
       const type = decoding.readVarUint(decoder);
       if (type === 1) applyAwarenessUpdate(this.awareness, decoding.readVarUint8Array(decoder), 'server');
+      else if (type === 2) this.onDenied?.();
       else {
         const encoder = encoding.createEncoder();
         encoding.writeVarUint(encoder, 0);

@@ -2,9 +2,12 @@ import { EditorState } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import type { ErrorCode } from '../../../src/contract/errors.ts';
 import { limits } from '../../../src/contract/limits.ts';
+import { saveBlob } from '../state/save.ts';
 import { attempt } from '../state/toasts.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
+import { Icon } from '../ui/icon.tsx';
 import { useWorkspace } from './context.ts';
 import { baseExtensions, labelled, languageOf, mountEditor } from './editor-setup.ts';
 import type { Tab } from './model.ts';
@@ -12,13 +15,25 @@ import type { Tab } from './model.ts';
 /** `levels/one.scene.json` → `levels/one (unsaved).scene.json`. */
 const besides = (path: string): string => path.replace(/(?<=[^/])(?=(?:\.[^./]+)*$)/, ' (unsaved)');
 
-/** What somebody wrote without a connection into a file that is gone or another one by now: to be copied, kept as a file, or let go. */
+/** Why what was written is not in the project, where the error's own title does not say it to who wrote it. */
+const reasons: Partial<Record<ErrorCode, string>> = {
+  not_found: 'This file was deleted while you were writing in it',
+  conflict: 'This file was replaced while you were away',
+  forbidden: 'You may not write here any more',
+};
+
+/**
+ * What somebody wrote and the project does not have, as its file is gone or another one by now, or as they may not write any more: to be copied,
+ * downloaded, kept as a file where they may make one, or let go.
+ */
 export const Unsaved = ({ tab, text }: { tab: Tab; text: string }) => {
   const workspace = useWorkspace();
   const host = useRef<HTMLDivElement>(null);
   const path = useSignal(besides(tab.path));
   const busy = useSignal(false);
-  const gone = tab.ended.value?.code === 'not_found';
+  const error = tab.ended.value;
+  const gone = error?.code === 'not_found';
+  const canWrite = workspace.canWrite.value;
 
   useEffect(() => {
     let editor: EditorView | undefined;
@@ -50,9 +65,7 @@ export const Unsaved = ({ tab, text }: { tab: Tab; text: string }) => {
   return (
     <div class="unsaved" role="alert" data-testid="unsaved">
       <div class="unsaved-head">
-        <h2>
-          {gone ? 'This file was deleted while you were writing in it' : 'This file was replaced while you were away'}
-        </h2>
+        <h2>{error && (reasons[error.code] ?? error.title)}</h2>
         <p>What you wrote is not in the project. It is kept on this device until you decide.</p>
         <form
           class="unsaved-actions"
@@ -68,28 +81,35 @@ export const Unsaved = ({ tab, text }: { tab: Tab; text: string }) => {
               });
           }}
         >
-          <input
-            class="input small"
-            aria-label="Path of the new file"
-            data-testid="unsaved-path"
-            value={path.value}
-            maxLength={limits.file.pathMax}
-            spellcheck={false}
-            autocomplete="off"
-            required
-            onInput={(event) => {
-              path.value = event.currentTarget.value;
-            }}
-          />
-          <button
-            type="submit"
-            class="button primary"
-            data-testid="unsaved-save"
-            disabled={busy.value || !workspace.canWrite.value}
-          >
-            Save as a new file
-          </button>
+          {canWrite && (
+            <>
+              <input
+                class="input small"
+                aria-label="Path of the new file"
+                data-testid="unsaved-path"
+                value={path.value}
+                maxLength={limits.file.pathMax}
+                spellcheck={false}
+                autocomplete="off"
+                required
+                onInput={(event) => {
+                  path.value = event.currentTarget.value;
+                }}
+              />
+              <button type="submit" class="button primary" data-testid="unsaved-save" disabled={busy.value}>
+                Save as a new file
+              </button>
+            </>
+          )}
           <CopyButton value={text} testId="unsaved-copy" />
+          <button
+            type="button"
+            class="button"
+            data-testid="unsaved-download"
+            onClick={() => saveBlob(new Blob([text]), tab.path.split('/').at(-1) ?? tab.path)}
+          >
+            <Icon name="download" /> Download
+          </button>
           <button type="button" class="button danger" data-testid="unsaved-discard" onClick={() => void letGo()}>
             Discard
           </button>
