@@ -342,6 +342,7 @@ describe('two people in the workspace', () => {
       await page.setViewportSize({ width, height: 800 });
       await picture(page, `unsaved-viewer-${width}`);
     }
+    await page.setViewportSize({ width: 1440, height: 900 });
     const [download] = await Promise.all([page.waitForEvent('download'), pane.getByTestId('unsaved-download').click()]);
     expect(download.suggestedFilename()).toBe('late.txt');
     expect(await readFile(await download.path(), 'utf8')).toBe('Written away. Here.');
