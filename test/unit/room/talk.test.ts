@@ -56,6 +56,27 @@ describe('[R23] The chat', () => {
     expect(world.room.talk.history({ limit: 200 }).messages).toHaveLength(limits.talk.pace.limit + 2);
   });
 
+  it('shares its pace with comments, replies and changes of them', async () => {
+    const said = { body: 'x', mentions: [] };
+    const { talk } = world.room;
+    const { id } = await talk.comment(ids.editor, { path: 'a.txt', ...said });
+    const ways = [
+      () => talk.chat(ids.editor, said),
+      () => talk.comment(ids.editor, { path: 'a.txt', ...said }),
+      () => talk.reply(ids.editor, id, said),
+      () => talk.update(ids.editor, id, { body: 'y' }),
+    ];
+    const { limit, window } = limits.talk.pace;
+    for (let n = 1; n < limit; n += 1) await ways[n % ways.length]?.();
+    for (const way of ways) expect(await codeOf(way())).toBe('rate_limited');
+    // Whichever comes next, it is the one that there is time for.
+    for (const way of ways) {
+      await vi.advanceTimersByTimeAsync(window / limit);
+      await way();
+      expect(await codeOf(talk.chat(ids.editor, said))).toBe('rate_limited');
+    }
+  });
+
   it('keeps the newest messages', async () => {
     await world.room.talk.chat(ids.owner, { body: 'old', mentions: [] });
     const [row] = world.sql.all<{ id: string }>('SELECT id FROM chat');
