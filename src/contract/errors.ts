@@ -337,13 +337,13 @@ export const errors = spec({
     status: 422,
     retryable: false,
     title: 'The build took too long',
-    help: 'A build may take five minutes. Remove work from it, or split the project.',
+    help: 'A build may take five minutes, and ten of processor time. Remove work from it, or split the project.',
   },
   build_too_large: {
     status: 422,
     retryable: false,
     title: 'The build is too large',
-    help: 'The detail says which limit: number of files, size of one, or size of all.',
+    help: 'The detail says which limit: number of files, size of one, size of all, or memory.',
   },
   runner_lost: {
     status: 503,

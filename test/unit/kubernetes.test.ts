@@ -92,4 +92,20 @@ describe('the manifests of the build runner', () => {
     expect(reserve(256 * GiB)).toBe(2 * reservePerPlace);
     expect(reserve(GiB / 4, { RUNNER_RESERVE: '9' })).toBe(9);
   });
+
+  it('bound the memory of a build by that of the pod: one alone, at the end of its heap, is told of its own limit first', () => {
+    const caps = (memory: number, env: Record<string, string> = {}) =>
+      readConfig({ KILN_URL: 'http://kiln.test', ...env }, memory).caps;
+    const GiB = 1024 ** 3;
+    const { dataBytes, dataBytesMin, heapBytes, cpuSeconds } = runnerLimits.child;
+    expect(caps(4 * GiB)).toEqual({ dataBytes: 2.5 * GiB, cpuSeconds });
+    expect(caps(4 * GiB).dataBytes + heapBytes).toBeLessThan(4 * GiB);
+    expect(caps(256 * GiB).dataBytes).toBe(dataBytes);
+    expect(caps(GiB / 2).dataBytes).toBe(dataBytesMin);
+    expect(caps(4 * GiB, { BUILD_MEMORY_MIB: '1000', BUILD_CPU_SECONDS: '7' })).toEqual({
+      dataBytes: 1000 * 1024 ** 2,
+      cpuSeconds: 7,
+    });
+    expect(() => caps(4 * GiB, { BUILD_MEMORY_MIB: '100' })).toThrow('BUILD_MEMORY_MIB');
+  });
 });

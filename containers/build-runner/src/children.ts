@@ -4,7 +4,6 @@ import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
-import { limits } from '../../../src/contract/limits.ts';
 import type {
   AnyRequest,
   ChildMessage,
@@ -17,10 +16,13 @@ import { ChildMessageSchema } from './child-messages.ts';
 import { type ChildProgram, makeChildProgram } from './child-program.ts';
 import { BuildFailure } from './failure.ts';
 import { describeError, log } from './log.ts';
+import { ranOut, readMemoryEvents } from './memory-events.ts';
+import type { ProcessCaps } from './process-caps.ts';
 import { prepareRehearsal } from './rehearsal.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, type ProcessEnd, startSandboxed } from './sandbox.ts';
 import { templates } from './templates.ts';
+import { cpuSecondsOfEnded, neededMemory, whyEnded } from './why-ended.ts';
 
 /** Of the runner's own files a child reads only the packages; its program lies in the work folder. */
 const packages = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
@@ -68,6 +70,8 @@ export interface PoolOptions {
   readonly reserve: number;
   /** Folders that every child may read besides its own. */
   readonly readable: readonly string[];
+  /** What each process of a child may take. */
+  readonly caps: ProcessCaps;
 }
 
 /**
@@ -79,6 +83,7 @@ export class ChildPool {
   readonly #workRoot: string;
   readonly #program: ChildProgram;
   readonly #readable: readonly string[];
+  readonly #caps: ProcessCaps;
   readonly #size: number;
   readonly #reserve: number;
   readonly #idle: Promise<Child>[] = [];
@@ -96,6 +101,7 @@ export class ChildPool {
     this.#workRoot = workRoot;
     this.#program = program;
     this.#readable = options.readable;
+    this.#caps = options.caps;
     this.#size = options.size;
     this.#reserve = options.reserve;
   }
@@ -139,8 +145,26 @@ export class ChildPool {
     }
   }
 
-  /** A loaded child. The caller disposes of it. */
-  async take(): Promise<Child> {
+  /** A loaded child. The caller disposes of it. Rejects at once when `signal` is aborted: on a busy machine a child takes seconds to start. */
+  async take(signal?: AbortSignal): Promise<Child> {
+    const taken = this.#next();
+    if (signal === undefined) return await taken;
+    const stopped = Promise.withResolvers<never>();
+    const stop = (): void => stopped.reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      return await Promise.race([taken, stopped.promise]);
+    } catch (error) {
+      // Nobody else knows of it.
+      void taken.then((child) => child.dispose()).catch(() => undefined);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #next(): Promise<Child> {
     for (let idle = this.#idle.shift(); idle !== undefined; idle = this.#idle.shift()) {
       const child = await idle;
       if (child.alive) return this.#take(child);
@@ -215,10 +239,11 @@ export class ChildPool {
       args,
       cwd: root,
       network: false,
+      caps: this.#caps,
       env: {
         HOME: work.tmp,
         TMPDIR: work.tmp,
-        GOMEMLIMIT: String(runnerLimits.child.goSoftBytes),
+        GOMEMLIMIT: String(Math.floor(this.#caps.dataBytes * runnerLimits.child.goSoftShare)),
         GOGC: String(runnerLimits.child.goGrowthPercent),
       },
       nodeFlags: [
@@ -236,11 +261,16 @@ export class ChildPool {
     });
     const end = followProcess(process_);
     const leaves = args.length > 0;
-    const child = makeChild(process_, end, work, leaves, () => {
-      this.#living.delete(child);
-      this.#working.delete(child);
-      const removal = remove(work.root).finally(() => this.#removals.delete(removal));
-      this.#removals.add(removal);
+    const child = makeChild(process_, end, work, {
+      leaves,
+      caps: this.#caps,
+      isAlone: () => this.#working.size === 1,
+      onDispose: () => {
+        this.#living.delete(child);
+        this.#working.delete(child);
+        const removal = remove(work.root).finally(() => this.#removals.delete(removal));
+        this.#removals.add(removal);
+      },
     });
     this.#living.add(child);
     try {
@@ -286,18 +316,35 @@ const untilReady = async (child: ChildProcess, end: Promise<ProcessEnd>): Promis
   }
 };
 
-/** `leaves`: it ends by itself once it has said how it went. Any other is killed then, with all that it started. */
+interface ChildOptions {
+  /** It ends by itself once it has said how it went. Any other is killed then, with all that it started. */
+  readonly leaves: boolean;
+  readonly caps: ProcessCaps;
+  /** Whether no other child is at work. */
+  isAlone(): boolean;
+  onDispose(): void;
+}
+
 const makeChild = (
   child: ChildProcess,
   end: Promise<ProcessEnd>,
   work: WorkDir,
-  leaves: boolean,
-  onDispose: () => void,
+  { leaves, caps, isAlone, onDispose }: ChildOptions,
 ): Child => {
   let disposed: Promise<void> | undefined;
   const ask = async (request: AnyRequest, onMessage: (message: ChildMessage) => void): Promise<void> => {
     const outcome = Promise.withResolvers<void>();
     let told = false;
+    const before = readMemoryEvents();
+    /** Why this child, or a program that it needs, is no more. Where several were at work, nobody knows which one took the memory. */
+    const whyGone = (
+      ended: Omit<ProcessEnd, 'signal'> & { readonly signal: string | null },
+      cpuSeconds: number | null,
+    ): BuildFailure => {
+      log('warn', 'child.died', { ...ended, cpuSeconds });
+      const death = { ...ended, cpuSeconds, ranOut: isAlone() && ranOut(before, readMemoryEvents()) };
+      return whyEnded(death, { title: 'The build', caps });
+    };
     child.on('message', (value) => {
       const parsed = ChildMessageSchema.safeParse(value);
       if (!parsed.success) {
@@ -309,6 +356,27 @@ const makeChild = (
       const message = parsed.data;
       // It was asked for before.
       if (message.type === 'rehearsed') return;
+      if (message.type === 'lost') {
+        told = true;
+        // Read before the child goes, and with it what the kernel knows of those that it has started.
+        const cpuSeconds = cpuSecondsOfEnded(child.pid ?? 0);
+        killGroup(child);
+        // All that the program has written is there once the child's output is closed.
+        void end.then(({ stderr }) =>
+          outcome.reject(whyGone({ code: message.code, signal: message.signal, stderr }, cpuSeconds)),
+        );
+        return;
+      }
+      if (message.type === 'short') {
+        told = true;
+        killGroup(child);
+        outcome.reject(
+          message.of === 'memory'
+            ? neededMemory({ title: 'The build' }, caps.dataBytes)
+            : new BuildFailure('infra', 'runner_lost', 'The disk of the build runner is full.'),
+        );
+        return;
+      }
       if (message.type === 'success' || message.type === 'failure') {
         told = true;
         if (!leaves) killGroup(child);
@@ -319,7 +387,7 @@ const makeChild = (
       else onMessage(message);
     });
     // A child that has said how it went may end as it likes.
-    end.then((ended) => told || outcome.reject(failureOf(ended)));
+    end.then((ended) => told || outcome.reject(whyGone(ended, null)));
     child.send(request, (error) => {
       // A child that is gone is told of by its end.
       if (error !== null) log('warn', 'child.send_failed', { error: describeError(error) });
@@ -362,23 +430,4 @@ const makeChild = (
       return disposed;
     },
   };
-};
-
-const failureOf = (end: ProcessEnd): BuildFailure => {
-  log('warn', 'child.died', { code: end.code, signal: end.signal, stderr: end.stderr });
-  if (/heap out of memory|heap limit|out of memory/i.test(end.stderr)) {
-    return new BuildFailure('limit', 'build_too_large', 'The build needs more memory than it may use.');
-  }
-  if (end.signal === 'SIGXCPU') {
-    return new BuildFailure(
-      'limit',
-      'build_timeout',
-      `The build used more than ${runnerLimits.child.cpuSeconds} s of processor time.`,
-    );
-  }
-  if (end.signal === 'SIGXFSZ') {
-    const size = limits.build.outputFileBytes / 1024 / 1024;
-    return new BuildFailure('limit', 'build_too_large', `A file of the build is larger than ${size} MiB.`);
-  }
-  return new BuildFailure('infra', 'runner_lost', 'The build process ended unexpectedly.');
 };

@@ -1,6 +1,8 @@
 import { tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { MiB } from '../../../src/contract/units.ts';
+import type { ProcessCaps } from './process-caps.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 const baseUrl = z
@@ -31,6 +33,14 @@ const Environment = z.object({
   RUNNER_CAPACITY: z.coerce.number().int().min(1).max(64).default(2),
   /** Processes that wait for a job beside one for each place: a burst of builds does not wait for as many to start. 0: and none rehearses. */
   RUNNER_RESERVE: z.coerce.number().int().min(0).max(64).optional(),
+  /** MiB of private memory that each process of a build may have. */
+  BUILD_MEMORY_MIB: z.coerce
+    .number()
+    .int()
+    .min(runnerLimits.child.dataBytesMin / MiB)
+    .optional(),
+  /** Processor time that each process of a build may take, in seconds. */
+  BUILD_CPU_SECONDS: z.coerce.number().int().min(1).default(runnerLimits.child.cpuSeconds),
   /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
   JOB_SOURCE: z.enum(['http', 'queue-pull']).default('http'),
   QUEUE_API: baseUrl.default(new URL('https://api.cloudflare.com/client/v4/')),
@@ -67,6 +77,8 @@ export interface Config {
   readonly capacity: number;
   /** Children that wait beside one for each place. */
   readonly reserve: number;
+  /** What each process of a build may take. */
+  readonly caps: ProcessCaps;
   readonly registry: URL;
   /** Absolute path of the folder of Electron's release zips; null where there is none. */
   readonly electronCache: string | null;
@@ -79,6 +91,12 @@ const usableMemory = (): number => Math.min(process.constrainedMemory() || total
 const reserveFor = (capacity: number, memory: number): number => {
   const { reservePerPlace, reserveShare, waitingBytes } = runnerLimits.child;
   return Math.min(reservePerPlace * capacity, Math.floor((memory * reserveShare) / waitingBytes));
+};
+
+/** Private memory of each process of a build, where nobody says how much. */
+const dataBytesFor = (memory: number): number => {
+  const { dataBytes, dataBytesMin, dataShare } = runnerLimits.child;
+  return Math.max(dataBytesMin, Math.min(dataBytes, Math.floor(memory * dataShare)));
 };
 
 /**
@@ -98,6 +116,7 @@ export const readConfig = (
   const source = readSource(parsed.data);
   const { KILN_URL, PORT, HOST, RUNNER_DIR, WORK_DIR, RUNNER_CAPACITY, RUNNER_RESERVE, NPM_REGISTRY, ELECTRON_CACHE } =
     parsed.data;
+  const { BUILD_MEMORY_MIB, BUILD_CPU_SECONDS } = parsed.data;
   return {
     source,
     platformUrl: KILN_URL,
@@ -107,6 +126,10 @@ export const readConfig = (
     workDir: WORK_DIR ?? join(RUNNER_DIR, 'work'),
     capacity: RUNNER_CAPACITY,
     reserve: RUNNER_RESERVE ?? reserveFor(RUNNER_CAPACITY, memory),
+    caps: {
+      dataBytes: BUILD_MEMORY_MIB === undefined ? dataBytesFor(memory) : BUILD_MEMORY_MIB * MiB,
+      cpuSeconds: BUILD_CPU_SECONDS,
+    },
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,
   };

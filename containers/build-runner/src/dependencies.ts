@@ -11,8 +11,10 @@ import { BuildFailure } from './failure.ts';
 import { type InstallAnswer, type InstallRequest, treeFiles } from './install-protocol.ts';
 import { log } from './log.ts';
 import { type Lock, type ProjectManifest, readLock, readManifest } from './package-policy.ts';
+import type { ProcessCaps } from './process-caps.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, startSandboxed } from './sandbox.ts';
+import { whyEnded } from './why-ended.ts';
 
 export interface InstallOptions {
   readonly projectDir: string;
@@ -68,13 +70,15 @@ const TreeInfo = z.object({ bytes: z.number() });
 export class Dependencies {
   readonly #dir: string;
   readonly #registry: URL;
+  readonly #caps: ProcessCaps;
   readonly #trees = new DiskLru(runnerLimits.modulesCacheBytes);
   /** What was asked for → key of the tree that it led to, only where a lock makes the answer lasting. */
   readonly #known = new LRUCache<string, string>({ max: runnerLimits.modulesKnown });
 
-  private constructor(dir: string, registry: URL) {
+  private constructor(dir: string, registry: URL, caps: ProcessCaps) {
     this.#dir = dir;
     this.#registry = registry;
+    this.#caps = caps;
   }
 
   /** Real path below which every installed tree lies. */
@@ -82,8 +86,8 @@ export class Dependencies {
     return join(this.#dir, 'trees');
   }
 
-  static async open(options: { dir: string; registry: URL }): Promise<Dependencies> {
-    const dependencies = new Dependencies(await realpath(options.dir), options.registry);
+  static async open(options: { dir: string; registry: URL; caps: ProcessCaps }): Promise<Dependencies> {
+    const dependencies = new Dependencies(await realpath(options.dir), options.registry, options.caps);
     await rm(dependencies.#staging, { recursive: true, force: true });
     for (const path of [dependencies.modulesRoot, dependencies.#staging]) await mkdir(path, { recursive: true });
     for (const key of await readdir(dependencies.modulesRoot)) {
@@ -197,6 +201,7 @@ export class Dependencies {
       script,
       cwd: staging,
       network: true,
+      caps: this.#caps,
       nodeFlags: [],
       env: { HOME: staging, TMPDIR: staging, ...env },
     });
@@ -220,9 +225,12 @@ export class Dependencies {
       const answer = Answer.safeParse(await message.promise);
       signal.throwIfAborted();
       if (!answer.success) {
-        const { code, signal: by, stderr } = await end;
-        log('warn', 'installer.died', { code, signal: by, stderr });
-        throw new BuildFailure('infra', 'runner_lost', 'Installing the packages ended unexpectedly.');
+        const ended = await end;
+        log('warn', 'installer.died', { ...ended });
+        throw whyEnded(
+          { ...ended, cpuSeconds: null, ranOut: false },
+          { title: 'Installing the packages', caps: this.#caps },
+        );
       }
       if (answer.data.type === 'installed') return answer.data;
       const { kind, message: text } = answer.data;

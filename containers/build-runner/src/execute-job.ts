@@ -158,7 +158,7 @@ const attempt = async (
     }
   };
 
-  const child = await inPhase(phases, 'child', () => deps.children.take());
+  const child = await inPhase(phases, 'child', () => deps.children.take(signal));
   const kill = (): void => void child.dispose();
   signal.addEventListener('abort', kill, { once: true });
   let installed: Installed | null = null;

@@ -26,13 +26,14 @@ import { createRunnerServer } from './server.ts';
 const start = async (config: Config): Promise<void> => {
   await mkdir(config.dir, { recursive: true });
   const { electronCache } = config;
-  const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry });
+  const dependencies = await Dependencies.open({ dir: config.dir, registry: config.registry, caps: config.caps });
   const [blobs, assets, children] = await Promise.all([
     BlobCache.open(join(config.dir, 'blobs')),
     AssetCache.open(join(config.dir, 'assets')),
     ChildPool.open(config.workDir, {
       size: config.capacity,
       reserve: config.reserve,
+      caps: config.caps,
       readable: [dependencies.modulesRoot, ...(electronCache === null ? [] : [electronCache])],
     }),
   ]);
@@ -96,6 +97,7 @@ const start = async (config: Config): Promise<void> => {
       host: config.host,
       port,
       capacity: config.capacity,
+      caps: config.caps,
       source: config.source.kind,
       isolation,
     });

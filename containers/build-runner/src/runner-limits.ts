@@ -71,19 +71,27 @@ export const runnerLimits = {
   appId: 150,
   child: {
     /** V8 heap of the child: it holds the bundle and its map once as bytes, once as text. */
-    heapMiB: 1024,
-    /** Private memory of each process of the child (RLIMIT_DATA): esbuild keeps every syntax tree at once. */
+    heapBytes: 1 * GiB,
+    /** What Node counts as private memory beside that heap: 575 MB when it does nothing, of which it touches 42. */
+    nodeBytes: 640 * MiB,
+    /** Private memory of each process of a build (RLIMIT_DATA), at the most: esbuild keeps every syntax tree at once … */
     dataBytes: 3 * GiB,
-    /** Where Go starts to collect in earnest, below the hard limit. */
-    goSoftBytes: 2 * GiB,
+    /** … and at the most so much of what the runner may use: a child at the end of its heap fits beside it, so that one build alone is told of its limit before all of them run out. */
+    dataShare: 5 / 8,
+    /** Node does not start with much less. */
+    dataBytesMin: 768 * MiB,
+    /** Where Go starts to collect in earnest, of its hard limit. */
+    goSoftShare: 2 / 3,
+    /** Of 1000: how much rather than the runner the kernel ends what builds, where memory is short. */
+    oomScore: 500,
     /** Go's heap may grow by so many percent before it is collected: at its own 100, a third of what a bundle takes is collecting. */
     goGrowthPercent: 400,
-    /** CPU seconds of each process: every core busy for the whole attempt would be cut by the clock first. */
+    /** Processor time of each process in seconds, unless `BUILD_CPU_SECONDS` says otherwise: two cores busy for the whole attempt would be cut by the clock first. */
     cpuSeconds: (2 * limits.build.timeout) / second,
     openFiles: 4096,
     /** One written file: an output, or a zip that is measured and refused afterwards. */
     fileBytes: 1 * GiB,
-    /** Of standard error, for the operator's log when a child dies. */
+    /** Of standard error, for the operator's log when a child dies: half of it the first that was said, half the last. */
     stderrBytes: 4096,
     /** How long a fresh child may take to load. */
     startTimeout: 30 * second,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { KiB } from '../../../src/contract/units.ts';
+import { KiB, MiB } from '../../../src/contract/units.ts';
+import { heapBytes, type ProcessCaps } from './process-caps.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** `unshare` flags that give a process a network of its own with nothing in it, where the kernel lets us. */
@@ -13,17 +14,22 @@ const canIsolateNetwork =
 /** What holds a child, for the start-up log line. */
 export const isolation = { rlimits: process.platform === 'linux', network: canIsolateNetwork } as const;
 
-const { child: caps } = runnerLimits;
+const { child: limits } = runnerLimits;
 
 /** RLIMIT_DATA and not RLIMIT_AS: V8 and Go reserve far more address space than they ever touch. */
-const rlimits = [
-  'ulimit -c 0',
-  `ulimit -d ${caps.dataBytes / KiB}`,
-  `ulimit -t ${caps.cpuSeconds}`,
-  `ulimit -n ${caps.openFiles}`,
-  // In blocks of 512 bytes (POSIX).
-  `ulimit -f ${caps.fileBytes / 512}`,
-].join(' && ');
+const rlimits = (caps: ProcessCaps): string =>
+  [
+    // Out of memory, the kernel ends what builds rather than the runner, which has several builds. Everybody may ask to be taken first.
+    `{ { echo ${limits.oomScore} > /proc/self/oom_score_adj; } 2>/dev/null || :; }`,
+    'ulimit -c 0',
+    `ulimit -d ${Math.floor(caps.dataBytes / KiB)}`,
+    // The first one tells the process, which ends Node; Go takes no notice, and is killed by the second.
+    `ulimit -S -t ${caps.cpuSeconds}`,
+    `ulimit -H -t ${caps.cpuSeconds + 1}`,
+    `ulimit -n ${limits.openFiles}`,
+    // In blocks of 512 bytes (POSIX).
+    `ulimit -f ${limits.fileBytes / 512}`,
+  ].join(' && ');
 
 export interface SandboxOptions {
   readonly script: string;
@@ -34,6 +40,7 @@ export interface SandboxOptions {
   /** The whole environment: nothing of the runner's own is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly network: boolean;
+  readonly caps: ProcessCaps;
 }
 
 /**
@@ -43,13 +50,15 @@ export interface SandboxOptions {
 export const startSandboxed = (options: SandboxOptions): ChildProcess => {
   const node = [
     process.execPath,
-    `--max-old-space-size=${caps.heapMiB}`,
+    `--max-old-space-size=${Math.floor(heapBytes(options.caps) / MiB)}`,
     ...options.nodeFlags,
     options.script,
     ...(options.args ?? []),
   ];
   const confined = canIsolateNetwork && !options.network ? [...isolateNetwork, ...node] : node;
-  const command = isolation.rlimits ? ['/bin/sh', '-c', `${rlimits} && exec "$@"`, 'sh', ...confined] : confined;
+  const command = isolation.rlimits
+    ? ['/bin/sh', '-c', `${rlimits(options.caps)} && exec "$@"`, 'sh', ...confined]
+    : confined;
   const [file = process.execPath, ...args] = command;
   return spawn(file, args, {
     cwd: options.cwd,
@@ -73,7 +82,7 @@ const killGroupOf = (pid: number | undefined): void => {
   }
 };
 
-/** How a process ended, with the last of what it wrote to standard error. */
+/** How a process ended, with the first and the last of what it wrote to standard error: Go says why it ends first, and then a long story. */
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -82,14 +91,18 @@ export interface ProcessEnd {
 
 /** Follows a process to its end. Register it at once after the start: an end that nobody awaits must not throw. */
 export const followProcess = (child: ChildProcess): Promise<ProcessEnd> => {
-  let stderr = '';
+  const half = limits.stderrBytes / 2;
+  let first = '';
+  let last = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-caps.stderrBytes);
+    const room = half - first.length;
+    first += text.slice(0, room);
+    last = (last + text.slice(room)).slice(-half);
   });
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ code: null, signal: null, stderr: error.message }));
     // What it may have left behind shares its group, and would hold standard error open.
     child.once('exit', () => killGroupOf(child.pid));
-    child.once('close', (code, signal) => resolve({ code, signal, stderr }));
+    child.once('close', (code, signal) => resolve({ code, signal, stderr: first + last }));
   });
 };

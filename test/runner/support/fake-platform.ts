@@ -56,6 +56,12 @@ export class FakeBuild {
   lastContact = Date.now();
   /** The answer to the outcome waits for this. */
   outcomeGate: Promise<void> = Promise.resolve();
+  /** Outputs that come by themselves wait for this before they are stored … */
+  outputsGate: Promise<void> = Promise.resolve();
+  outputRequests = 0;
+  /** … and the word of success, with the rest of them, before it is believed. */
+  successGate: Promise<void> = Promise.resolve();
+  successRequests = 0;
 
   constructor(job: Job, files: Files) {
     this.job = job;
@@ -366,6 +372,10 @@ export class FakePlatform {
       if (found.length < hashes.length) return { status: 404 };
       return { status: 200, body: Buffer.from(frames(found)) };
     }
+    if (rest.startsWith('outputs')) {
+      build.outputRequests += 1;
+      await build.outputsGate;
+    }
     if (request.method === 'POST' && rest === 'outputs') {
       const contents = readFrames(body);
       if (!contents?.every(({ hash, bytes }) => sha256(bytes) === hash)) return { status: 422 };
@@ -381,7 +391,11 @@ export class FakePlatform {
     }
     if (request.method === 'POST' && rest === 'events')
       return await this.#takeEvents(build, EventBatch.parse(JSON.parse(body.toString('utf8'))));
-    if (request.method === 'POST' && rest === 'success') return await this.#takeSuccess(build, body);
+    if (request.method === 'POST' && rest === 'success') {
+      build.successRequests += 1;
+      await build.successGate;
+      return await this.#takeSuccess(build, body);
+    }
     this.unexpected.push(`${request.method} ${url}`);
     return { status: 404 };
   }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { FakeBuild } from './fake-platform.ts';
@@ -88,14 +88,19 @@ export class RunnerProcess {
 
   /** Process ids of the runner's direct children. */
   async children(): Promise<number[]> {
-    const pids: number[] = [];
-    for (const entry of await readdir('/proc')) {
-      if (!/^\d+$/.test(entry)) continue;
-      const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '');
-      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (Number(parent) === this.process.pid) pids.push(Number(entry));
+    return (await everyProcess()).filter(({ parent }) => parent === this.process.pid).map(({ pid }) => pid);
+  }
+
+  /** Process ids of what the runner's children have started and whose program has this name. */
+  async programs(name: string): Promise<number[]> {
+    const all = await everyProcess();
+    const children = new Set(all.filter(({ parent }) => parent === this.process.pid).map(({ pid }) => pid));
+    const found: number[] = [];
+    for (const { pid, parent } of all) {
+      const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')).split('\0');
+      if (children.has(parent) && basename(program) === name) found.push(pid);
     }
-    return pids;
+    return found;
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -111,3 +116,14 @@ export class RunnerProcess {
     await rm(this.dir, { recursive: true, force: true });
   }
 }
+
+const everyProcess = async (): Promise<{ pid: number; parent: number }[]> => {
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+  return await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return { pid: Number(pid), parent: Number(parent) };
+    }),
+  );
+};

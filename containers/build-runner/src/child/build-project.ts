@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
 import type { Entry } from '../../../../src/core/game/entry.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
-import { ProjectProblem } from '../../../../src/core/game/paths.ts';
-import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle, nowhere } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
+import { outcomeOf } from './outcome.ts';
 import { type Packaging, packageWeb, type Site, type SiteFile } from './package-web.ts';
 import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
@@ -25,13 +24,7 @@ export const buildProject = async (
     await build(request, send);
     return { type: 'success' };
   } catch (error) {
-    if (error instanceof BuildFailure)
-      return { type: 'failure', kind: error.kind, code: error.code, message: error.message };
-    if (error instanceof ProjectProblem)
-      return { type: 'failure', kind: 'user', code: 'build_failed', message: error.message };
-    // Standard error is the operator's; its text may hold anything and goes no further.
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return { type: 'failure', kind: 'infra', code: 'runner_lost', message: 'The build process failed unexpectedly.' };
+    return outcomeOf(error, 'The build process failed unexpectedly.');
   }
 };
 

@@ -3,6 +3,7 @@ import { build } from 'esbuild';
 import { bundle } from '../../../../src/bundler/bundle.ts';
 import { limits } from '../../../../src/contract/limits.ts';
 import { RunnerOrder } from '../../../../src/contract/preview.ts';
+import { outcomeOf } from './outcome.ts';
 import type { ChildMessage, PreviewRequest } from './protocol.ts';
 
 /**
@@ -20,8 +21,6 @@ export const bundlePreview = async ({ input, output }: PreviewRequest): Promise<
     await writeFile(output, JSON.stringify(result));
     return { type: 'success' };
   } catch (error) {
-    // Standard error is the operator's; its text may hold anything and goes no further.
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return { type: 'failure', kind: 'infra', code: 'runner_lost', message: 'The preview could not be bundled.' };
+    return outcomeOf(error, 'The preview could not be bundled.');
   }
 };

@@ -4,15 +4,23 @@
  * group when its time is over. Nothing of the project is executed here either: no plugin, no script, no
  * configuration file that is code.
  */
-import { transform } from 'esbuild';
 import { buildProject } from './build-project.ts';
 import type { AnyRequest, ChildMessage, RehearsalRequest } from './protocol.ts';
+import { type Service, startService } from './service.ts';
 
-const send = (message: ChildMessage): Promise<void> =>
+const tell = (message: ChildMessage): Promise<void> =>
   new Promise((resolve) => {
     if (process.send === undefined) throw new Error('this program is started by the runner');
     process.send(message, undefined, undefined, () => resolve());
   });
+
+let service: Service | undefined;
+let isAsked = false;
+
+/** Nothing is said of work that goes on without esbuild but that it is lost. */
+const send = async (message: ChildMessage): Promise<void> => {
+  if (!service?.gone) await tell(message);
+};
 
 // Without a parent nobody reads the result.
 process.once('disconnect', () => process.exit());
@@ -30,6 +38,7 @@ const answer = async (request: AnyRequest | RehearsalRequest): Promise<void> => 
     await buildProject(request.rehearse, () => undefined);
     return await send({ type: 'rehearsed' });
   }
+  isAsked = true;
   await send(await work(request));
   // Whoever asked ends it, which takes less than to end by itself; but for what is to be written as it ends.
   if (process.argv.length > 2) process.exit();
@@ -40,5 +49,17 @@ process.on('message', (request: AnyRequest | RehearsalRequest) => {
   before = before.then(() => answer(request));
 });
 
-// Starts esbuild's own process now rather than within somebody's build.
-void transform('').then(() => send({ type: 'ready' }));
+// Without esbuild its client throws from wherever it happens to be, and why it is gone still has to be told.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (!service?.gone) process.exit(1);
+});
+
+void startService().then(async (started) => {
+  service = started;
+  await send({ type: 'ready' });
+  const end = await started.ended;
+  // Whoever looks after those that wait starts another one.
+  if (!isAsked) process.exit(1);
+  await tell({ type: 'lost', ...end });
+});

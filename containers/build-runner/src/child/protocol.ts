@@ -89,6 +89,10 @@ export type ChildMessage =
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
   | { readonly type: 'timing'; readonly phase: ChildPhase; readonly ms: number }
   | { readonly type: 'success' }
+  /** A program that it needs has ended, and why is for the parent to judge, who sees what it wrote. The last message, as those around it are. */
+  | { readonly type: 'lost'; readonly code: number | null; readonly signal: string | null }
+  /** There was not enough of something to go on. */
+  | { readonly type: 'short'; readonly of: 'memory' | 'disk' }
   | { readonly type: 'failure'; readonly kind: FailureKind; readonly code: ErrorCode; readonly message: string };
 
 /** Folders below `outDir`, by what the platform does with their files. */

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { BuildFailure } from '../failure.ts';
 import { runnerLimits } from '../runner-limits.ts';
+import { ProgramLost } from './outcome.ts';
 import { admit, outside, type Project, resolveInProject, toRelative } from './project.ts';
 import type { Log } from './report.ts';
 import { readTsconfig } from './tsconfig.ts';
@@ -185,16 +186,17 @@ const run = async (
   args: readonly string[],
   cwd: string,
 ): Promise<{ code: number | null; output: string }> => {
-  const child = spawn(compiler, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env } });
+  const child = spawn(compiler, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env } });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code === null)
-    throw new BuildFailure(
-      'limit',
-      'build_too_large',
-      'Checking types needs more memory or time than a build may use.',
-    );
+  // It has nothing to say there but why it cannot go on, and then its code may be that of a project with mistakes.
+  let isBroken = false;
+  child.stderr.on('data', (chunk: Buffer) => {
+    isBroken = true;
+    process.stderr.write(chunk);
+  });
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  if (code === null || (code !== 0 && isBroken)) throw new ProgramLost(code, signal);
   return { code, output: Buffer.concat(chunks).toString('utf8') };
 };
 
