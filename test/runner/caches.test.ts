@@ -33,9 +33,35 @@ describe('a cache on disk', () => {
     await add(cache, 'used');
     const release = cache.pin('used');
     for (const name of ['b', 'c', 'd']) await add(cache, name);
-    await expect.poll(() => readdir(dir)).toEqual(['c', 'd', 'used']);
+    await expect.poll(() => readdir(dir)).toEqual(['d', 'used']);
+    cache.limit(5);
+    await expect.poll(() => readdir(dir)).toEqual(['used']);
+    expect(cache.touch('used')).toBe(true);
     release();
-    await expect.poll(() => readdir(dir)).toEqual(['c', 'd']);
+    await expect.poll(() => readdir(dir)).toEqual([]);
+    expect(cache.bytes).toBe(0);
+  });
+
+  it('keeps what is larger than all that it may hold for as long as it is in use', async () => {
+    const cache = new DiskLru(5);
+    await writeFile(join(dir, 'large'), 'x'.repeat(10));
+    const release = cache.addPinned('large', join(dir, 'large'), 10);
+    expect(cache.touch('large')).toBe(true);
+    release();
+    await expect.poll(() => readdir(dir)).toEqual([]);
+  });
+
+  it('gives up a part when it is asked to, at once', async () => {
+    const cache = new DiskLru();
+    for (const name of ['a', 'b', 'c', 'd']) await add(cache, name);
+    cache.touch('a');
+    const release = cache.pin('b');
+    await cache.evict(0.5);
+    expect(await readdir(dir)).toEqual(['a', 'b']);
+    await cache.evict(1);
+    expect(await readdir(dir)).toEqual(['b']);
+    release();
+    expect(cache.bytes).toBe(10);
   });
 });
 

@@ -69,8 +69,8 @@ const noise = async (side: number): Promise<Buffer> =>
 /** A build that is at this step and does not get on, and what works on it. */
 const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }>> = {
   child: async () => {
-    const waiting = await runner.children();
-    signal(waiting, 'SIGKILL');
+    await eventually(async () => (await childrenOf('child.cjs')).length === 1);
+    signal(await runner.children(), 'SIGKILL');
     await eventually(async () => (await runner.children()).length === 0);
     platform.blobGate = never();
     const build = await begin(small);
@@ -108,7 +108,7 @@ const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }
     return { build, workers };
   },
   assets: async () => {
-    const pictures = { 'public/a.png': await noise(16), 'public/b.png': await noise(3000) };
+    const pictures = { 'public/a.png': await noise(16), 'public/b.png': await noise(2000) };
     const build = await begin({ ...small, ...pictures }, { options: { optimizeAssets: true } });
     // The small one is done, and the large one under way.
     await eventually(() => build.events.some((event) => event.type === 'progress' && event.step === 'assets'));
@@ -118,8 +118,8 @@ const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }
   },
   package: async () => {
     // What is bundled in no time, and packed in seconds.
-    const text = randomBytes(24 * 1024 * 1024).toString('base64');
-    const pages = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`public/${name}.json`, `"${name}${text}"`]));
+    const text = randomBytes(16 * 1024 * 1024).toString('base64');
+    const pages = Object.fromEntries(['a', 'b'].map((name) => [`public/${name}.json`, `"${name}${text}"`]));
     const build = await begin({ ...small, ...pages });
     await eventually(() => build.logs.some(({ step }) => step === 'bundle'));
     const workers = await runner.children();

@@ -75,6 +75,11 @@ describe('the manifests of the build runner', () => {
         queueUrl: new URL('https://api.cloudflare.com/client/v4/accounts/account/queues/queue/'),
       },
     });
+    // The file system of the pod's disk tells of all that the node has.
+    const { cacheBytes = Number.POSITIVE_INFINITY } = readConfig({ ...settings, QUEUE_TOKEN: 'token' });
+    const disk = pod?.volumes?.find(({ name }) => name === 'state')?.emptyDir?.sizeLimit;
+    expect(disk).toBe('20Gi');
+    expect(cacheBytes).toBeLessThanOrEqual(20 * 1024 ** 3 * runnerLimits.disk.cacheShare);
     const image = readFileSync(join(runner, 'Dockerfile'), 'utf8');
     expect(image).toContain(`PORT=${container?.ports?.[0]?.containerPort} `);
     expect(image).toContain(`RUNNER_DIR=${container?.volumeMounts?.[0]?.mountPath}`);

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../../../src/contract/ids.ts';
 import runnerPackage from '../package.json' with { type: 'json' };
+import type { LimitedCache } from './disk.ts';
 import { DiskLru } from './disk-lru.ts';
 import { describeError, log } from './log.ts';
-import { runnerLimits } from './runner-limits.ts';
 
 const keyPattern = /^(?<hash>[\da-f]{64})-[\da-f]{8}m?$/;
 
@@ -15,11 +15,11 @@ const keyPattern = /^(?<hash>[\da-f]{64})-[\da-f]{8}m?$/;
  * for bytes that it may have been taken over by, so every project has a folder of its own: nobody
  * can put a picture into somebody else's game.
  */
-export class AssetCache {
+export class AssetCache implements LimitedCache {
   /** Part of every key: results of another version of an optimiser are not found. */
   readonly version = createHash('sha256').update(JSON.stringify(runnerPackage.dependencies)).digest('hex').slice(0, 8);
   readonly #dir: string;
-  readonly #index = new DiskLru(runnerLimits.assetCacheBytes);
+  readonly #index = new DiskLru();
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -38,6 +38,18 @@ export class AssetCache {
     return cache;
   }
 
+  get bytes(): number {
+    return this.#index.bytes;
+  }
+
+  limit(bytes: number): void {
+    this.#index.limit(bytes);
+  }
+
+  async evict(part: number): Promise<void> {
+    await this.#index.evict(part);
+  }
+
   /** Copies what is known of these files into `folder`. */
   async lend(projectId: string, hashes: ReadonlySet<string>, folder: string): Promise<void> {
     await mkdir(folder, { recursive: true });
@@ -50,7 +62,8 @@ export class AssetCache {
 
   /** Takes over what a child has left in `folder` about these files. What cannot be kept is no reason to fail a build. */
   async keep(projectId: string, hashes: ReadonlySet<string>, folder: string): Promise<void> {
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    const isItself = (await realpath(folder).catch(() => null)) === folder;
+    const entries = isItself ? await readdir(folder, { withFileTypes: true }) : [];
     for (const entry of entries) {
       if (!entry.isFile() || !hashes.has(keyPattern.exec(entry.name)?.groups?.hash ?? '')) continue;
       const path = join(this.#dir, projectId, entry.name);
@@ -63,6 +76,7 @@ export class AssetCache {
         this.#index.add(path, path, size);
       } catch (error) {
         log('warn', 'cache.keep_failed', { error: describeError(error) });
+        await rm(tmp, { force: true }).catch(() => undefined);
       }
     }
   }

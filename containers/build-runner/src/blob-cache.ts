@@ -4,7 +4,9 @@ import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'nod
 import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { Id, newId } from '../../../src/contract/ids.ts';
+import type { LimitedCache } from './disk.ts';
 import { DiskLru } from './disk-lru.ts';
+import { isDiskFull } from './failure.ts';
 import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 
@@ -24,9 +26,9 @@ export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<v
  * whenever the process died. Small ones are in memory first, and written under their name when no build waits for it; they are
  * hashed when they are read. What was not written yet when the process died is fetched again.
  */
-export class BlobCache {
+export class BlobCache implements LimitedCache {
   readonly #dir: string;
-  readonly #index = new DiskLru(runnerLimits.blobCacheBytes);
+  readonly #index = new DiskLru();
   /** Small contents that were used of late: a project that is built again and again has almost the same ones each time. */
   readonly #recent = new LRUCache<string, Buffer>({
     maxSize: runnerLimits.blobMemoryBytes,
@@ -58,6 +60,18 @@ export class BlobCache {
       }
     }
     return cache;
+  }
+
+  get bytes(): number {
+    return this.#index.bytes;
+  }
+
+  limit(bytes: number): void {
+    this.#index.limit(bytes);
+  }
+
+  async evict(part: number): Promise<void> {
+    await this.#index.evict(part);
   }
 
   /** Whether a small content is here, as far as is known without reading it. */
@@ -116,8 +130,16 @@ export class BlobCache {
         await writeFile(path, bytes);
         this.#index.add(path, path, bytes.byteLength);
       } catch (error) {
-        // It is fetched again.
+        // It is fetched again. What was written of it is no content of that name.
         log('warn', 'cache.keep_failed', { error: describeError(error) });
+        await rm(path, { force: true }).catch(() => undefined);
+        if (isDiskFull(error)) {
+          // Nor is there room for those that wait. For the next ones there shall be.
+          this.#unwritten.clear();
+          this.#unwrittenBytes = 0;
+          await this.evict(runnerLimits.disk.evictedPart);
+          return;
+        }
       }
       this.#unwritten.delete(path);
       this.#unwrittenBytes -= bytes.byteLength;

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newId } from '../../../src/contract/ids.ts';
@@ -14,7 +14,8 @@ import type {
 } from './child/protocol.ts';
 import { ChildMessageSchema } from './child-messages.ts';
 import { type ChildProgram, makeChildProgram } from './child-program.ts';
-import { BuildFailure } from './failure.ts';
+import { BuildFailure, DiskFull } from './failure.ts';
+import { removeOfDead } from './folders-of-processes.ts';
 import { describeError, log } from './log.ts';
 import { ranOut, readMemoryEvents } from './memory-events.ts';
 import type { ProcessCaps } from './process-caps.ts';
@@ -111,11 +112,7 @@ export class ChildPool {
    * dead one left is removed here.
    */
   static async open(dir: string, options: PoolOptions): Promise<ChildPool> {
-    await mkdir(dir, { recursive: true });
-    for (const entry of await readdir(dir)) {
-      if (Number(entry) === process.pid || !isAlive(Number(entry)))
-        await rm(join(dir, entry), { recursive: true, force: true });
-    }
+    await removeOfDead(dir);
     const workRoot = join(await realpath(dir), String(process.pid));
     await mkdir(workRoot, { recursive: true });
     const pool = new ChildPool(workRoot, await makeChildProgram(workRoot), options);
@@ -147,7 +144,7 @@ export class ChildPool {
 
   /** A loaded child. The caller disposes of it. Rejects at once when `signal` is aborted: on a busy machine a child takes seconds to start. */
   async take(signal?: AbortSignal): Promise<Child> {
-    const taken = this.#next();
+    const taken = this.#next(signal);
     if (signal === undefined) return await taken;
     const stopped = Promise.withResolvers<never>();
     const stop = (): void => stopped.reject(signal.reason);
@@ -164,13 +161,13 @@ export class ChildPool {
     }
   }
 
-  async #next(): Promise<Child> {
+  async #next(signal?: AbortSignal): Promise<Child> {
     for (let idle = this.#idle.shift(); idle !== undefined; idle = this.#idle.shift()) {
       const child = await idle;
       if (child.alive) return this.#take(child);
       await child.dispose();
     }
-    return this.#take(await this.#start());
+    return this.#take(await this.#start(() => [], signal));
   }
 
   #take(child: Child): Child {
@@ -219,17 +216,22 @@ export class ChildPool {
     }
   }
 
+  /** Waits until the folders of all children that are gone are gone, too. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#removals);
+  }
+
   /** Kills every child and removes the work folder of this runner. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#reserveTimer);
     await Promise.allSettled(this.#idle);
     await Promise.all([...this.#living].map((child) => child.dispose()));
-    await Promise.all(this.#removals);
+    await this.settle();
     await rm(this.#workRoot, { recursive: true, force: true });
   }
 
-  async #start(argumentsOf: (work: WorkDir) => readonly string[] = () => []): Promise<Child> {
+  async #start(argumentsOf: (work: WorkDir) => readonly string[] = () => [], signal?: AbortSignal): Promise<Child> {
     const root = join(this.#workRoot, newId());
     const work: WorkDir = { root, project: join(root, 'project'), out: join(root, 'out'), tmp: join(root, 'tmp') };
     for (const path of [work.project, work.out, work.tmp]) await mkdir(path, { recursive: true });
@@ -273,25 +275,19 @@ export class ChildPool {
       },
     });
     this.#living.add(child);
+    const kill = (): void => void child.dispose();
+    signal?.addEventListener('abort', kill, { once: true });
     try {
       await untilReady(process_, end);
       return child;
     } catch (error) {
       await child.dispose();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', kill);
     }
   }
 }
-
-const isAlive = (pid: number): boolean => {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-};
 
 /** What cannot be removed now goes when the next runner starts. */
 const remove = (path: string): Promise<void> =>
@@ -370,11 +366,7 @@ const makeChild = (
       if (message.type === 'short') {
         told = true;
         killGroup(child);
-        outcome.reject(
-          message.of === 'memory'
-            ? neededMemory({ title: 'The build' }, caps.dataBytes)
-            : new BuildFailure('infra', 'runner_lost', 'The disk of the build runner is full.'),
-        );
+        outcome.reject(message.of === 'memory' ? neededMemory({ title: 'The build' }, caps.dataBytes) : new DiskFull());
         return;
       }
       if (message.type === 'success' || message.type === 'failure') {

@@ -41,6 +41,8 @@ const Environment = z.object({
     .optional(),
   /** Processor time that each process of a build may take, in seconds. */
   BUILD_CPU_SECONDS: z.coerce.number().int().min(1).default(runnerLimits.child.cpuSeconds),
+  /** MiB that all caches together may take, in place of a part of what is free when the runner starts. */
+  CACHE_MIB: z.coerce.number().int().min(1).optional(),
   /** `http`: the platform posts jobs. `queue-pull`: the runner fetches them from a queue with an HTTP pull consumer. */
   JOB_SOURCE: z.enum(['http', 'queue-pull']).default('http'),
   QUEUE_API: baseUrl.default(new URL('https://api.cloudflare.com/client/v4/')),
@@ -79,6 +81,8 @@ export interface Config {
   readonly reserve: number;
   /** What each process of a build may take. */
   readonly caps: ProcessCaps;
+  /** What all caches together may take; undefined: as the disk allows. */
+  readonly cacheBytes: number | undefined;
   readonly registry: URL;
   /** Absolute path of the folder of Electron's release zips; null where there is none. */
   readonly electronCache: string | null;
@@ -116,7 +120,7 @@ export const readConfig = (
   const source = readSource(parsed.data);
   const { KILN_URL, PORT, HOST, RUNNER_DIR, WORK_DIR, RUNNER_CAPACITY, RUNNER_RESERVE, NPM_REGISTRY, ELECTRON_CACHE } =
     parsed.data;
-  const { BUILD_MEMORY_MIB, BUILD_CPU_SECONDS } = parsed.data;
+  const { BUILD_MEMORY_MIB, BUILD_CPU_SECONDS, CACHE_MIB } = parsed.data;
   return {
     source,
     platformUrl: KILN_URL,
@@ -130,6 +134,7 @@ export const readConfig = (
       dataBytes: BUILD_MEMORY_MIB === undefined ? dataBytesFor(memory) : BUILD_MEMORY_MIB * MiB,
       cpuSeconds: BUILD_CPU_SECONDS,
     },
+    cacheBytes: CACHE_MIB === undefined ? undefined : CACHE_MIB * MiB,
     registry: NPM_REGISTRY,
     electronCache: ELECTRON_CACHE ?? null,
   };

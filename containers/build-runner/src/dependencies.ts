@@ -6,10 +6,13 @@ import { LRUCache } from 'lru-cache';
 import pMap from 'p-map';
 import * as z from 'zod';
 import { newId } from '../../../src/contract/ids.ts';
+import type { DiskCaches } from './disk.ts';
 import { DiskLru } from './disk-lru.ts';
-import { BuildFailure } from './failure.ts';
+import { BuildFailure, DiskFull } from './failure.ts';
+import { removeOfDead } from './folders-of-processes.ts';
 import { type InstallAnswer, type InstallRequest, treeFiles } from './install-protocol.ts';
-import { log } from './log.ts';
+import { describeError, log } from './log.ts';
+import { NpmCache } from './npm-cache.ts';
 import { type Lock, type ProjectManifest, readLock, readManifest } from './package-policy.ts';
 import type { ProcessCaps } from './process-caps.ts';
 import { runnerLimits } from './runner-limits.ts';
@@ -57,7 +60,7 @@ const Answer: z.ZodType<InstallAnswer> = z.discriminatedUnion('type', [
     bytes: z.number(),
     packages: z.number(),
   }),
-  z.object({ type: z.literal('error'), kind: z.enum(['user', 'limit', 'infra']), message: z.string() }),
+  z.object({ type: z.literal('error'), kind: z.enum(['user', 'limit', 'infra', 'disk']), message: z.string() }),
 ]);
 
 const TreeInfo = z.object({ bytes: z.number() });
@@ -71,14 +74,16 @@ export class Dependencies {
   readonly #dir: string;
   readonly #registry: URL;
   readonly #caps: ProcessCaps;
-  readonly #trees = new DiskLru(runnerLimits.modulesCacheBytes);
+  readonly #trees = new DiskLru();
+  readonly #npm: NpmCache;
   /** What was asked for → key of the tree that it led to, only where a lock makes the answer lasting. */
   readonly #known = new LRUCache<string, string>({ max: runnerLimits.modulesKnown });
 
-  private constructor(dir: string, registry: URL, caps: ProcessCaps) {
+  private constructor(dir: string, registry: URL, caps: ProcessCaps, npm: NpmCache) {
     this.#dir = dir;
     this.#registry = registry;
     this.#caps = caps;
+    this.#npm = npm;
   }
 
   /** Real path below which every installed tree lies. */
@@ -87,8 +92,10 @@ export class Dependencies {
   }
 
   static async open(options: { dir: string; registry: URL; caps: ProcessCaps }): Promise<Dependencies> {
-    const dependencies = new Dependencies(await realpath(options.dir), options.registry, options.caps);
-    await rm(dependencies.#staging, { recursive: true, force: true });
+    const dir = await realpath(options.dir);
+    const npm = await NpmCache.open(join(dir, 'npm-cache'), options.caps);
+    const dependencies = new Dependencies(dir, options.registry, options.caps, npm);
+    await removeOfDead(join(dir, 'staging'));
     for (const path of [dependencies.modulesRoot, dependencies.#staging]) await mkdir(path, { recursive: true });
     for (const key of await readdir(dependencies.modulesRoot)) {
       const path = join(dependencies.modulesRoot, key);
@@ -97,6 +104,11 @@ export class Dependencies {
       else dependencies.#trees.add(key, path, TreeInfo.parse(JSON.parse(info)).bytes);
     }
     return dependencies;
+  }
+
+  /** What it keeps on the disk: installed trees, and what npm keeps for itself. */
+  get caches(): Pick<DiskCaches, 'modules' | 'npm'> {
+    return { modules: this.#trees, npm: this.#npm };
   }
 
   /** Makes the packages of a project available; null when it has none. */
@@ -120,9 +132,14 @@ export class Dependencies {
       this.#known.delete(asked);
     }
 
-    const { key, bytes, packages } = await this.#runInstaller(manifest, lock, options.signal);
-    if (!this.#trees.touch(key)) this.#trees.add(key, join(this.modulesRoot, key), bytes);
-    const installed = await this.#use(key);
+    const { key, bytes, packages } = await this.#npm.use(options.signal, () =>
+      this.#runInstaller(manifest, lock, options.signal),
+    );
+    // In use from the first moment: a tree that is larger than all that may be kept goes when nobody needs it any more.
+    const keep = this.#trees.touch(key)
+      ? this.#trees.pin(key)
+      : this.#trees.addPinned(key, join(this.modulesRoot, key), bytes);
+    const installed = await this.#use(key).finally(keep);
     if (installed === null) throw new BuildFailure('infra', 'runner_lost', 'The installed packages are gone.');
     this.#known.set(asked, key);
     // The lock that we hand out leads to the same tree, at once, when it comes back.
@@ -234,6 +251,7 @@ export class Dependencies {
       }
       if (answer.data.type === 'installed') return answer.data;
       const { kind, message: text } = answer.data;
+      if (kind === 'disk') throw new DiskFull();
       throw new BuildFailure(
         kind,
         kind === 'user' ? 'dependency_failed' : kind === 'limit' ? 'build_too_large' : 'unavailable',
@@ -243,7 +261,11 @@ export class Dependencies {
       signal.removeEventListener('abort', kill);
       kill();
       await end;
-      await rm(staging, { recursive: true, force: true });
+      // A job that was cancelled does not wait until thousands of files are gone.
+      const removal = rm(staging, { recursive: true, force: true });
+      if (signal.aborted)
+        removal.catch((error: unknown) => log('warn', 'cache.remove_failed', { error: describeError(error) }));
+      else await removal;
     }
   }
 }

@@ -15,7 +15,8 @@ import type { ChildPhase } from './child/protocol.ts';
 import type { ChildPool, WorkDir } from './children.ts';
 import { compiler } from './compiler.ts';
 import type { Dependencies, Installed } from './dependencies.ts';
-import { BuildFailure, Stopped } from './failure.ts';
+import type { Disk } from './disk.ts';
+import { BuildFailure, DiskFull, isDiskFull, Stopped } from './failure.ts';
 import { describeError, log } from './log.ts';
 import { filesToBuild, type ManifestFile } from './manifest.ts';
 import { isCode, isMarked } from './marks.ts';
@@ -31,6 +32,7 @@ export interface JobDeps {
   readonly assets: AssetCache;
   readonly dependencies: Dependencies;
   readonly children: ChildPool;
+  readonly disk: Pick<Disk, 'makeRoom'>;
   /** Folder of Electron's release zips. */
   readonly electronCache: string | null;
 }
@@ -78,11 +80,27 @@ export const executeJob = async (
   const leave = (work: () => Promise<void>): void => {
     cleanup = inPhase(phases, 'cleanup', work);
   };
+  const tryOnce = () => attempt(job, deps, reporter, { timings, phases, leave }, stop.signal);
+  /** Once more from the beginning where the disk was full, after room was made. */
+  const work = async (): Promise<Awaited<ReturnType<typeof tryOnce>>> => {
+    try {
+      return await tryOnce();
+    } catch (error) {
+      if (!isDiskFull(error) || stop.signal.aborted) throw error;
+      log('warn', 'job.disk_full', { buildId: job.buildId, error: describeError(error) });
+      reporter.log({
+        level: 'warn',
+        step: 'source',
+        message: 'The disk of the build runner was full. It makes room and begins anew.',
+      });
+      await cleanup;
+      await untilStopped(Promise.all([deps.disk.makeRoom(), deps.children.settle()]), stop.signal);
+      return await tryOnce();
+    }
+  };
   let end: string;
   try {
-    const { outputs, rest, lock } = await attempt(job, deps, reporter, { timings, phases, leave }, stop.signal).finally(
-      onWorked,
-    );
+    const { outputs, rest, lock } = await work().finally(onWorked);
     stop.signal.throwIfAborted();
     await inPhase(phases, 'outcome', () =>
       reporter.finish({ type: 'success', outputs, timings, ...(lock === undefined ? {} : { lock }) }, (batch, signal) =>
@@ -122,6 +140,14 @@ export const executeJob = async (
     timings,
     phases,
   });
+};
+
+/** Waits for `work`, which goes on by itself when the attempt is stopped meanwhile. */
+const untilStopped = async (work: Promise<unknown>, signal: AbortSignal): Promise<void> => {
+  const stopped = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+  await Promise.race([work, stopped.promise]);
+  signal.throwIfAborted();
 };
 
 /** Runs `work` and notes how long it took, also when it fails. */
@@ -341,5 +367,6 @@ const failureOf = (error: unknown, signal: AbortSignal): BuildFailure | null => 
     return null;
   }
   if (error instanceof BuildFailure) return error;
+  if (isDiskFull(error)) return new DiskFull({ cause: error });
   return new BuildFailure('infra', 'runner_lost', 'The build runner failed.', { cause: error });
 };

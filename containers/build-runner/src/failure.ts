@@ -16,6 +16,20 @@ export class BuildFailure extends Error {
   }
 }
 
+/** There is no room on the runner's disk: nobody's fault, and worth a second try once some has been made. */
+export class DiskFull extends BuildFailure {
+  constructor(options?: { cause: unknown }) {
+    super('infra', 'runner_lost', 'The disk of the build runner is full.', options);
+    this.name = 'DiskFull';
+  }
+}
+
+/** Whether something failed because a disk, or what its owner may have of it, was full; whatever it was wrapped in since. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof DiskFull ||
+  (error instanceof Error &&
+    (('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) || isDiskFull(error.cause)));
+
 /**
  * Why a running attempt must stop. Only `deadline` and `shutdown` are reported: after `cancelled` nobody
  * wants to hear more, and after `fenced` another attempt owns the build or there is none any more.

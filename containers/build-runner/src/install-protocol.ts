@@ -11,10 +11,10 @@ export interface InstallRequest {
   readonly staging: string;
 }
 
-/** What it answers, once. `error` is `user` for what the project asked, `infra` for what the network did. */
+/** What it answers, once. `error` is `user` for what the project asked, `infra` for what the network did, `disk` where there was no room. */
 export type InstallAnswer =
   | { readonly type: 'installed'; readonly key: string; readonly bytes: number; readonly packages: number }
-  | { readonly type: 'error'; readonly kind: 'user' | 'limit' | 'infra'; readonly message: string };
+  | { readonly type: 'error'; readonly kind: 'user' | 'limit' | 'infra' | 'disk'; readonly message: string };
 
 /** Inside a finished tree: the packages, and the lock that says what they are. Written before the tree appears under its key. */
 export const treeFiles = { modules: 'node_modules', lock: 'package-lock.json', info: 'tree.json' } as const;

@@ -4,11 +4,11 @@
  * any moment. No script of a package runs, no configuration file is read, no link is left in the tree.
  */
 import { createHash } from 'node:crypto';
-import { access, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Arborist from '@npmcli/arborist';
 import { explain } from '../../../src/core/game/explain.ts';
-import { BuildFailure } from './failure.ts';
+import { BuildFailure, isDiskFull } from './failure.ts';
 import { type InstallAnswer, type InstallRequest, treeFiles } from './install-protocol.ts';
 import { describeError } from './log.ts';
 import { checkSource } from './package-policy.ts';
@@ -44,8 +44,9 @@ const install = async (request: InstallRequest): Promise<InstallAnswer> => {
   const lock = String(tree.meta);
   const key = createHash('sha256').update(lock).digest('hex');
   const target = join(trees, key);
-  if (await exists(join(target, treeFiles.info)))
-    return { type: 'installed', key, bytes: 0, packages: tree.inventory.size - 1 };
+  const known = await readFile(join(target, treeFiles.info), 'utf8').catch(() => null);
+  if (known !== null)
+    return { type: 'installed', key, bytes: JSON.parse(known).bytes, packages: tree.inventory.size - 1 };
 
   await arborist.reify({ save: false });
   const modules = join(staging, treeFiles.modules);
@@ -111,13 +112,14 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 const networkCodes =
-  /^(?:E5\d\d|E429|E408|ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|UND_ERR\w*|ENOSPC|EMFILE|EIO|ENOMEM|EACCES|EPERM)$/;
+  /^(?:E5\d\d|E429|E408|ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|UND_ERR\w*|EMFILE|EIO|ENOMEM|EACCES|EPERM)$/;
 
 /** What is wrong with packages is in no file of the project but package.json. */
 const nowhere = { from: null, paths: [], packages: new Set<string>() };
 
 const answerOf = (error: unknown, staging: string): InstallAnswer => {
   if (error instanceof BuildFailure) return { type: 'error', kind: error.kind, message: error.message };
+  if (isDiskFull(error)) return { type: 'error', kind: 'disk', message: '' };
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === '' || networkCodes.test(code)) {
     process.stderr.write(`${describeError(error)}\n`);

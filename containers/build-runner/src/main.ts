@@ -10,6 +10,7 @@ import { BlobCache } from './blob-cache.ts';
 import { ChildPool } from './children.ts';
 import { type Config, readConfig } from './config.ts';
 import { Dependencies } from './dependencies.ts';
+import { Disk } from './disk.ts';
 import { executeJob } from './execute-job.ts';
 import { type JobEnd, Jobs } from './jobs.ts';
 import { describeError, log } from './log.ts';
@@ -38,8 +39,10 @@ const start = async (config: Config): Promise<void> => {
     }),
   ]);
 
+  const disk = await Disk.share(config.dir, { blobs, assets, ...dependencies.caches }, config.cacheBytes);
+
   const run = async (job: Job, platform: Platform, stop: AbortController, vacate: () => void): Promise<JobEnd> => {
-    await executeJob(job, { platform, blobs, assets, dependencies, children, electronCache }, stop, () => {
+    await executeJob(job, { platform, blobs, assets, dependencies, children, disk, electronCache }, stop, () => {
       vacate();
       // After the word of success is on its way: the next job comes by it, and to start a process holds this one up.
       setImmediate(() => children.refill());
@@ -98,6 +101,7 @@ const start = async (config: Config): Promise<void> => {
       port,
       capacity: config.capacity,
       caps: config.caps,
+      caches: disk.budget,
       source: config.source.kind,
       isolation,
     });

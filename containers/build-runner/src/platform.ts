@@ -11,7 +11,7 @@ import {
   StartedJob,
 } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { BuildFailure, Stopped } from './failure.ts';
+import { BuildFailure, DiskFull, isDiskFull, Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** What a job needs of the platform. Every call ends with `Stopped('fenced')` once the token opens nothing any more. */
@@ -111,6 +111,8 @@ export const callerOf = (root: URL, token: string) => {
             return await read(await check(response));
           } catch (error) {
             if (error instanceof AbortError || error instanceof BuildFailure) throw error;
+            // It is on this side, and asking once more makes no room.
+            if (isDiskFull(error)) throw new AbortError(new DiskFull({ cause: error }));
             // p-retry takes an unknown TypeError for a bug and gives up; here it is always fetch that failed.
             throw new Error('request failed', { cause: error });
           }

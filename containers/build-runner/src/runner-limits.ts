@@ -44,14 +44,28 @@ export const runnerLimits = {
   batches: 4,
   /** Synchronous work on small files holds the thread no longer than this: less than a frame, and the other jobs' answers wait for it. */
   turn: 8,
-  /** Blobs kept on disk between jobs. */
-  blobCacheBytes: 4 * GiB,
-  /** Small ones of them in memory, too: a dozen projects of 500 modules. */
+  /** What is kept on the disk between jobs, and may go whenever there is no room. */
+  disk: {
+    /** All caches together, of what is free when the runner starts and what they hold by then: the rest is for two jobs at work, of which each has its sources, its outputs and the same once more in an archive. */
+    cacheShare: 3 / 4,
+    /** Where the disk is full for all that, every cache gives up this part. */
+    evictedPart: 1 / 2,
+    /** Each cache’s share of it, and above how much more would serve nobody. */
+    caches: {
+      /** Contents of files. */
+      blobs: { share: 4 / 16, bytes: 4 * GiB },
+      /** Installed dependency trees: a cold one is what builds wait for longest. */
+      modules: { share: 7 / 16, bytes: 8 * GiB },
+      /** Optimised assets: few projects ask for them. */
+      assets: { share: 2 / 16, bytes: 2 * GiB },
+      /** What the registry has answered, packed as it is: a third or less of what it makes installed. */
+      npm: { share: 3 / 16, bytes: 3 * GiB },
+    },
+  },
+  /** Small contents in memory, too: a dozen projects of 500 modules. */
   blobMemoryBytes: 32 * MiB,
   /** They are written to disk when none has come for so long: the builds of a burst do not wait for it. */
   blobWriteDelay: 2 * second,
-  /** Installed dependency trees kept on disk between jobs. */
-  modulesCacheBytes: 8 * GiB,
   /** One installed tree: several times the largest engine (Babylon.js with all its packages is about 300 MB). */
   modulesBytes: 1 * GiB,
   modulesFiles: 100_000,
@@ -110,8 +124,6 @@ export const runnerLimits = {
   optimizedPixels: 8192 * 8192,
   /** Pixels above which an encoder is told to hurry: what it would save is not worth the minutes. */
   unhurriedPixels: 8_000_000,
-  /** Optimised assets kept on disk between jobs. */
-  assetCacheBytes: 2 * GiB,
   /** More files than this that are read before esbuild sees them, or more endings that it has no loader for, and it asks for all: they would be a long expression. */
   askedNames: 64,
   /** Names of files that code computes are looked for among so many patterns, of so many characters each: a game has a few dozen. */
