@@ -1,5 +1,5 @@
 import { createHash, hash as hashOf } from 'node:crypto';
-import { createReadStream, type Dirent, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, type Dirent, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import mime from 'mime';
 import pMap from 'p-map';
@@ -65,9 +65,16 @@ export const collectOutputs = async (outDir: string, signal: AbortSignal): Promi
   return hashed.sort((a, b) => compare(`${a.role}/${a.name}`, `${b.role}/${b.name}`));
 };
 
+/** What lies below a folder and is no folder. Walked here, for `readdirSync` goes into folders that are links when it is to go into all. */
+const below = (folder: string): Dirent[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? below(join(folder, entry.name)) : [entry],
+  );
+
 const entriesOf = (root: string): Dirent[] => {
   try {
-    return readdirSync(root, { recursive: true, withFileTypes: true });
+    // Neither it nor a folder above it was put aside for a link to somewhere else.
+    return realpathSync(root) === root ? below(root) : [];
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
