@@ -2,13 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collectOutputs } from '../../containers/build-runner/src/artifacts.ts';
 import { AssetCache } from '../../containers/build-runner/src/asset-cache.ts';
 import { ChildMessageSchema } from '../../containers/build-runner/src/child-messages.ts';
 import { readConfig } from '../../containers/build-runner/src/config.ts';
 import { runnerLimits } from '../../containers/build-runner/src/runner-limits.ts';
-import { newId } from '../../src/contract/ids.ts';
+import { templates } from '../../containers/build-runner/src/templates.ts';
+import { Id, newId } from '../../src/contract/ids.ts';
 import { sha256 } from './support/fake-platform.ts';
 import { RunnerWorld } from './support/world.ts';
 
@@ -89,6 +91,29 @@ describe('what it says', () => {
 
 describe('what it may take', () => {
   const world = new RunnerWorld();
+
+  it('is of files what it works on and is made of, as far as its JavaScript asks', async () => {
+    const work = join(world.runner.dir, 'work', String(world.runner.process.pid));
+    const ids = async (): Promise<string[]> =>
+      (await world.runner.workFolders()).filter((name) => Id.safeParse(name).success);
+    await expect.poll(async () => (await world.runner.programs('esbuild')).length).toBe(2);
+    const folders = (await ids()).map((id) => join(work, id));
+    const mayWrite: string[] = [];
+    for (const pid of await world.runner.children()) {
+      const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+      expect(args).toContain('--permission');
+      const of = (name: string): string[] =>
+        args.flatMap((arg) => (arg.startsWith(`${name}=`) ? arg.slice(name.length + 1) : []));
+      mayWrite.push(...of('--allow-fs-write'));
+      const own = of('--allow-fs-write')[0] ?? '';
+      const shared = of('--allow-fs-read').filter((path) => path !== own);
+      const programs = ['child.cjs', 'program.cjs', 'program.compiled'].map((name) => join(work, name));
+      const packages = [fileURLToPath(new URL('../../node_modules/', import.meta.url)), templates];
+      expect(shared.sort()).toEqual([...programs, ...packages, join(world.runner.dir, 'trees')].sort());
+    }
+    // Each its own, and nothing else.
+    expect(mayWrite.sort()).toEqual(folders.sort());
+  });
 
   it('is bounded for the child and for the programs that it starts, which have no network either', async () => {
     await expect.poll(async () => (await world.runner.programs('esbuild')).length).toBe(2);
