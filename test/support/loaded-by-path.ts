@@ -74,7 +74,7 @@ load.path('fonts'); console.info(hero);`,
       'src/main.ts': `import { start } from './start.ts'; import bundled from './bundled.json';
 // fetch('data/forgotten.json')
 declare const load: Record<'json' | 'setPath', (...names: string[]) => void>;
-fetch('levels/first.json?v=1'); fetch('/story/intro.txt');
+fetch('levels/first.json?v=1'); fetch(encodeURI('Räume/größe')); fetch('/story/intro.txt');
 const n: number = Math.random(); const slash = n / 2 / 1;
 fetch(\`stages/\${n}/stage.json\`);
 fetch('waves/wave' + (n + 1) + '.xml');
@@ -90,6 +90,7 @@ export const start = async (...all: unknown[]) => { console.info(all); await fet
       'levels/second.json': '{}',
       'levels/unused.json': '{}',
       'story/intro.txt': 'Once',
+      'Räume/größe': 'hall',
       'stages/1/stage.json': '{}',
       'stages/1/other.json': '{}',
       'waves/wave1.xml': '<wave/>',
@@ -108,6 +109,7 @@ export const start = async (...all: unknown[]) => { console.info(all); await fet
       'levels/first.json': 'levels/first.json',
       'levels/second.json': 'levels/second.json',
       'story/intro.txt': 'story/intro.txt',
+      'Räume/größe': 'Räume/größe',
       'stages/1/stage.json': 'stages/1/stage.json',
       'waves/wave1.xml': 'waves/wave1.xml',
       'strings/de.yaml': 'strings/de.yaml',

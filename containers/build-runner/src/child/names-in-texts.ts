@@ -16,6 +16,12 @@ const isText = (path: string): boolean =>
 /** A name of a file in a text without quotes, in quotes, or in `url()`. */
 const names = /"([^"\\\n]+)"|'([^'\\\n]+)'|[\w@./%-]*[\w@%-]\.[a-z\d]{1,12}\b/gi;
 
+/** What a bundler resolves is no name: most modules hold nothing else that looks like one. */
+const notImported = String.raw`(?<!\b(?:from|import)\s*\(?\s*["'][^"'\n]*)`;
+
+/** A text as an expression for its bytes, each of them one character. */
+const bytesOf = (text: string): string => escaped(Buffer.from(text).toString('latin1'));
+
 /** Looks through the texts of a game for names of files. What none of them can name is not looked for. */
 export class NamesInTexts {
   readonly #project: Project;
@@ -23,6 +29,7 @@ export class NamesInTexts {
   readonly #code = new Mentions();
   readonly #all = new Mentions();
   readonly #read = new Set<string>();
+  /** What a text has to have somewhere to be read; null: nothing is looked for. */
   #wanted: RegExp | null = null;
 
   constructor(project: Project) {
@@ -35,19 +42,20 @@ export class NamesInTexts {
     for (const place of places) {
       const [base = '', ...folders] = place.split('/').reverse();
       const ending = posix.extname(base);
-      wanted.add(escaped(ending === '' || isScript(base) ? base : ending));
-      for (const folder of folders) wanted.add(`${escaped(folder)}[/'"\`]`);
+      wanted.add(bytesOf(ending === '' || isScript(base) ? base : ending));
+      for (const folder of folders) wanted.add(`${bytesOf(folder)}[/'"\`]`);
     }
-    this.#wanted =
-      wanted.size === 0 ? null : wanted.size > runnerLimits.wantedNames ? /./ : new RegExp([...wanted].join('|'));
+    const any = wanted.size > runnerLimits.wantedNames ? '' : [...wanted].join('|');
+    this.#wanted = wanted.size === 0 ? null : new RegExp(`${notImported}(?:${any})`);
   }
 
   /** Reads a text of the project; `place`: where it lies in the site, for what it names beside itself. */
   read(path: string, place?: string): void {
     if (this.#wanted === null || this.#read.has(path) || !(isScript(path) || isText(path))) return;
     this.#read.add(path);
-    const text = this.#textOf(path);
-    if (text === null || !this.#wanted.test(text)) return;
+    const bytes = this.#bytesOf(path);
+    if (bytes === null || !this.#wanted.test(bytes.toString('latin1'))) return;
+    const text = bytes.toString('utf8');
     const folders = [...new Set(['', folderOf(place ?? '')])];
     if (/\.html?$/i.test(path)) this.#readPage(path, text, folders);
     else if (isScript(path) && !(place !== undefined && /\.tsx$/i.test(path))) this.#readCode(path, text, 1, folders);
@@ -80,17 +88,17 @@ export class NamesInTexts {
 
   /** Whether a script imports others. */
   isModule(path: string): boolean {
-    return /\.[cm]?js$/i.test(path) && textsInCode(this.#textOf(path) ?? '').hasImports;
+    return /\.[cm]?js$/i.test(path) && textsInCode(this.#bytesOf(path)?.toString('utf8') ?? '').hasImports;
   }
 
   /** How a file begins. */
   headOf(path: string): string {
-    return this.#textOf(path)?.slice(0, 200) ?? '';
+    return this.#bytesOf(path)?.subarray(0, 200).toString('utf8') ?? '';
   }
 
-  #textOf(path: string): string | null {
+  #bytesOf(path: string): Buffer | null {
     const file = join(this.#project.root, path);
-    return statSync(file).size > runnerLimits.readForNames ? null : readFileSync(file, 'utf8');
+    return statSync(file).size > runnerLimits.readForNames ? null : readFileSync(file);
   }
 
   #readCode(file: string, code: string, firstLine: number, folders: readonly string[]): void {
