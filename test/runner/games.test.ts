@@ -1,50 +1,39 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchBrowser } from '../browser/chromium.ts';
+import { describe, expect, it } from 'vitest';
+import type { BuildTarget } from '../../src/contract/builds.ts';
+import { Arcade } from '../support/arcade.ts';
+import { contentOf } from './support/content-of.ts';
+import type { Files } from './support/fake-platform.ts';
 import { games } from './support/games.ts';
 import { RunnerWorld } from './support/world.ts';
 
 /** Engines come from the real registry, once: the runner keeps what it has installed. */
 const world = new RunnerWorld();
-let browser: Browser;
-let server: Server;
-/** What the browser finds, by path. */
-let site: ReadonlyMap<string, { mimeType: string; bytes: Buffer }> = new Map();
+const arcade = new Arcade();
 
-beforeAll(async () => {
-  browser = await launchBrowser();
-  server = createServer((request, response) => {
-    const file = site.get(new URL(request.url ?? '/', 'http://game').pathname.slice(1));
-    response.writeHead(file === undefined ? 404 : 200, { 'content-type': file?.mimeType ?? 'text/plain' });
-    response.end(file?.bytes);
-  }).listen(0, '127.0.0.1');
-});
+/** What the download of a build shows in a page. */
+async function built(files: Files, target: BuildTarget): Promise<Map<string, Buffer>> {
+  const outputs = await (await world.build(files, { target, options: { minify: true } })).outputs();
+  return contentOf(target, outputs.find(({ role }) => role === 'download')?.bytes ?? Buffer.alloc(0));
+}
 
-afterAll(async () => {
-  await browser?.close();
-  server?.close();
-});
+const play = async (files: ReadonlyMap<string, Buffer>): Promise<void> => {
+  const { told, canvases, problems } = await arcade.playFiles(files);
+  expect({ told, problems }).toEqual({ told: true, problems: [] });
+  expect(canvases).toBeGreaterThan(0);
+};
+
+const withoutPage = (files: ReadonlyMap<string, Buffer>): ReadonlyMap<string, Buffer> =>
+  new Map([...files].filter(([path]) => path !== 'index.html').sort(([a], [b]) => (a < b ? -1 : 1)));
 
 describe('a game in the style of', () => {
-  it.each(games)('$style is built and plays', async ({ files }) => {
-    const build = await world.build(files, {
-      options: { minify: true },
-    });
-    const outputs = (await build.outputs()).filter(({ role }) => role === 'site');
-    site = new Map(outputs.map((output) => [output.name, output]));
-    const page = await browser.newPage();
-    const problems: string[] = [];
-    page.on('pageerror', (error) => problems.push(error.message));
-    try {
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
-      const played = (): Promise<unknown> => page.evaluate(() => (globalThis as { played?: unknown }).played);
-      await expect.poll(played, { message: problems.join('\n') }).toBe(true);
-      expect(await page.locator('canvas').count()).toBeGreaterThan(0);
-      expect(problems).toEqual([]);
-    } finally {
-      await page.close();
-    }
+  it.each(games)('$style is built for every target, and plays', async ({ files }) => {
+    const web = await built(files, 'web');
+    await play(web);
+    const [electron, cordova] = await Promise.all([built(files, 'electron'), built(files, 'cordova')]);
+    // The same game in every package, so what is left to be seen is the policy that only packages have: it is in Cordova's page.
+    expect(electron).toEqual(web);
+    expect(withoutPage(cordova)).toEqual(withoutPage(web));
+    expect(cordova.get('index.html')?.toString()).toContain('Content-Security-Policy');
+    await play(cordova);
   });
 });
