@@ -38,13 +38,19 @@ export const BuildOptions = z
           .regex(/^[A-Za-z_$][\w$.]*$/)
           .max(limits.build.defineNameMax),
         z.string().max(limits.build.defineValueMax),
+        {
+          error: ({ code }) =>
+            code === 'invalid_key'
+              ? `letters, digits, _ and $, with dots between names, no digit first, at most ${limits.build.defineNameMax}`
+              : undefined,
+        },
       )
       .refine(
         (value) => Object.keys(value).length <= limits.build.defineMax,
         `at most ${limits.build.defineMax} entries`,
       )
       .default({})
-      .meta({ description: 'Compile-time constants: name → JavaScript expression' }),
+      .meta({ description: 'Compile-time constants: name → JSON, or the name of something in the code' }),
   })
   .meta({ id: 'BuildOptions' });
 export type BuildOptions = z.infer<typeof BuildOptions>;

@@ -8,6 +8,7 @@ import './styles/auth.css';
 import './styles/account.css';
 import './styles/projects.css';
 import './styles/workspace.css';
+import './styles/builds.css';
 import './styles/sharing.css';
 import './styles/search.css';
 import './styles/menu.css';

@@ -77,6 +77,8 @@ export const clientLimits = {
     filesOpen: 12,
     /** Of what a restore did not find, so much is named. */
     missingNamed: 5,
+    /** … and of the builds that would be removed, the largest: the dialog stays one look. */
+    cleanupNamed: 5,
     /** Events of the account's security of one page, which stands among other sections. */
     securityEvents: 8,
     /** Lines of one person within so long stand under one name. */

@@ -6,7 +6,7 @@ import { BuildDialog } from './build-dialog.tsx';
 import { useWorkspace } from './context.ts';
 import { ForksDialog } from './forks-dialog.tsx';
 
-type Asked = 'forks' | 'fork' | 'duplicate' | 'build';
+type Asked = 'forks' | 'fork' | 'duplicate';
 
 /** What can be done with the project as a whole, beside its title. */
 export const ProjectMenu = () => {
@@ -49,7 +49,9 @@ export const ProjectMenu = () => {
             label: 'Build with options…',
             icon: 'flame' as const,
             testId: 'build-options',
-            run: ask('build'),
+            run: () => {
+              workspace.builds.asked.value = 'remembered';
+            },
           },
         ]
       : []),
@@ -71,7 +73,7 @@ export const ProjectMenu = () => {
         </button>
       )}
       <MenuButton label="What to do with the project" items={items} testId="project-menu" />
-      {dialog.value === 'build' && <BuildDialog onClose={close} />}
+      {workspace.builds.asked.value !== undefined && <BuildDialog begin={workspace.builds.asked.value} />}
       {dialog.value === 'forks' && <ForksDialog onFork={ask('fork')} onClose={close} />}
       {(dialog.value === 'fork' || dialog.value === 'duplicate') && (
         <CopyDialog project={project} fork={dialog.value === 'fork'} onClose={close} />
