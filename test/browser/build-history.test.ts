@@ -47,7 +47,7 @@ describe('the builds of a project', () => {
     const menuOf = async (one: Build) => row(one).getByTestId('build-row-menu').click();
     await row(first).getByText('“Before the boss fight”').waitFor();
     expect(await row(first).innerText()).toMatch(
-      /^Web\s+Success\s+Live\s+ada-\S+\s+just now\s+[\d.]+ m?s\s+[\d.]+ K?B\s+“Before the boss fight”$/,
+      /^Web\s+Success\s+Published\s+ada-\S+\s+just now\s+[\d.]+ m?s\s+[\d.]+ K?B\s+“Before the boss fight”$/,
     );
     expect(await row(desktop).innerText()).toMatch(/^Desktop\s+Success\s+grace-/);
     expect(await row(failed).innerText()).toMatch(/^Web\s+Failed\s+ada-[\s\S]*src\/game\.ts/);

@@ -1,7 +1,7 @@
 import type { Locator } from 'playwright-core';
 import { expect, inject, it } from 'vitest';
 import { browser, openBrowser } from './browser.ts';
-import { clientOf, makeProject, person } from './person.ts';
+import { clientOf, makeProject, person, picture } from './person.ts';
 
 openBrowser();
 
@@ -41,5 +41,18 @@ it('the panels leave room for the editor: they go in a narrow window, come one a
 
   await page.setViewportSize({ width: 1440, height: 900 });
   await expect.poll(open).toEqual(['files', 'talk', 'dock']);
+
+  // On a phone all that opens something is within reach.
+  await page.setViewportSize({ width: 360, height: 740 });
+  const reach = () =>
+    page
+      .locator('.top-bar')
+      .locator('button:visible, a:visible')
+      .evaluateAll((all) => Math.max(...all.map((one) => one.getBoundingClientRect().right)));
+  await expect.poll(reach).toBeLessThanOrEqual(360);
+  await page.getByRole('button', { name: 'Build', exact: true }).waitFor();
+  await page.getByTestId('toggle-dock').click();
+  await expect.poll(open).toEqual(['dock']);
+  await picture(page, 'panels-360');
   expect(complaints).toEqual([]);
 });

@@ -220,6 +220,10 @@ describe('the workspace', () => {
     await page.getByTestId('publish-slug').fill(slug);
     await page.getByTestId('publish-now').click();
     await page.getByTestId('publish-live').waitFor();
+    // What comes next is at hand, also by keyboard.
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid')))
+      .toBe('publish-url-copy');
     const url = await page.getByTestId('publish-url').inputValue();
     expect(new URL(url).host).toBe(`${slug}.${new URL(inject('origin')).host}`);
     await page.getByTestId('publish-url-copy').click();

@@ -63,7 +63,8 @@ export const BuildActions = ({ build }: { build: Build }) => {
             workspace.publishing.asked.value = build;
           }}
         >
-          <Icon name="globe" size={13} /> {workspace.publishing.live.value?.buildId === build.id ? 'Live' : 'Publish'}
+          <Icon name="globe" size={13} />{' '}
+          {workspace.publishing.live.value?.buildId === build.id ? 'Published' : 'Publish'}
         </button>
       )}
       {build.status === 'success' && (

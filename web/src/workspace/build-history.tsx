@@ -169,7 +169,7 @@ const Row = ({ build, checkpoint, onShow, onGone }: RowProps) => {
           <span class="build-title">
             <strong>{targetNames[target]}</strong>
             <span class={`status ${status}`}>{statusNames[status]}</span>
-            {isLive && <span class="badge live">Live</span>}
+            {isLive && <span class="badge live">Published</span>}
           </span>
           <span class="build-facts">
             <span>{names.of(build.userId)}</span>

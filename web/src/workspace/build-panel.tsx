@@ -43,7 +43,8 @@ export const BuildPanel = () => {
           build !== undefined && <BuildActions build={build} />
         )}
       </div>
-      {build !== undefined && (
+      {/* In the list of all it says so itself. */}
+      {build !== undefined && (view.value === 'log' || running) && (
         <div class="build-line">
           <span class={`status ${build.status}`} data-testid="build-status" data-status={build.status} role="status">
             <span class={`status-dot ${build.status}`} />

@@ -16,6 +16,8 @@ const isCode = (error: unknown, code: ErrorCode): boolean => error instanceof Ki
 export class Builds {
   /** Newest first: those of the first page, and what was read on. */
   readonly list = signal<readonly Build[]>([]);
+  /** The first page was read. */
+  readonly loaded = signal(false);
   /** Where the list goes on; null: it does not, or nothing was read yet. */
   readonly nextCursor = signal<string | null>(null);
   readonly current = signal<Build | undefined>(undefined);
@@ -57,6 +59,7 @@ export class Builds {
     const meets = nextCursor !== null && last !== undefined && known.some(({ id }) => id === last);
     this.list.value = meets ? [...builds, ...known.filter(({ id }) => id < last)] : builds;
     if (!meets) this.nextCursor.value = nextCursor;
+    this.loaded.value = true;
     const newest = builds[0];
     if (this.current.value === undefined && newest !== undefined) this.select(newest);
   }

@@ -233,14 +233,19 @@ const Play = () => {
                 <Icon name="play" size={22} fill />
                 <span>Play the last build</span>
               </button>
+            ) : workspace.canBuild.value && !builds.loaded.value ? null : workspace.canBuild.value &&
+              !builds.busy.value ? (
+              <button
+                type="button"
+                class="play-button"
+                data-testid="build-and-play"
+                onClick={() => void builds.start()}
+              >
+                <Icon name="flame" size={20} fill />
+                <span>Build and play</span>
+              </button>
             ) : (
-              <p>
-                {builds.busy.value
-                  ? 'It is in the fire…'
-                  : workspace.canBuild.value
-                    ? 'Build it, and play it here.'
-                    : 'Duplicate the project to build it.'}
-              </p>
+              <p>{builds.busy.value ? 'It is in the fire…' : 'Duplicate the project to build it.'}</p>
             )}
           </div>
         )}

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Build } from '../../../src/contract/builds.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { Publication, PublicationAccess } from '../../../src/contract/publications.ts';
@@ -76,25 +77,32 @@ const Links = () => {
 };
 
 /** What players have now, and how to get there. */
-const Live = ({ live }: { live: Publication }) => (
-  <section class="publish-live" data-testid="publish-live">
-    <p>
-      <span class="status-dot success" /> Live{' '}
-      <span class="muted">
-        {live.access === 'public' ? 'for everybody' : 'for whoever has a link'}, since{' '}
-        <time dateTime={live.updatedAt}>{formatAgo(live.updatedAt)}</time>
-      </span>
-      <a class="link" href={live.url} target="_blank" rel="noopener noreferrer" data-testid="publish-open">
-        Open <Icon name="external" size={13} />
-      </a>
-    </p>
-    {live.access === 'link' ? (
-      <Links />
-    ) : (
-      <CopyLine label="Address of the game" value={live.url} testId="publish-url" />
-    )}
-  </section>
-);
+const Live = ({ live, published }: { live: Publication; published: number }) => {
+  const element = useRef<HTMLElement>(null);
+  // The button that did it has nothing left to do: what comes next is to send the address to somebody.
+  useEffect(() => {
+    if (published > 0) element.current?.querySelector<HTMLElement>('button')?.focus();
+  }, [published]);
+  return (
+    <section ref={element} class="publish-live" data-testid="publish-live">
+      <p>
+        <span class="status-dot success" /> Published{' '}
+        <span class="muted">
+          {live.access === 'public' ? 'for everybody' : 'for whoever has a link'}, since{' '}
+          <time dateTime={live.updatedAt}>{formatAgo(live.updatedAt)}</time>
+        </span>
+        <a class="link" href={live.url} target="_blank" rel="noopener noreferrer" data-testid="publish-open">
+          Open <Icon name="external" size={13} />
+        </a>
+      </p>
+      {live.access === 'link' ? (
+        <Links />
+      ) : (
+        <CopyLine label="Address of the game" value={live.url} testId="publish-url" />
+      )}
+    </section>
+  );
+};
 
 /** Shows a build to the world, says what is shown, and ends that. */
 export const PublishDialog = ({ build }: { build: Build }) => {
@@ -106,6 +114,8 @@ export const PublishDialog = ({ build }: { build: Build }) => {
   const isolated = useSignal(live?.crossOriginIsolated ?? false);
   const busy = useSignal(false);
   const fault = useSignal<string | undefined>(undefined);
+  /** How often it was published from here. */
+  const published = useSignal(0);
   const host = contentHostOf(build);
   const close = () => {
     publishing.asked.value = undefined;
@@ -124,12 +134,13 @@ export const PublishDialog = ({ build }: { build: Build }) => {
     busy.value = true;
     fault.value = undefined;
     try {
-      const published = await publishing.publish(build, {
+      const { slug: given } = await publishing.publish(build, {
         ...(slug.value !== '' && { slug: slug.value }),
         access: access.value,
         crossOriginIsolated: isolated.value,
       });
-      slug.value = published.slug;
+      slug.value = given;
+      published.value += 1;
     } catch (error) {
       const { title, detail } = describeError(error);
       fault.value = detail?.replace(/^slug: /, '') ?? title;
@@ -158,7 +169,7 @@ export const PublishDialog = ({ build }: { build: Build }) => {
       lead={`The build of ${new Date(build.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}`}
       onClose={close}
     >
-      {live !== undefined && <Live live={live} />}
+      {live !== undefined && <Live live={live} published={published.value} />}
       <form class="publish-form" onSubmit={(event) => void publish(event)}>
         <label class="field">
           <span class="field-label">Address</span>
@@ -236,7 +247,7 @@ export const PublishDialog = ({ build }: { build: Build }) => {
             Close
           </button>
           <button type="submit" class="button primary" data-testid="publish-now" disabled={busy.value || same}>
-            {live === undefined ? 'Publish' : same ? 'This is live' : 'Publish this'}
+            {live === undefined ? 'Publish' : same ? 'This is published' : 'Publish this'}
           </button>
         </footer>
       </form>

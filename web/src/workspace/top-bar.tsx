@@ -113,7 +113,7 @@ export const TopBar = ({ filesOpen, dockOpen, onShare }: TopBarProps) => {
       <People />
       {project?.role !== 'public' && workspace.ended.value === undefined && <TalkButtons />}
       {project !== undefined && workspace.ended.value === undefined && (
-        <DownloadButton project={project} class="icon-button" />
+        <DownloadButton project={project} class="icon-button wide-enough" />
       )}
       {project?.role !== 'public' && workspace.ended.value === undefined && (
         <button type="button" class="button" data-testid="share" onClick={onShare}>
