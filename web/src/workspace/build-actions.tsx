@@ -8,6 +8,7 @@ import { attempt, toast } from '../state/toasts.ts';
 import { formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { MenuButton } from '../ui/menu.tsx';
+import { isFinalFault } from './build-words.ts';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
 import type { Workspace } from './model.ts';
@@ -18,6 +19,10 @@ export const mayCancel = (workspace: Workspace, build: Build): boolean => {
   const isOwn = value.state === 'signed-in' && value.user.id === build.userId;
   return isRunning(build) && (workspace.canWrite.value || (isOwn && workspace.canBuild.value));
 };
+
+/** Whether the same state may fare better another time. */
+export const mayRetry = (build: Build): boolean =>
+  build.status === 'cancelled' || (build.status === 'failed' && !isFinalFault(build));
 
 /** Saves what the build made: what it is for, where no name is given. */
 export const downloadBuild = (client: KilnClient, { id }: Build, name?: string): Promise<unknown> =>
@@ -49,9 +54,21 @@ export const BuildActions = ({ build }: { build: Build }) => {
           <Icon name="stop" size={13} /> Cancel
         </button>
       )}
-      {(build.status === 'failed' || build.status === 'cancelled') && workspace.canBuild.value && (
+      {workspace.canBuild.value && mayRetry(build) && (
         <button type="button" class="button small" data-testid="retry-build" onClick={() => void builds.retry(build)}>
           <Icon name="retry" size={13} /> Retry
+        </button>
+      )}
+      {workspace.canBuild.value && isFinalFault(build) && (
+        <button
+          type="button"
+          class="button small"
+          data-testid="build-again"
+          title="Build the newest state with the same options"
+          disabled={builds.busy.value}
+          onClick={() => void builds.again(build)}
+        >
+          <Icon name="flame" size={13} /> Build again
         </button>
       )}
       {build.playUrl !== null && workspace.canWrite.value && (

@@ -9,8 +9,8 @@ import { confirm } from '../ui/confirm.tsx';
 import { formatAgo, formatBytes } from '../ui/format.ts';
 import { Icon } from '../ui/icon.tsx';
 import { MenuButton, type MenuItem } from '../ui/menu.tsx';
-import { downloadBuild, mayCancel } from './build-actions.tsx';
-import { durationOf, statusNames, targetNames } from './build-words.ts';
+import { downloadBuild, mayCancel, mayRetry } from './build-actions.tsx';
+import { durationOf, isFinalFault, statusNames, targetNames } from './build-words.ts';
 import { isRunning } from './builds.ts';
 import { useWorkspace } from './context.ts';
 
@@ -116,8 +116,11 @@ const Row = ({ build, checkpoint, onShow, onGone }: RowProps) => {
           },
         ]
       : []),
-    ...((status === 'failed' || status === 'cancelled') && workspace.canBuild.value
+    ...(mayRetry(build) && workspace.canBuild.value
       ? [{ label: 'Retry', icon: 'retry' as const, testId: 'row-retry', run: () => void builds.retry(build) }]
+      : []),
+    ...(isFinalFault(build) && workspace.canBuild.value
+      ? [{ label: 'Build again', icon: 'retry' as const, testId: 'row-again', run: () => void builds.again(build) }]
       : []),
     ...(workspace.canBuild.value
       ? [

@@ -21,3 +21,7 @@ export const durationOf = (build: Build): string | undefined => {
   if (build.startedAt === null || build.completedAt === null) return undefined;
   return formatDuration(Date.parse(build.completedAt) - Date.parse(build.startedAt));
 };
+
+/** Whether the same files fail again: something has to be changed before it is worth another build. */
+export const isFinalFault = ({ errorCode }: Build): boolean =>
+  errorCode === 'build_failed' || errorCode === 'entry_not_found' || errorCode === 'build_too_large';

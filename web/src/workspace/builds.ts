@@ -98,6 +98,12 @@ export class Builds {
     }
   }
 
+  /** Builds the newest state as a build did another one. */
+  async again({ target, options }: Build): Promise<void> {
+    await attempt(() => this.order({ target, options }));
+  }
+
+  /** Builds the same state once more. */
   async retry(build: Build): Promise<void> {
     await attempt(async () =>
       this.select((await this.#client.call('retryBuild', { params: { id: build.id } })).build, true),
