@@ -100,4 +100,29 @@ describe('files in the workspace', () => {
     expect(left.files.map(({ path }) => path)).toEqual(['NOTES.md', 'README.md', 'levels/1.json', 'src/main.ts']);
     expect([...withoutRefusals(ada), ...withoutRefusals(grace)]).toEqual([]);
   });
+
+  it('begin with a page and a script where there are none, which play; until then a build says what is missing', async () => {
+    const ada = await person(browser, 'ada');
+    const { page } = ada;
+    const { project } = await (await clientOf(ada)).call('createProject', { body: { name: 'Blank' } });
+    await page.goto(`${inject('origin')}/p/${project.id}`);
+    await page.getByTestId('start-files').waitFor();
+    await page.getByTestId('build-and-play').click();
+    const status = () => page.getByTestId('build-status').getAttribute('data-status');
+    await expect.poll(status).toBe('failed');
+    // All of it, where nothing else says it.
+    const reason = page.locator('.build-note');
+    expect(await reason.innerText()).toMatch(
+      /^The project has no index\.html.*Make one of them, or name another in kiln\.json/s,
+    );
+    expect(await reason.evaluate((note) => note.scrollHeight - note.clientHeight)).toBeLessThanOrEqual(1);
+    await picture(page, 'blank-failed');
+    await page.getByTestId('start-files').click();
+    await expect.poll(() => content(page).innerText()).toContain('requestAnimationFrame');
+    await page.getByTestId('build-again').click();
+    await expect.poll(status).toBe('success');
+    await page.frameLocator('[data-testid="play-frame"]').locator('canvas').waitFor();
+    await picture(page, 'blank-started');
+    expect(ada.complaints).toEqual([]);
+  });
 });

@@ -50,7 +50,7 @@ export const BuildPanel = () => {
             <span class={`status-dot ${build.status}`} />
             {statusNames[build.status]}
           </span>
-          <span class="build-note" title={build.errorMessage ?? undefined}>
+          <span class={build.errorMessage === null ? 'build-note' : 'build-note reason'}>
             {running
               ? (build.step ?? 'Waiting for a runner')
               : (build.errorMessage ?? [duration, build.cached ? 'cached' : undefined].filter(Boolean).join(' · '))}

@@ -1,12 +1,12 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../ui/icon.tsx';
-import { Arches } from '../ui/mark.tsx';
 import { CodeEditor } from './code-editor.tsx';
 import { useWorkspace } from './context.ts';
 import { tintOf } from './file-kinds.ts';
 import { nameOf } from './file-operations.ts';
 import { FileInfoPanel, ImagePanel, StaticText } from './file-panels.tsx';
 import type { Tab } from './model.ts';
+import { NoFile } from './no-file.tsx';
 import { SceneEditor } from './scene/scene-editor.tsx';
 import { Unsaved } from './unsaved.tsx';
 
@@ -96,14 +96,7 @@ export const Tabs = () => {
   const workspace = useWorkspace();
   const tabs = workspace.tabs.value;
   const activePath = workspace.activePath.value;
-  if (tabs.length === 0) {
-    return (
-      <div class="empty">
-        <Arches rings={7} />
-        <p>Open a file on the left to write in it together.</p>
-      </div>
-    );
-  }
+  if (tabs.length === 0) return <NoFile />;
   return (
     <>
       <div class="tab-bar" role="tablist" aria-label="Open files">
