@@ -5,8 +5,9 @@ import { MenuButton, type MenuItem } from '../ui/menu.tsx';
 import { BuildDialog } from './build-dialog.tsx';
 import { useWorkspace } from './context.ts';
 import { ForksDialog } from './forks-dialog.tsx';
+import { SettingsDialog } from './settings-dialog.tsx';
 
-type Asked = 'forks' | 'fork' | 'duplicate';
+type Asked = 'forks' | 'fork' | 'duplicate' | 'settings';
 
 /** What can be done with the project as a whole, beside its title. */
 export const ProjectMenu = () => {
@@ -58,6 +59,9 @@ export const ProjectMenu = () => {
     { label: 'Forks and merges', icon: 'merge', testId: 'project-forks', run: ask('forks') },
     { label: 'Fork', icon: 'fork', testId: 'project-fork', run: ask('fork') },
     { label: 'Duplicate', icon: 'copy', testId: 'project-duplicate', run: ask('duplicate') },
+    ...(workspace.canManage.value
+      ? [{ label: 'Settings…', icon: 'pencil' as const, testId: 'project-settings', run: ask('settings') }]
+      : []),
   ];
   return (
     <>
@@ -74,6 +78,7 @@ export const ProjectMenu = () => {
       )}
       <MenuButton label="What to do with the project" items={items} testId="project-menu" />
       {workspace.builds.asked.value !== undefined && <BuildDialog begin={workspace.builds.asked.value} />}
+      {dialog.value === 'settings' && <SettingsDialog onClose={close} />}
       {dialog.value === 'forks' && <ForksDialog onFork={ask('fork')} onClose={close} />}
       {(dialog.value === 'fork' || dialog.value === 'duplicate') && (
         <CopyDialog project={project} fork={dialog.value === 'fork'} onClose={close} />
