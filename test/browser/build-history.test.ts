@@ -64,6 +64,12 @@ describe('the builds of a project', () => {
     await page.getByRole('heading', { name: 'Before the boss fight' }).waitFor();
     await page.getByTestId('checkpoint-close').click();
 
+    // Another build begins with what this one was built with.
+    await menuOf(failed);
+    await page.getByTestId('row-options').click();
+    expect(await page.getByTestId('build-entry').inputValue()).toBe('src/game.ts');
+    await page.keyboard.press('Escape');
+
     // By keyboard, as by pointer: the row, its menu, the question, and the focus is not lost.
     await row(failed).getByTestId('build-row-menu').focus();
     await page.keyboard.press('Enter');
