@@ -1,71 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { KilnClient } from '../../../src/client/api.ts';
 import type { OfflineStore } from '../../../src/client/offline.ts';
 import { joinProject } from '../../../src/client/room.ts';
 import type { EventList, RoomEvent } from '../../../src/contract/room.ts';
+import { channel, FakeSocket, pass, paths, socketsPerTest } from '../support/fake-socket.ts';
 
-/** A socket that the test opens, speaks on and closes. */
-class FakeSocket extends EventTarget {
-  static made: FakeSocket[] = [];
-  readonly url: string;
-  readyState = 0;
-  readonly sent: (string | Uint8Array)[] = [];
+socketsPerTest();
 
-  constructor(url: string) {
-    super();
-    this.url = url;
-    FakeSocket.made.push(this);
-  }
-
-  send(frame: string | Uint8Array): void {
-    this.sent.push(frame);
-  }
-
-  open(): void {
-    this.readyState = 1;
-    this.dispatchEvent(new Event('open'));
-  }
-
-  say(message: object): void {
-    this.dispatchEvent(Object.assign(new Event('message'), { data: JSON.stringify(message) }));
-  }
-
-  close(code = 1006): void {
-    if (this.readyState === 3) return;
-    this.readyState = 3;
-    this.dispatchEvent(Object.assign(new Event('close'), { code, reason: '' }));
-  }
-}
-
-const paths = (): string[] => FakeSocket.made.map(({ url }) => new URL(url).pathname.replace('/api/projects/p/', ''));
-const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const moved = (seq: number, from: string, path: string): RoomEvent => ({
   seq,
   type: 'file.moved',
   at: '2026-01-01T00:00:00.000Z',
   by: null,
   data: { from, path },
-});
-const hello = (seq: number) => ({ type: 'hello', seq, self: { userId: 'me' }, users: [] });
-
-/** Opens the newest socket, which is the channel's. */
-async function channel(seq: number): Promise<FakeSocket> {
-  await pass(2000);
-  const socket = FakeSocket.made.at(-1);
-  if (socket === undefined) throw new Error('no socket was made');
-  expect(paths().at(-1)).toBe('room');
-  socket.open();
-  socket.say(hello(seq));
-  await pass(0);
-  return socket;
-}
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  FakeSocket.made = [];
-});
-afterEach(() => {
-  vi.useRealTimers();
 });
 
 describe('[R14] Somebody who was away for more events than are replayed', () => {
