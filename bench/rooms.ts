@@ -138,8 +138,10 @@ async function measure(server: RoomServer, options: Options, profile?: string): 
   const first = { reading: read(server.pid), edits: count('edits'), frames: count('frames'), bytes: count('bytes') };
   await typing;
   const last = { reading: read(server.pid), edits: count('edits'), frames: count('frames'), bytes: count('bytes') };
-  for (const { stop } of abuse)
-    print(`  closed, by code: ${[...(await stop())].map(([code, times]) => `${code} ${times}×`).join(', ')}`);
+  for (const { stop, closed } of abuse) {
+    await stop();
+    print(`  closed, by code: ${[...closed].map(([code, times]) => `${code} ${times}×`).join(', ')}`);
+  }
   if (stopProfile && profile) print(await stopProfile(join(profile, 'rooms.cpuprofile')));
 
   const missing = (): number => rooms.reduce((sum, { tally }) => sum + tally.expected - tally.delivered, 0);

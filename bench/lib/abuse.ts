@@ -4,8 +4,9 @@ import { limits } from '../../src/contract/limits.ts';
 import type { FromAbuser, ToAbuser } from './abuser.ts';
 
 export interface Abuse {
-  /** Ends it; how often the server closed one of its sockets, by code. */
-  stop(): Promise<ReadonlyMap<number, number>>;
+  /** How often the server closed one of its sockets so far, by code. */
+  readonly closed: ReadonlyMap<number, number>;
+  stop(): Promise<void>;
 }
 
 /** Sockets on a document that flood, ask, write as much as they may, send too much or noise, or never read, and come again when they are closed. `newUrl` has a fresh ticket in it. In a thread of their own. */
@@ -25,9 +26,9 @@ export function startAbuse(newUrl: () => Promise<string>, sockets: number): Abus
     newUrl().then(answer, () => answer(null));
   });
   return {
+    closed,
     stop: async () => {
       await worker.terminate();
-      return closed;
     },
   };
 }

@@ -13,12 +13,12 @@ const flood = 50;
 /** Milliseconds until somebody who was closed comes again. */
 const pause = 250;
 
-/** From the bench: the URL for a socket, or that there is none; to it: that one is wanted, or was closed. */
+/** From whoever started it: the URL for a socket, or that there is none; to it: that one is wanted, or was closed. */
 export type ToAbuser = { readonly socket: number; readonly url: string | null };
 export type FromAbuser = { readonly wanted: number } | { readonly closed: number };
 
 const port = parentPort;
-if (!port) throw new Error('this runs as a thread of the bench');
+if (!port) throw new Error('this runs as a thread');
 const { sockets, tooLarge, perSecond } = workerData as {
   readonly sockets: number;
   readonly tooLarge: number;

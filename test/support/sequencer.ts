@@ -25,6 +25,7 @@ const seconds: Readonly<Record<string, number>> = {
   'test/faults/typing.test.ts': 60,
   'test/faults/database.test.ts': 42,
   'test/faults/writers.test.ts': 41,
+  'test/faults/hostile-clients.test.ts': 40,
   'test/faults/disk-full.test.ts': 30,
   'test/runner/lifecycle.test.ts': 166,
   'test/runner/games.test.ts': 75,
