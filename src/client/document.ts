@@ -4,14 +4,14 @@ import YProvider, { messageAuth, messageSync } from 'y-partyserver/provider';
 import { readAuthMessage } from 'y-protocols/auth';
 import type { Awareness } from 'y-protocols/awareness';
 import { messageYjsSyncStep1, messageYjsSyncStep2, writeSyncStep1 } from 'y-protocols/sync';
-import { Doc, decodeStateVector, encodeStateVector, type Text } from 'yjs';
+import { Doc, decodeStateVector, type Text } from 'yjs';
 import { limits } from '../contract/limits.ts';
 import { documentTypes, isScenePath } from '../contract/scene.ts';
 import { Backoff } from './backoff.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { Emitter } from './emitter.ts';
 import { errorFromClose, isFinalClose, KilnApiError } from './errors.ts';
-import type { OfflineStore, StoredDocument } from './offline.ts';
+import { extentOf, isBeyond, type OfflineStore, type StoredDocument } from './offline.ts';
 
 /**
  * Where the local edits are.
@@ -82,6 +82,8 @@ export class RoomDocument {
   #questions: number[] = [];
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #askTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Others' edits came that are not noted as the room's. */
+  #baseTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(link: DocumentLink, path: string) {
     this.#link = link;
@@ -151,6 +153,7 @@ export class RoomDocument {
     this.#aborter.abort();
     clearTimeout(this.#answerTimer);
     clearTimeout(this.#askTimer);
+    if (this.#baseTimer !== undefined) this.#noteBase();
     this.#provider.destroy();
     this.#stored?.close();
     this.#setState('closed');
@@ -224,11 +227,10 @@ export class RoomDocument {
     // A device that cannot keep anything must not keep anybody from working.
     const base = await this.#stored?.load().catch(() => undefined);
     if (this.#aborter.signal.aborted) return;
-    if (base !== undefined) {
-      this.#base = decodeStateVector(base);
-      const here = decodeStateVector(encodeStateVector(this.doc));
-      const unsaved = [...here].some(([client, clock]) => clock > (this.#base.get(client) ?? 0));
-      if (unsaved) this.#edits += 1;
+    if (base !== undefined) this.#base = decodeStateVector(base.vector);
+    if (this.#stored !== undefined && isBeyond(this.doc, base)) this.#edits += 1;
+    // An empty document is what there is before the first sync: nothing to show.
+    if (base !== undefined && isBeyond(this.doc, undefined)) {
       this.#firstContent.resolve();
       this.#refreshState();
     }
@@ -258,6 +260,7 @@ export class RoomDocument {
     const provider = this.#provider;
 
     this.doc.on('update', (_update: Uint8Array, origin: unknown) => {
+      if (origin === provider) this.#baseTimer ??= setTimeout(() => this.#noteBase(), limits.client.baseAfter);
       if (origin === provider || (this.#stored !== undefined && origin === this.#stored.origin)) return;
       this.#edits += 1;
       // The provider's own listener came first and has sent it.
@@ -355,11 +358,18 @@ export class RoomDocument {
     }
   }
 
+  /** What others wrote is the room's: it must not be taken for this person's at the next visit. */
+  #noteBase(): void {
+    clearTimeout(this.#baseTimer);
+    this.#baseTimer = undefined;
+    if (this.#everSynced && !this.dirty) this.#keepBase();
+  }
+
   /** Everything that is here is the room's as well. */
   #keepBase(): void {
-    const vector = encodeStateVector(this.doc);
-    this.#base = decodeStateVector(vector);
-    this.#stored?.setBase(vector);
+    const base = extentOf(this.doc);
+    this.#base = decodeStateVector(base.vector);
+    this.#stored?.setBase(base);
   }
 
   #setState(state: SaveState): void {

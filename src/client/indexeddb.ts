@@ -1,9 +1,10 @@
 import { createStores, deleteDB, get, openDB, put, transact } from 'lib0/indexeddb';
 import { IndexeddbPersistence } from 'y-indexeddb';
 import { Doc, decodeStateVector, encodeStateVector } from 'yjs';
-import { databasePrefix, type OfflineStore, type StoredDocument, untilRemoved } from './offline.ts';
+import { databasePrefix, type Extent, type OfflineStore, type StoredDocument, untilRemoved } from './offline.ts';
 
 const baseKey = 'base';
+const deletedKey = 'deleted';
 /** No project has an id with a dot. */
 const seenDatabase = '.seen';
 const seenStore = 'seen';
@@ -15,6 +16,17 @@ interface Databases {
 
 const databaseNames = async (): Promise<string[]> =>
   (await (globalThis as unknown as { indexedDB: Databases }).indexedDB.databases()).flatMap(({ name }) => name ?? []);
+
+/** Notes what the room has of a document. One of the two alone only makes the next visit ask the room once more. */
+const writeBase = async (to: IndexeddbPersistence, { vector, deleted }: Extent): Promise<void> => {
+  await Promise.all([to.set(baseKey, new Uint8Array(vector).buffer), to.set(deletedKey, deleted)]);
+};
+
+async function readBase(of: IndexeddbPersistence): Promise<Extent | undefined> {
+  const [vector, deleted] = (await Promise.all([of.get(baseKey), of.get(deletedKey)])) as unknown[];
+  if (!(vector instanceof ArrayBuffer)) return undefined;
+  return { vector: new Uint8Array(vector), deleted: typeof deleted === 'number' ? deleted : 0 };
+}
 
 /** Another tab that takes a document elsewhere ends its database for this one: nothing can be written there any more. */
 function persist(name: string, doc: Doc): IndexeddbPersistence {
@@ -29,8 +41,8 @@ function persist(name: string, doc: Doc): IndexeddbPersistence {
 
 class IndexedDbDocument implements StoredDocument {
   #persistence: IndexeddbPersistence;
-  /** The state vector that the room has, as far as it is kept. */
-  #base: ArrayBuffer | undefined;
+  /** What the room has, as far as it is kept. */
+  #base: Extent | undefined;
   readonly #doc: Doc;
   readonly #onClose: (document: IndexedDbDocument) => void;
   #closed = false;
@@ -49,19 +61,20 @@ class IndexedDbDocument implements StoredDocument {
     return this.#persistence;
   }
 
-  async load(): Promise<Uint8Array | undefined> {
+  async load(): Promise<Extent | undefined> {
+    // Where it cannot be opened nothing is ever in sync with it.
+    await this.#persistence._db;
     await this.#persistence.whenSynced;
-    const base: unknown = await this.#persistence.get(baseKey);
-    if (base instanceof ArrayBuffer) this.#base ??= base;
-    // An empty document is what there is before the first sync: nothing to show.
-    return this.#base !== undefined && encodeStateVector(this.#doc).length > 1 ? new Uint8Array(this.#base) : undefined;
+    const base = await readBase(this.#persistence);
+    this.#base ??= base;
+    return this.#base;
   }
 
-  setBase(vector: Uint8Array): void {
+  setBase(base: Extent): void {
     if (this.#closed) return;
-    this.#base = new Uint8Array(vector).buffer;
+    this.#base = base;
     // A base that is older than what is kept only makes the next visit ask the room once more.
-    this.#persistence.set(baseKey, this.#base).catch(() => undefined);
+    writeBase(this.#persistence, base).catch(() => undefined);
   }
 
   /** Keeps the document under another name. It is there before it goes here: a page that is closed in between leaves two, not none. */
@@ -74,7 +87,7 @@ class IndexedDbDocument implements StoredDocument {
     const next = persist(name, this.#doc);
     this.#persistence = next;
     await next.whenSynced;
-    if (this.#base !== undefined) await next.set(baseKey, this.#base);
+    if (this.#base !== undefined) await writeBase(next, this.#base);
     await before.destroy();
     await deleteDB(before.name);
   }
@@ -82,14 +95,15 @@ class IndexedDbDocument implements StoredDocument {
   async clear(): Promise<void> {
     this.#closed = true;
     this.#onClose(this);
-    await this.#persistence.clearData();
+    // What could not be opened keeps nothing.
+    await this.#persistence.clearData().catch(() => undefined);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#onClose(this);
-    void this.#persistence.destroy();
+    this.#persistence.destroy().catch(() => undefined);
   }
 }
 

@@ -1,13 +1,36 @@
-import type { Doc } from 'yjs';
+import { type Doc, decodeStateVector, encodeStateVector } from 'yjs';
+
+/** How much of a document the room is known to have. Of two states of one document with the same numbers both have the same. */
+export interface Extent {
+  /** State vector. */
+  readonly vector: Uint8Array;
+  /** Sum of the lengths of what was deleted: no vector says anything of that. */
+  readonly deleted: number;
+}
+
+export const extentOf = (doc: Doc): Extent => {
+  let deleted = 0;
+  for (const structs of doc.store.clients.values())
+    for (const struct of structs) if (struct.deleted) deleted += struct.length;
+  return { vector: encodeStateVector(doc), deleted };
+};
+
+/** Whether a document has something that another state of it, of which this is the extent, has not. */
+export const isBeyond = (doc: Doc, known: Extent | undefined): boolean => {
+  const here = extentOf(doc);
+  const there = known ? decodeStateVector(known.vector) : new Map<number, number>();
+  const isMore = [...decodeStateVector(here.vector)].some(([client, clock]) => clock > (there.get(client) ?? 0));
+  return isMore || here.deleted > (known?.deleted ?? 0);
+};
 
 /** A document as it is kept on this device. */
 export interface StoredDocument {
   /** Origin of the updates by which it is put into the document. */
   readonly origin: unknown;
-  /** Puts what is kept into the document. Resolves with the state vector that the room had of it; undefined where nothing is kept. */
-  load(): Promise<Uint8Array | undefined>;
-  /** Notes the state vector that the room has. */
-  setBase(vector: Uint8Array): void;
+  /** Puts what is kept into the document. Resolves with what the room had of it; undefined where that is not known. Rejects where nothing can be kept. */
+  load(): Promise<Extent | undefined>;
+  /** Notes what the room has. */
+  setBase(base: Extent): void;
   clear(): Promise<void>;
   close(): void;
 }

@@ -38,6 +38,8 @@ export const clientLimits = {
     idleAfter: 2 * minute,
     /** So long without typing is a pause: then the room is asked what it has. Typists strike every 100–200 ms. */
     typingPause: 150,
+    /** What others wrote is noted so long after it came as what the room has: once for many letters. */
+    baseAfter: 1 * second,
     /** A document whose path is refused as `moved` waits so many attempts for the event that says where to: eight seconds and more. */
     movedTries: 6,
     /** What this device keeps of a document is shown so long after the start at the latest, also when the network does not say where the file is by now. */

@@ -1,9 +1,10 @@
 import 'fake-indexeddb/auto';
 import { indexedDB } from 'fake-indexeddb';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
+import { RoomDocument } from '../../../src/client/document.ts';
 import { indexedDbStore } from '../../../src/client/indexeddb.ts';
-import { clearOffline } from '../../../src/client/offline.ts';
+import { clearOffline, extentOf, isBeyond } from '../../../src/client/offline.ts';
 
 afterEach(() => clearOffline());
 
@@ -16,7 +17,7 @@ describe('documents kept on the device', () => {
     const kept = store.open('p/a.txt', first);
     expect(await kept.load()).toBeUndefined();
     first.getText('content').insert(0, 'saved ');
-    kept.setBase(Y.encodeStateVector(first));
+    kept.setBase(extentOf(first));
     first.getText('content').insert(6, 'unsaved');
     await settle();
     kept.close();
@@ -24,7 +25,31 @@ describe('documents kept on the device', () => {
     const second = new Y.Doc();
     const base = await store.open('p/a.txt', second).load();
     expect(second.getText('content').toString()).toBe('saved unsaved');
-    expect(base && Y.decodeStateVector(base).get(first.clientID)).toBe(6);
+    expect(base && Y.decodeStateVector(base.vector).get(first.clientID)).toBe(6);
+  });
+
+  it('are known to have something that the room has not, whether it was typed or deleted, also by two at one time', () => {
+    const [one, two] = [new Y.Doc(), new Y.Doc()];
+    const text = one.getText('content');
+    text.insert(0, 'abcdef');
+    text.delete(1, 2);
+    const base = extentOf(one);
+    expect([isBeyond(one, base), isBeyond(one, undefined), isBeyond(new Y.Doc(), undefined)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    Y.applyUpdate(two, Y.encodeStateAsUpdate(one));
+    text.delete(0, 1);
+    expect(isBeyond(one, base)).toBe(true);
+    // What both deleted counts once; what one deleted more is more.
+    two.getText('content').delete(0, 1);
+    Y.applyUpdate(two, Y.encodeStateAsUpdate(one));
+    expect(isBeyond(two, extentOf(one))).toBe(false);
+    two.getText('content').delete(0, 1);
+    expect(isBeyond(two, extentOf(one))).toBe(true);
+    text.insert(0, 'x');
+    expect(isBeyond(one, extentOf(two))).toBe(true);
   });
 
   it('are those of one person and one file', async () => {
@@ -32,7 +57,7 @@ describe('documents kept on the device', () => {
     const kept = indexedDbStore('ada').open('p/a.txt', doc);
     await kept.load();
     doc.getText('content').insert(0, 'of Ada');
-    kept.setBase(Y.encodeStateVector(doc));
+    kept.setBase(extentOf(doc));
     await settle();
     for (const [user, name] of [
       ['grace', 'p/a.txt'],
@@ -51,7 +76,7 @@ describe('documents kept on the device', () => {
       const kept = indexedDbStore(user).open('p/a.txt', doc);
       await kept.load();
       doc.getText('content').insert(0, user);
-      kept.setBase(Y.encodeStateVector(doc));
+      kept.setBase(extentOf(doc));
       await settle();
       kept.close();
     }
@@ -77,7 +102,7 @@ describe('documents kept on the device', () => {
       const kept = store.open(name, doc);
       await kept.load();
       doc.getText('content').insert(0, text);
-      kept.setBase(Y.encodeStateVector(doc));
+      kept.setBase(extentOf(doc));
       doc.getText('content').insert(text.length, ', unsaved');
       await settle();
       if (!isOpen) kept.close();
@@ -88,7 +113,7 @@ describe('documents kept on the device', () => {
       const kept = store.open(name, doc);
       const base = await kept.load();
       kept.close();
-      return base && [doc.getText('content').toString(), [...Y.decodeStateVector(base).values()]];
+      return base && [doc.getText('content').toString(), [...Y.decodeStateVector(base.vector).values()]];
     }
 
     it('closed ones, with what the room had of them; those of other projects stay', async () => {
@@ -105,7 +130,7 @@ describe('documents kept on the device', () => {
       const { doc, kept } = await keep('p/a.txt', 'one', true);
       await store.follow('p', moves(['a.txt', 'b.txt']));
       doc.getText('content').insert(0, 'later ');
-      kept.setBase(Y.encodeStateVector(doc));
+      kept.setBase(extentOf(doc));
       await settle();
       kept.close();
       expect(await names()).toEqual(['p/b.txt']);
@@ -148,5 +173,105 @@ describe('documents kept on the device', () => {
       await store.setSeen('p', 9);
       expect(await indexedDbStore('ada').seen('p')).toBeUndefined();
     });
+  });
+});
+
+/** A document on a device without a network. `asked` is told when it wants to connect. */
+function openAway(asked: () => void = () => undefined): RoomDocument {
+  return new RoomDocument(
+    {
+      wsBase: 'ws://kiln.test',
+      projectId: 'p',
+      WebSocket,
+      offline: indexedDbStore('ada'),
+      followed: async () => undefined,
+      ticket: () => {
+        asked();
+        return new Promise(() => undefined);
+      },
+      onClose: () => undefined,
+    },
+    'a.txt',
+  );
+}
+
+describe('[R2] a document that is opened again without a connection', () => {
+  async function keep(): Promise<void> {
+    const doc = new Y.Doc();
+    const kept = indexedDbStore('ada').open('p/a.txt', doc);
+    await kept.load();
+    doc.getText('content').insert(0, 'the room has this');
+    kept.setBase(extentOf(doc));
+    await settle();
+    kept.close();
+    await settle();
+  }
+  const visit = async (change: (document: RoomDocument) => void): Promise<void> => {
+    const document = openAway();
+    await document.ready;
+    change(document);
+    await settle();
+    document.close();
+    await settle();
+  };
+  const changes: readonly (readonly [string, (document: RoomDocument) => void, boolean])[] = [
+    ['nothing', () => undefined, false],
+    ['what was typed', ({ text }) => text.insert(0, 'x'), true],
+    ['what was deleted', ({ text }) => text.delete(0, 4), true],
+  ];
+
+  it.each(changes)('has not saved %s', async (_name, change, expected) => {
+    await keep();
+    await visit(change);
+    const document = openAway();
+    await document.ready;
+    expect([document.dirty, document.state]).toEqual([expected, expected ? 'offline' : 'connecting']);
+    document.close();
+  });
+
+  it('has not saved what was typed before the room had ever answered', async () => {
+    const first = openAway();
+    await settle();
+    first.text.insert(0, 'typed');
+    await settle();
+    first.close();
+    await settle();
+    const document = openAway();
+    await expect.poll(() => document.dirty).toBe(true);
+    expect(document.text.toString()).toBe('typed');
+    document.close();
+  });
+});
+
+describe('a device whose database cannot be opened', () => {
+  it('keeps nothing, and says so instead of holding up who would work', async () => {
+    const failing = vi.spyOn(indexedDB, 'open').mockImplementation(() => {
+      const request: { error: DOMException; onerror?: (event: unknown) => void } = {
+        error: new DOMException('the disk is full', 'UnknownError'),
+      };
+      queueMicrotask(() => request.onerror?.({ target: request }));
+      return request as ReturnType<typeof indexedDB.open>;
+    });
+    // y-indexeddb leaves one of its own promises to nobody.
+    const listeners = process.rawListeners('unhandledRejection') as NodeJS.UnhandledRejectionListener[];
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', () => undefined);
+    const doc = new Y.Doc();
+    const kept = indexedDbStore('ada').open('p/a.txt', doc);
+    await expect(kept.load()).rejects.toThrow();
+    doc.getText('content').insert(0, 'typed');
+    kept.setBase(extentOf(doc));
+    kept.close();
+    // Nor does it hold up a document, which connects.
+    const asked = Promise.withResolvers<void>();
+    const document = openAway(asked.resolve);
+    await asked.promise;
+    document.close();
+    await document.forget();
+    await settle();
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of listeners) process.on('unhandledRejection', listener);
+    failing.mockRestore();
+    expect(doc.getText('content').toString()).toBe('typed');
   });
 });
