@@ -35,7 +35,7 @@ import type { PeerTarget } from './room/peer.ts';
 import { type ForkOrigin, Room, type RoomPorts } from './room/room.ts';
 import { answer } from './rpc.ts';
 import { SocketPeer, type SocketShell } from './socket-peer.ts';
-import { storageSql } from './sql.ts';
+import { type RevocableSql, revocable, type Sql, storageSql } from './sql.ts';
 
 /** Identity of a socket, set by the Worker after it verified the ticket; client-made headers never reach the object. */
 export interface SocketIdentity {
@@ -72,6 +72,10 @@ export class ProjectRoom extends DurableObject<Env> {
   readonly #peers = new Map<WebSocket, SocketPeer>();
   readonly #batches = new PartyBatches();
   #room: Room | null = null;
+  /** The storage of that room. */
+  #storage: RevocableSql | null = null;
+  /** The storage is being made what a backup says: until it is, there is no room. */
+  #restoring = false;
   /** Sockets of an erased room may still say something; that must not make it anew. */
   #erased = false;
   readonly #clock = new AlarmClock(this.ctx);
@@ -271,9 +275,8 @@ export class ProjectRoom extends DurableObject<Env> {
   /** Something of this project happened elsewhere. */
   record(type: string, by: string | null, data: RoomEvent['data']) {
     return answer(async () => {
-      const room = this.#open();
-      await room.lookAround();
-      room.record(type, by, data);
+      await this.#open().lookAround();
+      this.#open().record(type, by, data);
     });
   }
 
@@ -302,11 +305,21 @@ export class ProjectRoom extends DurableObject<Env> {
   /** Takes over a state from EXPORTS. Idempotent; a room that is further than the backup keeps its own. */
   restoreState(hash: string) {
     return answer(async () => {
-      const restored = await this.#open().takeOver(hash, exportsVault(this.env.EXPORTS));
-      this.#room = null;
       const room = this.#open();
-      const { hash: treeHash } = room.tree();
-      return { ...restored, treeHash };
+      let isOver = false;
+      const end = (): Sql => {
+        // Another restore may have been faster.
+        if (this.#room !== room) throw new KilnError('unavailable');
+        this.#end('unavailable');
+        this.#restoring = true;
+        isOver = true;
+        return storageSql(this.ctx.storage);
+      };
+      const taken = room.takeOver(hash, exportsVault(this.env.EXPORTS), end).finally(() => {
+        if (isOver) this.#restoring = false;
+      });
+      const restored = await taken;
+      return { ...restored, treeHash: this.#open().tree().hash };
     });
   }
 
@@ -329,7 +342,7 @@ export class ProjectRoom extends DurableObject<Env> {
   erase() {
     return answer(async () => {
       this.#open().closeAll('not_found');
-      this.#room = null;
+      this.#end('not_found');
       this.#erased = true;
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
@@ -400,7 +413,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void | Promise<void> {
-    if (this.#erased) return;
+    if (this.#erased || this.#restoring) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
     if (!peer || peer.isClosed) return;
@@ -426,7 +439,7 @@ export class ProjectRoom extends DurableObject<Env> {
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    if (this.#erased) return;
+    if (this.#erased || this.#restoring) return;
     const room = this.#open();
     const peer = this.#peers.get(socket);
     if (!peer) return;
@@ -460,6 +473,7 @@ export class ProjectRoom extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     if (this.#erased) return;
     this.#clock.rang();
+    if (this.#restoring) return this.#clock.schedule(Date.now() + limits.room.indexDelay);
     try {
       await this.#open().tick();
     } catch (error) {
@@ -474,9 +488,8 @@ export class ProjectRoom extends DurableObject<Env> {
   #guarded<T>(caller: Caller, right: Right, work: (room: Room, entry: Entry) => T | Promise<T>) {
     return answer(async () => {
       const entry = await this.#members.enter(caller, right);
-      const room = this.#open();
-      await room.lookAround();
-      return await work(room, entry);
+      await this.#open().lookAround();
+      return await work(this.#open(), entry);
     });
   }
 
@@ -491,12 +504,22 @@ export class ProjectRoom extends DurableObject<Env> {
     });
   }
 
+  /** The room is over: what of it is on its way finds no storage any more, and its sockets are those of no other room. */
+  #end(code: ErrorCode): void {
+    this.#storage?.revoke();
+    this.#room = null;
+    for (const peer of this.#peers.values()) peer.forget(code);
+    this.#peers.clear();
+  }
+
   /** The core, with every socket that lived through hibernation. Strangers never get here, so an unknown id leaves no storage behind. */
   #open(): Room {
     if (this.#room) return this.#room;
+    if (this.#restoring) throw new KilnError('unavailable');
     const { ctx, env } = this;
+    this.#storage = revocable(storageSql(ctx.storage));
     const ports: RoomPorts = {
-      sql: storageSql(ctx.storage),
+      sql: this.#storage.sql,
       members: this.#members,
       blobs: {
         put: (hash, data) => putBlob(env.ASSETS, hash, data),

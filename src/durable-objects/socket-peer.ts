@@ -20,6 +20,7 @@ export class SocketPeer implements Peer {
   readonly #socket: WebSocket;
   #closed = false;
   #dropped = false;
+  #isForgotten = false;
   readonly #shell: SocketShell;
   heardAt = 0;
 
@@ -68,6 +69,13 @@ export class SocketPeer implements Peer {
     this.#shell.dropped(this.#socket);
   }
 
+  /** Ends it, and leaves nothing by which a room would know it: what it is about is there no more. */
+  forget(code: ErrorCode): void {
+    this.close(code);
+    this.#isForgotten = true;
+    this.#socket.serializeAttachment(null);
+  }
+
   /** The other half of a close that the client began: without it the client waits for its own time-out. */
   answerClose(code: number): void {
     try {
@@ -78,6 +86,6 @@ export class SocketPeer implements Peer {
   }
 
   persist(): void {
-    this.#socket.serializeAttachment(this.state);
+    if (!this.#isForgotten) this.#socket.serializeAttachment(this.state);
   }
 }

@@ -1,6 +1,6 @@
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { BuildOptions } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { limits } from '../../src/contract/limits.ts';
@@ -20,7 +20,7 @@ import { maintenance } from '../../src/durable-objects/stubs.ts';
 import { finishedBuild, page } from './built.ts';
 import { stores } from './maintenance-stores.ts';
 import { type Account, call, database, expectJson, expectProblem, makeWorld, roomStub, type World } from './support.ts';
-import { until, YjsClient } from './yjs-client.ts';
+import { listen, openSocket, until, YjsClient } from './yjs-client.ts';
 
 let token: string;
 beforeAll(async () => {
@@ -270,6 +270,81 @@ describe('backup and restore', () => {
     const lines = (await Promise.all((manifest?.rooms ?? []).map((part) => getPart(env.EXPORTS, part)))).flat();
     return lines.map((line) => JSON.parse(line)).filter((line) => line.projectId === projectId);
   };
+
+  /** Holds up a room's restore at its second look at a document of the backup: the first only sees to it that all are there. */
+  async function holdRestore(projectId: string) {
+    const hold = { isReached: false, isOver: false };
+    const spied = await runInDurableObject(roomStub(projectId), (room) => {
+      const { EXPORTS } = (room as unknown as { env: Env }).env;
+      const get = EXPORTS.get.bind(EXPORTS) as (key: string) => Promise<R2ObjectBody | null>;
+      const seen = new Set<string>();
+      return vi.spyOn(EXPORTS, 'get').mockImplementation((async (key: string) => {
+        if (seen.has(key) && key.includes('documents')) {
+          hold.isReached = true;
+          while (!hold.isOver) await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        seen.add(key);
+        return await get(key);
+      }) as typeof EXPORTS.get);
+    });
+    return { hold, spied };
+  }
+
+  it('takes the place of a room with people in it: whoever leaves or asks meanwhile finds no room, and what was there goes', async () => {
+    const { projectId, owner, viewer } = await makeProject();
+    const [line] = await roomLines(String((await backUp()).report.name), projectId);
+    const hash = line?.hash ?? '';
+    const files = `/api/projects/${projectId}/files`;
+    const contentOf = async (path: string) =>
+      (await expectJson<{ file: { content: string } }>(await call('GET', `${files}/${path}`, { as: owner }), 200)).file
+        .content;
+
+    // Another room at the same place, whose files have the numbers of those that come back.
+    await expectOk(roomStub(projectId).erase());
+    const others = ['one.txt', 'two.txt', 'three.txt'];
+    for (const path of others)
+      await expectJson(await call('PUT', `${files}/${path}`, { as: owner, json: { content: `other ${path}` } }), 201);
+    const clients = await Promise.all(others.map((path) => YjsClient.open(owner, projectId, path)));
+    const ear = await listen(viewer, projectId);
+    const { hold, spied } = await holdRestore(projectId);
+    const restored = roomStub(projectId).restoreState(hash);
+    await until(() => hold.isReached);
+    // They leave, type, ask and come while the state is read; alarms ring, and notices come.
+    await until(() => clients.every(({ closed }) => closed !== null) && ear.closed !== null);
+    expect(clients.map(({ closed }) => closed)).toEqual([1012, 1012, 1012]);
+    expect((await call('GET', `${files}/one.txt`, { as: owner })).status).toBe(503);
+    expect((await call('PUT', `${files}/one.txt`, { as: owner, json: { content: 'lost' } })).status).toBe(503);
+    expect(await roomStub(projectId).membersChanged()).toMatchObject({ ok: false, code: 'unavailable' });
+    expect(await roomStub(projectId).restoreState(hash)).toMatchObject({ ok: false, code: 'unavailable' });
+    await expect(openSocket(owner, projectId, 'docs/one.txt')).rejects.toThrow('503');
+    await runDurableObjectAlarm(roomStub(projectId));
+    hold.isOver = true;
+    const answer = await restored;
+    spied.mockRestore();
+
+    expect(answer).toMatchObject({ ok: true, value: { outcome: 'restored' } });
+    expect(await contentOf('notes.md')).toBe('typed notes');
+    expect((await call('GET', `${files}/one.txt`, { as: owner })).status).toBe(404);
+    const sleepers = await runInDurableObject(roomStub(projectId), (_room, { storage }) =>
+      ['document_log', 'dirty', 'revisions'].map((table) =>
+        Number(storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one().n),
+      ),
+    );
+    expect(sleepers).toEqual([0, 0, 0]);
+    for (const [path, text] of [
+      ['notes.md', 'typed notes'],
+      ['src/main.ts', 'let x = 1;\n'],
+    ] as const) {
+      const client = await YjsClient.open(owner, projectId, path);
+      expect(client.text.toString()).toBe(text);
+      client.close();
+    }
+    // Nobody of before is among those who are there.
+    const late = await listen(viewer, projectId);
+    const [hello] = late.messages;
+    expect(hello?.type === 'hello' && hello.users.map(({ userId }) => userId)).toEqual([viewer.id]);
+    late.socket.close(1000);
+  });
 
   it('refuses a system that is in use, and by force names what is younger instead of losing it', async () => {
     const world = await makeProject();

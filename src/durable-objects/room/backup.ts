@@ -235,9 +235,13 @@ export async function restoreState(sql: Sql, vault: RoomVault, state: RoomState)
   }
   sql.transaction(() => {
     const known = new Set(keptTables(sql));
-    // Whoever came in meanwhile wrote into an empty room; the state takes its place.
-    for (const table of known) sql.run(`DELETE FROM "${table}"`);
-    sql.run('DELETE FROM index_pending');
+    // Where the object died amid this, somebody may have come into an empty room; the state takes its place.
+    for (const table of [...known, 'index_pending', 'document_log', 'dirty', 'revisions'])
+      sql.run(`DELETE FROM "${table}"`);
+    sql.run(
+      'DELETE FROM document_snapshots WHERE file NOT IN (SELECT value FROM json_each(?))',
+      JSON.stringify(state.documents.map(({ file }) => file)),
+    );
     for (const [table, rows] of Object.entries(state.tables)) {
       if (!known.has(table)) throw new KilnError('conflict', { detail: `This system's rooms have no table ${table}.` });
       for (const row of rows) {

@@ -114,6 +114,11 @@ export class Contents {
     return texts;
   }
 
+  /** Whether a tree is held here that the blob store does not have. */
+  get holdsTrees(): boolean {
+    return this.#store.files.heldTrees(Number.MAX_SAFE_INTEGER).length > 0;
+  }
+
   /** Stores every tree that was held at `before`: after this whoever reads the blob store finds it. */
   async settle(before = Number.MAX_SAFE_INTEGER): Promise<void> {
     const { files } = this.#store;

@@ -122,6 +122,14 @@ export class Documents {
     for (const document of [...this.#live.values()]) this.#attempt(document.file, () => document.commit());
   }
 
+  /** Ends every document and lets go of it: its history is about to be another one. What is in memory only is gone. */
+  dissolveAll(code: ErrorCode): void {
+    for (const [file, document] of [...this.#live]) {
+      this.#forget(file);
+      document.dissolve(code);
+    }
+  }
+
   /** Every edited document into the tree. One that cannot be flushed stays dirty and holds up nobody else. */
   flushAll(): void {
     this.commitAll();

@@ -361,18 +361,24 @@ export class Room {
   }
 
   /**
-   * Takes over the state that a backup kept, unless the room has gone on since: then it keeps what it
-   * has. The caller opens the room anew afterwards, for everything in memory is out of date.
+   * Takes over the state that a backup kept, unless the room has gone on since: then it keeps what it has. From `end` on, which gives the storage
+   * for the new state, this room is over: whatever of it is still on its way must find neither storage nor sockets.
    */
-  async takeOver(hash: string, vault: RoomVault): Promise<{ outcome: 'restored' | 'newer'; seq: number }> {
+  async takeOver(
+    hash: string,
+    vault: RoomVault,
+    end: () => Sql,
+  ): Promise<{ outcome: 'restored' | 'newer'; seq: number }> {
     const state = await verifyState(vault, hash);
+    // Builds of what was here before read it from the store.
+    while (this.#contents.holdsTrees) await this.#contents.settle();
+    // Nothing is waited for from here to the end.
     this.#documents.flushAll();
     const { seq } = this.#store.events;
     if (seq > state.seq) return { outcome: 'newer', seq };
     this.closeAll('unavailable');
-    // Builds of what was here before read it from the store.
-    await this.#contents.settle();
-    await restoreState(this.#store.sql, vault, state);
+    this.#documents.dissolveAll('unavailable');
+    await restoreState(end(), vault, state);
     return { outcome: 'restored', seq: state.seq };
   }
 
