@@ -323,14 +323,14 @@ describe('backup and restore', () => {
     spied.mockRestore();
 
     expect(answer).toMatchObject({ ok: true, value: { outcome: 'restored' } });
-    expect(await contentOf('notes.md')).toBe('typed notes');
-    expect((await call('GET', `${files}/one.txt`, { as: owner })).status).toBe(404);
-    const sleepers = await runInDurableObject(roomStub(projectId), (_room, { storage }) =>
+    const rows = await runInDurableObject(roomStub(projectId), (_room, { storage }) =>
       ['document_log', 'dirty', 'revisions'].map((table) =>
         Number(storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one().n),
       ),
     );
-    expect(sleepers).toEqual([0, 0, 0]);
+    expect(rows).toEqual([0, 0, 0]);
+    expect(await contentOf('notes.md')).toBe('typed notes');
+    expect((await call('GET', `${files}/one.txt`, { as: owner })).status).toBe(404);
     for (const [path, text] of [
       ['notes.md', 'typed notes'],
       ['src/main.ts', 'let x = 1;\n'],
