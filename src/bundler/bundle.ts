@@ -167,7 +167,7 @@ async function mistakesOf(
 async function bundlePage(order: BundleOrder, title: string, compile: Compiler, needed: Set<string>) {
   const paths = new Set(order.paths);
   const entry = findEntry({ paths, texts: order.sources });
-  if ('problem' in entry) return failed([{ message: entry.problem }]);
+  if ('problem' in entry) return failed([problemOf({ message: entry.problem, ...entry.place })]);
   const isHtml = entry.kind === 'html';
   const text = isHtml ? order.sources[entry.path] : gamePage(title, entry.path);
   if (text === undefined) return failed([{ message: `${entry.path} is no text, or too large for a preview.` }]);
@@ -291,8 +291,7 @@ export async function bundle(
       return { ok: false, reason: 'too_large', problems: [{ message: 'What is made of the sources is too large.' }] };
     return result;
   } catch (error) {
-    if (error instanceof ProjectProblem)
-      return failed([{ message: error.message, ...(error.file !== undefined && { file: error.file }) }]);
+    if (error instanceof ProjectProblem) return failed([problemOf({ message: error.message, ...error.place })]);
     if (error instanceof Computed) return computed;
     if (!(error instanceof Mistakes)) throw error;
     // A package that is not there may be why something else fails; a build has it.

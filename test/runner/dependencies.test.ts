@@ -102,6 +102,15 @@ it.each<[string, Record<string, string>, string]>([
   const build = await world.build({ ...game, 'package.json': JSON.stringify({ dependencies }) });
   const failure = await build.failure();
   expect(failure).toMatchObject({ kind: 'user', code: 'dependency_failed' });
+  expect(build.logs.filter(({ level }) => level === 'error')).toEqual([
+    expect.objectContaining({
+      step: 'dependencies',
+      file: 'package.json',
+      line: 1,
+      column: '{"dependencies":{'.length + JSON.stringify(Object.keys(dependencies)[0]).length + 1,
+      message: failure.message,
+    }),
+  ]);
   expect(failure.message).toContain(code);
   expect(failure.message).not.toContain(world.runner.dir);
 });

@@ -156,24 +156,44 @@ const fixtures: Readonly<Record<string, Fixture>> = {
     files: { 'kiln.json': '{"entry":"./game/start.ts"}', 'src/main.ts': says('wrong'), 'game/start.ts': says('start') },
     finds: ['start'],
   },
-  'a wrong entry': { files: { 'kiln.json': '{"entry":"x.ts"}' }, fails: /^entry of kiln\.json names "x\.ts"/ },
+  'a wrong entry': {
+    files: { 'kiln.json': '{\n  // ä\n  "entry": "src/Main.ts",\n}', 'src/main.ts': says('wrong') },
+    tells: [
+      'kiln.json:3:11: entry of kiln.json names "src/Main.ts", which is not a file of this project. Did you mean "src/main.ts"?',
+    ],
+  },
+  'a wrong entry in package.json': {
+    files: { 'package.json': '{"name":"ä","kiln":{"entry":"gone.ts"}}', 'src/main.ts': says('wrong') },
+    tells: ['package.json:1:28: kiln.entry of package.json names "gone.ts", which is not a file of this project.'],
+  },
   'no entry': { files: { 'README.md': '' }, fails: /^The project has no index\.html/ },
-  'kiln.json that is none': { files: { 'kiln.json': '{', 'src/main.ts': '' }, fails: /^kiln\.json is not valid JSON/ },
+  'kiln.json that is none': {
+    files: { 'kiln.json': '{\n  "entry" "src/main.ts"\n}', 'src/main.ts': '' },
+    tells: ['kiln.json:2:10: kiln.json is not valid JSON. Here ":" is needed, between a name and its value.'],
+  },
+  'package.json that npm would not take': {
+    files: { 'package.json': '{\n  "name": "game",\n}\n', 'src/main.ts': '' },
+    tells: [
+      'package.json:3:0: package.json is not valid JSON. There is a comma after the last entry. JSON has none there: take it away.',
+    ],
+  },
   'a config that is none': {
-    files: { 'tsconfig.json': '{', 'src/main.ts': '' },
-    fails: /^tsconfig\.json cannot be used/,
+    files: { 'tsconfig.json': '{\n  "compilerOptions": {', 'src/main.ts': '' },
+    tells: [
+      'tsconfig.json:2:22: tsconfig.json cannot be used: it is not valid JSON. The file ends before everything is closed. Look for a missing } or ].',
+    ],
   },
   'a base that is not there': {
-    files: { 'tsconfig.json': '{"extends":"./gone"}', 'src/main.ts': '' },
-    fails: /^"\.\/gone" is not a file of this project/,
+    files: { 'tsconfig.json': '{"extends":["./gone"]}', 'src/main.ts': '' },
+    tells: ['tsconfig.json:1:12: "./gone" is not a file of this project.'],
   },
   '#66 a base outside': {
     files: { 'tsconfig.json': '{"extends":"../../../etc/x"}', 'src/main.ts': '' },
     fails: /^"\.\.\/\.\.\/\.\.\/etc\/x" is not a file of this project/,
   },
   '#66 paths that lead outside': {
-    files: { 'tsconfig.json': config({ paths: { '*': ['../*'] } }), 'src/main.ts': '' },
-    fails: /^"\.\.\/\*" is not a file of this project/,
+    files: { 'tsconfig.json': config({ paths: { '*': ['./*', '../*'] } }), 'src/main.ts': '' },
+    tells: ['tsconfig.json:1:40: "../*" is not a file of this project.'],
   },
   'a mistake in a worker that is imported': {
     files: { ...brokenWorker, 'src/main.ts': "import W from './w.ts?worker';\nnew W();" },
@@ -392,9 +412,10 @@ async function byRunner(name: string, files: Readonly<Record<string, string>>): 
     const text = [...made.files.values()].map((bytes) => Buffer.from(bytes).toString()).join('\n');
     return { text, problem: null, told };
   } catch (error) {
-    if (error instanceof BuildFailure || error instanceof ProjectProblem)
-      return { text: '', problem: error.message, told };
-    throw error;
+    if (!(error instanceof BuildFailure || error instanceof ProjectProblem)) throw error;
+    // As `buildProject` does.
+    if (told.length === 0) told.push(toldOf({ message: error.message, ...error.place }));
+    return { text: '', problem: error.message, told };
   }
 }
 

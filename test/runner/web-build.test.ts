@@ -98,7 +98,32 @@ describe('the entry', () => {
     ['a name that is neither page nor script', { 'src/main.ts': main, 'a.png': png }, 'a.png'],
   ])('fails as entry_not_found: %s', async (_title, files, entry) => {
     const build = await run(files, entry === undefined ? {} : { entry });
-    expect(await build.failure()).toMatchObject({ kind: 'user', code: 'entry_not_found' });
+    const { message, ...failure } = await build.failure();
+    expect(failure).toMatchObject({ kind: 'user', code: 'entry_not_found' });
+    const told = build.logs.filter(({ level }) => level === 'error');
+    expect(told).toEqual([expect.objectContaining({ step: 'bundle', message })]);
+  });
+
+  it.each([
+    ['kiln.json', '{\n  "entry": "src/gone.ts"\n}', 'entry_not_found', 2, 11],
+    ['kiln.json', '{\n  "entry": "src/main.ts",,\n}', 'entry_not_found', 2, 25],
+    ['tsconfig.json', '{\n  "extends": "./gone.json" }', 'build_failed', 2, 13],
+    ['package.json', '{\n  "dependencies": {},\n}', 'dependency_failed', 3, 0],
+    ['package.json', '{\n  "dependencies": { "a": "1", "b": "git://x/y" }}', 'dependency_failed', 2, 35],
+  ])('is told with its line of %s: %s', async (path, text, code, line, column) => {
+    const build = await run({ 'src/main.ts': main, [path]: text });
+    const failure = await build.failure();
+    expect(failure).toMatchObject({ kind: 'user', code });
+    expect(build.logs.filter(({ level }) => level === 'error')).toEqual([
+      expect.objectContaining({
+        step: code === 'dependency_failed' ? 'dependencies' : 'bundle',
+        file: path,
+        line,
+        column,
+        message: failure.message,
+        source: text.split('\n')[line - 1],
+      }),
+    ]);
   });
 });
 

@@ -13,7 +13,7 @@ import { removeOfDead } from './folders-of-processes.ts';
 import { type InstallAnswer, type InstallRequest, treeFiles } from './install-protocol.ts';
 import { describeError, log } from './log.ts';
 import { NpmCache } from './npm-cache.ts';
-import { type Lock, type ProjectManifest, readLock, readManifest } from './package-policy.ts';
+import { type Lock, type ProjectManifest, placedIn, readLock, readManifest } from './package-policy.ts';
 import type { ProcessCaps } from './process-caps.ts';
 import { runnerLimits } from './runner-limits.ts';
 import { followProcess, killGroup, startSandboxed } from './sandbox.ts';
@@ -115,7 +115,16 @@ export class Dependencies {
   async install(options: InstallOptions): Promise<Installed | null> {
     const { projectDir, files } = options;
     if (!files.includes('package.json')) return null;
-    const declared = readManifest(await readFile(join(projectDir, 'package.json'), 'utf8'));
+    const text = await readFile(join(projectDir, 'package.json'), 'utf8');
+    try {
+      return await this.#installOf(text, options);
+    } catch (error) {
+      throw error instanceof BuildFailure ? placedIn(text, error) : error;
+    }
+  }
+
+  async #installOf(text: string, options: InstallOptions): Promise<Installed | null> {
+    const declared = readManifest(text);
     if (declared === null) return null;
     const manifest = await this.#withoutTools(declared, options);
     if (manifest === null) return null;

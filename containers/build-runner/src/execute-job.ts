@@ -117,6 +117,8 @@ export const executeJob = async (
     } else {
       if (failure.kind === 'infra')
         log('error', 'job.infra_failure', { buildId: job.buildId, error: describeError(failure) });
+      // Of what is not the project's fault there is another attempt.
+      else reporter.fail(failure);
       await reporter.finish({
         type: 'failure',
         kind: failure.kind,

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../../src/contract/errors.ts';
+import type { Place } from '../../../src/core/game/said.ts';
 
 /** `user`: the project is wrong. `limit`: it asks for too much. `infra`: not the project's fault, tried again. */
 export type FailureKind = 'user' | 'limit' | 'infra';
@@ -7,12 +8,15 @@ export type FailureKind = 'user' | 'limit' | 'infra';
 export class BuildFailure extends Error {
   readonly kind: FailureKind;
   readonly code: ErrorCode;
+  /** Where it is in the project; nothing where that is not known. */
+  readonly place: Place;
 
-  constructor(kind: FailureKind, code: ErrorCode, message: string, options?: { cause: unknown }) {
+  constructor(kind: FailureKind, code: ErrorCode, message: string, options: { cause?: unknown; place?: Place } = {}) {
     super(message, options);
     this.name = 'BuildFailure';
     this.kind = kind;
     this.code = code;
+    this.place = options.place ?? {};
   }
 }
 

@@ -1,5 +1,7 @@
 import npa from 'npm-package-arg';
 import * as z from 'zod';
+import { parseJson, property, readJson, spotOfValue } from '../../../src/core/game/json.ts';
+import type { Place } from '../../../src/core/game/said.ts';
 import { BuildFailure } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
 
@@ -37,11 +39,30 @@ type LockedPackage = z.infer<typeof Locked>;
 
 const LockFile = z.object({ lockfileVersion: z.int(), packages: z.record(z.string(), Locked) });
 
-const refused = (message: string): BuildFailure => new BuildFailure('user', 'dependency_failed', message);
+const refused = (message: string, place?: Place): BuildFailure =>
+  new BuildFailure('user', 'dependency_failed', message, place === undefined ? {} : { place });
+
+const dependencyFields = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'] as const;
+
+/** A failure of dependencies with its place in a package.json: where the package stands that it names, if it is one of these. */
+export const placedIn = (text: string, failure: BuildFailure): BuildFailure => {
+  const { kind, code, message, place } = failure;
+  if (code !== 'dependency_failed' || place.file !== undefined) return failure;
+  const manifest = readJson(text);
+  for (const field of dependencyFields) {
+    const name = Object.keys(property(manifest, field) ?? {}).find((one) => message.includes(`"${one}"`));
+    if (name !== undefined)
+      return new BuildFailure(kind, code, message, {
+        cause: failure,
+        place: { file: 'package.json', ...spotOfValue(text, [field, name]) },
+      });
+  }
+  return new BuildFailure(kind, code, message, { cause: failure, place: { file: 'package.json' } });
+};
 
 /** Reads and checks a package.json; null when it names no dependency. */
 export const readManifest = (text: string): ProjectManifest | null => {
-  const parsed = Manifest.safeParse(parseJson(text, 'package.json'));
+  const parsed = Manifest.safeParse(jsonOf(text, 'package.json'));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw refused(`package.json cannot be used: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`);
@@ -73,7 +94,7 @@ export const readManifest = (text: string): ProjectManifest | null => {
 
 /** Reads and checks a package-lock.json. Null for formats older than npm 7, which name no exact sources. */
 export const readLock = (text: string, registry: URL): Lock | null => {
-  const parsed = LockFile.safeParse(parseJson(text, 'package-lock.json'));
+  const parsed = LockFile.safeParse(jsonOf(text, 'package-lock.json'));
   if (!parsed.success) return null;
   const { lockfileVersion, packages } = parsed.data;
   for (const [path, entry] of Object.entries(packages)) {
@@ -137,11 +158,14 @@ const isModulePath = (path: string): boolean =>
     .split(/(?:^|\/)node_modules\//)
     .every((name, index) => (index === 0 ? name === '' : /^(?:@[^/.\\][^/\\]*\/)?[^/.\\@][^/\\]*$/.test(name)));
 
-const parseJson = (text: string, file: string): unknown => {
+const jsonOf = (text: string, file: string): unknown => {
   try {
     // npm strips a byte order mark, too.
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
-    throw refused(`${file} is not valid JSON.`);
+    const read = parseJson(text, 'strict');
+    throw 'problem' in read
+      ? refused(`${file} is not valid JSON. ${read.problem}`, { file, ...read.spot })
+      : refused(`${file} is not valid JSON.`, { file });
   }
 };

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { BuildStep, EventAnswer, EventBatch, RunnerEvent } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import type { LogLine } from './child/protocol.ts';
-import { Stopped } from './failure.ts';
+import { type BuildFailure, Stopped } from './failure.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 export interface ReporterOptions {
@@ -38,6 +38,8 @@ export class Reporter {
   #wake: () => void = () => undefined;
   #batch = 0;
   #lines = 0;
+  #step: BuildStep = 'source';
+  #hasErrors = false;
   #progress = 0;
   #ended = false;
   #sendLast: ReporterOptions['send'];
@@ -52,6 +54,7 @@ export class Reporter {
   log(line: LogLine): void {
     if (this.#ended || this.#lines > limits.build.logLines) return;
     this.#lines += 1;
+    this.#hasErrors ||= line.level === 'error';
     const last = this.#lines > limits.build.logLines;
     const { level, step, message, file } = last
       ? {
@@ -76,6 +79,7 @@ export class Reporter {
 
   /** Reports work really done; a smaller number than before is not sent. */
   progress(step: BuildStep, progress: number): void {
+    this.#step = step;
     const value = Math.min(1, Math.round(progress * 1000) / 1000);
     if (this.#ended || value <= this.#progress) return;
     this.#progress = value;
@@ -83,6 +87,11 @@ export class Reporter {
     // Only the newest of a row of progress events is of use to anybody.
     if (last?.type === 'progress') this.#queue.pop();
     this.#push({ type: 'progress', step, progress: value });
+  }
+
+  /** Adds why an attempt fails to the log, where nothing there has said it yet. */
+  fail({ message, place }: BuildFailure): void {
+    if (!this.#hasErrors) this.log({ level: 'error', step: this.#step, message, ...place });
   }
 
   /** Text as it may leave the runner. */

@@ -1,5 +1,7 @@
-import { property, readJson } from './json.ts';
+import { type JsonManner, parseJson, property, spotOfValue } from './json.ts';
+import { meantBy } from './meant.ts';
 import { within } from './paths.ts';
+import type { Place } from './said.ts';
 
 /** Where a game starts. `path` is relative to the project. */
 export type Entry = { readonly kind: 'html' | 'script'; readonly path: string };
@@ -13,6 +15,9 @@ const conventions = ['index.html', 'src/index.html', ...scripts];
 
 /** Files that may name the entry. */
 export const entryFiles = ['kiln.json', 'package.json'] as const;
+
+/** npm reads it, too, and takes nothing that is not JSON. */
+const mannerOf = (name: (typeof entryFiles)[number]): JsonManner => (name === 'package.json' ? 'strict' : 'relaxed');
 
 const isHtml = (path: string): boolean => /\.html?$/i.test(path);
 const isScript = (path: string): boolean => /\.[cm]?[jt]sx?$/i.test(path) && !/\.d\.[cm]?ts$/i.test(path);
@@ -30,33 +35,51 @@ export interface EntrySources {
  * Finds where a game starts: the option, else `entry` of kiln.json, else `kiln.entry` of package.json, else the
  * conventions. A name that is given but wrong is a problem, not a reason to guess.
  */
-export function findEntry({ paths, texts, option }: EntrySources): Entry | { readonly problem: string } {
+export function findEntry({
+  paths,
+  texts,
+  option,
+}: EntrySources): Entry | { readonly problem: string; readonly place: Place } {
   const values = new Map<string, unknown>();
   for (const name of entryFiles) {
     const text = texts[name];
     if (text === undefined) continue;
-    const value = readJson(text);
-    if (value === undefined) return { problem: `${name} is not valid JSON.` };
-    values.set(name, value);
+    const read = parseJson(text, mannerOf(name));
+    if ('problem' in read)
+      return { problem: `${name} is not valid JSON. ${read.problem}`, place: { file: name, ...read.spot } };
+    values.set(name, read.value);
   }
-  const named: readonly [source: string, value: unknown][] = [
+  const named: readonly [source: string, value: unknown, file?: keyof typeof texts, names?: readonly string[]][] = [
     ['options.entry', option],
-    ['entry of kiln.json', property(values.get('kiln.json'), 'entry')],
-    ['kiln.entry of package.json', property(property(values.get('package.json'), 'kiln'), 'entry')],
+    ['entry of kiln.json', property(values.get('kiln.json'), 'entry'), 'kiln.json', ['entry']],
+    [
+      'kiln.entry of package.json',
+      property(property(values.get('package.json'), 'kiln'), 'entry'),
+      'package.json',
+      ['kiln', 'entry'],
+    ],
   ];
-  for (const [source, value] of named) {
+  for (const [source, value, file, names = []] of named) {
     if (value === undefined) continue;
-    if (typeof value !== 'string') return { problem: `${source} must be a text.` };
+    const wrong = (problem: string) => ({
+      problem,
+      place: file === undefined ? {} : { file, ...spotOfValue(texts[file] ?? '', names) },
+    });
+    if (typeof value !== 'string') return wrong(`${source} must be a text.`);
     const path = within('', value);
-    if (path === null || !paths.has(path))
-      return { problem: `${source} names "${value.slice(0, 200)}", which is not a file of this project.` };
+    if (path === null || !paths.has(path)) {
+      const meant = meantBy(value, { from: '', paths, manner: 'url' });
+      const gone = `${source} names "${value.slice(0, 200)}", which is not a file of this project.`;
+      return wrong(meant === null ? gone : `${gone} Did you mean "${meant.spec}"?`);
+    }
     if (isHtml(path)) return { kind: 'html', path };
     if (isScript(path)) return { kind: 'script', path };
-    return { problem: `${source} names "${path}", which is neither HTML nor a script.` };
+    return wrong(`${source} names "${path}", which is neither HTML nor a script.`);
   }
   const path = conventions.find((candidate) => paths.has(candidate));
   if (path !== undefined) return { kind: isHtml(path) ? 'html' : 'script', path };
   return {
+    place: {},
     problem:
       'The project has no index.html, no src/index.html, and none of src/{main,game,index}.{ts,tsx,js,jsx}. Make one of them, or name another in kiln.json: {"entry": "…"}.',
   };

@@ -1,3 +1,4 @@
+import { conflict, isConflictMark } from './conflict.ts';
 import { inFolder, meantBy, missingFile, nearest } from './meant.ts';
 import { packageOf } from './packages.ts';
 
@@ -219,14 +220,9 @@ const decode = (name: string): string => {
   }
 };
 
-/** What Git leaves in a file where two versions of it do not fit together. */
-const conflictMark = /^(?:<{7}|\|{7}|={7}|>{7})(?:\s|$)/;
-export const conflict =
-  'Two versions of this file were merged here and did not fit together. Keep what you want of the lines between "<<<<<<<" and ">>>>>>>", and take out these marks.';
-
 /** A message in plain words, with what to do; one that is not in the table comes back as it is. */
 export function explain(text: string, around: Surroundings): string {
-  if (conflictMark.test(around.line ?? '')) return conflict;
+  if (isConflictMark(around.line)) return conflict;
   for (const [pattern, words] of table) {
     const found = pattern.exec(text);
     if (found === null) continue;

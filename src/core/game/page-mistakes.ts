@@ -1,5 +1,5 @@
+import { conflict } from './conflict.ts';
 import { attribute, type Element, inlineCode, isModuleScript } from './elements.ts';
-import { conflict } from './explain.ts';
 import { missingFile } from './meant.ts';
 import {
   fileOfPage,

@@ -1,3 +1,5 @@
+import type { Place } from './said.ts';
+
 /** Joins and normalises project-relative paths; a leading slash means the root. Null for what leads outside. */
 export function within(folder: string, path: string): string | null {
   if (/[\\\0]/.test(path)) return null;
@@ -24,12 +26,11 @@ export const outsideMessage = (spec: string): string => `"${spec.slice(0, 200)}"
 
 /** What is wrong with a project, in words that its owner may read. */
 export class ProjectProblem extends Error {
-  /** The file that it is about. */
-  readonly file: string | undefined;
+  readonly place: Place;
 
-  constructor(message: string, file?: string) {
+  constructor(message: string, place: Place) {
     super(message);
     this.name = 'ProjectProblem';
-    this.file = file;
+    this.place = place;
   }
 }

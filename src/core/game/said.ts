@@ -26,6 +26,12 @@ export interface Spot {
   readonly source?: string;
 }
 
+/** A place within a project, as far as it is known. */
+export interface Place extends Partial<Spot> {
+  /** Project-relative path. */
+  readonly file?: string;
+}
+
 /** Code that stands in a page. */
 export interface InlineCode {
   readonly code: string;

@@ -1,10 +1,9 @@
 import { explain, type Surroundings } from './explain.ts';
-import { type Reading, type Said, type Spot, spotOf, wordsOf } from './said.ts';
+import { type Place, type Reading, type Said, spotOf, wordsOf } from './said.ts';
 
 /** A message as its reader gets it. */
-export interface Told extends Partial<Spot> {
+export interface Told extends Place {
   readonly message: string;
-  readonly file?: string;
 }
 
 export interface Telling extends Reading, Pick<Surroundings, 'paths' | 'packages' | 'isStyle'> {}

@@ -1,6 +1,7 @@
 import { limits } from '../../contract/limits.ts';
-import { property, readJson } from './json.ts';
+import { parseJson, property, spotOfValue } from './json.ts';
 import { folderOf, outsideMessage, ProjectProblem, within } from './paths.ts';
+import type { Place } from './said.ts';
 
 export type CompilerOptions = Readonly<Record<string, unknown>>;
 
@@ -20,64 +21,76 @@ export async function readTsconfig(files: ConfigFiles): Promise<CompilerOptions>
   for (const path of ['tsconfig.json', 'jsconfig.json']) {
     const text = await files.read(path);
     if (text === undefined) continue;
-    const own = await load(files, path, text, 0);
+    const own = await load(files, { path, text }, 0);
     if (Object.keys(own).length > 0) return own;
     // Vite's templates keep the options of the sources in a file of their own.
     const app = await files.read('tsconfig.app.json');
-    return app === undefined ? own : await load(files, 'tsconfig.app.json', app, 0);
+    return app === undefined ? own : await load(files, { path: 'tsconfig.app.json', text: app }, 0);
   }
   return {};
 }
 
-const wrong = (path: string, why: string): ProjectProblem => new ProjectProblem(`${path} cannot be used: ${why}`, path);
-const outside = (spec: string, path: string): ProjectProblem => new ProjectProblem(outsideMessage(spec), path);
-
-async function load(files: ConfigFiles, path: string, text: string, depth: number): Promise<CompilerOptions> {
-  if (depth > limits.build.tsconfigDepth) throw wrong(path, '"extends" goes too deep.');
-  const config = readJson(text);
-  if (config === undefined) throw wrong(path, 'it is not valid JSON.');
-  const bases = property(config, 'extends');
-  let options: CompilerOptions = {};
-  for (const base of Array.isArray(bases) ? bases : bases === undefined ? [] : [bases]) {
-    if (typeof base !== 'string') throw wrong(path, '"extends" must be a text.');
-    const found = await findBase(files, path, base);
-    // A package that is only there for development need not be installed to build.
-    if (found) options = { ...options, ...(await load(files, found.path, found.text, depth + 1)) };
-  }
-  const own = property(config, 'compilerOptions');
-  return typeof own === 'object' && own !== null ? { ...options, ...rebase(path, own) } : options;
+/** A config that is read. */
+interface Config {
+  readonly path: string;
+  readonly text: string;
 }
 
-async function findBase(
-  files: ConfigFiles,
-  from: string,
-  base: string,
-): Promise<{ readonly path: string; readonly text: string } | null> {
+/** Where a value of a config is, by the names that lead to it. */
+const placeOf = ({ path, text }: Config, names: readonly (string | number)[]): Place => ({
+  file: path,
+  ...spotOfValue(text, names),
+});
+const wrong = (config: Config, why: string, place: Place = placeOf(config, ['extends'])): ProjectProblem =>
+  new ProjectProblem(`${config.path} cannot be used: ${why}`, place);
+const outside = (spec: string, place: Place): ProjectProblem => new ProjectProblem(outsideMessage(spec), place);
+
+async function load(files: ConfigFiles, from: Config, depth: number): Promise<CompilerOptions> {
+  if (depth > limits.build.tsconfigDepth) throw wrong(from, '"extends" goes too deep.');
+  const read = parseJson(from.text);
+  if ('problem' in read) throw wrong(from, `it is not valid JSON. ${read.problem}`, { file: from.path, ...read.spot });
+  const config = read.value;
+  const bases = property(config, 'extends');
+  let options: CompilerOptions = {};
+  for (const [index, base] of (Array.isArray(bases) ? bases : bases === undefined ? [] : [bases]).entries()) {
+    if (typeof base !== 'string') throw wrong(from, '"extends" must be a text.');
+    const place = placeOf(from, Array.isArray(bases) ? ['extends', index] : ['extends']);
+    const found = await findBase(files, from.path, base, place);
+    // A package that is only there for development need not be installed to build.
+    if (found) options = { ...options, ...(await load(files, found, depth + 1)) };
+  }
+  const own = property(config, 'compilerOptions');
+  return typeof own === 'object' && own !== null ? { ...options, ...rebase(from, own) } : options;
+}
+
+async function findBase(files: ConfigFiles, from: string, base: string, place: Place): Promise<Config | null> {
   const isPath = base.startsWith('.') || base.startsWith('/');
   const target = within(isPath ? folderOf(from) : 'node_modules', base);
-  if (target === null || (!isPath && !target.startsWith('node_modules/'))) throw outside(base, from);
+  if (target === null || (!isPath && !target.startsWith('node_modules/'))) throw outside(base, place);
   for (const path of [target, `${target}.json`, `${target}/tsconfig.json`]) {
     if (!path.endsWith('.json')) continue;
     const text = await files.read(path);
     if (text !== undefined) return { path, text };
   }
-  if (isPath) throw outside(base, from);
+  if (isPath) throw outside(base, place);
   return null;
 }
 
 /** Paths in a config are relative to its own folder; what we hand on is relative to the root. */
-function rebase(path: string, options: object): CompilerOptions {
+function rebase(config: Config, options: object): CompilerOptions {
+  const { path } = config;
   const { baseUrl, paths, ...rest } = options as { baseUrl?: unknown; paths?: unknown } & Record<string, unknown>;
-  const place = (from: string, target: string): string => {
+  const place = (from: string, target: string, names: readonly (string | number)[]): string => {
     const found = target.startsWith('/') ? null : within(from, target);
-    if (found === null) throw outside(target, path);
+    if (found === null) throw outside(target, placeOf(config, ['compilerOptions', ...names]));
     return found;
   };
-  const base = typeof baseUrl === 'string' ? place(folderOf(path), baseUrl) : folderOf(path);
+  const base = typeof baseUrl === 'string' ? place(folderOf(path), baseUrl, ['baseUrl']) : folderOf(path);
   const mapped: Record<string, string[]> = {};
   for (const [alias, targets] of Object.entries(typeof paths === 'object' && paths !== null ? paths : {})) {
-    const texts = Array.isArray(targets) ? targets.filter((target) => typeof target === 'string') : [];
-    mapped[alias] = texts.map((target) => `./${place(base, target)}`);
+    mapped[alias] = (Array.isArray(targets) ? targets : []).flatMap((target: unknown, index) =>
+      typeof target === 'string' ? [`./${place(base, target, ['paths', alias, index])}`] : [],
+    );
   }
   return {
     ...rest,

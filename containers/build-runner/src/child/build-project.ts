@@ -1,8 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildTarget } from '../../../../src/contract/builds.ts';
+import type { BuildStep } from '../../../../src/contract/jobs.ts';
 import type { Entry } from '../../../../src/core/game/entry.ts';
 import type { ImportMap } from '../../../../src/core/game/import-map.ts';
+import { ProjectProblem } from '../../../../src/core/game/paths.ts';
+import { BuildFailure } from '../failure.ts';
 import { type Bundle, type BundleEntry, bundle, nowhere } from './bundle.ts';
 import { findEntry } from './entry.ts';
 import { generatePage, readPage } from './html.ts';
@@ -20,10 +23,18 @@ export const buildProject = async (
   request: ChildRequest,
   send: (message: ChildMessage) => void,
 ): Promise<ChildMessage> => {
+  let step: BuildStep = 'bundle';
+  let isTold = false;
   try {
-    await build(request, send);
+    await build(request, (message) => {
+      if ('step' in message) step = message.step;
+      isTold ||= message.type === 'log' && message.level === 'error';
+      send(message);
+    });
     return { type: 'success' };
   } catch (error) {
+    const isTheirs = error instanceof BuildFailure || error instanceof ProjectProblem;
+    if (isTheirs && !isTold) send({ type: 'log', level: 'error', step, message: error.message, ...error.place });
     return outcomeOf(error, 'The build process failed unexpectedly.');
   }
 };

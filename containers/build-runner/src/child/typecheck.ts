@@ -122,7 +122,9 @@ export const typecheck = async (request: TypecheckRequest): Promise<void> => {
     .map((problem) => neutralise(project, problem));
   await assertConfined(request, lines, workDir);
   if (code !== 0 && !lines.some((line) => parseDiagnostic(line) !== null))
-    throw new BuildFailure('user', 'build_failed', 'The type checker cannot use the project’s tsconfig.json.');
+    throw new BuildFailure('user', 'build_failed', 'The type checker cannot use the project’s tsconfig.json.', {
+      place: { file: 'tsconfig.json' },
+    });
 
   for (const { file, line, column, text } of problems.slice(0, runnerLimits.diagnostics)) {
     log({ level: 'error', step: 'typecheck', message: text, ...(file === null ? {} : { file, line, column }) });
