@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { nextCursor } from './common.ts';
+import { isDefineName, isDefineValue } from './defines.ts';
 import { errorCodes } from './errors.ts';
 import { Id, Sha256, Timestamp } from './ids.ts';
 import { limits } from './limits.ts';
@@ -82,14 +83,33 @@ export const Build = z
   .meta({ id: 'Build' });
 export type Build = z.infer<typeof Build>;
 
-export const CreateBuild = z.strictObject({
-  projectId: Id,
-  checkpointId: Id.optional().meta({
-    description: 'A state of the past, or the preview of a merge; else the newest state',
-  }),
-  target: BuildTarget.default('web'),
-  options: BuildOptions.prefault({}),
-});
+export const CreateBuild = z
+  .strictObject({
+    projectId: Id,
+    checkpointId: Id.optional().meta({
+      description: 'A state of the past, or the preview of a merge; else the newest state',
+    }),
+    target: BuildTarget.default('web'),
+    options: BuildOptions.prefault({}),
+  })
+  // Here, as builds of old are read by `BuildOptions`, too.
+  .superRefine(({ options }, context) => {
+    for (const [name, value] of Object.entries(options.define)) {
+      const path = ['options', 'define', name];
+      if (!isDefineName(name))
+        context.addIssue({
+          code: 'custom',
+          path,
+          message: 'must be a name, or names with dots between, such as Config.debug',
+        });
+      else if (!isDefineValue(value))
+        context.addIssue({
+          code: 'custom',
+          path,
+          message: 'must be JSON (a text with its double quotes) or the name of something that the game has',
+        });
+    }
+  });
 
 export const CleanBuilds = z.strictObject({
   dryRun: z.boolean().default(true).meta({ description: 'Only says what would go' }),
