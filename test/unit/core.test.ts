@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { BuildOptions, BuildStatus } from '../../src/contract/builds.ts';
 import { KilnError } from '../../src/contract/errors.ts';
 import { limits } from '../../src/contract/limits.ts';
-import { buildKey } from '../../src/core/build-key.ts';
+import { buildKey, toolchainPackages, toolchainVersion } from '../../src/core/build-key.ts';
 import { canBecome, hasEnded } from '../../src/core/build-lifecycle.ts';
 import { concat } from '../../src/core/bytes.ts';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
@@ -13,6 +15,7 @@ import { etag, matches, matchesWeakly } from '../../src/core/etag.ts';
 import { describeError } from '../../src/core/log.ts';
 import { backoff } from '../../src/core/retry.ts';
 import { applyText } from '../../src/core/text-diff.ts';
+import { sha256 } from '../../src/core/tree.ts';
 import { decodeCursor, encodeCursor, page } from '../../src/data/cursor.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -165,6 +168,16 @@ describe('Build keys', () => {
     expect(buildKey({ ...input, options: BuildOptions.parse({}) })).toBe(
       buildKey({ ...input, options: BuildOptions.parse({ minify: true, define: {}, sourcemap: false }) }),
     );
+  });
+
+  it('are of another toolchain once the runner has other packages', () => {
+    const manifest = readFileSync(join(import.meta.dirname, '../../containers/build-runner/package.json'), 'utf8');
+    const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+    const packages = sha256(canonicalJson(dependencies));
+    expect(
+      packages,
+      `The packages of the runner have changed: bump toolchainVersion (${toolchainVersion} now) in src/core/build-key.ts, and put ${packages} beside it.`,
+    ).toBe(toolchainPackages);
   });
 
   it('differ with everything that makes other bytes', () => {

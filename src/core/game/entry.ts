@@ -24,7 +24,7 @@ const isScript = (path: string): boolean => /\.[cm]?[jt]sx?$/i.test(path) && !/\
 
 /** What may say where a game starts. */
 export interface EntrySources {
-  readonly paths: Pick<ReadonlySet<string>, 'has'>;
+  readonly paths: Pick<ReadonlySet<string>, 'has' | 'keys'>;
   /** Texts of `entryFiles`, as far as they are there. */
   readonly texts: Readonly<Partial<Record<(typeof entryFiles)[number], string>>>;
   /** Of the build. */
@@ -68,7 +68,7 @@ export function findEntry({
     if (typeof value !== 'string') return wrong(`${source} must be a text.`);
     const path = within('', value);
     if (path === null || !paths.has(path)) {
-      const meant = meantBy(value, { from: '', paths, manner: 'url' });
+      const meant = meantBy(value, { from: '', paths: paths.keys(), manner: 'url' });
       const gone = `${source} names "${value.slice(0, 200)}", which is not a file of this project.`;
       return wrong(meant === null ? gone : `${gone} Did you mean "${meant.spec}"?`);
     }
