@@ -3,7 +3,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { sha256 } from './tree.ts';
 
 /** Raised whenever the runner would make other bytes of the same input. */
-export const toolchainVersion = 'kiln-6';
+export const toolchainVersion = 'kiln-7';
 
 /**
  * Of the packages that a runner is installed with (`dependencies` of containers/build-runner/package.json). Whoever changes them is

@@ -132,6 +132,32 @@ export const start = async (...all: unknown[]) => { console.info(all); await fet
     ],
   },
   {
+    title: 'another page with its own scripts and styles, and what the bundle has as well',
+    files: {
+      ...around,
+      'index.html': page('<a href="play.html">Play</a><script type="module" src="/src/main.ts"></script>'),
+      'src/main.ts':
+        "import './menu.css'; import hero from '../img/hero.png'; import { n } from '../shared.js'; console.info(hero, n);",
+      'src/menu.css': 'a { background: url(../img/only-menu.png) }',
+      'play.html': page(
+        '<link rel="stylesheet" href="play.css"><script src="shared.js"></script><script type="module" src="src/play.ts"></script>',
+      ),
+      'play.css': 'canvas { background: url(img/hero.png) }',
+      'shared.js': 'exports.n = 1;',
+      'src/play.ts': 'export {};',
+      'img/hero.png': 'hero',
+      'img/only-menu.png': 'menu',
+    },
+    finds: {
+      'play.html': 'play.html',
+      'play.css': 'play.css',
+      'shared.js': 'shared.js',
+      'img/hero.png': 'img/hero.png',
+    },
+    hides: [...hidden, 'src/play.ts', 'img/only-menu.png'],
+    warns: ['play.html:1 "src/play.ts" is a source, of which a build has no such file.'],
+  },
+  {
     title: 'a page in src/, and files of src/ at the root',
     files: {
       ...around,

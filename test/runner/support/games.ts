@@ -1,3 +1,4 @@
+import { png, wav } from '../../support/media.ts';
 import type { Files } from './fake-platform.ts';
 
 export interface Game {
@@ -19,6 +20,43 @@ requestAnimationFrame(() => {
   context.fillRect(8, 8, 64, 64);
   ${told}
 });`;
+
+/** What Tiled saves of a map of two by two tiles. */
+const tiled = {
+  width: 2,
+  height: 2,
+  tilewidth: 8,
+  tileheight: 8,
+  orientation: 'orthogonal',
+  layers: [
+    {
+      name: 'ground',
+      type: 'tilelayer',
+      width: 2,
+      height: 2,
+      data: [1, 1, 1, 1],
+      x: 0,
+      y: 0,
+      opacity: 1,
+      visible: true,
+    },
+  ],
+  tilesets: [
+    {
+      firstgid: 1,
+      name: 'tiles',
+      image: 'tiles.png',
+      imagewidth: 8,
+      imageheight: 8,
+      tilewidth: 8,
+      tileheight: 8,
+      tilecount: 1,
+      columns: 1,
+      margin: 0,
+      spacing: 0,
+    },
+  ],
+};
 
 /** Small games as people write them, each in another style. */
 export const games: readonly Game[] = [
@@ -60,34 +98,132 @@ const image = new Image(); image.src = tile; await image.decode(); draw(image, i
     },
   },
   { style: 'plain canvas', files: { 'src/main.js': canvasGame } },
-  ...(
-    [
-      ['Phaser 3', '3.90.0'],
-      ['Phaser 4', '4.2.1'],
-    ] as const
-  ).map(([style, version]) => ({
-    style,
+  {
+    style: 'workers and wasm that are started by path',
     files: {
-      'package.json': dependencies({ phaser: version }),
+      'index.html': '<!doctype html><canvas></canvas><script type="module" src="/src/main.ts"></script>',
+      'src/main.ts': `const heard = (worker: Worker) => new Promise((resolve, reject) => { worker.onmessage = resolve; worker.onerror = reject; worker.postMessage(1); });
+await heard(new Worker(new URL('./module.worker.ts', import.meta.url), { type: 'module' }));
+await heard(new Worker('workers/classic.js'));
+await heard(new Worker('workers/module.js', { type: 'module' }));
+const script = document.createElement('script');
+script.src = 'engine/core.js';
+await new Promise((resolve) => { script.onload = resolve; document.head.append(script); });
+await (globalThis as { start?: (locate: (name: string) => string) => Promise<void> }).start?.((name) => 'engine/' + name);
+${canvasGame}`,
+      'src/module.worker.ts':
+        "import { step } from './step'; onmessage = async ({ data }: MessageEvent<number>) => { await fetch(new URL('../data/a.json', import.meta.url)); postMessage(step(data)); };",
+      'src/step.ts': 'export const step = (n: number): number => n + 1;',
+      'data/a.json': '{}',
+      'workers/classic.js':
+        "importScripts('helper.js'); onmessage = () => fetch('table.json').then((answer) => answer.json()).then((table) => postMessage(help(table)));",
+      'workers/helper.js': 'const help = (x) => x;',
+      'workers/table.json': '{}',
+      'workers/module.js': "import { step } from '../src/step.js'; onmessage = ({ data }) => postMessage(step(data));",
+      'engine/core.js':
+        "globalThis.start = async (locate) => { await WebAssembly.instantiateStreaming(fetch(locate('core.wasm'))); await fetch(locate('core.data')); };",
+      'engine/core.wasm': Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0]),
+      'engine/core.data': new Uint8Array(8),
+    },
+  },
+  {
+    style: 'two pages',
+    files: {
+      'index.html': '<!doctype html><a href="play.html">Play</a><script type="module" src="menu.js"></script>',
+      'menu.js': "document.querySelector('a').click();",
+      'play.html':
+        '<!doctype html><link rel="stylesheet" href="play.css"><canvas></canvas><script type="module" src="play.js"></script>',
+      'play.js': `import { go } from './lib/go.js'; go(() => {${canvasGame}});`,
+      'lib/go.js': 'export const go = (begin) => begin();',
+      'play.css': 'canvas { background: url(img/sky.png) }',
+      'img/sky.png': png(2, 2),
+    },
+  },
+  {
+    style: 'Phaser 3, with maps of Tiled and a pack',
+    files: {
+      'package.json': dependencies({ phaser: '3.90.0' }),
+      'index.html': '<!doctype html><div id="app"></div><script type="module" src="main.js"></script>',
+      'main.js': `import Phaser from 'phaser';
+import { Level } from './scenes/Level.js';
+new Phaser.Game({ type: Phaser.CANVAS, width: 160, height: 120, parent: 'app', scene: Level, audio: { disableWebAudio: true }, banner: false });`,
+      'scenes/Level.js': `import Phaser from 'phaser';
+export class Level extends Phaser.Scene {
+  preload() {
+    this.load.on('loaderror', (file) => { throw new Error(file.src); });
+    this.load.pack('pack', 'data/pack.json');
+    this.load.atlas('hero', 'sprites/hero.png', 'sprites/hero.json');
+    this.load.audio('hit', ['sounds/hit.wav']);
+    this.load.setPath('maps');
+    this.load.tilemapTiledJSON('one', 'one.json');
+    this.load.image('tiles', 'tiles.png');
+    this.load.setPath();
+  }
+  create() {
+    const map = this.make.tilemap({ key: 'one' });
+    map.createLayer('ground', map.addTilesetImage('tiles', 'tiles'));
+    this.add.sprite(20, 20, 'hero', 'a');
+    if (this.cache.json.get('texts').hello !== 'Hi') throw new Error('no texts');
+    this.game.events.once('postrender', () => { ${told} });
+  }
+}`,
+      'maps/one.json': JSON.stringify(tiled),
+      'maps/tiles.png': png(8, 8),
+      'sprites/hero.png': png(8, 8),
+      'sprites/hero.json': JSON.stringify({ frames: { a: { frame: { x: 0, y: 0, w: 8, h: 8 } } }, meta: {} }),
+      'sounds/hit.wav': wav(1),
+      'data/pack.json': JSON.stringify({ main: { files: [{ type: 'json', key: 'texts', url: 'data/texts.json' }] } }),
+      'data/texts.json': '{"hello":"Hi"}',
+    },
+  },
+  {
+    style: 'Phaser 4',
+    files: {
+      'package.json': dependencies({ phaser: '4.2.1' }),
       'src/main.ts': `import * as Phaser from 'phaser';
 class Level extends Phaser.Scene {
   create(): void { this.add.rectangle(80, 60, 40, 40, 0xe25c2c); this.game.events.once('postrender', () => { ${told} }); }
 }
 new Phaser.Game({ type: Phaser.CANVAS, width: 160, height: 120, parent: 'app', scene: Level, audio: { noAudio: true }, banner: false });`,
     },
-  })),
+  },
   {
     style: 'PixiJS',
     files: {
       'package.json': dependencies({ 'pixi.js': '8.22.0' }),
       'src/main.ts': `import 'pixi.js/unsafe-eval';
-import { Application, Graphics } from 'pixi.js';
+import { Application, Assets, Graphics, Sprite } from 'pixi.js';
 const app = new Application();
 await app.init({ width: 160, height: 120, preference: 'webgl' });
 document.body.append(app.canvas);
-app.stage.addChild(new Graphics().rect(8, 8, 64, 64).fill(0xe25c2c));
+await Assets.init({ manifest: 'manifest.json' });
+const { hero, sheet } = await Assets.loadBundle('game');
+app.stage.addChild(new Graphics().rect(8, 8, 64, 64).fill(0xe25c2c), new Sprite(hero), new Sprite(sheet.textures.a));
 app.render();
 ${told}`,
+      'manifest.json': JSON.stringify({
+        bundles: [
+          {
+            name: 'game',
+            assets: [
+              { alias: 'hero', src: 'art/hero.png' },
+              { alias: 'sheet', src: 'art/sheet.json' },
+            ],
+          },
+        ],
+      }),
+      'art/hero.png': png(4, 4),
+      'art/sheet.png': png(4, 4),
+      'art/sheet.json': JSON.stringify({
+        frames: {
+          a: {
+            frame: { x: 0, y: 0, w: 4, h: 4 },
+            sourceSize: { w: 4, h: 4 },
+            spriteSourceSize: { x: 0, y: 0, w: 4, h: 4 },
+          },
+        },
+        meta: { image: 'sheet.png', scale: 1, size: { w: 4, h: 4 } },
+      }),
     },
   },
   {

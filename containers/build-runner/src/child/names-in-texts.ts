@@ -22,11 +22,22 @@ const notImported = String.raw`(?<!\b(?:from|import)\s*\(?\s*["'][^"'\n]*)`;
 /** A text as an expression for its bytes, each of them one character. */
 const bytesOf = (text: string): string => escaped(Buffer.from(text).toString('latin1'));
 
+/** A text of the project, and what its names mean. */
+interface Source {
+  readonly file: string;
+  readonly text: string;
+  /** Of the site, that names may be relative to. */
+  readonly folders: readonly string[];
+  /** Whether it is loaded as it is, with the names that it has. */
+  readonly loads: boolean;
+}
+
 /** Looks through the texts of a game for names of files. What none of them can name is not looked for. */
 export class NamesInTexts {
   readonly #project: Project;
-  /** In scripts: they load what they name. */
-  readonly #code = new Mentions();
+  /** In what is loaded as it is, and in code: the file itself is meant, even if a bundle or the page has it at another address. */
+  readonly #loads = new Mentions();
+  /** In the page and in styles of the bundle, too, where what they name may have got another address. */
   readonly #all = new Mentions();
   readonly #read = new Set<string>();
   /** What a text has to have somewhere to be read; null: nothing is looked for. */
@@ -51,25 +62,28 @@ export class NamesInTexts {
 
   /** Reads a text of the project; `place`: where it lies in the site, for what it names beside itself. */
   read(path: string, place?: string): void {
-    if (this.#wanted === null || this.#read.has(path) || !(isScript(path) || isText(path))) return;
-    this.#read.add(path);
+    const isPage = /\.html?$/i.test(path);
+    // The page is made anew, wherever it is served.
+    const known = isPage ? path : `${path} ${place ?? ''}`;
+    if (this.#wanted === null || this.#read.has(known) || !(isScript(path) || isText(path))) return;
+    this.#read.add(known);
     const bytes = this.#bytesOf(path);
     if (bytes === null || !this.#wanted.test(bytes.toString('latin1'))) return;
-    const text = bytes.toString('utf8');
     const folders = [...new Set(['', folderOf(place ?? '')])];
-    if (/\.html?$/i.test(path)) this.#readPage(path, text, folders);
-    else if (isScript(path) && !(place !== undefined && /\.tsx$/i.test(path))) this.#readCode(path, text, 1, folders);
-    else this.#readData(path, text, folders);
+    const source = { file: path, text: bytes.toString('utf8'), folders, loads: place !== undefined };
+    if (isPage) this.#readPage(source);
+    else if (isScript(path) && !(place !== undefined && /\.tsx$/i.test(path))) this.#readCode(source, source.text, 1);
+    else this.#readData({ ...source, loads: source.loads || !/\.css$/i.test(path) }, source.text, 1);
   }
 
-  /** Whether a file is named: in `code`, by the `whole` of it, or in `any` way. */
-  has(place: string, how: 'code' | 'whole' | 'any'): boolean {
-    return (how === 'code' ? this.#code : this.#all).find(place, how === 'any') !== undefined;
+  /** Whether a file is named: by what `loads` it from there, by the `whole` of it, or in `any` way. */
+  has(place: string, how: 'loads' | 'whole' | 'any'): boolean {
+    return (how === 'loads' ? this.#loads : this.#all).find(place, how === 'any') !== undefined;
   }
 
-  /** Where code names a file by its whole path. */
+  /** Where a file is named by its whole path. */
   whereWhole(place: string): { file: string; line: number } | undefined {
-    const found = this.#code.whole(place);
+    const found = this.#loads.whole(place);
     return found && { file: found.file, line: found.line() };
   }
 
@@ -77,7 +91,7 @@ export class NamesInTexts {
   loosely(places: readonly string[], known: readonly string[]) {
     const found = new Map<string, { where: { file: string; line: number }; files: string[] }>();
     for (const one of places)
-      for (const { text, ending, place } of this.#code.loosely(one)) {
+      for (const { text, ending, place } of this.#loads.loosely(one)) {
         if (known.some((path) => path.endsWith(ending))) continue;
         const told = found.get(text) ?? { where: { file: place.file, line: place.line() }, files: [] };
         told.files.push(one);
@@ -101,26 +115,33 @@ export class NamesInTexts {
     return statSync(file).size > runnerLimits.readForNames ? null : readFileSync(file);
   }
 
-  #readCode(file: string, code: string, firstLine: number, folders: readonly string[]): void {
+  #add({ file, folders, loads }: Source, parts: readonly string[], line: () => number): void {
+    for (const mentions of loads ? [this.#loads, this.#all] : [this.#all]) mentions.add(parts, folders, { file, line });
+  }
+
+  #readCode(source: Source, code: string, firstLine: number): void {
     for (const { parts, at } of textsInCode(code).texts) {
-      const place = { file, line: () => firstLine + code.slice(0, at).split('\n').length - 1 };
-      for (const mentions of [this.#code, this.#all]) mentions.add(parts, folders, place);
-      for (const part of parts) if (part.includes('<')) this.#readData(file, part, folders);
+      const line = lineAt(code, at, firstLine);
+      this.#add({ ...source, loads: true }, parts, line);
+      for (const part of parts) if (part.includes('<')) this.#readData(source, part, line());
     }
   }
 
-  #readData(file: string, text: string, folders: readonly string[]): void {
-    for (const [whole, double, single] of text.matchAll(names))
-      this.#all.add([double ?? single ?? whole], folders, { file, line: () => 1 });
+  #readData(source: Source, text: string, firstLine: number): void {
+    for (const { 0: whole, 1: double, 2: single, index } of text.matchAll(names))
+      this.#add(source, [double ?? single ?? whole], lineAt(text, index, firstLine));
   }
 
-  #readPage(file: string, text: string, folders: readonly string[]): void {
-    for (const element of allElements(parse(text, { sourceCodeLocationInfo: true }))) {
+  #readPage(source: Source): void {
+    for (const element of allElements(parse(source.text, { sourceCodeLocationInfo: true }))) {
       const line = element.sourceCodeLocation?.startLine ?? 1;
-      for (const { value } of element.attrs) this.#all.add([value], folders, { file, line: () => line });
-      if (element.tagName === 'script')
-        this.#readCode(file, textOf(element), element.childNodes[0]?.sourceCodeLocation?.startLine ?? line, folders);
-      else if (element.tagName === 'style') this.#readData(file, textOf(element), folders);
+      const first = element.childNodes[0]?.sourceCodeLocation?.startLine ?? line;
+      for (const { value } of element.attrs) this.#add(source, [value], () => line);
+      if (element.tagName === 'script') this.#readCode(source, textOf(element), first);
+      else if (element.tagName === 'style') this.#readData(source, textOf(element), first);
     }
   }
 }
+
+const lineAt = (text: string, at: number, firstLine: number) => (): number =>
+  firstLine + text.slice(0, at).split('\n').length - 1;

@@ -104,7 +104,7 @@ export const runtimeFiles = async (request: RuntimeRequest): Promise<Map<string,
     const rest: Candidate[] = [];
     for (const candidate of open) {
       const { path, place } = candidate;
-      if (!names.has(place, candidate.isTaken ? 'code' : isCode(path) ? 'whole' : 'any')) {
+      if (!names.has(place, candidate.isTaken ? 'loads' : isCode(path) ? 'whole' : 'any')) {
         rest.push(candidate);
         continue;
       }
@@ -159,7 +159,7 @@ const tell = ({ names, found, refused, open, isBundled, log }: Told): void => {
     const where = names.whereWhole(place);
     if (where === undefined) continue;
     const why = /\.(?:[cm]?tsx?|jsx)$/i.test(path)
-      ? 'is a source, of which a build has no such file. For a worker, write new Worker(new URL(…, import.meta.url)) with the path from this file'
+      ? 'is a source, of which a build has no such file. A worker is started by new Worker(new URL(…, import.meta.url)), with the path from the file that starts it'
       : isTooling(path)
         ? 'is never part of a game'
         : 'is left out by exclude in kiln.json';
