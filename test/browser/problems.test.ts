@@ -40,6 +40,10 @@ describe('what a build says of a file', () => {
     await page.getByTestId('file-README.md').click();
     await page.getByTestId('build-log').locator('button.log-place').first().click();
     await expect.poll(() => page.getByTestId('editor').getAttribute('data-path')).toBe('broken.ts');
+    await editor.locator('.cm-content:focus').waitFor();
+    for (const _letter of 'label') await page.keyboard.press('Shift+ArrowRight');
+    await page.keyboard.press('Control+C');
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('label');
     await write(wrong.replace('= lives', '= String(lives)'));
     await expect.poll(() => editor.locator('.cm-content').innerText()).toContain('String(lives)');
     // The same state would fail again: what is offered is the newest one, built in the same way.

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { BuildLogLine } from '../../../src/contract/builds.ts';
+import { placeIn } from './build-problems.ts';
 import { useWorkspace } from './context.ts';
 import { findNode } from './tree.ts';
 
@@ -17,13 +18,7 @@ const LogLine = ({ line }: { line: BuildLogLine }) => {
       <span class="log-text">
         {file !== undefined &&
           (known ? (
-            <button
-              type="button"
-              class="link log-place"
-              onClick={() =>
-                workspace.open(file, line.line === undefined ? undefined : { line: line.line, column: line.column })
-              }
-            >
+            <button type="button" class="link log-place" onClick={() => workspace.open(file, placeIn(line))}>
               {place}
             </button>
           ) : (

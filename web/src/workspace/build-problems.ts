@@ -2,6 +2,7 @@ import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
 import type { EditorState, Extension, Text, TransactionSpec } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import type { BuildLogLine } from '../../../src/contract/builds.ts';
+import type { Place } from './model.ts';
 
 /** A mark beside each line of which the last build has something to say. */
 export const problemMarks = (): Extension => [
@@ -22,6 +23,10 @@ export const problemMarks = (): Extension => [
     '.cm-diagnostic': { padding: '6px 10px', whiteSpace: 'pre-wrap', fontFamily: 'var(--sans)', fontSize: '12.5px' },
   }),
 ];
+
+/** Where in its file a line of the log points; undefined where it names the file alone. Columns of a log count from 0, those of an editor from 1. */
+export const placeIn = ({ line, column }: Pick<BuildLogLine, 'line' | 'column'>): Place | undefined =>
+  line === undefined ? undefined : { line, column: column === undefined ? undefined : column + 1 };
 
 /** Where in the text a line of the log points: its word or quoted text, or the rest of the line when it names no column. */
 function spanOf(doc: Text, { line: number = 1, column }: BuildLogLine): { from: number; to: number } {

@@ -5,6 +5,7 @@ import { attempt, toast } from '../state/toasts.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches } from '../ui/mark.tsx';
 import { BuildPanel } from './build-panel.tsx';
+import { placeIn } from './build-problems.ts';
 import { useWorkspace } from './context.ts';
 import { PublishDialog } from './publish-dialog.tsx';
 
@@ -47,7 +48,7 @@ const Trouble = () => {
               <button
                 type="button"
                 class="link log-place"
-                onClick={() => workspace.open(file, line === undefined ? undefined : { line, column })}
+                onClick={() => workspace.open(file, placeIn({ line, column }))}
               >
                 {file}
                 {line !== undefined && `:${line}`}
