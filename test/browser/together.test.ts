@@ -302,6 +302,7 @@ describe('two people in the workspace', () => {
     await write('New.');
     comeBack();
     await pane.getByTestId('unsaved').waitFor();
+    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('unsaved');
     expect(await pane.locator('.cm-content').innerText()).toBe('Written away. Old.');
     for (const width of [1280, 800]) {
       await page.setViewportSize({ width, height: 800 });
@@ -316,6 +317,7 @@ describe('two people in the workspace', () => {
     // The other one is open as it is by now.
     await page.getByTestId(`tab-${path}`).click();
     await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('New.');
+    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
     await page.close();
   });
 

@@ -61,7 +61,7 @@ export interface Tab {
 }
 
 /** What the indicator says about everything that was typed. */
-export type Indicator = 'connecting' | 'saved' | 'saving' | 'offline' | 'read-only';
+export type Indicator = 'connecting' | 'saved' | 'saving' | 'unsaved' | 'offline' | 'read-only';
 
 export type Loading =
   | { state: 'loading' }
@@ -475,6 +475,7 @@ export class Workspace {
 
   #indicate(): Indicator {
     if (!this.canWrite.value) return 'read-only';
+    if (this.tabs.value.some((tab) => tab.unsaved.value !== undefined)) return 'unsaved';
     const states = this.tabs.value.filter((tab) => tab.document !== undefined).map((tab) => tab.state.value);
     if (states.includes('offline') || this.roomStatus.value === 'offline') return 'offline';
     if (states.includes('saving')) return 'saving';

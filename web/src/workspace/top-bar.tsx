@@ -14,6 +14,7 @@ const indicators: Record<Indicator, { text: string; title: string }> = {
   connecting: { text: 'Connecting…', title: 'Getting the newest state' },
   saved: { text: 'Saved', title: 'Everything you typed is stored' },
   saving: { text: 'Saving…', title: 'Waiting for the room to store your last edits' },
+  unsaved: { text: 'Not saved', title: 'What you wrote in a file is not in the project: its tab says why' },
   offline: { text: 'Offline', title: 'Edits are kept on this device and merge when the connection is back' },
   'read-only': { text: 'Read only', title: 'Your role lets you read this project' },
 };

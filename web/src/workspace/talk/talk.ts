@@ -102,8 +102,20 @@ export class Talk {
         if (this.#tellMentioned(message, path)) this.thread.value = thread;
       }),
       watchIdle((idle) => room.presence.setIdle(idle)),
+      // Who began without a network reads them when there is one.
+      room.on('hello', () => {
+        if (isRead === false) read();
+      }),
     ];
-    void attempt(() => Promise.all([chat.more(), comments.load()]));
+    /** Undefined while it is being found out. */
+    let isRead: boolean | undefined;
+    const read = () => {
+      isRead = undefined;
+      void attempt(() => Promise.all([chat.more(), comments.load()])).then((done) => {
+        isRead = done !== undefined;
+      });
+    };
+    read();
   }
 
   leave(): void {
