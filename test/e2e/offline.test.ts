@@ -114,6 +114,42 @@ describe('a document that is kept on the device', () => {
     room.leave();
   });
 
+  it('[R2] is not said to be saved before the room has what was deleted away, and is not called unsaved for what others wrote', async () => {
+    await ada.call('putFile', { params: { id, path }, body: { content: 'one two three' } });
+    const laptop = device();
+    const join = () => joinProject(ada, id, { WebSocket: laptop.Socket, offline: indexedDbStore('ada') });
+    const first = join();
+    const document = first.openDocument(path);
+    await document.synced;
+    await ada.call('putFile', { params: { id, path }, body: { content: 'one two three four' } });
+    await until(() => document.text.toString() === 'one two three four');
+    await until(() => document.state === 'saved');
+    first.leave();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+
+    laptop.down();
+    const second = join();
+    const away = second.openDocument(path);
+    await away.ready;
+    expect([away.text.toString(), away.dirty]).toEqual(['one two three four', false]);
+    away.text.delete(0, 4);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    second.leave();
+
+    const third = join();
+    const again = third.openDocument(path);
+    const states: string[] = [];
+    again.on('state', (state) => states.push(state));
+    await again.ready;
+    expect([again.text.toString(), again.dirty]).toEqual(['two three four', true]);
+    laptop.up();
+    await until(() => again.state === 'saved');
+    // Said once, at the end, and not on the way.
+    expect(states.indexOf('saved')).toBe(states.length - 1);
+    expect(await stored()).toBe('two three four');
+    third.leave();
+  });
+
   const makeGrace = (role: 'editor' | 'viewer') =>
     ada.call('updateCollaborator', { params: { id, userId: graceId }, body: { role } });
 
