@@ -9,7 +9,7 @@ import { newSystem } from '../support/system.ts';
 
 /** As many as `npm test` has time for; more when the environment says so. */
 const clients = Number(process.env.TYPING_CLIENTS ?? 50);
-const rounds = Number(process.env.TYPING_ROUNDS ?? 3);
+const rounds = Number(process.env.TYPING_ROUNDS ?? 2);
 const windowsOfOnePerson = 5;
 const path = 'shared.txt';
 
