@@ -88,14 +88,10 @@ describe('a program of a build that somebody kills', () => {
 
   it('in the middle of a bundle: is nobody’s fault', async () => {
     await start();
-    // It has no chance to be done before: it answers nothing until it is killed.
-    await eventually(async () => (await runner.programs('esbuild')).length === 1);
-    const pids = await runner.programs('esbuild');
-    kill(pids, 'SIGSTOP');
-    const build = await platform.build({ 'src/main.ts': 'console.info(1);' });
+    const build = await platform.build(largeProject(100));
     await runner.post(build.job);
     await eventually(() => build.logs.some(({ step }) => step === 'bundle'));
-    kill(pids, 'SIGKILL');
+    kill(await runner.programs('esbuild'), 'SIGKILL');
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
     expect(build.logs.filter(({ level }) => level === 'error')).toEqual([]);
     await expectBuilds();
