@@ -15,7 +15,7 @@ const keyPattern = /^(?<hash>[\da-f]{64})-[\da-f]{8}m?$/;
  * for bytes that it may have been taken over by, so every project has a folder of its own: nobody
  * can put a picture into somebody else's game.
  */
-export class AssetCache implements LimitedCache {
+export class AssetCache {
   /** Part of every key: results of another version of an optimiser are not found. */
   readonly version = createHash('sha256').update(JSON.stringify(runnerPackage.dependencies)).digest('hex').slice(0, 8);
   readonly #dir: string;
@@ -38,16 +38,9 @@ export class AssetCache implements LimitedCache {
     return cache;
   }
 
-  get bytes(): number {
-    return this.#index.bytes;
-  }
-
-  limit(bytes: number): void {
-    this.#index.limit(bytes);
-  }
-
-  async evict(part: number): Promise<void> {
-    await this.#index.evict(part);
+  /** What it keeps on the disk. */
+  get kept(): LimitedCache {
+    return this.#index;
   }
 
   /** Copies what is known of these files into `folder`. */

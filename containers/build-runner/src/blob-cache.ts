@@ -26,7 +26,7 @@ export type FetchBlob = (consume: (body: AsyncIterable<Uint8Array>) => Promise<v
  * whenever the process died. Small ones are in memory first, and written under their name when no build waits for it; they are
  * hashed when they are read. What was not written yet when the process died is fetched again.
  */
-export class BlobCache implements LimitedCache {
+export class BlobCache {
   readonly #dir: string;
   readonly #index = new DiskLru();
   /** Small contents that were used of late: a project that is built again and again has almost the same ones each time. */
@@ -62,16 +62,9 @@ export class BlobCache implements LimitedCache {
     return cache;
   }
 
-  get bytes(): number {
-    return this.#index.bytes;
-  }
-
-  limit(bytes: number): void {
-    this.#index.limit(bytes);
-  }
-
-  async evict(part: number): Promise<void> {
-    await this.#index.evict(part);
+  /** What it keeps on the disk. */
+  get kept(): LimitedCache {
+    return this.#index;
   }
 
   /** Whether a small content is here, as far as is known without reading it. */
@@ -137,7 +130,7 @@ export class BlobCache implements LimitedCache {
           // Nor is there room for those that wait. For the next ones there shall be.
           this.#unwritten.clear();
           this.#unwrittenBytes = 0;
-          await this.evict(runnerLimits.disk.evictedPart);
+          await this.#index.evict(runnerLimits.disk.evictedPart);
           return;
         }
       }

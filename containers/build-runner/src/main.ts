@@ -39,7 +39,8 @@ const start = async (config: Config): Promise<void> => {
     }),
   ]);
 
-  const disk = await Disk.share(config.dir, { blobs, assets, ...dependencies.caches }, config.cacheBytes);
+  const caches = { blobs: blobs.kept, assets: assets.kept, ...dependencies.caches };
+  const disk = await Disk.share(config.dir, caches, config.cacheBytes);
 
   const run = async (job: Job, platform: Platform, stop: AbortController, vacate: () => void): Promise<JobEnd> => {
     await executeJob(job, { platform, blobs, assets, dependencies, children, disk, electronCache }, stop, () => {
