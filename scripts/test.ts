@@ -22,9 +22,15 @@ interface Lane {
   shard?: `${number}/${number}`;
 }
 
-/** Lanes of a round run side by side. The first round keeps two cores busy; in the second most tests wait: for a restart, a page, a runner. */
+/**
+ * Lanes of a round run side by side. The first round keeps two cores busy; in the second most tests wait: for a restart, a page, a runner.
+ * workerd has a lane of its own: in one process Vitest runs it after the others, and hardly two of its files at once.
+ */
 const rounds: readonly (readonly Lane[])[] = [
-  [{ layers: ['unit', 'data', 'workerd'], workers: 2 }],
+  [
+    { layers: ['workerd'], workers: 1 },
+    { layers: ['unit', 'data'], workers: 1 },
+  ],
   [
     { layers: ['browser'], workers: 1 },
     { layers: ['e2e'], workers: 1 },
