@@ -1,7 +1,7 @@
 import type { AssetTicket } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import { configOf } from '../core/config.ts';
-import { describeError, logEvent } from '../core/log.ts';
+import { logEvent } from '../core/log.ts';
 import { signToken } from '../core/tokens.ts';
 import type { Database } from '../data/database.ts';
 import {
@@ -15,8 +15,7 @@ import {
   postponeOptimization,
   requeueOptimization,
 } from '../data/optimizations.ts';
-import { unwrap } from '../durable-objects/rpc.ts';
-import { projectRoom } from '../durable-objects/stubs.ts';
+import { announce } from '../durable-objects/announce.ts';
 import { type HandOver, pushJob, runnersWithRoom } from './runner.ts';
 
 const { timeout, lease, offered, retryDelay, queuedTimeout } = limits.optimize;
@@ -35,12 +34,7 @@ export async function tellOptimized(env: Env, row: OptimizationRow, name: string
     errorCode === 'runner_lost' || errorCode === 'build_undelivered' ? 'error' : 'info',
   );
   const data = { assetId, name, version, savedBytes, errorCode };
-  try {
-    await unwrap(projectRoom(env, projectId).record('asset.optimized', userId, data));
-  } catch (error) {
-    // It stands in the row; who looks there sees it.
-    logEvent('room.not_told', { project: projectId, type: 'asset.optimized', ...describeError(error) }, 'warn');
-  }
+  await announce(env, projectId, { type: 'asset.optimized', by: userId, data });
 }
 
 /** Ends one without a new version, once. */

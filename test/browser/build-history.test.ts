@@ -90,13 +90,16 @@ describe('the builds of a project', () => {
     await grace.page.getByTestId('row-download').waitFor();
     expect(await grace.page.getByTestId('row-delete').count()).toBe(0);
     expect(await grace.page.getByTestId('clean-builds').count()).toBe(0);
-    // What somebody else has removed meanwhile is gone here, too, once it is asked for.
+    // What somebody else removes is gone here at once, and who looks at it is told.
     await grace.page.keyboard.press('Escape');
-    await client.call('deleteBuild', { params: { id: desktop.id } });
     await grace.page.getByTestId(`build-row-${desktop.id}`).getByTitle('Show its log').click();
+    await grace.page.getByTestId('build-status').waitFor();
+    await client.call('deleteBuild', { params: { id: desktop.id } });
     await grace.page.getByText('That build is gone').waitFor();
     await grace.page.getByTestId('build-view-history').click();
     await expect.poll(() => grace.page.getByTestId('build-history').locator('.build-row').count()).toBe(1);
+    await expect.poll(() => page.getByTestId('build-history').locator('.build-row').count()).toBe(1);
+    expect(await page.getByText('That build is gone').count()).toBe(0);
     expect(ada.complaints.filter((text) => !/409/.test(text))).toEqual([]);
     expect(grace.complaints.filter((text) => !/404/.test(text))).toEqual([]);
   });

@@ -56,6 +56,13 @@ describe('a build with options', () => {
       ['web', true, true],
     ]);
 
+    // The button builds what is played, as it was chosen last.
+    await page.getByTestId('build').click();
+    await expect.poll(async () => (await client.call('listBuilds', { params: { id } })).builds.length).toBe(3);
+    await ended();
+    const [newest] = (await client.call('listBuilds', { params: { id } })).builds;
+    expect([newest?.target, newest?.options.offline, newest?.options.typecheck]).toEqual(['web', true, false]);
+
     // What comes beside the main download is there, too.
     await page.getByTestId('download-others').click();
     await picture(page, 'downloads');

@@ -11,6 +11,7 @@ import type { Build } from '../../src/contract/builds.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { Job, type JobManifest, type RunnerEvent } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
+import type { RoomEvent } from '../../src/contract/room.ts';
 import { sha256 } from '../../src/core/tree.ts';
 import { openDatabase } from '../../src/data/open.ts';
 import { unwrap } from '../../src/durable-objects/rpc.ts';
@@ -327,6 +328,10 @@ describe('a build that lost something on the way', () => {
   });
 
   it('the build that it repeats: the log of a cached build outlives the original', async () => {
+    const { seq: since } = await expectJson<{ seq: number }>(
+      await call('GET', `/api/projects/${world.projectId}/events`, { as: world.viewer }),
+      200,
+    );
     const build = await newBuild();
     await succeed(build.id, (await claim(build.id)).attempt);
     const path = '/api/builds';
@@ -337,6 +342,19 @@ describe('a build that lost something on the way', () => {
     expect((await call('DELETE', `${path}/${build.id}`, { as: world.owner })).status).toBe(204);
     await expectJson(await call('GET', `${path}/${again.build.id}/logs`, { as: world.viewer }), 200);
     expect((await call('DELETE', `${path}/${again.build.id}`, { as: world.owner })).status).toBe(204);
+    // Everybody in the room hears of what came at once, and of what is gone.
+    await expect
+      .poll(async () => {
+        const events = `/api/projects/${world.projectId}/events?since=${since}`;
+        const list = await expectJson<{ events: RoomEvent[] }>(await call('GET', events, { as: world.viewer }), 200);
+        return list.events.filter(({ type }) => /^build[.](?:success|deleted)$/.test(type)).map(({ data }) => data);
+      })
+      .toEqual([
+        { buildId: build.id, target: 'web', status: 'success' },
+        { buildId: again.build.id, target: 'web', status: 'success' },
+        { buildIds: [build.id] },
+        { buildIds: [again.build.id] },
+      ]);
     // Nothing is left to repeat: the same tree is built anew.
     const fresh = await call('POST', path, { as: world.editor, json: { projectId: world.projectId } });
     await expectJson(fresh, 202);

@@ -17,8 +17,7 @@ import {
   optimizedAsset,
   runningOptimization,
 } from '../../data/optimizations.ts';
-import { unwrap } from '../../durable-objects/rpc.ts';
-import { projectRoom } from '../../durable-objects/stubs.ts';
+import { announce } from '../../durable-objects/announce.ts';
 import { giveUp, settleOptimization, tellOptimized, wakeFor } from '../../queues/optimizations.ts';
 import { readBytes } from '../http/body.ts';
 import type { AppContext } from '../http/context.ts';
@@ -208,7 +207,7 @@ export async function takeResult(c: AppContext, job: Ticket): Promise<void> {
   }
   const { id, name } = made.asset;
   const data = { assetId: id, name, version: made.version.version };
-  await unwrap(projectRoom(c.env, asset.projectId).record('asset.uploaded', row.userId, data)).catch(() => undefined);
+  await announce(c.env, asset.projectId, { type: 'asset.uploaded', by: row.userId, data });
   await tellOptimized(c.env, { ...row, savedBytes, version: made.version.version }, name, null);
 }
 

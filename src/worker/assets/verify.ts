@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { assetKind } from '../../core/asset-types.ts';
-import { describeError, logEvent } from '../../core/log.ts';
+import { logEvent } from '../../core/log.ts';
 import { type AssetAt, addAssetVersion } from '../../data/assets.ts';
 import type { Actor } from '../../data/audit.ts';
 import type { Database } from '../../data/database.ts';
 import { blobKey, ensureBlob, isWrongHash, nameBlob, putBlob } from '../../data/objects.ts';
 import { claimUpload, forgetUpload, refuseUpload, type UploadRow } from '../../data/uploads.ts';
-import { unwrap } from '../../durable-objects/rpc.ts';
-import { projectRoom } from '../../durable-objects/stubs.ts';
+import { announce } from '../../durable-objects/announce.ts';
 import { metadataOf } from './metadata.ts';
 
 /** Codes of R2: parts that are too small, unknown, or of another upload. */
@@ -95,15 +94,8 @@ async function nameBytes(bucket: R2Bucket, upload: UploadRow): Promise<string> {
   return promised;
 }
 
-/** Tells the room of a version that the database has: that stands whether it hears of it or not. */
-async function tellUploaded(env: Env, { asset: { id, projectId, name, version } }: AssetAt, by: string): Promise<void> {
-  const type = 'asset.uploaded';
-  try {
-    await unwrap(projectRoom(env, projectId).record(type, by, { assetId: id, name, version }));
-  } catch (error) {
-    logEvent('room.not_told', { project: projectId, type, ...describeError(error) }, 'warn');
-  }
-}
+const tellUploaded = (env: Env, { asset: { id, projectId, name, version } }: AssetAt, by: string): Promise<void> =>
+  announce(env, projectId, { type: 'asset.uploaded', by, data: { assetId: id, name, version } });
 
 /**
  * Reads an assembled upload, makes an asset of it and tells its room. What its bytes are is decided here and by nothing that

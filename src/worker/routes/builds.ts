@@ -25,6 +25,7 @@ import {
 import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { isoOrNull } from '../../data/time.ts';
+import { announce } from '../../durable-objects/announce.ts';
 import { buildPolicy, giveBuildBack, takeBuild } from '../../durable-objects/build/quota.ts';
 import { keptLog, logStream } from '../../durable-objects/build/stream.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
@@ -53,6 +54,10 @@ async function counted<T>(c: AppContext, userId: string, work: () => Promise<T>)
     throw error;
   }
 }
+
+/** Tells the room that somebody has removed builds. */
+const tellDeleted = (c: AppContext, projectId: string, gone: readonly BuildRow[], by: string): Promise<void> =>
+  announce(c.env, projectId, { type: 'build.deleted', by, data: { buildIds: gone.map(({ id }) => id) } });
 
 export function buildRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.createBuild, async (c, { room, user, body }) => {
@@ -95,7 +100,11 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     if (finished && (await getOutputs(c.env.BUILDS, finished.outputOf ?? finished.id))) {
       const repeated = await createCachedBuild(db, build, finished, actorOf(c, user.userId), answer);
       claimed.answered = repeated !== undefined;
-      if (repeated) return { status: 200, body: { build: toBuild(repeated, config) } };
+      if (repeated) {
+        const data = { buildId: build.id, target, status: 'success' };
+        c.executionCtx.waitUntil(announce(c.env, projectId, { type: 'build.success', by: user.userId, data }));
+        return { status: 200, body: { build: toBuild(repeated, config) } };
+      }
     }
 
     // A crash after this leaves the row and the message in the outbox; the sweep sends it.
@@ -146,8 +155,10 @@ export function buildRoutes(app: Hono<AppEnv>): void {
         // Published at this very moment: then it stays.
         if (!(error instanceof KilnError && error.code === 'build_published')) throw error;
       }
-    if (!dryRun && builds.length > 0)
+    if (!dryRun && builds.length > 0) {
       logEvent('build.cleaned', { requestId, project: room.projectId, builds: builds.length });
+      await tellDeleted(c, room.projectId, builds, user.userId);
+    }
     return {
       status: 200,
       body: {
@@ -234,6 +245,7 @@ export function buildRoutes(app: Hono<AppEnv>): void {
       throw new KilnError('conflict', { detail: 'The build has ended.' });
     }
     await eraseBuild(c.env, c.var.db, build, actorOf(c, user.userId));
+    await tellDeleted(c, build.projectId, [build], user.userId);
     return { status: 204 };
   });
 

@@ -6,6 +6,7 @@ import { type ErrorCode, errors } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { attempt, toast, toastError } from '../state/toasts.ts';
+import { orderOf, rememberedForm } from './build-options.ts';
 
 export const isRunning = (build: Build | undefined): boolean =>
   build?.status === 'queued' || build?.status === 'building';
@@ -76,9 +77,12 @@ export class Builds {
     });
   }
 
-  /** Builds the newest state, or that of a checkpoint, and plays it; with `typecheck` only when its types are right. */
+  /** Builds the newest state, or that of a checkpoint, for the web and plays it: as was chosen last, but for `options`. */
   async start(checkpointId?: string, options: Partial<BuildOptions> = {}): Promise<void> {
-    await attempt(() => this.order({ options, ...(checkpointId !== undefined && { checkpointId }) }));
+    const remembered = orderOf({ ...rememberedForm(this.#projectId), target: 'web' }).options;
+    await attempt(() =>
+      this.order({ options: { ...remembered, ...options }, ...(checkpointId !== undefined && { checkpointId }) }),
+    );
   }
 
   /** Builds what is wanted, and plays it once it is there. Throws what the API refuses. */
@@ -158,6 +162,13 @@ export class Builds {
     this.current.value = undefined;
   }
 
+  /** Somebody else has removed them: who looks at one is told. */
+  lose(ids: readonly string[]): void {
+    if (this.current.value !== undefined && ids.includes(this.current.value.id))
+      toast({ kind: 'info', title: 'That build is gone', detail: 'Somebody has deleted it.' });
+    this.forget(ids);
+  }
+
   play(build: Build): void {
     this.playing.value = build;
   }
@@ -189,10 +200,8 @@ export class Builds {
       })
       .catch((error: unknown) => {
         if (aborter.signal.aborted) return;
-        if (isCode(error, 'not_found')) {
-          toast({ kind: 'info', title: 'That build is gone', detail: 'Somebody has deleted it.' });
-          this.forget([build.id]);
-        } else toastError(error);
+        if (isCode(error, 'not_found')) this.lose([build.id]);
+        else toastError(error);
       });
   }
 

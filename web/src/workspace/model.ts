@@ -48,6 +48,8 @@ export interface Tab {
   /** Present for live files. */
   readonly document: RoomDocument | undefined;
   readonly state: Signal<SaveState>;
+  /** False when this browser has stopped to keep what is typed here. */
+  readonly kept: Signal<boolean>;
   /** Why the document ended, when it did. */
   readonly ended: Signal<KilnApiError | undefined>;
   /** What was written here and the project does not have, when the document ended. */
@@ -61,7 +63,7 @@ export interface Tab {
 }
 
 /** What the indicator says about everything that was typed. */
-export type Indicator = 'connecting' | 'saved' | 'saving' | 'unsaved' | 'offline' | 'read-only';
+export type Indicator = 'connecting' | 'saved' | 'saving' | 'unsaved' | 'offline' | 'unkept' | 'read-only';
 
 export type Loading =
   | { state: 'loading' }
@@ -303,6 +305,7 @@ export class Workspace {
       kind: signal(kind),
       document,
       state: signal(document?.state ?? 'saved'),
+      kept: signal(true),
       ended: signal(undefined),
       unsaved: signal(undefined),
       reveal: signal(undefined),
@@ -312,6 +315,9 @@ export class Workspace {
     document?.on('state', (state) => {
       tab.state.value = state;
       if (state === 'saved') this.preview.changed();
+    });
+    document?.on('kept', (kept) => {
+      tab.kept.value = kept;
     });
     document?.on('ended', (error) => this.#onDocumentEnded(tab, error));
     if (document !== undefined) this.#introduce(document);
@@ -379,7 +385,11 @@ export class Workspace {
       const tab = this.tabs.value.find((open) => open.path === path);
       if (tab !== undefined) tab.version.value += 1;
     } else if (type.startsWith('file.') || type.startsWith('checkpoint.')) this.#reloadTree();
-    else if (type.startsWith('build.')) this.#reloadBuilds();
+    else if (type === 'build.deleted') {
+      const ids = Array.isArray(data.buildIds) ? data.buildIds.filter((id) => typeof id === 'string') : [];
+      if (by === this.self.value?.userId) this.builds.forget(ids);
+      else this.builds.lose(ids);
+    } else if (type.startsWith('build.')) this.#reloadBuilds();
     else if (type.startsWith('asset.')) this.assets.changed();
     else if (type.startsWith('member.') || type === 'project.transferred') {
       this.#membersChanged();
@@ -477,7 +487,8 @@ export class Workspace {
     if (!this.canWrite.value) return 'read-only';
     if (this.tabs.value.some((tab) => tab.unsaved.value !== undefined)) return 'unsaved';
     const states = this.tabs.value.filter((tab) => tab.document !== undefined).map((tab) => tab.state.value);
-    if (states.includes('offline') || this.roomStatus.value === 'offline') return 'offline';
+    if (states.includes('offline') || this.roomStatus.value === 'offline')
+      return this.tabs.value.every((tab) => tab.kept.value) ? 'offline' : 'unkept';
     if (states.includes('saving')) return 'saving';
     return states.includes('connecting') || this.roomStatus.value === 'connecting' ? 'connecting' : 'saved';
   }
