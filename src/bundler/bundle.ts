@@ -30,6 +30,13 @@ const problemOf = ({ message, file, line, column }: Told): PreviewProblem => ({
   ...(column !== undefined && { column }),
 });
 
+/** Each of them once: what a page and its workers have in common is said of both. */
+const once = (problems: readonly PreviewProblem[]): readonly PreviewProblem[] =>
+  [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()].slice(
+    0,
+    limits.preview.problems,
+  );
+
 const isFailure = (error: unknown): error is Error & { errors: Message[] } =>
   error instanceof Error && 'errors' in error && Array.isArray(error.errors);
 
@@ -50,7 +57,13 @@ function told(message: Message, { paths, sources }: BundleOrder, entries: readon
   const nameOf = (file: string): string | undefined =>
     inlineOf(file)?.path ?? /^project:(.+?)(?:\?\w+)?$/.exec(file)?.[1];
   const packages = packagesOf(readJson(sources['package.json'] ?? '{}'));
-  return problemOf(tell(message, { inline: inlineOf(message.location?.file)?.inline, nameOf, paths, packages }));
+  const clean = ({ text }: { text: string }): string => text.replaceAll(/"project:([^"?]+)(?:\?\w+)?"/g, '"$1"');
+  const said = {
+    location: message.location,
+    text: clean(message),
+    notes: message.notes.map((note) => ({ ...note, text: clean(note) })),
+  };
+  return problemOf(tell(said, { inline: inlineOf(message.location?.file)?.inline, nameOf, paths, packages }));
 }
 
 interface Run {
@@ -63,11 +76,16 @@ interface Run {
   readonly onWorker?: OnWorker;
 }
 
+interface Compiled {
+  readonly result: BuildResult;
+  readonly warnings: readonly PreviewProblem[];
+}
+
 /** Runs the compiler over the project; null where packages are missing, whose names are in `needed`. */
 async function run(
   { order, compile, page, toRoot, overrides, onWorker = () => undefined }: Run,
   needed: Set<string>,
-): Promise<BuildResult> {
+): Promise<Compiled> {
   const paths = new Set(order.paths);
   const compilerOptions = await readTsconfig({
     read: async (path) => order.sources[path] ?? order.packages?.configs[path],
@@ -105,7 +123,7 @@ async function run(
   try {
     const result = await compile(settings);
     assertGiven(result);
-    return result;
+    return { result, warnings: result.warnings.map((message) => told(message, order, page.entries)) };
   } catch (error) {
     if (!isFailure(error)) throw error;
     if (error.errors.some(({ text }) => text.startsWith('Could not resolve import('))) throw new Computed();
@@ -150,18 +168,20 @@ function filesOf(result: BuildResult): BundledFile[] {
 
 const baseName = (path: string): string => /([^/]+?)(?:\.\w+)?$/.exec(path)?.[1] ?? 'entry';
 
-/** What leaves nothing to play of a page, whatever becomes of its modules. */
-async function mistakesOf(
-  { source }: Page,
-  { paths, sources }: BundleOrder,
-  compile: Compiler,
-): Promise<readonly Told[]> {
+interface Mistaken {
+  readonly errors: readonly Told[];
+  readonly warnings: readonly Told[];
+}
+
+/** What is wrong with a page, whatever becomes of its modules; errors leave nothing to play. */
+async function mistakesOf({ source }: Page, { paths, sources }: BundleOrder, compile: Compiler): Promise<Mistaken> {
   const scripts = classicScripts(source).flatMap((script) => {
     const text = script.inline?.code ?? sources[script.path];
     return text === undefined ? [] : [{ ...script, text }];
   });
   const ofScripts = await classicMistakes(compile, scripts, { paths, packages: new Set() });
-  return [...pageMistakes(source).filter(({ level }) => level === 'error'), ...ofScripts];
+  const { error = [], warn = [] } = Object.groupBy(pageMistakes(source), ({ level }) => level);
+  return { errors: [...error, ...ofScripts], warnings: warn };
 }
 
 async function bundlePage(order: BundleOrder, title: string, compile: Compiler, needed: Set<string>) {
@@ -173,7 +193,7 @@ async function bundlePage(order: BundleOrder, title: string, compile: Compiler, 
   if (text === undefined) return failed([{ message: `${entry.path} is no text, or too large for a preview.` }]);
   const page = readPage(isHtml ? entry.path : 'index.html', text, paths);
   const mistakes = await mistakesOf(page, order, compile);
-  if (mistakes.length > 0) return failed(mistakes.slice(0, limits.preview.problems).map(problemOf));
+  if (mistakes.errors.length > 0) return failed(mistakes.errors.slice(0, limits.preview.problems).map(problemOf));
   const overrides: BuildOptions = {
     splitting: true,
     entryNames: '[name]-[hash]',
@@ -185,14 +205,15 @@ async function bundlePage(order: BundleOrder, title: string, compile: Compiler, 
   };
   const workers = new Workers();
   const onWorker = workers.add;
-  const result =
+  const main =
     page.entries.length === 0 ? null : await run({ order, compile, page, toRoot: '../', overrides, onWorker }, needed);
-  await checkWorkers(workers, order, compile, needed);
-  const html = page.finish(outputsOf(result?.metafile, page));
-  const files = result ? filesOf(result) : [];
+  const ofWorkers = await checkWorkers(workers, order, compile, needed);
+  const html = page.finish(outputsOf(main?.result.metafile, page));
+  const files = main ? filesOf(main.result) : [];
   return {
     ok: true as const,
     files: [{ path: 'index.html', mimeType: 'text/html; charset=utf-8', text: html }, ...files],
+    warnings: once([...mistakes.warnings.map(problemOf), ...(main?.warnings ?? []), ...ofWorkers]),
   };
 }
 
@@ -221,7 +242,8 @@ async function checkWorkers(
   order: BundleOrder,
   compile: Compiler,
   needed: Set<string>,
-): Promise<void> {
+): Promise<readonly PreviewProblem[]> {
+  const warnings: PreviewProblem[] = [];
   const page = { entries: [], mapped: () => undefined };
   for (const kind of ['module', 'classic', 'module', 'classic'] as const) {
     const paths = workers.take(kind);
@@ -234,8 +256,10 @@ async function checkWorkers(
         define: { ...gameDefines, 'import.meta.url': 'self.location.href' },
       }),
     };
-    await run({ order, compile, page, toRoot: './', overrides, onWorker: workers.add }, needed);
+    const compiled = await run({ order, compile, page, toRoot: './', overrides, onWorker: workers.add }, needed);
+    warnings.push(...compiled.warnings);
   }
+  return warnings;
 }
 
 /** A file that a page starts as a worker, at the address of its source: one text that runs as a module and as a classic script. */
@@ -248,9 +272,9 @@ async function bundleWorker(order: BundleOrder, path: string, compile: Compiler,
     splitting: false,
     define: { ...gameDefines, 'import.meta.url': 'self.location.href' },
   };
-  const result = await run({ order, compile, page, toRoot, overrides }, needed);
+  const { result } = await run({ order, compile, page, toRoot, overrides }, needed);
   const files = filesOf(result);
-  return { ok: true as const, files: files.slice(0, 1).map((file) => ({ ...file, path })) };
+  return { ok: true as const, files: files.slice(0, 1).map((file) => ({ ...file, path })), warnings: [] };
 }
 
 /** A build prepares packages for previews, as long as the project asks for them. */

@@ -32,6 +32,10 @@ export const Preview = z
         'build runner answered; ask again',
     }),
     problems: z.array(PreviewProblem),
+    warnings: z.array(PreviewProblem).max(limits.preview.problems).meta({
+      description:
+        'What a build of these sources would warn of, where it is ready. Nothing that keeps it from being played',
+    }),
     bundledBy: z.enum(['edge', 'runner']).meta({
       description: 'Where: at the edge, or by a build runner, which takes larger projects and a moment longer',
     }),
@@ -62,7 +66,7 @@ export interface BundledFile {
 }
 
 export type BundleResult =
-  | { readonly ok: true; readonly files: readonly BundledFile[] }
+  | { readonly ok: true; readonly files: readonly BundledFile[]; readonly warnings: readonly PreviewProblem[] }
   | { readonly ok: false; readonly reason: PreviewReason; readonly problems: readonly PreviewProblem[] };
 
 /** What a build runner answers at `POST {runner}/previews`: believed no more than anything else that it says. */
@@ -78,6 +82,7 @@ export const RunnerBundle: z.ZodType<BundleResult> = z.discriminatedUnion('ok', 
         }),
       )
       .max(limits.build.outputFiles),
+    warnings: z.array(PreviewProblem).max(limits.preview.problems),
   }),
   z.object({
     ok: z.literal(false),

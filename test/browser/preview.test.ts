@@ -88,8 +88,23 @@ describe('the preview beside the editor', () => {
     await expect.poll(() => shown(page).innerText()).toBe('back, level two, 42');
     expect(await trouble.count()).toBe(0);
 
+    // What plays, and is meant otherwise, is told beside it, and beside its line.
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type("export const greeting = typeof self === 'nmber' ? '' : 'still';");
+    await expect.poll(() => shown(page).innerText()).toBe('still, level two, 42');
+    const warnings = page.getByTestId('preview-warnings');
+    await warnings.getByText('One warning').click();
+    await picture(page, 'preview-warning');
+    await warnings.getByText('src/greeting.ts:1').click();
+    await page.locator('.cm-lint-marker-warning').waitFor();
+    await page.setViewportSize({ width: 800, height: 700 });
+    await picture(page, 'preview-warning-800');
+    await page.setViewportSize({ width: 1280, height: 800 });
+
     await page.getByTestId('preview').click();
     expect(await page.getByTestId('preview-frame').count()).toBe(0);
+    expect(await warnings.count()).toBe(0);
     expect(ada.complaints).toEqual([]);
   });
 

@@ -28,6 +28,8 @@ interface Fixture {
   readonly fails?: RegExp;
   /** … or all that is said, with the places. */
   readonly tells?: readonly string[];
+  /** All that is warned of where it does bundle, with the places. */
+  readonly warns?: readonly string[];
 }
 
 const brokenWorker = { 'src/w.ts': 'export const a = 1;\nconst b = ;\n' };
@@ -362,6 +364,22 @@ const fixtures: Readonly<Record<string, Fixture>> = {
       'index.html:2:0: Two versions of this file were merged here and did not fit together. Keep what you want of the lines between "<<<<<<<" and ">>>>>>>", and take out these marks.',
     ],
   },
+  'what plays, and is meant otherwise': {
+    files: {
+      'index.html': '<link rel="icon" href="/icon.png">\n<script type="module" src="src/main.ts"></script>',
+      'src/main.ts':
+        "import * as all from './part';\nif (!('a' in all) === true) all.gone;\nconst a = [] == '';\nnew Worker(new URL('./w.ts', import.meta.url), { type: 'module' });",
+      'src/part.ts': says('part'),
+      'src/w.ts': 'const twice = { a: 1, a: 2 };\nif (typeof twice === "nul") debugger;',
+    },
+    finds: ['part'],
+    warns: [
+      'index.html:1:23: There is no file "/icon.png". Look at the name; it is searched for from index.html. <link> is left as it is.',
+      'src/main.ts:2:32: Import "gone" will always be undefined because there is no matching export in "src/part.ts"',
+      'src/w.ts:1:22: Duplicate key "a" in object literal. The original key "a" is in line 1.',
+      'src/w.ts:2:21: The "typeof" operator will never evaluate to "nul"',
+    ],
+  },
   'bases in a circle': {
     files: { 'tsconfig.json': '{"extends":"./a.json"}', 'a.json': '{"extends":"./a.json"}', 'src/main.ts': '' },
     fails: /goes too deep/,
@@ -372,6 +390,7 @@ interface Outcome {
   readonly text: string;
   readonly problem: string | null;
   readonly told: readonly string[];
+  readonly warned: readonly string[];
 }
 
 const toldOf = ({ file, line, column, message }: Pick<LogLine, 'file' | 'line' | 'column' | 'message'>): string =>
@@ -401,21 +420,23 @@ async function byRunner(name: string, files: Readonly<Record<string, string>>): 
   };
   const options = BuildOptions.parse({ minify: false });
   const told: string[] = [];
-  const log: Log = (line) => void (line.level === 'error' && told.push(toldOf(line)));
+  const warned: string[] = [];
+  const log: Log = (line) =>
+    void (line.level === 'error' ? told : line.level === 'warn' ? warned : []).push(toldOf(line));
   try {
     const entry = await findEntry(project, options);
     const page = entry.kind === 'html' ? await readPage(project, entry.path, log) : null;
     const entries = page?.entries ?? [{ id: 'main', path: entry.path }];
-    if (entries.length === 0) return { text: '', problem: null, told };
+    if (entries.length === 0) return { text: '', problem: null, told, warned };
     const mapped = page?.mapped ?? (() => undefined);
     const made = await bundle({ project, options, entries, mapped, log, onProgress: () => undefined });
     const text = [...made.files.values()].map((bytes) => Buffer.from(bytes).toString()).join('\n');
-    return { text, problem: null, told };
+    return { text, problem: null, told, warned };
   } catch (error) {
     if (!(error instanceof BuildFailure || error instanceof ProjectProblem)) throw error;
     // As `buildProject` does.
     if (told.length === 0) told.push(toldOf({ message: error.message, ...error.place }));
-    return { text: '', problem: error.message, told };
+    return { text: '', problem: error.message, told, warned };
   }
 }
 
@@ -425,20 +446,26 @@ async function byPreview(files: Readonly<Record<string, string>>): Promise<Outco
     build,
   );
   return result.ok
-    ? { text: result.files.map(({ text }) => text).join('\n'), problem: null, told: [] }
-    : { text: '', problem: result.problems[0]?.message ?? '', told: result.problems.map(toldOf) };
+    ? {
+        text: result.files.map(({ text }) => text).join('\n'),
+        problem: null,
+        told: [],
+        warned: result.warnings.map(toldOf),
+      }
+    : { text: '', problem: result.problems[0]?.message ?? '', told: result.problems.map(toldOf), warned: [] };
 }
 
 const marks = (text: string): string[] => [...text.matchAll(/\[from ([\w ]+)\]/g)].map(([, name = '']) => name).sort();
 
 describe('A preview and a build understand the same of', () => {
-  it.each(Object.entries(fixtures))('%s', async (name, { files, finds = [], emits, fails, tells }) => {
+  it.each(Object.entries(fixtures))('%s', async (name, { files, finds = [], emits, fails, tells, warns = [] }) => {
     for (const outcome of [await byRunner(name, files), await byPreview(files)]) {
       if (tells) expect([...outcome.told].sort()).toEqual([...tells].sort());
       else if (fails) expect(outcome.problem).toMatch(fails);
       else {
         expect(outcome.problem).toBeNull();
         expect(marks(outcome.text)).toEqual(finds);
+        expect([...outcome.warned].sort()).toEqual([...warns].sort());
         if (emits) expect(outcome.text).toMatch(emits);
       }
     }

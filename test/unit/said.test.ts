@@ -64,7 +64,7 @@ describe('notes of a compiler', () => {
     );
 
   it('that point name a line instead', () => {
-    expect(words([note('The first one is here:')])).toBe('It is wrong The first one is in line 7.');
+    expect(words([note('The first one is here:')])).toBe('It is wrong. The first one is in line 7.');
     expect(words([note('It is so because of "export" here:', 'b.ts')])).toContain(
       'because of "export" in line 7 of b.ts.',
     );

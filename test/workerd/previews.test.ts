@@ -295,6 +295,7 @@ describe('a preview that is too large for the edge', () => {
   });
   const page = (script: string): BundleResult => ({
     ok: true,
+    warnings: [],
     files: [
       {
         path: 'index.html',

@@ -108,5 +108,5 @@ export function wordsOf({ text, notes, location }: Said, { inline, nameOf }: Rea
     const line = note.location.line + (isSame && inline ? inline.line - 1 : 0);
     return [note.text.replace(/ here:?$/, ` in line ${line}${isSame ? '' : ` of ${file}`}.`)];
   });
-  return [text, ...said].join(' ');
+  return said.length === 0 ? text : [text.replace(/(?<=["\w])$/, '.'), ...said].join(' ');
 }

@@ -18,7 +18,7 @@ import { lockFileOf, packagesFolder } from './packages.ts';
 import { type State, texts } from './state.ts';
 
 /** Raised when the same sources are bundled to something else, or something else is said of them. */
-const version = 3;
+const version = 4;
 
 /** Never of one project for another, though their files be the same: nothing of a project is anybody else's. */
 const nameOf = ({ projectId, sourceHash }: State, want: BundleOrder['want']): string =>

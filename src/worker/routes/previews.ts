@@ -24,6 +24,7 @@ export function previewRoutes(app: Hono<AppEnv>): void {
           ready: site.ok,
           reason: site.ok ? null : site.reason,
           problems: site.ok ? [] : [...site.problems],
+          warnings: site.ok ? [...site.warnings] : [],
           bundledBy: bundledBy(state),
           sourceHash: state.sourceHash,
           url: previewUrl(config, room.projectId, key),

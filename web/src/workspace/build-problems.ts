@@ -4,7 +4,10 @@ import { EditorView } from '@codemirror/view';
 import type { BuildLogLine } from '../../../src/contract/builds.ts';
 import type { Place } from './model.ts';
 
-/** A mark beside each line of which the last build has something to say. */
+/** What a build or a preview says of a place in a file. */
+export type Remark = Pick<BuildLogLine, 'level' | 'step' | 'message' | 'file' | 'line' | 'column'>;
+
+/** A mark beside each line of which the last build, or the preview, has something to say. */
 export const problemMarks = (): Extension => [
   lintGutter(),
   EditorView.theme({
@@ -29,7 +32,7 @@ export const placeIn = ({ line, column }: Pick<BuildLogLine, 'line' | 'column'>)
   line === undefined ? undefined : { line, column: column === undefined ? undefined : column + 1 };
 
 /** Where in the text a line of the log points: its word or quoted text, or the rest of the line when it names no column. */
-function spanOf(doc: Text, { line: number = 1, column }: BuildLogLine): { from: number; to: number } {
+function spanOf(doc: Text, { line: number = 1, column }: Remark): { from: number; to: number } {
   const line = doc.line(number);
   if (column === undefined) return { from: line.from + (/^\s*/.exec(line.text)?.[0].length ?? 0), to: line.to };
   // Columns of the log count from 0.
@@ -38,8 +41,8 @@ function spanOf(doc: Text, { line: number = 1, column }: BuildLogLine): { from: 
   return { from, to: Math.min(from + word, line.to) };
 }
 
-/** Shows what a build said of this text. Lines that are not there any more are left out: the text has gone on since. */
-export function showProblems(state: EditorState, problems: readonly BuildLogLine[]): TransactionSpec {
+/** Shows what was said of this text. Lines that are not there any more are left out: the text has gone on since. */
+export function showProblems(state: EditorState, problems: readonly Remark[]): TransactionSpec {
   const marks = problems
     .filter(({ line = 0 }) => line >= 1 && line <= state.doc.lines)
     .map((problem): Diagnostic => {

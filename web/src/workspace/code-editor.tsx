@@ -138,8 +138,9 @@ export const CodeEditor = ({ tab, document: live, active }: { tab: Tab; document
 
   useSignalEffect(() => {
     const editor = view.value;
-    const problems = workspace.builds.problems.value.get(tab.path) ?? [];
-    editor?.dispatch(showProblems(editor.state, problems));
+    // What follows the text knows better than the last build.
+    const said = workspace.preview.remarks.value ?? workspace.builds.problems.value;
+    editor?.dispatch(showProblems(editor.state, said.get(tab.path) ?? []));
   });
 
   useSignalEffect(() => {

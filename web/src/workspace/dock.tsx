@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import type { PreviewReason } from '../../../src/contract/preview.ts';
+import type { PreviewProblem, PreviewReason } from '../../../src/contract/preview.ts';
 import { attempt, toast } from '../state/toasts.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Arches } from '../ui/mark.tsx';
@@ -29,6 +29,42 @@ const headings = {
   no_runner: 'No build runner answers',
 } as const satisfies Record<PreviewReason, string>;
 
+const Problems = ({ of }: { of: readonly PreviewProblem[] }) => {
+  const workspace = useWorkspace();
+  return (
+    <ul>
+      {of.slice(0, 5).map(({ message, file, line, column }) => (
+        <li key={`${file} ${line} ${column} ${message}`}>
+          {file !== undefined && (
+            <button
+              type="button"
+              class="link log-place"
+              onClick={() => workspace.open(file, placeIn({ line, column }))}
+            >
+              {file}
+              {line !== undefined && `:${line}`}
+            </button>
+          )}{' '}
+          {message}
+        </li>
+      ))}
+      {of.length > 5 && <li class="faint">and {of.length - 5} more</li>}
+    </ul>
+  );
+};
+
+/** What a build would warn of, in the way of nobody who plays. */
+const Warnings = () => {
+  const warnings = useWorkspace().preview.warnings.value;
+  if (warnings.length === 0) return null;
+  return (
+    <details class="preview-warnings" data-testid="preview-warnings">
+      <summary>{warnings.length === 1 ? 'One warning' : `${warnings.length} warnings`}</summary>
+      <Problems of={warnings} />
+    </details>
+  );
+};
+
 /** Why the preview is not what was written last, over the game that still runs. */
 const Trouble = () => {
   const workspace = useWorkspace();
@@ -41,23 +77,7 @@ const Trouble = () => {
   return (
     <div class="trouble" role="status" data-testid="preview-trouble">
       <strong>{headings[trouble.reason ?? 'errors']}</strong>
-      <ul>
-        {trouble.problems.slice(0, 5).map(({ message, file, line, column }) => (
-          <li key={`${file} ${line} ${column} ${message}`}>
-            {file !== undefined && (
-              <button
-                type="button"
-                class="link log-place"
-                onClick={() => workspace.open(file, placeIn({ line, column }))}
-              >
-                {file}
-                {line !== undefined && `:${line}`}
-              </button>
-            )}{' '}
-            {message}
-          </li>
-        ))}
-      </ul>
+      <Problems of={trouble.problems} />
       {mayAgain && (
         <button
           type="button"
@@ -252,6 +272,7 @@ const Play = () => {
         )}
         <Trouble />
       </div>
+      <Warnings />
       <LiveLine />
     </section>
   );

@@ -1,8 +1,9 @@
 import { computed, signal } from '@preact/signals';
 import type { KilnClient } from '../../../src/client/index.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import type { Preview } from '../../../src/contract/preview.ts';
+import type { Preview, PreviewProblem } from '../../../src/contract/preview.ts';
 import { toastError } from '../state/toasts.ts';
+import type { Remark } from './build-problems.ts';
 
 /** The newest state, played beside the editor: bundled anew after every save, and started anew when it has changed. */
 export class LivePreview {
@@ -14,6 +15,21 @@ export class LivePreview {
   readonly playing = signal<Preview | undefined>(undefined);
   /** Why what was written last is not what is played. */
   readonly trouble = computed(() => (this.on.value && this.last.value?.ready === false ? this.last.value : undefined));
+  /** What may be meant otherwise, though it plays. */
+  readonly warnings = computed<readonly PreviewProblem[]>(() => (this.on.value && this.last.value?.warnings) || []);
+  /** What it says of a place in a file, by path; undefined before it has said anything. */
+  readonly remarks = computed<ReadonlyMap<string, readonly Remark[]> | undefined>(() => {
+    const last = this.on.value ? this.last.value : undefined;
+    if (last === undefined) return undefined;
+    const said = [
+      ...last.problems.map((problem): Remark => ({ ...problem, level: 'error', step: 'preview' })),
+      ...last.warnings.map((warning): Remark => ({ ...warning, level: 'warn', step: 'preview' })),
+    ];
+    return Map.groupBy(
+      said.filter(({ line }) => line !== undefined),
+      ({ file }) => file ?? '',
+    );
+  });
 
   readonly #client: KilnClient;
   readonly #projectId: string;
