@@ -25,6 +25,8 @@ export type SaveState = 'connecting' | 'saved' | 'saving' | 'offline' | 'closed'
 
 export interface DocumentEvents {
   state: SaveState;
+  /** Whether this device keeps what is typed: see {@link RoomDocument.isKept}. */
+  kept: boolean;
   /** The file has this path now; the document goes on. */
   moved: string;
   /** Ended by the room: removed, forbidden, not a document, too large, signed out. */
@@ -120,9 +122,17 @@ export class RoomDocument {
     return this.#state;
   }
 
-  /** Whether what this device kept of it, under the name by which it was opened, is in it. */
-  get isKept(): boolean {
+  /** Whether it was opened under the name by which this device knows it. */
+  get isFromDevice(): boolean {
     return this.#stored !== undefined;
+  }
+
+  /**
+   * Whether this device keeps all that is in it. Not without an offline store, nor where the browser opens no database, its disk is full, or another
+   * tab has removed what was kept.
+   */
+  get isKept(): boolean {
+    return this.#stored?.works ?? false;
   }
 
   /** Whether local edits are not known to be durable. */
@@ -222,7 +232,9 @@ export class RoomDocument {
     if (this.#link.offline !== undefined) {
       await this.#link.followed();
       if (this.#aborter.signal.aborted) return;
-      this.#stored = this.#link.offline.open(`${this.#link.projectId}/${this.#path}`, this.doc);
+      this.#stored = this.#link.offline.open(`${this.#link.projectId}/${this.#path}`, this.doc, () =>
+        this.#events.emit('kept', this.isKept),
+      );
     }
     // A device that cannot keep anything must not keep anybody from working.
     const base = await this.#stored?.load().catch(() => undefined);

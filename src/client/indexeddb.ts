@@ -1,6 +1,6 @@
-import { createStores, deleteDB, get, openDB, put, transact } from 'lib0/indexeddb';
+import { addAutoKey, createStores, deleteDB, get, openDB, put, transact } from 'lib0/indexeddb';
 import { IndexeddbPersistence } from 'y-indexeddb';
-import { Doc, decodeStateVector, encodeStateVector } from 'yjs';
+import { Doc, decodeStateVector, encodeStateAsUpdate, encodeStateVector } from 'yjs';
 import { databasePrefix, type Extent, type OfflineStore, type StoredDocument, untilRemoved } from './offline.ts';
 
 const baseKey = 'base';
@@ -28,14 +28,23 @@ async function readBase(of: IndexeddbPersistence): Promise<Extent | undefined> {
   return { vector: new Uint8Array(vector), deleted: typeof deleted === 'number' ? deleted : 0 };
 }
 
-/** Another tab that takes a document elsewhere ends its database for this one: nothing can be written there any more. */
-function persist(name: string, doc: Doc): IndexeddbPersistence {
+/** Where `y-indexeddb` has its updates. */
+const updatesStore = 'updates';
+
+/** `ended`: another tab has removed the database, or taken it elsewhere. `missed`: something was not written, as the disk is full. */
+type Fault = 'ended' | 'missed';
+
+function persist(name: string, doc: Doc, onFault: (fault: Fault) => void = () => undefined): IndexeddbPersistence {
   const persistence = new IndexeddbPersistence(name, doc);
-  void persistence.whenSynced.then(({ db }) =>
+  void persistence.whenSynced.then(({ db }) => {
     db?.addEventListener('versionchange', () => {
+      // Nothing can be written there any more.
       persistence.db = null;
-    }),
-  );
+      onFault('ended');
+    });
+    // Of any transaction of the database: the event comes up from there.
+    db?.addEventListener('abort', () => onFault('missed'));
+  });
   return persistence;
 }
 
@@ -44,13 +53,21 @@ class IndexedDbDocument implements StoredDocument {
   /** What the room has, as far as it is kept. */
   #base: Extent | undefined;
   readonly #doc: Doc;
+  readonly #onChange: () => void;
   readonly #onClose: (document: IndexedDbDocument) => void;
+  #fault: Fault | undefined;
   #closed = false;
 
-  constructor(name: string, doc: Doc, onClose: (document: IndexedDbDocument) => void) {
+  constructor(name: string, doc: Doc, onChange: () => void, onClose: (document: IndexedDbDocument) => void) {
     this.#doc = doc;
+    this.#onChange = onChange;
     this.#onClose = onClose;
-    this.#persistence = persist(name, doc);
+    this.#persistence = this.#persist(name);
+    doc.on('update', this.#mend);
+  }
+
+  get works(): boolean {
+    return this.#fault === undefined;
   }
 
   get name(): string {
@@ -63,7 +80,10 @@ class IndexedDbDocument implements StoredDocument {
 
   async load(): Promise<Extent | undefined> {
     // Where it cannot be opened nothing is ever in sync with it.
-    await this.#persistence._db;
+    await this.#persistence._db.catch((error: unknown) => {
+      this.#setFault('ended');
+      throw error;
+    });
     await this.#persistence.whenSynced;
     const base = await readBase(this.#persistence);
     this.#base ??= base;
@@ -84,27 +104,60 @@ class IndexedDbDocument implements StoredDocument {
     if (!before.synced) await this.load();
     await clearUnrelated(name, this.#doc);
     if (this.#closed) return;
-    const next = persist(name, this.#doc);
+    const next = this.#persist(name);
     this.#persistence = next;
     await next.whenSynced;
+    // All of it was written there, also where the one before had ended.
+    this.#setFault(undefined);
     if (this.#base !== undefined) await writeBase(next, this.#base);
     await before.destroy();
     await deleteDB(before.name);
   }
 
   async clear(): Promise<void> {
-    this.#closed = true;
-    this.#onClose(this);
+    this.#end();
     // What could not be opened keeps nothing.
     await this.#persistence.clearData().catch(() => undefined);
   }
 
   close(): void {
     if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose(this);
+    this.#end();
     this.#persistence.destroy().catch(() => undefined);
   }
+
+  #end(): void {
+    this.#closed = true;
+    this.#doc.off('update', this.#mend);
+    this.#onClose(this);
+  }
+
+  #persist(name: string): IndexeddbPersistence {
+    const persistence = persist(name, this.#doc, (fault) => {
+      if (persistence === this.#persistence && !this.#closed) this.#setFault(fault);
+    });
+    return persistence;
+  }
+
+  #setFault(fault: Fault | undefined): void {
+    if (this.#fault === fault) return;
+    this.#fault = fault;
+    this.#onChange();
+  }
+
+  /** Without the update that was missed, none after it means anything: with the next one all of it is written anew. */
+  readonly #mend = (): void => {
+    const { db } = this.#persistence;
+    if (this.#fault !== 'missed' || !db) return;
+    const [store] = transact(db, [updatesStore]);
+    if (!store) return;
+    // Bytes, as `y-indexeddb` stores and reads them, whatever the types of lib0 name.
+    const whole = encodeStateAsUpdate(this.#doc) as Uint8Array & ArrayBuffer;
+    addAutoKey(store, whole).then(
+      () => this.#setFault(undefined),
+      () => undefined,
+    );
+  };
 }
 
 /** What was kept there of another file goes; of the same one, as another tab may have taken it there, it stays. */
@@ -128,8 +181,9 @@ class IndexedDbStore implements OfflineStore {
     this.#prefix = `${databasePrefix}${userId}/`;
   }
 
-  open(name: string, doc: Doc): StoredDocument {
-    const document = new IndexedDbDocument(`${this.#prefix}${name}`, doc, (closed) => void this.#open.delete(closed));
+  open(name: string, doc: Doc, onChange: () => void = () => undefined): StoredDocument {
+    const onClose = (closed: IndexedDbDocument) => void this.#open.delete(closed);
+    const document = new IndexedDbDocument(`${this.#prefix}${name}`, doc, onChange, onClose);
     this.#open.add(document);
     return document;
   }
@@ -145,7 +199,12 @@ class IndexedDbStore implements OfflineStore {
       for (const document of here) await document.move(folder + path);
       if (here.length > 0) continue;
       const doc = new Doc();
-      const closed = new IndexedDbDocument(name, doc, () => undefined);
+      const closed = new IndexedDbDocument(
+        name,
+        doc,
+        () => undefined,
+        () => undefined,
+      );
       await closed.load();
       await closed.move(folder + path);
       closed.close();

@@ -29,6 +29,8 @@ export interface StoredDocument {
   readonly origin: unknown;
   /** Puts what is kept into the document. Resolves with what the room had of it; undefined where that is not known. Rejects where nothing can be kept. */
   load(): Promise<Extent | undefined>;
+  /** Whether all that is in the document is kept here, or about to be. */
+  readonly works: boolean;
   /** Notes what the room has. */
   setBase(base: Extent): void;
   clear(): Promise<void>;
@@ -37,7 +39,8 @@ export interface StoredDocument {
 
 /** Where documents are kept between visits. Names are `<project id>/<path>`. */
 export interface OfflineStore {
-  open(name: string, doc: Doc): StoredDocument;
+  /** `onChange` is told when {@link StoredDocument.works} has changed. */
+  open(name: string, doc: Doc, onChange?: () => void): StoredDocument;
   /** Takes what is kept of a project's files, open or not, to the paths that `after` says; where it says none, it stays. */
   follow(projectId: string, after: (path: string) => string | undefined): Promise<void>;
   /** Number of the newest event of a project up to which `follow` was called; undefined where nothing is known. */

@@ -326,7 +326,7 @@ export class ProjectRoom {
       // What cannot be asked is asked at the next visit.
       if (moves === undefined) return;
       // What came in the meantime is followed as it comes. Who opened a document and waits for this knows where it is by now.
-      const waited = [...this.#documents].filter(({ isKept }) => isKept);
+      const waited = [...this.#documents].filter(({ isFromDevice }) => isFromDevice);
       for (const move of moves) this.#follow(move, waited);
     }
     this.#noteSeen(newest);

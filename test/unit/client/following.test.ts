@@ -33,6 +33,7 @@ describe('[R14] Somebody who was away for more events than are replayed', () => 
     const offline: OfflineStore = {
       open: () => ({
         origin: 'kept',
+        works: true,
         load: async () => undefined,
         setBase: () => undefined,
         clear: async () => undefined,

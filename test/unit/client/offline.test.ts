@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto';
-import { indexedDB } from 'fake-indexeddb';
+import { IDBObjectStore, indexedDB } from 'fake-indexeddb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { RoomDocument } from '../../../src/client/document.ts';
@@ -85,6 +85,55 @@ describe('documents kept on the device', () => {
     expect((await indexedDB.databases()).map(({ name }: { name?: string }) => name)).toEqual(['kiln:grace/p/a.txt']);
     await clearOffline();
     expect(await indexedDB.databases()).toEqual([]);
+  });
+
+  describe('say whether they are kept:', () => {
+    async function opened() {
+      const changes: boolean[] = [];
+      const doc = new Y.Doc();
+      const kept = indexedDbStore('ada').open('p/a.txt', doc, () => changes.push(kept.works));
+      await kept.load();
+      const type = async (text: string) => {
+        doc.getText('content').insert(doc.getText('content').length, text);
+        await settle();
+      };
+      await type('one ');
+      expect([kept.works, changes]).toEqual([true, []]);
+      return { kept, type, changes };
+    }
+
+    it('not where the disk is full, and all of it again once there is room', async () => {
+      const { kept, type, changes } = await opened();
+      const full = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(function (
+        this: typeof IDBObjectStore.prototype,
+      ) {
+        this.transaction.abort();
+        // Nobody waits for it: y-indexeddb does not handle that it fails.
+        return {} as ReturnType<typeof this.add>;
+      });
+      await type('two ');
+      await type('three ');
+      expect([kept.works, changes]).toEqual([false, [false]]);
+      full.mockRestore();
+      await type('four');
+      expect([kept.works, changes]).toEqual([true, [false, true]]);
+      kept.close();
+      const again = new Y.Doc();
+      await indexedDbStore('ada').open('p/a.txt', again).load();
+      expect(again.getText('content').toString()).toBe('one two three four');
+    });
+
+    it('not after another tab has removed them', async () => {
+      const { kept, type, changes } = await opened();
+      const other = new Y.Doc();
+      const there = indexedDbStore('ada').open('p/a.txt', other);
+      await there.load();
+      await there.clear();
+      await type('two');
+      expect([kept.works, changes]).toEqual([false, [false]]);
+      await settle();
+      expect(await indexedDB.databases()).toEqual([]);
+    });
   });
 
   describe('go with their files', () => {

@@ -16,6 +16,10 @@ const indicators: Record<Indicator, { text: string; title: string }> = {
   saving: { text: 'Saving…', title: 'Waiting for the room to store your last edits' },
   unsaved: { text: 'Not saved', title: 'What you wrote in a file is not in the project: its tab says why' },
   offline: { text: 'Offline', title: 'Edits are kept on this device and merge when the connection is back' },
+  unkept: {
+    text: 'Offline, not kept',
+    title: 'This browser cannot keep your edits: leave the page open until the connection is back, or copy them',
+  },
   'read-only': { text: 'Read only', title: 'Your role lets you read this project' },
 };
 
@@ -24,7 +28,7 @@ const SaveIndicator = () => {
   const { text, title } = indicators[state];
   return (
     <span class={`save-state ${state}`} data-testid="save-state" data-state={state} role="status" title={title}>
-      {state === 'offline' ? (
+      {state === 'offline' || state === 'unkept' ? (
         <Icon name="offline" size={14} />
       ) : state === 'read-only' ? (
         <Icon name="eye" size={14} />
