@@ -33,9 +33,17 @@ beforeEach(async () => {
   runner = await RunnerProcess.start({ platformUrl: platform.url, capacity: 1, env: { NPM_REGISTRY: registry } });
 });
 afterEach(async () => {
-  platform.blobGate = Promise.resolve();
+  giveBlobs();
   await runner.dispose();
 });
+
+let giveBlobs = (): void => undefined;
+/** The platform answers for no blob until `giveBlobs`, which lets go those that wait as well. */
+const holdBlobs = (): void => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  platform.blobGate = promise;
+  giveBlobs = resolve;
+};
 
 const eventually = async (check: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await check())) await sleep(20);
@@ -72,7 +80,7 @@ const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }
     await eventually(async () => (await childrenOf('child.cjs')).length === 1);
     signal(await runner.children(), 'SIGKILL');
     await eventually(async () => (await runner.children()).length === 0);
-    platform.blobGate = never();
+    holdBlobs();
     const build = await begin(small);
     // Between fork and exec it is still the runner's, which would wait with it.
     await eventually(async () => (await childrenOf('child.cjs')).length === 1);
@@ -81,7 +89,7 @@ const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }
     return { build, workers };
   },
   source: async () => {
-    platform.blobGate = never();
+    holdBlobs();
     const build = await begin(small);
     await eventually(() => build.blobRequests > 0);
     return { build, workers: await runner.children() };
@@ -100,11 +108,11 @@ const held: Record<string, () => Promise<{ build: FakeBuild; workers: number[] }
     return { build, workers };
   },
   bundle: async () => {
-    await eventually(async () => (await runner.programs('esbuild')).length === 1);
+    // Stopped before it is ready it would hold its child there, and never come to a bundle.
+    const build = await begin(largeProject(100));
+    await eventually(() => build.logs.some(({ step }) => step === 'bundle'));
     const workers = await runner.programs('esbuild');
     signal(workers, 'SIGSTOP');
-    const build = await begin(small);
-    await eventually(() => build.logs.some(({ step }) => step === 'bundle'));
     return { build, workers };
   },
   assets: async () => {
@@ -142,7 +150,7 @@ const expectGone = async (workers: readonly number[]): Promise<void> => {
 
 /** The runner takes the next build, and of the one before only caches are left. */
 const expectClean = async (): Promise<void> => {
-  platform.blobGate = Promise.resolve();
+  giveBlobs();
   const next = await runner.run(await platform.build({ 'src/main.ts': `console.info('${newId()}');` }));
   expect(await next.outcome.promise).toMatchObject({ type: 'success' });
   const work = join(runner.dir, 'work', String(runner.process.pid));
@@ -200,7 +208,7 @@ describe('a build whose process is killed', () => {
   it.each(Object.keys(held))('at the step “%s”: is nobody’s fault, and the next one is clean', async (step) => {
     const { build, workers } = (await held[step]?.()) ?? expect.unreachable();
     signal(workers, 'SIGKILL');
-    platform.blobGate = Promise.resolve();
+    giveBlobs();
     expect(await build.failure()).toMatchObject({ kind: 'infra', code: 'runner_lost' });
     await expectClean();
   });
