@@ -16,29 +16,25 @@ type Layer = (typeof layers)[number];
 /** Layers that share a process. */
 interface Lane {
   layers: readonly Layer[];
-  /** Test files at once; layers of whole systems take turns, whatever this says. */
-  workers: number;
   /** Which part of its files: another lane has the rest. */
   shard?: `${number}/${number}`;
 }
 
 /**
- * Lanes of a round run side by side. The first round keeps two cores busy; in the second most tests wait: for a restart, a page, a runner.
- * workerd has a lane of its own: in one process Vitest runs it after the others, and hardly two of its files at once.
+ * In the order in which they begin. Those that keep a core busy and those that mostly wait, for a restart, a page or a runner, run side by
+ * side, and what ends the last is short. workerd is apart, for in one process Vitest hardly runs two of its files at once.
  */
-const rounds: readonly (readonly Lane[])[] = [
-  [
-    { layers: ['workerd'], workers: 1 },
-    { layers: ['unit', 'data'], workers: 1 },
-  ],
-  [
-    { layers: ['browser'], workers: 1 },
-    { layers: ['e2e'], workers: 1 },
-    { layers: ['runner', 'faults'], workers: 1, shard: '1/3' },
-    { layers: ['runner', 'faults'], workers: 1, shard: '2/3' },
-    { layers: ['runner', 'faults'], workers: 1, shard: '3/3' },
-  ],
+const lanes: readonly Lane[] = [
+  { layers: ['browser'] },
+  { layers: ['workerd'] },
+  { layers: ['e2e'] },
+  { layers: ['runner', 'faults'], shard: '1/3' },
+  { layers: ['unit', 'data'] },
+  { layers: ['runner', 'faults'], shard: '2/3' },
+  { layers: ['runner', 'faults'], shard: '3/3' },
 ];
+/** More would not use two cores any better, and take longer over what a single test waits for. */
+const lanesAtOnce = 4;
 
 const isLayer = (name: string): name is Layer => (layers as readonly string[]).includes(name);
 const asked = process.argv.slice(2);
@@ -171,8 +167,8 @@ function failuresOf({ testResults }: Report): string[] {
   });
 }
 
-/** Runs a lane. Only one lane of a round writes as it goes; the others write when they are done. */
-async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
+/** Runs a lane; what it writes comes with the outcome, unless it is alone and `live`. */
+async function runLane(lane: Lane, live: boolean): Promise<{ outcome: Outcome; written: Buffer }> {
   const report = join(scratch, `${lane.layers.join('-')}-${lane.shard?.replace('/', '-of-') ?? 'all'}.json`);
   const child = spawn(
     process.execPath,
@@ -182,7 +178,7 @@ async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
-      `--maxWorkers=${lane.workers}`,
+      `--maxWorkers=${live ? 2 : 1}`,
       ...(lane.shard === undefined ? [] : [`--shard=${lane.shard}`]),
       ...lane.layers.flatMap((name) => ['--project', name]),
     ],
@@ -195,35 +191,41 @@ async function runLane(lane: Lane, live: boolean): Promise<Outcome> {
   const written: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => written.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
-  if (!live) process.stdout.write(Buffer.concat(written));
+  return { outcome: outcomeOf(lane, code, report), written: Buffer.concat(written) };
+}
+
+function outcomeOf(lane: Lane, code: number | null, path: string): Outcome {
   try {
-    const outcome = JSON.parse(readFileSync(report, 'utf8')) as Report;
-    const failures = failuresOf(outcome);
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+    const failures = failuresOf(report);
     // An error outside of tests, of which the report knows nothing.
     if (code !== 0 && failures.length === 0)
       failures.push(`The tests of ${lane.layers.join(', ')} ended with ${code}.`);
-    return { status: code ?? 1, passed: outcome.numPassedTests, failures };
+    return { status: code ?? 1, passed: report.numPassedTests, failures };
   } catch {
     return { status: 1, passed: 0, failures: [`The tests of ${lane.layers.join(', ')} wrote no report.`] };
   }
 }
 
-const outcomes: Outcome[] = [];
-for (const round of rounds) {
-  const lanes = round
-    .map((lane) => ({
-      ...lane,
-      layers: lane.layers.filter((name) => chosen.length === 0 || chosen.includes(name)),
-    }))
-    .filter((lane) => lane.layers.length > 0);
-  if (lanes.length === 0) continue;
-  const begin = Date.now();
-  process.stdout.write(
-    `▸ Tests: ${lanes.map(({ layers: names, shard }) => [...names, ...(shard ? [`part ${shard}`] : [])].join(', ')).join('; beside them: ')}\n`,
-  );
-  outcomes.push(...(await Promise.all(lanes.map((lane, index) => runLane(lane, index === 0)))));
-  process.stdout.write(`  ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
-}
+const wanted = lanes
+  .map((lane) => ({ ...lane, layers: lane.layers.filter((name) => chosen.length === 0 || chosen.includes(name)) }))
+  .filter((lane) => lane.layers.length > 0);
+// Where nothing else writes in between, tests are shown as they go.
+const isAlone = wanted.length === 1;
+const outcomes = await pMap(
+  wanted,
+  async (lane) => {
+    const begin = Date.now();
+    const name = `${lane.layers.join(', ')}${lane.shard === undefined ? '' : `, part ${lane.shard}`}`;
+    process.stdout.write(`▹ Tests begin: ${name}\n`);
+    const { outcome, written } = await runLane(lane, isAlone);
+    process.stdout.write(`▸ Tests: ${name}\n`);
+    process.stdout.write(written);
+    process.stdout.write(`  ${outcome.passed} passed, ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
+    return outcome;
+  },
+  { concurrency: lanesAtOnce },
+);
 const failures = outcomes.flatMap((outcome) => outcome.failures);
 for (const failure of failures) process.stdout.write(`✗ ${failure}\n`);
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);

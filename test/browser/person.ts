@@ -23,6 +23,7 @@ export interface Person {
 export async function visitor(browser: Browser, name: string): Promise<Person> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
+    reducedMotion: 'reduce',
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   const page = await context.newPage();

@@ -33,21 +33,6 @@ async function makeProject(client: KilnClient, contents: Readonly<Record<string,
 
 const shown = (page: Page) => page.frameLocator('[data-testid="preview-frame"]').locator('#said');
 
-/** Opens a preview in a page of its own, where the template says that it is ready, without an error or a file that is missing. */
-async function plays({ url }: { readonly url: string }, name: string): Promise<void> {
-  const page = await browser.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('response', (response) => {
-    if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
-  });
-  await page.goto(url);
-  await page.waitForSelector('html[data-ready="true"]');
-  await picture(page, name);
-  expect(complaints).toEqual([]);
-  await page.close();
-}
-
 describe('the preview beside the editor', () => {
   it('plays what is written, and follows what is typed and what others save', async () => {
     const ada = await person(browser, 'ada');
@@ -200,35 +185,5 @@ document.querySelector('#said').textContent = '${text}';
     await picture(page, 'preview-too-large-800');
     expect(await page.getByTestId('preview-build').isEnabled()).toBe(true);
     expect(ada.complaints).toEqual([]);
-  });
-
-  it.each(['phaser-platformer', 'three-runner'])('plays the template %s after one build', async (templateId) => {
-    const ada = await person(browser, 'ada');
-    const client = await clientOf(ada);
-    const { project } = await client.call('createFromTemplate', { params: { templateId }, body: { name: 'Packages' } });
-    const ask = async () => (await client.call('previewProject', { params: { id: project.id } })).preview;
-    expect(await ask()).toMatchObject({ ready: false, reason: 'needs_packages' });
-    const { build } = await client.call('createBuild', { body: { projectId: project.id } });
-    await expect
-      .poll(async () => (await client.call('getBuild', { params: { id: build.id } })).build.status)
-      .toBe('success');
-    // Not what was built, but what was saved since.
-    const path = 'src/saved.ts';
-    await client.call('putFile', { params: { id: project.id, path }, body: { content: 'export {};\n' } });
-    const preview = await ask();
-    expect(preview).toMatchObject({ ready: true, problems: [] });
-    await plays(preview, `preview-${templateId}`);
-  });
-
-  it('plays the template without packages', async () => {
-    const ada = await person(browser, 'ada');
-    const client = await clientOf(ada);
-    const { project } = await client.call('createFromTemplate', {
-      params: { templateId: 'canvas-arcade' },
-      body: { name: 'Arcade' },
-    });
-    const { preview } = await client.call('previewProject', { params: { id: project.id } });
-    expect(preview).toMatchObject({ ready: true, problems: [] });
-    await plays(preview, 'preview-canvas-arcade');
   });
 });
