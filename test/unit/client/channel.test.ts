@@ -44,6 +44,25 @@ describe('The client’s channel', () => {
     room.leave();
   });
 
+  it('[R2] asks for what was typed again once it is back: the acknowledgement may have come meanwhile', async () => {
+    const { room } = join();
+    const document = room.openDocument('a.ts');
+    const first = await channel(1);
+    await pass(2000);
+    const [own] = FakeSocket.made.filter(({ url }) => url.includes('/docs/'));
+    own?.open();
+    own?.answer();
+    document.text.insert(0, 'typed');
+    expect(document.state).toBe('saving');
+    first.close();
+    const before = own?.sent.length ?? 0;
+    await channel(1);
+    expect(own?.sent.slice(before).map(([kind, step]) => [kind, step])).toEqual([[0, 0]]);
+    own?.answer();
+    expect(document.state).toBe('saved');
+    room.leave();
+  });
+
   it('[R24] says that it is there when it is asked', async () => {
     const { room } = join();
     const socket = await channel(1);

@@ -26,6 +26,11 @@ export class FakeSocket extends EventTarget {
     this.dispatchEvent(Object.assign(new Event('message'), { data: JSON.stringify(message) }));
   }
 
+  /** As the room answers a question on a document's socket: with a sync step 2 that adds nothing. */
+  answer(): void {
+    this.dispatchEvent(Object.assign(new Event('message'), { data: new Uint8Array([0, 1, 2, 0, 0]).buffer }));
+  }
+
   close(code = 1006): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
