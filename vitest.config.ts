@@ -7,7 +7,7 @@ import type { BundleOrder } from './src/contract/preview.ts';
 import { Sequencer } from './test/support/sequencer.ts';
 
 /** What is awaited comes when the machine gets to it: no poll of a test has a limit of its own. */
-const patient = { poll: { timeout: 120_000 } };
+const patient = { poll: { timeout: 120_000, interval: 100 } };
 
 /** Tests that start whole systems take turns: the machine may have two cores, and others at work on them. */
 const oneAtATime = { fileParallelism: false, testTimeout: 300_000, hookTimeout: 300_000, expect: patient };
@@ -36,6 +36,7 @@ export default defineConfig({
         test: {
           name: 'data',
           include: ['test/data/**/*.test.ts'],
+          isolate: false,
           globalSetup: ['test/data/support/postgres.setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
@@ -81,6 +82,8 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/workerd/**/*.test.ts'],
           setupFiles: ['test/workerd/setup.ts'],
+          // Half of what they take would be loading the Worker anew for each file. They share databases and objects: each makes people and projects of its own.
+          isolate: false,
           // A backup is a job of many steps, and the machine may be busy.
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -22,16 +22,17 @@ interface Lane {
 
 /**
  * In the order in which they begin. Those that keep a core busy and those that mostly wait, for a restart, a page or a runner, run side by
- * side, and what ends the last is short. workerd is apart, for in one process Vitest hardly runs two of its files at once.
+ * side, and what ends the last is short. workerd has two processes, for in one Vitest hardly runs two of its files at once.
  */
 const lanes: readonly Lane[] = [
   { layers: ['browser'] },
-  { layers: ['workerd'] },
   { layers: ['e2e'] },
   { layers: ['runner', 'faults'], shard: '1/3' },
-  { layers: ['unit', 'data'] },
   { layers: ['runner', 'faults'], shard: '2/3' },
+  { layers: ['unit', 'data'] },
   { layers: ['runner', 'faults'], shard: '3/3' },
+  { layers: ['workerd'], shard: '1/2' },
+  { layers: ['workerd'], shard: '2/2' },
 ];
 /** More would not use two cores any better, and take longer over what a single test waits for. */
 const lanesAtOnce = 4;

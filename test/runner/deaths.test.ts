@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const eventually = async (check: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await check())) await sleep(20);
+  while (!(await check())) await sleep(50);
 };
 
 const start = async (env: Record<string, string> = {}, capacity = 1): Promise<void> => {

@@ -46,7 +46,7 @@ const holdBlobs = (): void => {
 };
 
 const eventually = async (check: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await check())) await sleep(20);
+  while (!(await check())) await sleep(50);
 };
 
 const signal = (pids: readonly number[], name: NodeJS.Signals): void => {

@@ -39,7 +39,7 @@ const hold = (): void => {
 const game = (): Record<string, string> => ({ 'src/main.ts': `console.info('${newId()}');` });
 
 const eventually = async (check: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await check())) await sleep(20);
+  while (!(await check())) await sleep(50);
 };
 
 describe('POST /jobs', () => {

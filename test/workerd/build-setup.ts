@@ -6,12 +6,15 @@ import { sha256 } from '../../src/core/tree.ts';
 import { runnerIn } from './built.ts';
 import { call, database, expectJson, makeWorld, type World } from './support.ts';
 
+/** What `newBuild` has written into it. */
+let edits = 0;
 /** A project with one page, of a file that called `projectToBuild`. */
 export let world: World;
 
 /** The tests of this file share a project, and none finds a place of a running build taken by another. */
 export function projectToBuild(): void {
   beforeAll(async () => {
+    edits = 0;
     world = await makeWorld({ 'index.html': '<p>game</p>' });
   });
   afterEach(async () => {
@@ -20,7 +23,6 @@ export function projectToBuild(): void {
   });
 }
 
-let edits = 0;
 /** A new build of a tree that was never built before. */
 export async function newBuild(): Promise<Build> {
   edits += 1;
