@@ -29,10 +29,11 @@ const lanes: readonly Lane[] = [
   { layers: ['e2e'] },
   { layers: ['runner', 'faults'], shard: '1/3' },
   { layers: ['runner', 'faults'], shard: '2/3' },
-  { layers: ['unit', 'data'] },
   { layers: ['runner', 'faults'], shard: '3/3' },
+  { layers: ['data'] },
   { layers: ['workerd'], shard: '1/2' },
   { layers: ['workerd'], shard: '2/2' },
+  { layers: ['unit'] },
 ];
 /** More would not use two cores any better, and take longer over what a single test waits for. */
 const lanesAtOnce = 4;
