@@ -31,7 +31,7 @@ async function readBase(of: IndexeddbPersistence): Promise<Extent | undefined> {
 /** Where `y-indexeddb` has its updates. */
 const updatesStore = 'updates';
 
-/** `ended`: another tab has removed the database, or taken it elsewhere. `missed`: something was not written, as the disk is full. */
+/** `ended`: it was never opened, or another tab has removed it or taken it elsewhere. `missed`: something was not written, as the disk is full. */
 type Fault = 'ended' | 'missed';
 
 function persist(name: string, doc: Doc, onFault: (fault: Fault) => void = () => undefined): IndexeddbPersistence {
@@ -56,6 +56,7 @@ class IndexedDbDocument implements StoredDocument {
   readonly #onChange: () => void;
   readonly #onClose: (document: IndexedDbDocument) => void;
   #fault: Fault | undefined;
+  #mending = false;
   #closed = false;
 
   constructor(name: string, doc: Doc, onChange: () => void, onClose: (document: IndexedDbDocument) => void) {
@@ -148,15 +149,24 @@ class IndexedDbDocument implements StoredDocument {
   /** Without the update that was missed, none after it means anything: with the next one all of it is written anew. */
   readonly #mend = (): void => {
     const { db } = this.#persistence;
-    if (this.#fault !== 'missed' || !db) return;
+    // Whatever comes while it is written is written by itself.
+    if (this.#fault !== 'missed' || this.#mending || !db) return;
     const [store] = transact(db, [updatesStore]);
     if (!store) return;
+    this.#mending = true;
+    // What is put may still find no room when it is committed.
+    store.transaction.addEventListener('complete', () => {
+      this.#mending = false;
+      if (this.#fault === 'missed') this.#setFault(undefined);
+    });
+    // The next edit tries again.
+    store.transaction.addEventListener('abort', () => {
+      this.#mending = false;
+    });
     // Bytes, as `y-indexeddb` stores and reads them, whatever the types of lib0 name.
     const whole = encodeStateAsUpdate(this.#doc) as Uint8Array & ArrayBuffer;
-    addAutoKey(store, whole).then(
-      () => this.#setFault(undefined),
-      () => undefined,
-    );
+    // That it failed the transaction says.
+    addAutoKey(store, whole).catch(() => undefined);
   };
 }
 

@@ -82,7 +82,8 @@ export const RunnerBundle: z.ZodType<BundleResult> = z.discriminatedUnion('ok', 
         }),
       )
       .max(limits.build.outputFiles),
-    warnings: z.array(PreviewProblem).max(limits.preview.problems),
+    // A runner of the release before says none, and goes on bundling while it is replaced.
+    warnings: z.array(PreviewProblem).max(limits.preview.problems).default([]),
   }),
   z.object({
     ok: z.literal(false),

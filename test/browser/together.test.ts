@@ -289,6 +289,27 @@ describe('two people in the workspace', () => {
     return { page, pane, writeAway, comeBack };
   }
 
+  it('[R14] are told where their browser does not keep what they write away', async () => {
+    const client = await clientOf(ada);
+    const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';
+    const path = 'notes/kept.txt';
+    await client.call('putFile', { params: { id, path }, body: { content: 'Kept.' } });
+    const { page, pane, writeAway, comeBack } = await awayPage(path);
+    await expect.poll(() => pane.locator('.cm-content').innerText()).toBe('Kept.');
+    await writeAway('Away. ');
+    // As another tab does that discards it.
+    await grace.page.evaluate(async (end) => {
+      for (const { name = '' } of await indexedDB.databases()) if (name.endsWith(end)) indexedDB.deleteDatabase(name);
+    }, path);
+    await page.getByTestId('save-state').getByText('Offline, not kept').waitFor();
+    await picture(page, 'offline-not-kept');
+    comeBack();
+    await expect.poll(() => page.getByTestId('save-state').getAttribute('data-state')).toBe('saved');
+    const { file } = await client.call('getFile', { params: { id, path } });
+    expect(file.content).toBe('Away. Kept.');
+    await page.close();
+  });
+
   it('[R14] write into a file that is replaced meanwhile, and have what they wrote', async () => {
     const client = await clientOf(ada);
     const id = new URL(ada.page.url()).pathname.split('/').at(-1) ?? '';

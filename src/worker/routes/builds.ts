@@ -147,17 +147,21 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     const { dryRun, keep, olderThanDays } = body;
     const found = await staleBuilds(db, room.projectId, keep, started - olderThanDays * day);
     const builds: BuildRow[] = [];
-    for (const build of found.builds)
-      try {
-        if (!dryRun) await eraseBuild(c.env, db, build, actorOf(c, user.userId));
-        builds.push(build);
-      } catch (error) {
-        // Published at this very moment: then it stays.
-        if (!(error instanceof KilnError && error.code === 'build_published')) throw error;
+    try {
+      for (const build of found.builds)
+        try {
+          if (!dryRun) await eraseBuild(c.env, db, build, actorOf(c, user.userId));
+          builds.push(build);
+        } catch (error) {
+          // Published at this very moment: then it stays.
+          if (!(error instanceof KilnError && error.code === 'build_published')) throw error;
+        }
+    } finally {
+      // Those before one that failed are gone all the same.
+      if (!dryRun && builds.length > 0) {
+        logEvent('build.cleaned', { requestId, project: room.projectId, builds: builds.length });
+        await tellDeleted(c, room.projectId, builds, user.userId);
       }
-    if (!dryRun && builds.length > 0) {
-      logEvent('build.cleaned', { requestId, project: room.projectId, builds: builds.length });
-      await tellDeleted(c, room.projectId, builds, user.userId);
     }
     return {
       status: 200,

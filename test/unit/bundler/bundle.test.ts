@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild-wasm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bundle } from '../../../src/bundler/bundle.ts';
-import type { BundleOrder, BundleResult } from '../../../src/contract/preview.ts';
+import { type BundleOrder, type BundleResult, RunnerBundle } from '../../../src/contract/preview.ts';
 
 /** Here the compiler has a file system that it could reach: the plugin alone keeps it out. */
 const order = (sources: Record<string, string>, binaries: readonly string[] = []): BundleOrder => ({
@@ -294,4 +294,8 @@ describe('#66 a source that reaches outside the project', () => {
       JSON.stringify(await bundle(order({ 'src/main.js': `import '${spec}';` }), build)).replaceAll(spec, '…');
     expect(await say(`${out}/secret.js`)).toBe(await say(`${out}/nothing.js`));
   });
+});
+
+it('the answer of a runner of the release before, which says no warnings, is one', () => {
+  expect(RunnerBundle.parse({ ok: true, files: [] })).toEqual({ ok: true, files: [], warnings: [] });
 });
