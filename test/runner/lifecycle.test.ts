@@ -85,7 +85,7 @@ describe('POST /jobs', () => {
     expect(logged()?.buildId).toBe(build.job.buildId);
     expect(Object.keys(logged()?.phases ?? {}).sort()).toEqual(
       [
-        ...['child', 'manifest', 'source', 'dependencies', 'work', 'bundle', 'package', 'sbom'],
+        ...['child', 'manifest', 'source', 'dependencies', 'work', 'bundle', 'esbuild', 'package', 'sbom'],
         ...['collect', 'outputs', 'upload', 'cleanup', 'outcome'],
       ].sort(),
     );

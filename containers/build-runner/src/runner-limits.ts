@@ -98,8 +98,12 @@ export const runnerLimits = {
     goSoftShare: 2 / 3,
     /** Of 1000: how much rather than the runner the kernel ends what builds, where memory is short. */
     oomScore: 500,
-    /** Go's heap may grow by so many percent before it is collected: at its own 100, a third of what a bundle takes is collecting. */
-    goGrowthPercent: 400,
+    /**
+     * Go's heap may grow by so many percent before it is collected, and the first time at 4 MiB × this / 100 (runtime/mgcpacer.go): no build
+     * of up to some thousand modules is held up by it, as esbuild's own program never is. esbuild needs what it has until it is done, so a
+     * build holds at most a fifth more than at 400; `goSoftShare` is what bounds it (docs/decisions/0021).
+     */
+    goGrowthPercent: 3200,
     /** Processor time of each process in seconds, unless `BUILD_CPU_SECONDS` says otherwise: two cores busy for the whole attempt would be cut by the clock first. */
     cpuSeconds: (2 * limits.build.timeout) / second,
     openFiles: 4096,

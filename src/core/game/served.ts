@@ -19,7 +19,12 @@ export const fileServed = (
   paths: Pick<ReadonlySet<string>, 'has'>,
   roots: readonly string[],
   place: string,
-): string | undefined => roots.map((root) => below(root, place)).find((path) => paths.has(path));
+): string | undefined => {
+  for (const root of roots) {
+    const path = below(root, place);
+    if (paths.has(path)) return path;
+  }
+};
 
 /** Paths of the site at which a file may be found: its own, and without each of the roots. */
 export const placesOf = (path: string, roots: readonly string[]): string[] =>

@@ -63,12 +63,12 @@ export function buildRoutes(app: Hono<AppEnv>): void {
   mount(app, endpoints.createBuild, async (c, { room, user, body }) => {
     const { db, config, started: now } = c.var;
     const { projectId, checkpointId, target, options } = body;
-    const { checkpoint, project } = await room.call((stub, caller, right) =>
-      checkpointId === undefined
-        ? stub.checkpoint(caller, right, { kind: 'build' })
-        : stub.getCheckpoint(caller, right, checkpointId),
-    );
-    const [{ assets, lockHash, wasBuilt }, then] = await Promise.all([
+    const [{ checkpoint, project }, { assets, lockHash, wasBuilt }, then] = await Promise.all([
+      room.call((stub, caller, right) =>
+        checkpointId === undefined
+          ? stub.checkpoint(caller, right, { kind: 'build' })
+          : stub.getCheckpoint(caller, right, checkpointId),
+      ),
       buildBasis(db, projectId, now - limits.build.lockTtl),
       checkpointId === undefined ? null : markedAssets(db, projectId, checkpointId),
     ]);
@@ -114,8 +114,11 @@ export function buildRoutes(app: Hono<AppEnv>): void {
     // The build exists now, whatever follows: the outbox sends the message again, and whoever takes it
     // makes the object that is missing. Failing here would have the client build twice.
     const start = async (): Promise<void> => {
-      await unwrap(buildRun(c.env, build.id).create(row, project.name));
-      await c.env.BUILD_QUEUE.send(message.body);
+      // Whoever takes the message makes the object, too, where it comes first.
+      await Promise.all([
+        unwrap(buildRun(c.env, build.id).create(row, project.name)),
+        c.env.BUILD_QUEUE.send(message.body),
+      ]);
       await settleOutbox(db, message.id);
     };
     try {

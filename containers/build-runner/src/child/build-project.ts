@@ -64,6 +64,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
     return entry.kind === 'html' ? await bundlePage(context, entry) : await bundleScript(context, entry);
   });
   progress('bundle')(1);
+  if (site.compileMs > 0) send({ type: 'timing', phase: 'esbuild', ms: site.compileMs });
 
   // Beside what follows: it is for previews, and no build waits longer for it than it must.
   const packages =
@@ -131,6 +132,7 @@ interface BuiltSite {
   /** Specifiers of packages that the sources name, and what the page makes of specifiers. */
   readonly packages: ReadonlySet<string>;
   readonly mapped: ImportMap;
+  readonly compileMs: number;
 }
 
 const nothing: Bundle = {
@@ -138,6 +140,7 @@ const nothing: Bundle = {
   entries: new Map(),
   inputs: new Set(),
   packages: new Set(),
+  compileMs: 0,
   alone: () => Promise.reject(new Error('a page without modules has nothing that is bundled')),
 };
 
@@ -165,5 +168,6 @@ const bundleScript = async (context: Context, entry: Entry): Promise<BuiltSite> 
 const ofBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Omit<BuiltSite, 'mapped'> => {
   for (const [path, bytes] of bundled.files) files.set(path, bytes);
   files.set('index.html', Buffer.from(html));
-  return { files, html, inputs: bundled.inputs, packages: bundled.packages };
+  const { inputs, packages, compileMs } = bundled;
+  return { files, html, inputs, packages, compileMs };
 };

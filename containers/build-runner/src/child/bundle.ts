@@ -55,6 +55,8 @@ export interface Bundle {
   readonly inputs: ReadonlySet<string>;
   /** Specifiers by which sources of the project itself name packages. */
   readonly packages: ReadonlySet<string>;
+  /** How long esbuild took for the entries, what they start included, in milliseconds. */
+  readonly compileMs: number;
   /** One text of a script and of all that it imports, for a path of the site that a page starts it by. */
   alone(path: string, place: string): Promise<Uint8Array>;
 }
@@ -218,6 +220,7 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
   };
 
   return await told(async () => {
+    const start = performance.now();
     const metafile = await run(
       {
         entryPoints: entries.map((entry) => ({
@@ -227,8 +230,10 @@ export const bundle = async (request: BundleRequest): Promise<Bundle> => {
       },
       [],
     );
+    const compileMs = Math.round(performance.now() - start);
     return {
       files,
+      compileMs,
       entries: new Map(entries.map((entry) => [entry.id, findOutput(metafile, wantedBy(entry))])),
       inputs,
       packages,

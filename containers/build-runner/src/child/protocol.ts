@@ -30,8 +30,8 @@ export interface ChildRequest {
   readonly projectName: string;
 }
 
-/** What a child measures: its steps, and what is worth knowing of them by itself. */
-export const childPhases = ['typecheck', 'bundle', 'assets', 'package', 'prebundle', 'sbom'] as const;
+/** What a child measures: its steps, and what is worth knowing of them by itself. `esbuild` is what the compiler takes of `bundle`. */
+export const childPhases = ['typecheck', 'bundle', 'esbuild', 'assets', 'package', 'prebundle', 'sbom'] as const;
 export type ChildPhase = (typeof childPhases)[number];
 
 /** What the parent may ask of its child instead: to make one asset smaller. */

@@ -47,6 +47,8 @@ interface Candidate {
   readonly isTaken: boolean;
 }
 
+/** The page of the site, which is made from whatever starts the game: no file of the project is ever found there. */
+const builtPage = 'index.html';
 /** Folders of which everything goes out but sources. */
 const mediaFolders = /^(?:assets|static)\//;
 /** Texts with data: worth a word when they stay behind. */
@@ -83,7 +85,7 @@ export const runtimeFiles = async (request: RuntimeRequest): Promise<Map<string,
     const natural = root === '' ? path : path.slice(root.length + 1);
     const isOut = !isRefused && goesOut(path, isTiles);
     for (const place of placesOf(path, roots)) {
-      if (site.has(place) || fileServed(project.files, roots, place) !== path) continue;
+      if (place === builtPage || site.has(place) || fileServed(project.files, roots, place) !== path) continue;
       const candidate = { path, place, isTaken: isTaken(path) };
       if (isRefused) refused.push(candidate);
       else if (isOut && place === natural) {
