@@ -10,6 +10,7 @@ import { MiB } from '../../../src/contract/units.ts';
 import { inBatches, inTurns } from './batches.ts';
 import { outFolders } from './child/protocol.ts';
 import { BuildFailure } from './failure.ts';
+import { describeError, log } from './log.ts';
 import type { Platform } from './platform.ts';
 import { runnerLimits } from './runner-limits.ts';
 
@@ -26,10 +27,14 @@ const tooLarge = (message: string): BuildFailure => new BuildFailure('limit', 'b
  * Finds and hashes what the child left, by what is really on disk and not by what the child says. Only
  * plain files count: a link could lead anywhere. Sorted by role and name. Small ones are read at once, as a thread for each costs more than they do.
  */
-export const collectOutputs = async (outDir: string, signal: AbortSignal): Promise<LocalOutput[]> => {
+export const collectOutputs = async (
+  outDir: string,
+  signal: AbortSignal,
+  roles: readonly (keyof typeof outFolders)[] = ['site', 'download', 'report', 'prebundle'],
+): Promise<LocalOutput[]> => {
   const found: Omit<LocalOutput, 'sha256' | 'bytes'>[] = [];
   let total = 0;
-  for (const role of ['site', 'download', 'report', 'prebundle'] as const) {
+  for (const role of roles) {
     const root = join(outDir, outFolders[role]);
     await inTurns(entriesOf(root), signal, (entry) => {
       const path = join(entry.parentPath, entry.name);
@@ -83,43 +88,88 @@ const entriesOf = (root: string): Dirent[] => {
 
 const isSmall = ({ size }: Pick<LocalOutput, 'size'>): boolean => size <= limits.build.batch.partBytes;
 
+const byHash = (outputs: readonly LocalOutput[]): Map<string, LocalOutput> =>
+  new Map(outputs.map((output) => [output.sha256, output]));
+
+const sizeOf = (outputs: Iterable<LocalOutput>): number => [...outputs].reduce((sum, { size }) => sum + size, 0);
+
+const contentsOf = (batch: readonly LocalOutput[]): Framed[] =>
+  batch.map(({ sha256, path, bytes }) => ({ hash: sha256, bytes: bytes ?? readFileSync(path) }));
+
+/** Uploads these batches, each in one request, and these large ones, several requests at a time. */
+const upload = async (
+  platform: Platform,
+  batches: readonly (readonly LocalOutput[])[],
+  large: readonly LocalOutput[],
+  signal: AbortSignal,
+  onStored: (outputs: readonly LocalOutput[]) => void,
+): Promise<void> => {
+  const requests = [
+    ...batches.map((batch) => async () => {
+      await platform.putOutputs(contentsOf(batch), signal);
+      onStored(batch);
+    }),
+    ...large.map((output) => async () => {
+      await platform.putOutput(output, signal);
+      onStored([output]);
+    }),
+  ];
+  await pMap(requests, (request) => request(), { concurrency: runnerLimits.uploads, signal });
+};
+
+const inParts = (outputs: Iterable<LocalOutput>): { batches: LocalOutput[][]; large: LocalOutput[] } => {
+  const { small = [], large = [] } = Object.groupBy(outputs, (output) => (isSmall(output) ? 'small' : 'large'));
+  return { batches: inBatches(small, ({ size }) => size), large };
+};
+
 /**
- * Uploads each distinct content once, small ones together, several requests at a time; but for the last small ones, which it answers:
- * they go with the word of success. `onProgress` gets the part of the bytes that is stored.
+ * Uploads the site while its packages are still being made; the hashes of what is stored. Never rejects: what this does not bring about
+ * is done at the end. Nothing is done for a site that may go with the word of success: a request of its own takes longer than its packages.
+ */
+export const uploadAhead = async (
+  platform: Platform,
+  outDir: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> => {
+  const stored = new Set<string>();
+  try {
+    const site = byHash(await collectOutputs(outDir, signal, ['site']));
+    if (sizeOf(site.values()) <= limits.build.batch.bytes) return stored;
+    const { batches, large } = inParts(site.values());
+    await upload(platform, batches, large, signal, (outputs) => {
+      for (const { sha256 } of outputs) stored.add(sha256);
+    });
+  } catch (error) {
+    if (!signal.aborted) log('warn', 'job.not_uploaded_ahead', { error: describeError(error) });
+  }
+  return stored;
+};
+
+/**
+ * Uploads each distinct content once that is not `stored` yet, small ones together, several requests at a time; but for the last small
+ * ones, which it answers: they go with the word of success. `onProgress` gets the part of the bytes that is stored.
  */
 export const uploadOutputs = async (
   platform: Platform,
   outputs: readonly LocalOutput[],
+  stored: ReadonlySet<string>,
   signal: AbortSignal,
   onProgress: (done: number) => void,
 ): Promise<readonly Framed[]> => {
-  const distinct = [...new Map(outputs.map((output) => [output.sha256, output])).values()];
-  const total = distinct.reduce((sum, output) => sum + output.size, 0);
-  let stored = 0;
-  const onStored = (size: number): void => {
-    stored += size;
-    onProgress(total === 0 ? 1 : stored / total);
+  const distinct = byHash(outputs);
+  const total = sizeOf(distinct.values());
+  for (const hash of stored) distinct.delete(hash);
+  let done = total - sizeOf(distinct.values());
+  const onStored = (some: readonly LocalOutput[]): void => {
+    done += sizeOf(some);
+    onProgress(total === 0 ? 1 : done / total);
   };
-  const contentsOf = (batch: readonly LocalOutput[]): Framed[] =>
-    batch.map(({ sha256, path, bytes }) => ({ hash: sha256, bytes: bytes ?? readFileSync(path) }));
-  const putTogether = async (batch: readonly LocalOutput[]): Promise<void> => {
-    await platform.putOutputs(contentsOf(batch), signal);
-    onStored(batch.reduce((sum, { size }) => sum + size, 0));
-  };
-  const putAlone = async (output: LocalOutput): Promise<void> => {
-    await platform.putOutput(output, signal);
-    onStored(output.size);
-  };
-  const batches = inBatches(distinct.filter(isSmall), ({ size }) => size);
+  const { batches, large } = inParts(distinct.values());
   const last = batches.pop() ?? [];
-  const requests = [
-    ...batches.map((batch) => () => putTogether(batch)),
-    ...distinct.filter((output) => !isSmall(output)).map((output) => () => putAlone(output)),
-  ];
-  await pMap(requests, (request) => request(), { concurrency: runnerLimits.uploads, signal });
+  await upload(platform, batches, large, signal, onStored);
   const rest = contentsOf(last);
   // Told in the same request that stores them.
-  onStored(last.reduce((sum, { size }) => sum + size, 0));
+  onStored(last);
   return rest;
 };
 

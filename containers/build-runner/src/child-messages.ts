@@ -21,6 +21,7 @@ export const ChildMessageSchema: z.ZodType<ChildMessage> = z.discriminatedUnion(
   }),
   z.object({ type: z.literal('progress'), step: BuildStep, done: z.number().min(0).max(1) }),
   z.object({ type: z.literal('timing'), phase: z.enum(childPhases), ms: z.number().min(0) }),
+  z.object({ type: z.literal('written') }),
   z.object({ type: z.literal('success') }),
   z.object({ type: z.literal('lost'), code: z.int().nullable(), signal: z.string().nullable() }),
   z.object({ type: z.literal('short'), of: z.enum(['memory', 'disk']) }),

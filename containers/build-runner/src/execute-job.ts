@@ -7,7 +7,7 @@ import pMap from 'p-map';
 import type { Framed } from '../../../src/contract/frames.ts';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
-import { collectOutputs, uploadOutputs } from './artifacts.ts';
+import { collectOutputs, uploadAhead, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
 import { inBatches, inTurns } from './batches.ts';
 import type { BlobCache, FetchBlob } from './blob-cache.ts';
@@ -190,6 +190,8 @@ const attempt = async (
   const kill = (): void => void child.dispose();
   signal.addEventListener('abort', kill, { once: true });
   let installed: Installed | null = null;
+  const over = new AbortController();
+  let ahead: Promise<ReadonlySet<string>> | undefined;
   try {
     signal.throwIfAborted();
     const { work } = child;
@@ -233,6 +235,8 @@ const attempt = async (
       child.build(request, (message) => {
         if (message.type === 'log') reporter.log(message);
         else if (message.type === 'progress') progress(message.step, message.done);
+        else if (message.type === 'written')
+          ahead ??= uploadAhead(deps.platform, work.out, AbortSignal.any([signal, over.signal]));
         else if (message.type === 'timing') {
           phases[message.phase] = message.ms;
           const step = BuildStep.safeParse(message.phase);
@@ -245,14 +249,15 @@ const attempt = async (
 
     const made = await timed('upload', async () => {
       const found = await inPhase(phases, 'collect', () => collectOutputs(work.out, signal));
-      const rest = await inPhase(phases, 'outputs', () =>
-        uploadOutputs(deps.platform, found, signal, (done) => progress('upload', done)),
+      const rest = await inPhase(phases, 'outputs', async () =>
+        uploadOutputs(deps.platform, found, (await ahead) ?? new Set(), signal, (done) => progress('upload', done)),
       );
       return { outputs: found.map((output) => OutputFile.parse(output)), rest };
     });
     return { ...made, lock: installed?.lock };
   } finally {
     signal.removeEventListener('abort', kill);
+    over.abort();
     leave(async () => {
       await child.dispose();
       installed?.release();

@@ -94,6 +94,7 @@ const build = async (request: ChildRequest, send: (message: ChildMessage) => voi
       templates: request.templates,
       electronCache: request.electronCache,
       log,
+      onWritten: () => send({ type: 'written' }),
     };
     // Packaged apps have all their files with them.
     const isOffline = options.offline === true && target === 'web';

@@ -30,6 +30,8 @@ export interface Packaging {
   /** Folder of Electron's release zips; null where there is none. */
   readonly electronCache: string | null;
   readonly log: Log;
+  /** Called when the site is written whole, while packages of it are still to be made. */
+  readonly onWritten: () => void;
 }
 
 /**
@@ -52,7 +54,8 @@ export const writeSite = (project: Project, site: Site, root: string): Map<strin
 };
 
 /** Writes the site, which the platform serves, and its zip. */
-export const packageWeb = async ({ project, site, outDir }: Packaging): Promise<void> => {
+export const packageWeb = async ({ project, site, outDir, onWritten }: Packaging): Promise<void> => {
   const written = writeSite(project, site, join(outDir, outFolders.site));
+  onWritten();
   await writeZip(join(outDir, outFolders.download, zipName), written);
 };

@@ -88,6 +88,8 @@ export type ChildMessage =
   /** `done` is the part of the step that is done, 0–1. */
   | { readonly type: 'progress'; readonly step: BuildStep; readonly done: number }
   | { readonly type: 'timing'; readonly phase: ChildPhase; readonly ms: number }
+  /** The folder of the site is as it will be. */
+  | { readonly type: 'written' }
   | { readonly type: 'success' }
   /** A program that it needs has ended, and why is for the parent to judge, who sees what it wrote. The last message, as those around it are. */
   | { readonly type: 'lost'; readonly code: number | null; readonly signal: string | null }
