@@ -20,6 +20,7 @@ import { limits } from './limits.ts';
  *     GET  {platform}/api/runner/builds/{id}/blobs/{hash}   → bytes of a file of the manifest
  *     POST {platform}/api/runner/builds/{id}/blobs          BlobsRequest → small ones of them, as `contract/frames.ts` has it
  *     PUT  {platform}/api/runner/builds/{id}/outputs/{sha256}  raw bytes, verified → 201 (stored), 200 (was there)
+ *     POST {platform}/api/runner/builds/{id}/outputs/missing  OutputsQuestion → OutputsMissing, before large ones are sent
  *     POST {platform}/api/runner/builds/{id}/outputs        small ones together, as frames, each verified → 201
  *     POST {platform}/api/runner/builds/{id}/provenance     ProvenanceRequest → DsseEnvelope
  *     POST {platform}/api/runner/builds/{id}/events         EventBatch → EventAnswer
@@ -150,6 +151,12 @@ export type JobManifest = z.infer<typeof JobManifest>;
 /** Files of the manifest that are fetched together: none larger than `limits.build.batch.partBytes`. */
 export const BlobsRequest = z.object({ hashes: z.array(Sha256).min(1).max(limits.build.batch.parts) });
 export type BlobsRequest = z.infer<typeof BlobsRequest>;
+
+/** Outputs that a runner is about to send. */
+export const OutputsQuestion = z.object({ hashes: z.array(Sha256).min(1).max(limits.build.batch.parts) });
+
+/** Those of them that are not stored yet, in the same order. */
+export const OutputsMissing = z.object({ missing: z.array(Sha256) });
 
 export const BuildStep = z.enum(['source', 'dependencies', 'typecheck', 'bundle', 'assets', 'package', 'upload']);
 export type BuildStep = z.infer<typeof BuildStep>;

@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { OutputFile } from '../contract/jobs.ts';
 import { limits } from '../contract/limits.ts';
 import type { TreeEntry } from '../core/tree.ts';
@@ -260,6 +261,20 @@ export async function putOutput(bucket: R2Bucket, hash: string, content: Readabl
 
 export const headOutput = (bucket: R2Bucket, hash: string): Promise<R2Object | null> =>
   headObject(bucket, keys.output(hash));
+
+/** Sizes of the outputs that are stored, by hash. Bytes. */
+export async function sizesOfOutputs(bucket: R2Bucket, hashes: Iterable<string>): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  await pMap(
+    new Set(hashes),
+    async (hash) => {
+      const object = await headOutput(bucket, hash);
+      if (object) sizes.set(hash, object.size);
+    },
+    { concurrency: limits.build.headsAtOnce },
+  );
+  return sizes;
+}
 
 export const getOutput = (bucket: R2Bucket, hash: string, range?: ByteRange): Promise<R2ObjectBody | null> =>
   getObject(bucket, keys.output(hash), range);

@@ -8,7 +8,7 @@ import type { BuildFacts } from '../core/provenance.ts';
 import type { Actor } from '../data/audit.ts';
 import { boundedEnv } from '../data/bounded.ts';
 import { type BuildRow, projectBuild, projectionOf, queueBuild, startBuild, toBuild } from '../data/builds.ts';
-import { deleteBuildLog, headOutput, putBuildLog, putLock, putOutputs } from '../data/objects.ts';
+import { deleteBuildLog, putBuildLog, putLock, putOutputs, sizesOfOutputs } from '../data/objects.ts';
 import { withDatabase } from '../data/open.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { BuildCore } from './build/build.ts';
@@ -155,7 +155,7 @@ export class BuildRun extends DurableObject<Env> {
           }),
         );
       },
-      outputSize: async (sha256) => (await headOutput(env.BUILDS, sha256))?.size ?? null,
+      sizesOfOutputs: (hashes) => sizesOfOutputs(env.BUILDS, hashes),
       keepLock: (hash, text) => putLock(env.BUILDS, hash, text),
       keepOutputs: (outputs) => putOutputs(env.BUILDS, this.#open().state.id, outputs),
     });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { System } from '../../scripts/lib/system.ts';
 import type { KilnClient } from '../../src/client/index.ts';
 import type { Build } from '../../src/contract/builds.ts';
+import { limits } from '../../src/contract/limits.ts';
 import { RunnerProcess } from '../runner/support/runner-process.ts';
 import { expectBuiltOnce } from '../support/attempts.ts';
 import { allEnded, signUp } from '../support/people.ts';
@@ -29,6 +30,9 @@ afterAll(async () => {
   rmSync(state, { recursive: true, force: true });
 });
 
+/** Larger than what travels together. */
+const level = JSON.stringify('level '.repeat(limits.build.batch.partBytes / 3));
+
 interface Person {
   readonly client: KilnClient;
   readonly projectId: string;
@@ -39,6 +43,7 @@ async function person(): Promise<Person> {
   const { project } = await client.call('createProject', { body: { name: 'Game' } });
   const content = 'declare const NUMBER: number;\ndocument.title = String(NUMBER);\n';
   await client.call('putFile', { params: { id: project.id, path: 'src/main.ts' }, body: { content } });
+  await client.call('putFile', { params: { id: project.id, path: 'public/level.json' }, body: { content: level } });
   return { client, projectId: project.id };
 }
 
@@ -62,6 +67,8 @@ it('two runners at two addresses share the builds of two people, and none is los
   const shared = done.filter(({ id }) => there.has(id));
   expect(shared.length).toBeGreaterThan(0);
   expect(shared.length).toBeLessThan(done.length);
+  // All of them have the same level, which is there but for the first time.
+  expect(second.lines.filter((line) => line.includes('platform.request_failed'))).toEqual([]);
 });
 
 it('of two runners one is away, and the other one builds', async () => {

@@ -66,6 +66,10 @@ describe('what was uploaded ahead', () => {
   const storing = (refuse?: Error): { platform: Platform; stored: Set<string> } => {
     const stored = new Set<string>();
     const platform = {
+      missing: async (hashes: readonly string[]) => {
+        if (refuse) throw refuse;
+        return hashes.filter((hash) => !stored.has(hash));
+      },
       putOutputs: async (contents: Parameters<Platform['putOutputs']>[0]) => {
         if (refuse) throw refuse;
         for (const { hash, bytes } of contents) {

@@ -57,6 +57,8 @@ export async function runnerIn(
         headers: { ...headers, 'content-type': 'application/octet-stream' },
         body,
       }),
+    missing: (hashes: readonly string[]) =>
+      call('POST', `/api/runner/builds/${buildId}/outputs/missing`, { headers, json: { hashes } }),
     output: (hash: string, body: BodyInit) =>
       call('PUT', `/api/runner/builds/${buildId}/outputs/${hash}`, { headers, body }),
     success: (batch: object, contents: readonly { hash: string; bytes: Uint8Array }[]) => {

@@ -67,6 +67,43 @@ describe('#71 #72 the token of a runner', () => {
     expect(await env.BUILDS.head(`output/${sha256('promised')}`)).toBeNull();
   });
 
+  it('says which outputs are not stored yet, and reads to its end what is sent of another all the same', async () => {
+    const build = await newBuild();
+    const { attempt } = await claim(build.id);
+    const runner = await runnerOf(build.id, attempt);
+    const [there, absent] = [`there ${newId()}`, sha256(newId())];
+    expect((await runner.output(sha256(there), there)).status).toBe(201);
+    const answer = await expectJson<unknown>(await runner.missing([absent, sha256(there)]), 200);
+    expect(answer).toEqual({ missing: [absent] });
+
+    const parts = Array.from({ length: 8 }, () => new Uint8Array(64 * 1024));
+    const body = new ReadableStream({
+      pull: (controller) => {
+        const next = parts.pop();
+        if (next) controller.enqueue(next);
+        else controller.close();
+      },
+    });
+    expect((await runner.output(sha256(there), body)).status).toBe(200);
+    expect(parts).toEqual([]);
+
+    expect(await expectProblem(await runner.missing([]), 422)).toBe('validation_failed');
+    const many = Array.from({ length: limits.build.batch.parts + 1 }, () => absent);
+    expect(await expectProblem(await runner.missing(many), 422)).toBe('validation_failed');
+    expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).missing([absent]), 409)).toBe('conflict');
+    // What it was told of is believed without another question.
+    await env.BUILDS.delete(`output/${sha256(there)}`);
+    const output: OutputFile = {
+      name: 'index.html',
+      size: there.length,
+      sha256: sha256(there),
+      mimeType: 'text/html',
+      role: 'site',
+    };
+    await expectJson(await runner.events([{ type: 'success', outputs: [output], timings: {} }]), 200);
+    expect(await show(build.id)).toMatchObject({ status: 'success' });
+  });
+
   it('opens small files together, and none of another snapshot with them', async () => {
     const build = await newBuild();
     const { attempt } = await claim(build.id);

@@ -96,7 +96,7 @@ const sizeOf = (outputs: Iterable<LocalOutput>): number => [...outputs].reduce((
 const contentsOf = (batch: readonly LocalOutput[]): Framed[] =>
   batch.map(({ sha256, path, bytes }) => ({ hash: sha256, bytes: bytes ?? readFileSync(path) }));
 
-/** Uploads these batches, each in one request, and these large ones, several requests at a time. */
+/** Uploads these batches, each in one request, and those of these large ones that nobody has stored yet, several requests at a time. */
 const upload = async (
   platform: Platform,
   batches: readonly (readonly LocalOutput[])[],
@@ -104,12 +104,23 @@ const upload = async (
   signal: AbortSignal,
   onStored: (outputs: readonly LocalOutput[]) => void,
 ): Promise<void> => {
+  const missing = new Set<string>();
+  for (const asked of inBatches(large, () => 0))
+    for (const hash of await platform.missing(
+      asked.map(({ sha256 }) => sha256),
+      signal,
+    ))
+      missing.add(hash);
+  const { absent = [], present = [] } = Object.groupBy(large, ({ sha256 }) =>
+    missing.has(sha256) ? 'absent' : 'present',
+  );
+  if (present.length > 0) onStored(present);
   const requests = [
     ...batches.map((batch) => async () => {
       await platform.putOutputs(contentsOf(batch), signal);
       onStored(batch);
     }),
-    ...large.map((output) => async () => {
+    ...absent.map((output) => async () => {
       await platform.putOutput(output, signal);
       onStored([output]);
     }),

@@ -8,10 +8,12 @@ import {
   type EventBatch,
   JobManifest,
   type JobTicket,
+  OutputsMissing,
   StartedJob,
 } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { BuildFailure, DiskFull, isDiskFull, Stopped } from './failure.ts';
+import { describeError, log } from './log.ts';
 import { runnerLimits } from './runner-limits.ts';
 
 /** What a job needs of the platform. Every call ends with `Stopped('fenced')` once the token opens nothing any more. */
@@ -26,6 +28,8 @@ export interface Platform {
   blobs(hashes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Stores small outputs. */
   putOutputs(outputs: readonly Framed[], signal: AbortSignal): Promise<void>;
+  /** Which of these outputs are not stored yet. */
+  missing(hashes: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   /** Stores the bytes of a local file under their hash. */
   putOutput(
     output: { sha256: string; path: string; mimeType: string; size: number },
@@ -124,6 +128,10 @@ export const callerOf = (root: URL, token: string) => {
           factor: 2,
           randomize: true,
           signal: options.signal,
+          onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
+            if (retriesLeft > 0 && !options.signal.aborted)
+              log('warn', 'platform.request_failed', { path, attempt: attemptNumber, error: describeError(error) });
+          },
         },
       );
     } catch (error) {
@@ -176,6 +184,13 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
         await response.body?.cancel();
       });
     },
+
+    missing: (hashes, signal) =>
+      call(
+        'outputs/missing',
+        { signal, retries: runnerLimits.transferRetries, init: postOf({ hashes }) },
+        async (response) => OutputsMissing.parse(await response.json()).missing,
+      ),
 
     putOutput: (output, signal) =>
       call(

@@ -9,6 +9,8 @@ import {
   EventBatch,
   JobManifest,
   JobStart,
+  OutputsMissing,
+  OutputsQuestion,
   PictureEnd,
   ProvenanceRequest,
   StartedJob,
@@ -67,6 +69,16 @@ export const runnerEndpoints = {
     description:
       'For each: SHA-256 (32 bytes), length (32 bits, big-endian), bytes, which are verified. After an error some may be stored; the same request may be sent again.',
     responses: { 201: { description: 'All are stored' } },
+  }),
+  runnerMissing: endpoint({
+    method: 'POST',
+    path: '/api/runner/builds/{id}/outputs/missing',
+    tag: 'Runner',
+    summary: 'Which files of the result are not stored yet',
+    access: runner,
+    description: 'Most of a game is as it was in the build before, and need not be sent again.',
+    body: OutputsQuestion,
+    responses: { 200: { description: 'Those that are to be sent', json: OutputsMissing } },
   }),
   runnerOutput: endpoint({
     method: 'PUT',

@@ -35,8 +35,8 @@ export interface BuildPorts {
   start(state: BuildState): Promise<boolean>;
   /** Into the project's event log. */
   announce(state: BuildState): Promise<void>;
-  /** Size of a stored output, null when it is not there. */
-  outputSize(sha256: string): Promise<number | null>;
+  /** Sizes of those of these outputs that are stored, by hash. */
+  sizesOfOutputs(hashes: readonly string[]): Promise<ReadonlyMap<string, number>>;
   keepOutputs(outputs: readonly OutputFile[]): Promise<void>;
   keepLock(hash: string, text: string): Promise<void>;
 }
@@ -75,7 +75,7 @@ export class BuildCore {
     this.#sql = ports.sql;
     this.#sql.run('CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)');
     this.#log = new BuildLog(ports.sql);
-    this.#outputs = new Outputs((hash) => ports.outputSize(hash));
+    this.#outputs = new Outputs((hashes) => ports.sizesOfOutputs(hashes));
     const row = this.#sql.all<{ json: string }>('SELECT json FROM state')[0];
     this.#state = row ? (JSON.parse(row.json) as BuildState) : null;
   }

@@ -1,7 +1,6 @@
 import type { BuildOptions } from '../../contract/builds.ts';
 import { KilnError } from '../../contract/errors.ts';
 import type { OutputFile, RunnerEvent } from '../../contract/jobs.ts';
-import { limits } from '../../contract/limits.ts';
 import { buildKey } from '../../core/build-key.ts';
 import { bytesOfOutputs } from '../../data/builds.ts';
 import type { BuildState } from './state.ts';
@@ -16,13 +15,13 @@ const isArtifact = (role: OutputFile['role']): boolean => role === 'download' ||
 
 /** What the running attempt has made, as far as the store has it: a runner's word is not enough. */
 export class Outputs {
-  /** Size of a stored output, null when it is not there. */
-  readonly #sizeOf: (sha256: string) => Promise<number | null>;
+  /** Sizes of those that are stored, by hash. */
+  readonly #sizesOf: (hashes: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   /** Sizes of what was stored, by hash; whatever is not remembered is asked of the store. */
   readonly #stored = new Map<string, number>();
 
-  constructor(sizeOf: (sha256: string) => Promise<number | null>) {
-    this.#sizeOf = sizeOf;
+  constructor(sizesOf: (hashes: readonly string[]) => Promise<ReadonlyMap<string, number>>) {
+    this.#sizesOf = sizesOf;
   }
 
   /** Another attempt begins. */
@@ -39,13 +38,8 @@ export class Outputs {
     const names = new Set(outputs.map(({ role, name }) => `${isArtifact(role) ? 'artifact' : role}:${name}`));
     if (names.size !== outputs.length)
       throw new KilnError('validation_failed', { detail: 'Two outputs have one name.' });
-    const sizes = new Map<string, number | null>(this.#stored);
-    const unknown = [...new Set(outputs.map(({ sha256 }) => sha256))].filter((hash) => !sizes.has(hash));
-    for (let at = 0; at < unknown.length; at += limits.build.headsAtOnce) {
-      const asked = unknown.slice(at, at + limits.build.headsAtOnce);
-      const found = await Promise.all(asked.map((hash) => this.#sizeOf(hash)));
-      for (const [index, hash] of asked.entries()) sizes.set(hash, found[index] ?? null);
-    }
+    const unknown = outputs.map(({ sha256 }) => sha256).filter((hash) => !this.#stored.has(hash));
+    const sizes = new Map([...this.#stored, ...(unknown.length > 0 ? await this.#sizesOf(unknown) : [])]);
     const missing = outputs.find(({ sha256, size }) => sizes.get(sha256) !== size);
     if (missing) throw new KilnError('conflict', { detail: `The output "${missing.name}" is not stored.` });
   }

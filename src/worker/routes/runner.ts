@@ -14,7 +14,7 @@ import { configOf } from '../../core/config.ts';
 import { describeError, logEvent } from '../../core/log.ts';
 import { type BuildFacts, provenanceStatement, signStatement } from '../../core/provenance.ts';
 import { sha256 } from '../../core/tree.ts';
-import { getBlob, getObject, headOutput, isWrongHash, putOutput } from '../../data/objects.ts';
+import { getBlob, getObject, headOutput, isWrongHash, putOutput, sizesOfOutputs } from '../../data/objects.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';
 import { buildRun } from '../../durable-objects/stubs.ts';
 import type { DispatchOutcome } from '../../queues/build-dispatch.ts';
@@ -22,7 +22,7 @@ import { jobFor, manifestOf, snapshotContents, snapshotOf } from '../../queues/b
 import { startBuild } from '../../queues/index.ts';
 import { endOptimizing, runningJob, startOptimizing, takeResult } from '../assets/optimize-later.ts';
 import { pictureRefused, pictureToMake, takePicture } from '../assets/variants.ts';
-import { jsonOf, readBytes } from '../http/body.ts';
+import { bodyOf, declaredLength, jsonOf, readBytes } from '../http/body.ts';
 import type { AppContext, AppEnv } from '../http/context.ts';
 import { mount } from '../http/mount.ts';
 
@@ -181,15 +181,28 @@ export function runnerRoutes(app: Hono<AppEnv>): void {
     return { status: 201 };
   });
 
+  mount(app, endpoints.runnerMissing, async (c, { job, body }) => {
+    await runningBuild(c, job);
+    const sizes = await sizesOfOutputs(c.env.BUILDS, body.hashes);
+    const stored = [...sizes].map(([sha256, size]) => ({ sha256, size }));
+    await unwrap(buildRun(c.env, job.sub).stored(job.attempt, stored));
+    return { status: 200, body: { missing: body.hashes.filter((hash) => !sizes.has(hash)) } };
+  });
+
   mount(app, endpoints.runnerOutput, async (c, { job, params }) => {
     await runningBuild(c, job);
-    if (await headOutput(c.env.BUILDS, params.hash)) {
-      await c.req.raw.body?.cancel();
-      return { status: 200 };
-    }
-    const length = Number(c.req.header('content-length'));
+    const length = declaredLength(c.req.raw) ?? Number.NaN;
     if (length > limits.build.programBytes)
       throw new KilnError('payload_too_large', { detail: `At most ${limits.build.programBytes} bytes.` });
+    if (await headOutput(c.env.BUILDS, params.hash)) {
+      // Read to its end: the connection is closed on who still sends, and they would not hear of this.
+      let size = 0;
+      for await (const part of bodyOf(c.req.raw)) {
+        size += part.length;
+        if (size > limits.build.programBytes) break;
+      }
+      return { status: 200 };
+    }
     // With a known length R2 takes the stream as it comes, and refuses it when the hash is another.
     const stream = Number.isSafeInteger(length) && c.req.raw.body ? c.req.raw.body : null;
     try {

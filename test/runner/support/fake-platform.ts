@@ -18,6 +18,7 @@ import {
   type JobTicket,
   type OptimizedType,
   type OutputFile,
+  OutputsQuestion,
   type PictureEnd,
   type PictureTicket,
   ProvenanceRequest,
@@ -371,6 +372,10 @@ export class FakePlatform {
       });
       if (found.length < hashes.length) return { status: 404 };
       return { status: 200, body: Buffer.from(frames(found)) };
+    }
+    if (request.method === 'POST' && rest === 'outputs/missing') {
+      const { hashes } = OutputsQuestion.parse(JSON.parse(body.toString('utf8')));
+      return { status: 200, body: JSON.stringify({ missing: hashes.filter((hash) => !build.stored.has(hash)) }) };
     }
     if (rest.startsWith('outputs')) {
       build.outputRequests += 1;

@@ -122,9 +122,9 @@ export class BuildWorld {
         await Promise.resolve();
         this.announced.push(state.status);
       },
-      outputSize: async (sha256) => {
+      sizesOfOutputs: async (hashes) => {
         await this.beforeSize();
-        return this.stored.get(sha256) ?? null;
+        return new Map([...this.stored].filter(([hash]) => hashes.includes(hash)));
       },
       keepOutputs: async (outputs) => {
         await Promise.resolve();
