@@ -54,6 +54,8 @@ export const Job = JobTicket.extend({
   lock: z.string().optional(),
   /** The files of its manifest, where they are at most `limits.build.jobFiles`; else the runner asks for them. */
   files: z.array(ManifestFile).optional(),
+  /** Files of the manifest that were written of late, in UTF-8: by its hash a runner knows which file a text is of. It asks for all others. */
+  texts: z.array(z.string()).optional(),
 });
 export type Job = z.infer<typeof Job>;
 

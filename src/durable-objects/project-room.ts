@@ -333,6 +333,11 @@ export class ProjectRoom extends DurableObject<Env> {
     return answer(() => this.#open().texts(hashes));
   }
 
+  /** The texts that were written last, as many as travel with a job. As `heldTree`. */
+  newestTexts() {
+    return answer(() => this.#open().newestTexts());
+  }
+
   /** Which of these blobs the room still needs. */
   held(hashes: readonly string[]) {
     return answer(() => this.#open().held(hashes));

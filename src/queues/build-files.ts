@@ -26,6 +26,9 @@ async function atHand<T>(
   }
 }
 
+/** A mark at the beginning stays: without it the text has another hash. */
+const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
 /** The files of the snapshot that a build is made of, as its room holds them or the store has them; null where neither does. */
 export async function snapshotFiles(env: Env, projectId: string, treeHash: string): Promise<ManifestEntry[] | null> {
   return (await atHand(env, projectId, (room) => room.heldTree(treeHash))) ?? (await getTree(env.ASSETS, treeHash));
@@ -53,16 +56,24 @@ export async function snapshotOf(env: Env, facts: Pick<Claim, 'projectId' | 'tre
   return (isKnown && snapshots.get(facts.treeHash)) || new Map();
 }
 
-/** What a runner has to know of a claimed attempt, with its manifest where that is small. A large one is read here to know that, and once more when the runner asks. */
+/**
+ * What a runner has to know of a claimed attempt, with its manifest where that is small, and those of its texts that were written last. A
+ * large manifest is read here to know that, and once more when the runner asks.
+ */
 export async function jobFor(env: Env, claim: Claim): Promise<StartedJob> {
-  const [job, manifest] = await Promise.all([
+  const [job, manifest, newest] = await Promise.all([
     jobOf(env, claim),
     manifestOf(env, claim).catch((error: unknown) => {
       logEvent('build.manifest_unread', { build: claim.buildId, ...describeError(error) }, 'warn');
       return null;
     }),
+    atHand(env, claim.projectId, (room) => room.newestTexts()),
   ]);
-  return manifest && manifest.files.length <= limits.build.jobFiles ? { ...job, files: manifest.files } : job;
+  if (!manifest || manifest.files.length > limits.build.jobFiles) return job;
+  // Some may have been written after the snapshot.
+  const named = new Set(manifest.files.map(({ hash }) => hash));
+  const texts = newest?.filter(({ hash }) => named.has(hash)).map(({ data }) => utf8.decode(data));
+  return { ...job, files: manifest.files, ...(texts?.length && { texts }) };
 }
 
 /** Contents that a snapshot of this project names, as many as may travel together: in the order of `hashes`, null for what nobody has. */

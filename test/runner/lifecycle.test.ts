@@ -101,6 +101,20 @@ describe('POST /jobs', () => {
     expect(phases()).not.toHaveProperty('manifest');
   });
 
+  it('asks for no contents that came with its job, and believes them by their hash alone', async () => {
+    const files = {
+      ...game(),
+      'src/other.ts': `export const here = '\ufeff${newId()}';`,
+      'src/asked.ts': `// ${newId()}`,
+    };
+    const [asked, ...texts] = [files['src/asked.ts'], ...Object.values(files)];
+    const build = await platform.build(files);
+    const given = [...texts.filter((text) => text !== asked), 'of no file'];
+    await runner.run({ ...build, job: { ...build.job, files: [...build.files], texts: given } } as typeof build);
+    expect(await build.outcome.promise).toMatchObject({ type: 'success' });
+    expect(build.blobRequests).toBe(1);
+  });
+
   it('has the place of a job free by the time that the platform hears of its outcome', async () => {
     const ended = await platform.build(game());
     const gate = Promise.withResolvers<void>();

@@ -38,7 +38,14 @@ describe('#71 #72 the token of a runner', () => {
   });
 
   it('of a job that waits to be pulled begins it, once, and opens nothing before', async () => {
+    const [late, later] = [`\ufefflate ${newId()}`, `later ${newId()}`];
+    const write = async (content: string): Promise<void> => {
+      const path = `/api/projects/${world.projectId}/files/late.txt`;
+      expect((await call('PUT', path, { as: world.owner, json: { content } })).status).toBeLessThan(300);
+    };
+    await write(late);
     const build = await newBuild();
+    await write(later);
     const { attempt } = await claim(build.id);
     await unwrap(buildRun(env, build.id).offered(attempt));
     const runner = await runnerOf(build.id, attempt);
@@ -48,12 +55,11 @@ describe('#71 #72 the token of a runner', () => {
     const answers = await Promise.all([runner.start(one), runner.start(other)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
     const winner = answers[0]?.status === 200 ? one : other;
-    expect(await expectJson<unknown>(await runner.start(winner), 200)).toMatchObject({
-      buildId: build.id,
-      projectId: world.projectId,
-      attempt,
-      treeHash: build.treeHash,
-    });
+    const job = await expectJson<{ texts: string[] }>(await runner.start(winner), 200);
+    expect(job).toMatchObject({ buildId: build.id, projectId: world.projectId, attempt, treeHash: build.treeHash });
+    // What was written of late is with it, and nothing that the snapshot does not have.
+    expect(job.texts).toContain(late);
+    expect(job.texts).not.toContain(later);
     await expectJson(await runner.manifest(), 200);
     expect(await expectProblem(await (await runnerOf(build.id, attempt + 1)).start(newId()), 409)).toBe('conflict');
     await succeed(build.id, attempt);

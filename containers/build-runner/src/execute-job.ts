@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOf } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -324,6 +324,13 @@ const fetchSource = async (
     );
   };
 
+  const given = new Map(job.texts?.map((text) => Buffer.from(text)).map((bytes) => [hashOf('sha256', bytes), bytes]));
+  for (const hash of new Set(files.filter(isSmall).map((file) => file.hash))) {
+    const bytes = given.get(hash);
+    if (bytes === undefined || deps.blobs.has(job.projectId, hash)) continue;
+    deps.blobs.keep(job.projectId, hash, bytes);
+    fetched += 1;
+  }
   const { known = [], missing = [] } = Object.groupBy(files.filter(isSmall), ({ hash }) =>
     deps.blobs.has(job.projectId, hash) ? 'known' : 'missing',
   );

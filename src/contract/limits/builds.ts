@@ -19,6 +19,11 @@ export const buildsLimits = {
     runningPerUser: 2,
     /** Files of a manifest that travels with the job, which spares a request: some 100 KB. A job that no runner takes has read them for nothing. */
     jobFiles: 1000,
+    /**
+     * Texts that travel with it, in bytes: what was written since the build before, or a whole small game, which spares the request for
+     * contents. 256 KiB take 6 ms until a runner has them, and a project that large has most of its files on the runner.
+     */
+    jobTexts: 96 * KiB,
     /** Snapshots whose hashes an isolate remembers while runners fetch them: the largest has 5,000, half a megabyte. */
     snapshotsRemembered: 16,
     /** Builds of which an isolate remembers what runner took them: more than run at once. */

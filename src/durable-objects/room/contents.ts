@@ -114,6 +114,11 @@ export class Contents {
     return texts;
   }
 
+  /** Texts that were written last and are in no blob store yet, up to `limits.build.jobTexts` of them. */
+  newestTexts(): HotText[] {
+    return this.#store.files.newestPending(limits.build.jobTexts);
+  }
+
   /** Whether a tree is held here that the blob store does not have. */
   get holdsTrees(): boolean {
     return this.#store.files.heldTrees(Number.MAX_SAFE_INTEGER).length > 0;

@@ -392,6 +392,11 @@ export class Room {
     return this.#contents.texts(hashes);
   }
 
+  /** Texts that were written last, for a runner that has all others of the build before. */
+  newestTexts(): HotText[] {
+    return this.#contents.newestTexts();
+  }
+
   /** Which of these objects the room still needs. Asked by the collector before it touches them. */
   held(hashes: readonly string[]): string[] {
     return held(this.#store.sql, hashes, this.#ports.now());

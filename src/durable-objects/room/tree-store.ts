@@ -245,6 +245,17 @@ export class TreeStore {
     );
   }
 
+  /** Of the contents that are not in R2 yet, the newest, together at most so many bytes. */
+  newestPending(bytes: number): { hash: string; data: Uint8Array }[] {
+    return this.#sql
+      .all<{ hash: string; data: ArrayBuffer | Uint8Array }>(
+        `WITH newest AS (SELECT hash, sum(length(data)) OVER (ORDER BY at DESC, hash) AS total FROM contents WHERE stored = 0)
+         SELECT contents.hash, data FROM newest JOIN contents USING (hash) WHERE total <= ?`,
+        bytes,
+      )
+      .map(({ hash, data }) => ({ hash, data: bytesOf(data) }));
+  }
+
   /** Those of these contents that are here and not in R2 yet. */
   pendingOf(hashes: readonly string[]): string[] {
     return this.#sql

@@ -101,6 +101,21 @@ describe('A snapshot of a build', () => {
     expect(texts('one')).toEqual([]);
   });
 
+  it('gives its runner the texts that were written last, as many as travel with a job', async () => {
+    const newest = () => world.room.newestTexts().map(({ data }) => new TextDecoder().decode(data).slice(0, 3));
+    const half = 'x'.repeat(limits.build.jobTexts / 2);
+    for (const text of ['one', 'two', `3: ${half}`, `4: ${half}`]) {
+      await write('a', text);
+      await live(1);
+    }
+    expect(newest()).toEqual(['4: ']);
+    await write('b', 'six');
+    expect(newest()).toEqual(['six', '4: ']);
+    // What is in the store was built before, or can be had there.
+    await live(2 * limits.room.blobIdle);
+    expect(newest()).toEqual([]);
+  });
+
   it('is stored for whoever reads it as a checkpoint, and for a backup', async () => {
     await write('a', 'one');
     const first = await build();
