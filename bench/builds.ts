@@ -22,7 +22,7 @@ import type { Build } from '../src/contract/builds.ts';
 import { newId } from '../src/contract/ids.ts';
 import { onEnd } from './lib/cleanup.ts';
 import { game } from './lib/game.ts';
-import { describeMachine, read, usage } from './lib/machine.ts';
+import { describeMachine, read, rested, usage } from './lib/machine.ts';
 import { freePort, type ServerProcess, startMiniflare } from './lib/miniflare.ts';
 import { figure, print, ratio, summarise, table } from './lib/print.ts';
 
@@ -177,7 +177,7 @@ class Project {
     const name = `bench-${newId().slice(-12)}`;
     await client.register({ email: `${name}@kiln.test`, username: name, password: 'correct horse battery' });
     const { project } = await client.call('createProject', { body: { name: 'Bench' } });
-    const folder = mkdtempSync(join(tmpdir(), 'kiln-bench-project-'));
+    const folder = mkdtempSync(join(memory ?? tmpdir(), 'kiln-bench-project-'));
     onEnd(() => rmSync(folder, { recursive: true, force: true }));
     const made = new Project(client, project.id, folder);
     await made.write(files);
@@ -341,6 +341,9 @@ class BuildsBench {
       if (peer) first.peer.push(await timed(() => peer.build()));
       first.esbuild.push(await timed(() => large.esbuild()));
       first.vite.push(await timed(() => large.vite()));
+      // The 500 texts go into the store two seconds after they came, in the same process.
+      await sleep(2500);
+      await rested(this.#kiln.pid);
       await large.write(edit(round));
       await peer?.write(edit(round));
       took(changed, await large.build());

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startAbuse } from './lib/abuse.ts';
-import { describeMachine, read, type Usage, usage } from './lib/machine.ts';
+import { describeMachine, read, rested, type Usage, usage } from './lib/machine.ts';
 import { calmest, figure, percent, print, ratio, type Summary, summarise, table } from './lib/print.ts';
 import { startProfile } from './lib/profile.ts';
 import { markersIn, RoomClient, Tally } from './lib/room-client.ts';
@@ -64,8 +64,6 @@ const patience = 8000;
 const beat = 3;
 /** A generator that sends less than this part of what it should is the bottleneck itself. */
 const keptUp = 0.95;
-/** A server rests when it uses less than so many cores for one look, in milliseconds; it is waited for so many of them. */
-const resting = { cores: 0.05, look: 500, looks: 40 } as const;
 /** Steps of `--find` after the doubling ends: each halves the gap. */
 const bisections = 3;
 
@@ -202,16 +200,6 @@ async function compare(rooms: readonly MeasuredRoom[]): Promise<string[]> {
   return faults;
 }
 
-/** Waits until the server has done what an earlier rate left to it, which was too much perhaps. */
-async function rested(server: RoomServer): Promise<void> {
-  for (let look = 0; look < resting.looks; look += 1) {
-    const before = read(server.pid);
-    await sleep(resting.look);
-    const { serverCpu, seconds } = usage(before, read(server.pid));
-    if (serverCpu === null || serverCpu / seconds < resting.cores) return;
-  }
-}
-
 /** The highest rate that a server keeps: doubling until it does not, then halving the gap. */
 async function find(
   server: RoomServer,
@@ -221,7 +209,7 @@ async function find(
   let best: Result | null = null;
   let tries = 0;
   const keeps = async (rate: number): Promise<boolean> => {
-    await rested(server);
+    await rested(server.pid);
     const result = await measure(server, { ...options, rate });
     tries += 1;
     const kept = result.faults.length === 0 && result.latency.p95 < slo && result.perSecond > result.wanted * keptUp;

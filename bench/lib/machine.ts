@@ -122,3 +122,16 @@ export function describeMachine(): string {
     .map((load) => load.toFixed(1))
     .join(' ')}`;
 }
+
+/** A server rests when it uses less than so many cores for one look, in milliseconds; it is waited for so many of them. */
+const resting = { cores: 0.05, look: 500, looks: 40 } as const;
+
+/** Waits until a server has done what was left to it. */
+export async function rested(pid: number): Promise<void> {
+  for (let look = 0; look < resting.looks; look += 1) {
+    const before = read(pid);
+    await new Promise((resolve) => setTimeout(resolve, resting.look));
+    const { serverCpu, seconds } = usage(before, read(pid));
+    if (serverCpu === null || serverCpu / seconds < resting.cores) return;
+  }
+}

@@ -420,8 +420,6 @@ export async function indexFiles(
   });
   const gone = db.dialect.rows(JSON.stringify(change.removed), { path: 'text', seq: 'integer' });
   await db.batch('projects.indexFiles', (orm) => [
-    orm.run(sql`DELETE FROM project_files WHERE project_id = ${projectId} AND EXISTS (
-      SELECT 1 FROM ${gone} AS gone WHERE gone.path = project_files.path AND gone.seq >= project_files.seq)`),
     orm.run(sql`INSERT INTO project_files (project_id, path, hash, size, mime_type, seq, updated_at)
       SELECT CAST(${projectId} AS text), path, hash, size, "mimeType", seq, "updatedAt" FROM ${rows} AS changed WHERE true
       ON CONFLICT (project_id, path) DO UPDATE SET hash = excluded.hash, size = excluded.size,
@@ -436,6 +434,13 @@ export async function indexFiles(
         updatedAt: change.now,
       })
       .where(eq(projects.id, projectId)),
+    // It reads every row of the project, which is for nothing where nothing was removed.
+    ...(change.removed.length > 0
+      ? [
+          orm.run(sql`DELETE FROM project_files WHERE project_id = ${projectId} AND EXISTS (
+            SELECT 1 FROM ${gone} AS gone WHERE gone.path = project_files.path AND gone.seq >= project_files.seq)`),
+        ]
+      : []),
   ]);
 }
 

@@ -534,6 +534,7 @@ export class ProjectRoom extends DurableObject<Env> {
         },
         putTree: (hash, entries) => putTree(env.ASSETS, hash, entries),
         getTree: (hash) => getTree(env.ASSETS, hash),
+        pause: () => scheduler.wait(limits.room.blobsPause),
       },
       index: {
         write: (change) => withDatabase(env, (db) => indexFiles(db, this.#projectId, { ...change, now: Date.now() })),

@@ -278,6 +278,7 @@ class Stage {
       get: async (hash) => this.#blobs.get(hash) ?? null,
       putTree: async (hash, entries) => void this.#trees.set(hash, entries),
       getTree: async (hash) => this.#trees.get(hash) ?? null,
+      pause: async () => {},
     };
     this.room = new Room({
       sql: this.#sql,

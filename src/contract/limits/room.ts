@@ -121,6 +121,8 @@ export const roomLimits = {
     blobsEagerAfter: 2 * second,
     /** Puts at a time; workerd holds six connections that wait for headers. */
     blobsParallel: 6,
+    /** Between two of them that nobody waits for: workerd looks for new requests only when it has nothing to do, and a local store gives it something. */
+    blobsPause: 1,
     /** Texts of one tidying; the next one follows by its alarm. */
     blobsTidied: 200,
     /** Puts noted in one write. Those that a crash forgets are done again. */

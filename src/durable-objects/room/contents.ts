@@ -12,6 +12,8 @@ export interface BlobStore {
   get(hash: string): Promise<Uint8Array | null>;
   putTree(hash: string, entries: readonly ManifestEntry[]): Promise<void>;
   getTree(hash: string): Promise<readonly ManifestEntry[] | null>;
+  /** A moment for requests that wait, between puts that nobody waits for. */
+  pause(): Promise<void>;
 }
 
 /** A text that is in no blob store yet. */
@@ -142,7 +144,7 @@ export class Contents {
    */
   async copy(): Promise<{ entries: readonly ManifestEntry[]; texts: readonly HotText[] }> {
     const { files } = this.#store;
-    const hashes = files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
+    const hashes = this.#pendingTexts();
     const texts: HotText[] = [];
     let size = 0;
     for (const hash of hashes) {
@@ -157,7 +159,7 @@ export class Contents {
 
   /** Puts every text of the tree of this moment that is in the room alone into the blob store. */
   async storeTexts(): Promise<void> {
-    await this.#keeping(this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax));
+    await this.#keeping(this.#pendingTexts());
   }
 
   /** Stores what a snapshot would wait for, once what follows a large batch is over. A room that forgets it stores them when they are idle. */
@@ -171,14 +173,13 @@ export class Contents {
     if (this.#textsDue === null) return;
     if (this.#textsDue > now) return this.#store.schedule(this.#textsDue);
     this.#textsDue = null;
-    await this.storeTexts();
+    await this.#keeping(this.#pendingTexts(), true);
   }
 
   /** As `storeTexts`, those of these hashes. */
   async store(hashes: readonly string[]): Promise<void> {
     const wanted = new Set(hashes);
-    const pending = this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
-    await this.#keeping(pending.filter((hash) => wanted.has(hash)));
+    await this.#keeping(this.#pendingTexts().filter((hash) => wanted.has(hash)));
   }
 
   /** A tree that is not the room's own, with texts that nobody stored yet. */
@@ -195,7 +196,7 @@ export class Contents {
   async tidy(): Promise<void> {
     const before = this.#store.now() - limits.room.blobIdle;
     const idle = this.#store.files.pendingContents(before, limits.room.blobsTidied);
-    if (idle.length) await this.#put(idle);
+    if (idle.length) await this.#put(idle, true);
     await this.settle(before);
     if (this.#snapshots === 0) this.#store.files.sweepContents(before);
   }
@@ -208,17 +209,23 @@ export class Contents {
     return { data, text };
   }
 
+  /** Texts of the tree of this moment that are in the room alone. */
+  #pendingTexts(): string[] {
+    return this.#store.files.pendingContents(Number.MAX_SAFE_INTEGER, limits.project.filesMax);
+  }
+
   /** As `#put`; nothing is swept meanwhile, though no file names it any more. */
-  async #keeping(hashes: readonly string[]): Promise<void> {
+  async #keeping(hashes: readonly string[], isUnhurried = false): Promise<void> {
     this.#snapshots += 1;
     try {
-      await this.#put(hashes);
+      await this.#put(hashes, isUnhurried);
     } finally {
       this.#snapshots -= 1;
     }
   }
 
-  async #put(hashes: readonly string[]): Promise<void> {
+  /** `isUnhurried`: nobody waits for it. A local store works on the same thread, and hundreds of puts in a row would hold up every request. */
+  async #put(hashes: readonly string[], isUnhurried = false): Promise<void> {
     const queue = [...hashes];
     const stored: string[] = [];
     const mark = (): void => {
@@ -245,6 +252,7 @@ export class Contents {
         }
         // Every write of the room holds back what it sends next: one for many.
         if (stored.push(hash) >= limits.room.blobsMarked) mark();
+        if (isUnhurried) await this.#blobs.pause();
       }
     };
     try {

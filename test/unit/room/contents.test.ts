@@ -30,6 +30,22 @@ describe('[R9] The texts of a batch', () => {
     expect(blobs()).toHaveLength(many);
   });
 
+  it('let others go first while nobody waits for them, and only then', async () => {
+    await batch(many - 1);
+    await keep('now');
+    expect(blobs()).toHaveLength(many - 1);
+    expect(world.blobs.pauses).toBe(0);
+    await write('one', 'more');
+    await live(2 * limits.room.blobIdle);
+    expect(world.blobs.pauses).toBe(1);
+    await world.room.batch(
+      Array.from({ length: many }, (_, n) => ({ op: 'put', path: `g${n}`, content: { text: `other ${n}` } }) as const),
+      ids.owner,
+    );
+    await live(limits.room.blobsEagerAfter, 1000);
+    expect(world.blobs.pauses).toBe(1 + many);
+  });
+
   it('are stored once, whoever waits for them meanwhile, and never more at a time than may be', async () => {
     let now = 0;
     let most = 0;

@@ -40,6 +40,11 @@ export class MemoryBlobs implements BlobStore {
     this.order.push(`blob ${hash}`);
   }
 
+  pauses = 0;
+  async pause(): Promise<void> {
+    this.pauses += 1;
+  }
+
   async get(hash: string): Promise<Uint8Array | null> {
     await this.before('get', hash);
     const data = this.blobs.get(hash);
