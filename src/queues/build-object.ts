@@ -1,5 +1,6 @@
-import { buildById, deleteBuildRow } from '../data/builds.ts';
+import { buildById } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
+import { deleteBuildRow } from '../data/old-builds.ts';
 import { projectById } from '../data/projects.ts';
 import { answered, unwrap } from '../durable-objects/rpc.ts';
 import { buildRun, type RemoteBuild } from '../durable-objects/stubs.ts';

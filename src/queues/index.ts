@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { KilnError } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { describeError, logEvent } from '../core/log.ts';
-import { nextBuilds } from '../data/builds.ts';
+import { nextBuilds } from '../data/build-turns.ts';
 import type { Database } from '../data/database.ts';
 import { withDatabase } from '../data/open.ts';
 import type { Claim } from '../durable-objects/build/build.ts';

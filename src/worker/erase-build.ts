@@ -1,7 +1,8 @@
 import type { Actor } from '../data/audit.ts';
-import { type BuildRow, outputIsShared, removeBuild } from '../data/builds.ts';
+import type { BuildRow } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { deleteOutputs } from '../data/objects.ts';
+import { outputIsShared, removeBuild } from '../data/old-builds.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun } from '../durable-objects/stubs.ts';
 

@@ -1,6 +1,6 @@
-import { allBuilds } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { deleteOutputs, deletePreviews } from '../data/objects.ts';
+import { allBuilds } from '../data/old-builds.ts';
 import { eraseProjectRows, markDeleting } from '../data/projects.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { buildRun, projectRoom } from '../durable-objects/stubs.ts';

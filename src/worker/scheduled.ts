@@ -4,14 +4,7 @@ import { dailyCron } from '../core/crons.ts';
 import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
-import {
-  countOutput,
-  expiredBuilds,
-  orphanedBuilds,
-  outputBytesOf,
-  stalledBuilds,
-  uncountedBuilds,
-} from '../data/builds.ts';
+import { orphanedBuilds, stalledBuilds } from '../data/build-turns.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -19,6 +12,7 @@ import { sweepIntake } from '../data/intake.ts';
 import { expireInvites } from '../data/invites.ts';
 import { expireFlows } from '../data/oauth-flows.ts';
 import { getOutputs, importPrefix, listObjects, previewPrefix } from '../data/objects.ts';
+import { countOutput, expiredBuilds, outputBytesOf, uncountedBuilds } from '../data/old-builds.ts';
 import { withDatabase } from '../data/open.ts';
 import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';

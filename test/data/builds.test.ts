@@ -5,31 +5,35 @@ import type { OutputFile } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { addAssetVersion } from '../../src/data/assets.ts';
 import {
+  nextBuilds,
+  projectBuild,
+  projectionOf,
+  queueBuild,
+  stalledBuilds,
+  startBuild,
+} from '../../src/data/build-turns.ts';
+import {
   type BuildRow,
   buildBasis,
   buildById,
   buildEntry,
-  countOutput,
   createBuild,
   createCachedBuild,
-  deleteBuildRow,
-  expiredBuilds,
   finishedBuild,
   listBuilds,
-  nextBuilds,
-  outputIsShared,
-  projectBuild,
-  projectionOf,
-  projectsWithOldBuilds,
-  queueBuild,
-  removeBuild,
-  staleBuilds,
-  stalledBuilds,
-  startBuild,
-  uncountedBuilds,
 } from '../../src/data/builds.ts';
 import type { Database } from '../../src/data/database.ts';
 import { claimKey, type HeldKey } from '../../src/data/idempotency.ts';
+import {
+  countOutput,
+  deleteBuildRow,
+  expiredBuilds,
+  outputIsShared,
+  projectsWithOldBuilds,
+  removeBuild,
+  staleBuilds,
+  uncountedBuilds,
+} from '../../src/data/old-builds.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
 import { publish } from '../../src/data/publications.ts';
 import { auditLog, builds, outbox } from '../../src/data/schema/sqlite.ts';

@@ -3,7 +3,6 @@ import type { Job } from '../../contract/maintenance.ts';
 import { judgeAside, judgeLive } from '../../core/gc.ts';
 import { logEvent } from '../../core/log.ts';
 import { projectsWithStale, removeStale, staleVersions } from '../../data/assets.ts';
-import { projectsWithOldBuilds, staleBuilds } from '../../data/builds.ts';
 import type { Database } from '../../data/database.ts';
 import { type Key, keyOf, readRows, tables } from '../../data/dump.ts';
 import {
@@ -21,6 +20,7 @@ import {
   sourceOf,
   swept,
 } from '../../data/objects.ts';
+import { projectsWithOldBuilds, staleBuilds } from '../../data/old-builds.ts';
 import { projectIds } from '../../data/projects.ts';
 import { referencesOf, referringTables } from '../../data/references.ts';
 import { unwrap } from '../rpc.ts';

@@ -1,7 +1,8 @@
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import type { Job } from '../../contract/maintenance.ts';
-import { buildsAfter, requeueBuild } from '../../data/builds.ts';
+import { requeueBuild } from '../../data/build-turns.ts';
+import { buildsAfter } from '../../data/builds.ts';
 import { countRows, type Key, keyOf, type Row, tables, writeRows, youngerRows } from '../../data/dump.ts';
 import { backupKeys, copiedFrom, copyObject, listObjects, swept } from '../../data/objects.ts';
 import { eraseIndex, markDeleting } from '../../data/projects.ts';

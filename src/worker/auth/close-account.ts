@@ -1,6 +1,6 @@
 import { describeError, logEvent } from '../../core/log.ts';
 import type { Actor } from '../../data/audit.ts';
-import { activeBuildsOf } from '../../data/builds.ts';
+import { activeBuildsOf } from '../../data/build-turns.ts';
 import type { Database } from '../../data/database.ts';
 import type { SessionEnd } from '../../data/schema/define.ts';
 import { unwrap } from '../../durable-objects/rpc.ts';

@@ -18,11 +18,10 @@ import {
   createCachedBuild,
   finishedBuild,
   listBuilds,
-  outputBytesOf,
-  staleBuilds,
   toBuild,
 } from '../../data/builds.ts';
 import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
+import { outputBytesOf, staleBuilds } from '../../data/old-builds.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { isoOrNull } from '../../data/time.ts';
 import { announce } from '../../durable-objects/announce.ts';
