@@ -5,6 +5,7 @@ import { describeError, logEvent } from '../core/log.ts';
 import { expiredAccounts } from '../data/accounts.ts';
 import { eraseAsset, expiredAssets } from '../data/assets.ts';
 import { orphanedBuilds, stalledBuilds } from '../data/build-turns.ts';
+import type { BuildRow } from '../data/builds.ts';
 import type { Database } from '../data/database.ts';
 import { expireEmailTokens } from '../data/email-tokens.ts';
 import { expireKeys } from '../data/idempotency.ts';
@@ -18,6 +19,7 @@ import { claimOutbox, settleOutbox } from '../data/outbox.ts';
 import { expiredTrash, stalledProjects, startErasing } from '../data/projects.ts';
 import { expireSessions } from '../data/sessions.ts';
 import { dueUploads } from '../data/uploads.ts';
+import { announce } from '../durable-objects/announce.ts';
 import { unwrap } from '../durable-objects/rpc.ts';
 import { maintenance } from '../durable-objects/stubs.ts';
 import { buildObject } from '../queues/build-object.ts';
@@ -108,9 +110,11 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
       // Looks at every build, which once a day is enough; what one run leaves the next minute of the hour takes.
       if (new Date(now).getUTCHours() !== hour) return 0;
       const rows = await expiredBuilds(db, now - age, newest, limits.outbox.sweep);
+      const gone: BuildRow[] = [];
       for (const build of rows)
         await each(build.id, async () => {
           await eraseBuild(env, db, build, { actorId: null, now });
+          gone.push(build);
           logEvent('build.expired', {
             build: build.id,
             project: build.projectId,
@@ -118,6 +122,12 @@ async function sweepWith(db: Database, env: Env, now: number): Promise<void> {
             status: build.status,
             bytes: outputBytesOf(build),
           });
+        });
+      for (const [projectId, builds] of Map.groupBy(gone, (build) => build.projectId))
+        await announce(env, projectId, {
+          type: 'build.deleted',
+          by: null,
+          data: { buildIds: builds.map(({ id }) => id) },
         });
       return rows.length;
     },

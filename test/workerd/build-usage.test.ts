@@ -129,6 +129,15 @@ describe('old builds', () => {
     await sweep(env, at.getTime());
     await sweep(env, at.getTime());
     expect(await statuses()).toEqual([404, 404, 200]);
+    // Those who are there hear of it, once.
+    const events = await call('GET', `/api/projects/${world.projectId}/events?since=0&type=build.deleted`, {
+      as: world.owner,
+    });
+    const told = await expectJson<{ events: { by: string | null; data: { buildIds: string[] } }[] }>(events, 200);
+    const byItself = told.events.filter(({ by }) => by === null).flatMap(({ data }) => data.buildIds);
+    expect(byItself).toEqual(expect.arrayContaining([old, shown]));
+    expect(new Set(byItself).size).toBe(byItself.length);
+    expect(byItself).not.toContain(repeat);
     expect(await getOutputs(env.BUILDS, old)).toBeNull();
     expect(await buildRun(env, old).exists()).toBe(false);
     expect((await call('GET', '/', { host: `${repeat}.play.test` })).status).toBe(200);
