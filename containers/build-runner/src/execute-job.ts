@@ -1,29 +1,24 @@
-import { createHash, hash as hashOf } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { mkdir, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
-import pMap from 'p-map';
+import { createHash } from 'node:crypto';
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Framed } from '../../../src/contract/frames.ts';
 import { BuildStep, type Job, OutputFile } from '../../../src/contract/jobs.ts';
 import { limits } from '../../../src/contract/limits.ts';
 import { collectOutputs, uploadAhead, uploadOutputs } from './artifacts.ts';
 import type { AssetCache } from './asset-cache.ts';
-import { inBatches, inTurns } from './batches.ts';
-import type { BlobCache, FetchBlob } from './blob-cache.ts';
+import type { BlobCache } from './blob-cache.ts';
 import type { ChildPhase } from './child/protocol.ts';
-import type { ChildPool, WorkDir } from './children.ts';
+import type { ChildPool } from './children.ts';
 import { compiler } from './compiler.ts';
 import type { Dependencies, Installed } from './dependencies.ts';
 import type { Disk } from './disk.ts';
 import { BuildFailure, DiskFull, isDiskFull, Stopped } from './failure.ts';
 import { describeError, log } from './log.ts';
-import { filesToBuild, type ManifestFile } from './manifest.ts';
-import { isCode, isMarked } from './marks.ts';
 import type { Platform } from './platform.ts';
 import { overallProgress } from './progress.ts';
 import { Reporter } from './reporter.ts';
 import { runnerLimits } from './runner-limits.ts';
+import { fetchSource } from './source.ts';
 import { templates } from './templates.ts';
 
 export interface JobDeps {
@@ -195,7 +190,10 @@ const attempt = async (
   try {
     signal.throwIfAborted();
     const { work } = child;
-    const source = await timed('source', () => fetchSource(job, deps, work, reporter, phases, signal));
+    const source = await timed('source', async () => {
+      const named = job.files ?? (await inPhase(phases, 'manifest', () => deps.platform.manifest(signal))).files;
+      return await fetchSource(job, named, deps, work, reporter, signal);
+    });
     const files = source.files.map(({ path }) => path);
     const hashes = new Set(source.files.map(({ hash }) => hash));
     const assetCache = {
@@ -264,104 +262,6 @@ const attempt = async (
     });
   }
 };
-
-const fetchSource = async (
-  job: Job,
-  deps: JobDeps,
-  work: WorkDir,
-  reporter: Reporter,
-  phases: Phases,
-  signal: AbortSignal,
-): Promise<{ files: ManifestFile[]; marked: string[] }> => {
-  const named = job.files ?? (await inPhase(phases, 'manifest', () => deps.platform.manifest(signal))).files;
-  const { files, skipped } = filesToBuild(named);
-  if (skipped > 0)
-    reporter.log({ level: 'warn', step: 'source', message: `${skipped} files in node_modules are left out.` });
-  for (const folder of new Set(files.map((file) => dirname(file.path))))
-    await mkdir(join(work.project, folder), { recursive: true });
-  const total = files.reduce((sum, file) => sum + file.size, 0);
-  const marked: string[] = [];
-  let done = 0;
-  let fetched = 0;
-  const count = (size: number): void => {
-    done += size;
-    reporter.progress('source', overallProgress('source', total === 0 ? 1 : done / total));
-  };
-  const write = ({ path, size }: ManifestFile, bytes: Uint8Array): void => {
-    writeFileSync(join(work.project, path), bytes, { flag: 'wx' });
-    if (isMarked(path, bytes)) marked.push(path);
-    count(size);
-  };
-  const placeLarge = async (file: ManifestFile): Promise<void> => {
-    const fetch: FetchBlob = (consume) => deps.platform.blob(file.hash, signal, consume);
-    if (!(await deps.blobs.place(job.projectId, file, join(work.project, file.path), fetch))) fetched += 1;
-    // Not read here, so that it counts as one that has to be.
-    if (isCode(file.path)) marked.push(file.path);
-    count(file.size);
-  };
-
-  const isSmall = ({ size }: ManifestFile): boolean => size <= batch.partBytes;
-  const fetchSmall = async (missing: readonly ManifestFile[]): Promise<void> => {
-    const byHash = [...Map.groupBy(missing, ({ hash }) => hash).values()];
-    await pMap(
-      inBatches(byHash, ([file]) => file?.size ?? 0),
-      async (contents) => {
-        const found = await deps.platform.blobs(
-          contents.flatMap(([file]) => file?.hash ?? []),
-          signal,
-        );
-        await inTurns(contents, signal, (copies) => {
-          for (const [index, file] of copies.entries()) {
-            const bytes = found.get(file.hash);
-            if (bytes === undefined) throw new Error('a blob that was asked for is there');
-            if (index === 0) deps.blobs.keep(job.projectId, file.hash, bytes);
-            write(file, bytes);
-          }
-          fetched += 1;
-        });
-      },
-      { concurrency: runnerLimits.batches, signal },
-    );
-  };
-
-  const given = new Map(job.texts?.map((text) => Buffer.from(text)).map((bytes) => [hashOf('sha256', bytes), bytes]));
-  for (const hash of new Set(files.filter(isSmall).map((file) => file.hash))) {
-    const bytes = given.get(hash);
-    if (bytes === undefined || deps.blobs.has(job.projectId, hash)) continue;
-    deps.blobs.keep(job.projectId, hash, bytes);
-    fetched += 1;
-  }
-  const { known = [], missing = [] } = Object.groupBy(files.filter(isSmall), ({ hash }) =>
-    deps.blobs.has(job.projectId, hash) ? 'known' : 'missing',
-  );
-  // What was lost or spoilt on this disk meanwhile.
-  const spoilt: ManifestFile[] = [];
-  await Promise.all([
-    pMap(
-      files.filter((file) => !isSmall(file)),
-      placeLarge,
-      { concurrency: runnerLimits.transfers, signal },
-    ),
-    fetchSmall(missing),
-    // A turn later, when they have been asked for: what is here is written while they come.
-    turn().then(() =>
-      inTurns(known, signal, (file) => {
-        const bytes = deps.blobs.read(job.projectId, file.hash);
-        if (bytes === undefined) spoilt.push(file);
-        else write(file, bytes);
-      }),
-    ),
-  ]);
-  await fetchSmall(spoilt);
-  reporter.log({
-    level: 'info',
-    step: 'source',
-    message: `${files.length} files, ${fetched} fetched. Attempt ${job.attempt}.`,
-  });
-  return { files, marked };
-};
-
-const { batch } = limits.build;
 
 const reasonOf = (signal: AbortSignal): string => (signal.reason instanceof Stopped ? signal.reason.reason : 'stopped');
 

@@ -1,10 +1,9 @@
 import * as decoding from 'lib0/decoding';
-import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { KilnError } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { allows } from '../../core/permissions.ts';
-import { awarenessFrame, encodeAwareness, stampAwareness } from './awareness.ts';
+import { DocumentAwareness } from './document-awareness.ts';
 import type { DocumentLog } from './document-log.ts';
 import { deliver } from './flow.ts';
 import { ItemBudget } from './item-budget.ts';
@@ -12,6 +11,7 @@ import { Paces } from './paces.ts';
 import type { Peer } from './peer.ts';
 import { deniedFrame, messageType, syncStep1Frame, syncStep2Frame, syncType, updateFrame } from './protocol.ts';
 import { StoredHistory } from './stored-history.ts';
+import { TextBound } from './text-bound.ts';
 import { extrasIn, structsIn } from './update-size.ts';
 import { emptyUpdate, isEmptyUpdate, isEmptyVector, isKnown, refuseBroken } from './updates.ts';
 
@@ -92,7 +92,7 @@ export class LiveDocument {
   #history: StoredHistory | null = null;
   /** Somebody was answered what they lack from the bytes: for one it takes less, for many the Y.Doc does. */
   #hasCompared = false;
-  readonly awareness: Awareness;
+  readonly #awareness: DocumentAwareness;
   readonly peers = new Set<Peer>();
   readonly #log: DocumentLog;
   readonly #events: DocumentEvents;
@@ -102,7 +102,6 @@ export class LiveDocument {
   #pending: Uint8Array[] = [];
   #pendingFrom = new Set<Peer | null>();
   #pendingUsers = new Set<string>();
-  #pendingAwareness = new Set<number>();
   /** Stored, and not yet known to be on disk; in the order of their commits. */
   #unsent: Unsent[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -110,18 +109,12 @@ export class LiveDocument {
   readonly #questionPaces = new Paces<Peer>(limits.room.questionsPerSecond);
   /** Of readers' updates: what comes faster is not looked at, for no answer to the room's questions does. */
   readonly #glancePaces = new Paces<Peer>(limits.room.questionsPerSecond);
-  readonly #awarenessPaces = new Paces<Peer>(limits.room.awarenessPerSecond);
-  readonly #late = new Map<Peer, Uint8Array>();
-  #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #full = false;
   readonly #items = new ItemBudget(
     () => this.doc,
     () => this.commit(),
   );
-  /** Bytes of the file, at most: each update adds no more than `growth` times what it has itself. Null: not known. */
-  #bound: number | null = null;
-  /** Bytes by which the file grows with its next edit whatever that is: a scene may be stored as it was written, not as it is laid out. */
-  #unlaid = 0;
+  readonly #bound: TextBound;
   /** Bytes of its history in the log. */
   #stored = 0;
   /** All of it as one update, from when somebody needed that until it changes: who comes after a restart comes with many. */
@@ -133,10 +126,17 @@ export class LiveDocument {
     this.file = file;
     this.#log = log;
     this.#events = events;
-    this.awareness = new Awareness(this.#doc);
-    // Its timer would keep the object from hibernating; sockets that close take their states along.
-    clearInterval(this.awareness._checkInterval as Parameters<typeof clearInterval>[0]);
-    this.awareness.setLocalState(null);
+    this.#awareness = new DocumentAwareness(this.#doc, this.peers, () => this.#schedule());
+    this.#bound = new TextBound({
+      doc: () => this.doc,
+      commit: () => this.commit(),
+      textOf: (doc) => events.textOf(doc),
+      growth: (doc) => events.growth(doc),
+      storedSize: () => events.storedSize(this),
+      hasRoomFor: (bytes) => events.hasRoomFor(bytes),
+      overfills: (size) => events.overfills(this, size),
+      grew: (bytes) => events.grew(bytes),
+    });
 
     const history = log.load(file);
     if (history.length === 0) {
@@ -147,7 +147,6 @@ export class LiveDocument {
     this.#stored = history.reduce((sum, update) => sum + update.length, 0);
     this.#full =
       this.#stored > limits.room.documentBytes && Y.encodeStateAsUpdate(this.doc).length > limits.room.documentBytes;
-    this.awareness.on('update', this.#onAwareness);
   }
 
   /** The document. What only somebody who joins needs is known without it. Throws `unavailable` where the log cannot be read. */
@@ -194,7 +193,7 @@ export class LiveDocument {
       changed = work(this.doc);
     }, fromLog);
     if (!changed) return;
-    this.#bound = null;
+    this.#bound.forget();
     this.#items.forget();
     this.#events.transaction(() => {
       this.#log.append(this.file, Y.encodeStateAsUpdate(this.doc, before), null);
@@ -216,23 +215,17 @@ export class LiveDocument {
   /** A socket came, or came back after hibernation. */
   join(peer: Peer, isNew: boolean): void {
     this.peers.add(peer);
-    if (peer.state.awareness.length) applyAwarenessUpdate(this.awareness, encodeAwareness(peer.state.awareness), peer);
+    this.#awareness.join(peer);
     if (!isNew) return;
     this.commit();
     this.#deliver(peer, syncStep1Frame(this.vector()));
-    const states = [...this.awareness.getStates().keys()];
-    if (states.length) this.#deliver(peer, awarenessFrame(encodeAwarenessUpdate(this.awareness, states)));
+    if (!this.#awareness.isEmpty) this.#deliver(peer, this.#awareness.whole());
   }
 
   leave(peer: Peer): void {
     this.commit();
     this.peers.delete(peer);
-    removeAwarenessStates(
-      this.awareness,
-      peer.state.awareness.map(([clientId]) => clientId),
-      peer,
-    );
-    peer.state.awareness = [];
+    this.#awareness.leave(peer);
     this.#flushAwareness();
   }
 
@@ -250,7 +243,7 @@ export class LiveDocument {
       if (!this.#messagePaces.take(peer, now)) throw new KilnError('rate_limited');
       const type = decoding.readVarUint(decoder);
       if (type === messageType.sync) this.#receiveSync(peer, decoder, now);
-      else if (type === messageType.awareness) this.#receiveAwareness(peer, decoding.readVarUint8Array(decoder));
+      else if (type === messageType.awareness) this.#awareness.receive(peer, decoding.readVarUint8Array(decoder));
       else if (type === messageType.queryAwareness) {
         this.#answering(peer, now);
         this.#events.asked(peer, 'awareness', () => this.#sendAwareness(peer));
@@ -337,7 +330,7 @@ export class LiveDocument {
 
   /** A change that is in the log already, made outside this document while nothing here was pending. */
   incorporate(update: Uint8Array): void {
-    this.#bound = null;
+    this.#bound.forget();
     this.#items.forget();
     this.#stored += update.length;
     Y.applyUpdate(this.doc, update, fromLog);
@@ -380,10 +373,8 @@ export class LiveDocument {
     this.#taken = [];
     this.#unsent = [];
     if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#timer = null;
-    this.#lateTimer = null;
-    this.awareness.destroy();
+    this.#awareness.destroy();
     this.#doc.destroy();
   }
 
@@ -415,8 +406,8 @@ export class LiveDocument {
     }
     // Yjs integrates what it can read before it stumbles over the rest: nothing is applied that is not whole.
     const size = refuseBroken(payload);
-    const growth = this.#growthBy(payload.length);
-    const excess = this.#excessOf(payload, growth);
+    const growth = this.#bound.growthBy(payload.length);
+    const excess = this.#bound.excessOf(payload, growth);
     if (this.#destroyed) return;
     if (excess !== null) {
       if (excess === 'quota_exceeded') this.#events.refused(peer, excess);
@@ -430,7 +421,7 @@ export class LiveDocument {
       else peer.close('payload_too_large');
       return;
     }
-    this.#grow(growth);
+    this.#bound.grow(growth);
     this.#taken.push({ peer, update: payload });
     this.#schedule();
   }
@@ -461,7 +452,7 @@ export class LiveDocument {
 
   #sendAwareness(peer: Peer): number {
     if (!this.peers.has(peer)) return 0;
-    const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, [...this.awareness.getStates().keys()]));
+    const frame = this.#awareness.whole();
     this.#deliver(peer, frame);
     return frame.length;
   }
@@ -549,79 +540,6 @@ export class LiveDocument {
     }
   }
 
-  /** Bytes by which an update of that length makes the file larger, at worst. */
-  #growthBy(length: number): number {
-    const waiting = this.doc.store.pendingStructs?.update.length ?? 0;
-    return (length + waiting) * this.#events.growth(this.doc);
-  }
-
-  /** Which limit the update would pass: that of a text, or that of the project. Exact only near one, where it matters. [R3, R9] */
-  #excessOf(payload: Uint8Array, growth: number): 'payload_too_large' | 'quota_exceeded' | null {
-    if (this.#bound === null) this.#unlaid = Math.max(0, this.#measure() - this.#events.storedSize(this));
-    const bound = this.#bound ?? this.#measure();
-    const fits = bound + growth <= limits.file.textMax || this.#measure() + growth <= limits.file.textMax;
-    const hasRoom = this.#events.hasRoomFor(growth + this.#unlaid);
-    if (fits && hasRoom) return null;
-    const size = this.#sizeWith(payload);
-    if (size > limits.file.textMax) return 'payload_too_large';
-    return !hasRoom && this.#events.overfills(this, size) ? 'quota_exceeded' : null;
-  }
-
-  /** Holds what was taken to be `growth` bytes. */
-  #grow(growth: number): void {
-    this.#bound = (this.#bound ?? 0) + growth;
-    this.#events.grew(growth + this.#unlaid);
-    this.#unlaid = 0;
-  }
-
-  #measure(): number {
-    this.commit();
-    this.#bound = sizeOf(this.#events.textOf(this.doc));
-    return this.#bound;
-  }
-
-  #sizeWith(payload: Uint8Array): number {
-    const scratch = new Y.Doc();
-    Y.applyUpdate(scratch, Y.encodeStateAsUpdate(this.doc));
-    Y.applyUpdate(scratch, payload);
-    const size = sizeOf(this.#events.textOf(scratch));
-    scratch.destroy();
-    return size;
-  }
-
-  /** What comes too fast waits for the next second; of that, the newest is heard. [R7] */
-  #receiveAwareness(peer: Peer, payload: Uint8Array): void {
-    if (this.#awarenessPaces.take(peer, Date.now())) {
-      this.#late.delete(peer);
-      this.#hearAwareness(peer, payload);
-      return;
-    }
-    this.#late.set(peer, payload);
-    this.#lateTimer ??= setTimeout(() => {
-      this.#lateTimer = null;
-      const late = [...this.#late];
-      this.#late.clear();
-      for (const [one, newest] of late)
-        try {
-          if (this.peers.has(one)) this.#hearAwareness(one, newest);
-        } catch {
-          one.close('malformed_request');
-        }
-    }, 1000);
-  }
-
-  #hearAwareness(peer: Peer, payload: Uint8Array): void {
-    const own = new Set(peer.state.awareness.map(([clientId]) => clientId));
-    const entries = stampAwareness(
-      peer.state,
-      payload,
-      (clientId) => this.awareness.states.has(clientId) && !own.has(clientId),
-    );
-    if (entries.length === 0) return;
-    peer.persist();
-    applyAwarenessUpdate(this.awareness, encodeAwareness(entries), peer);
-  }
-
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     this.#state = null;
     if (origin === fromLog || this.#destroyed) return;
@@ -629,19 +547,6 @@ export class LiveDocument {
     if (origin === fromWindow) return;
     this.#pendingFrom.add(null);
     if (typeof origin === 'string') this.#pendingUsers.add(origin);
-    this.#schedule();
-  };
-
-  readonly #onAwareness = ({
-    added,
-    updated,
-    removed,
-  }: {
-    added: number[];
-    updated: number[];
-    removed: number[];
-  }): void => {
-    for (const clientId of [...added, ...updated, ...removed]) this.#pendingAwareness.add(clientId);
     this.#schedule();
   };
 
@@ -657,14 +562,8 @@ export class LiveDocument {
   }
 
   #flushAwareness(): void {
-    if (this.#pendingAwareness.size === 0) return;
-    const known = [...this.#pendingAwareness].filter((clientId) => this.awareness.meta.has(clientId));
-    this.#pendingAwareness.clear();
-    if (known.length === 0) return;
-    const frame = awarenessFrame(encodeAwarenessUpdate(this.awareness, known));
+    const frame = this.#awareness.changes();
+    if (frame === null) return;
     for (const peer of this.peers) this.#deliver(peer, frame);
   }
 }
-
-const encoder = new TextEncoder();
-const sizeOf = (text: string): number => encoder.encode(text).length;
