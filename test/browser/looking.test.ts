@@ -98,9 +98,8 @@ describe('comments on parts of a picture', () => {
     const before = await boxOf(page.getByTestId('region-aim'));
     for (let press = 0; press < 5; press += 1) await page.keyboard.press('ArrowRight');
     for (let press = 0; press < 5; press += 1) await page.keyboard.press('Shift+ArrowDown');
-    const after = await boxOf(page.getByTestId('region-aim'));
-    expect(after.x).toBeGreaterThan(before.x);
-    expect(after.height).toBeGreaterThan(before.height);
+    await expect.poll(async () => (await boxOf(page.getByTestId('region-aim'))).x).toBeGreaterThan(before.x);
+    await expect.poll(async () => (await boxOf(page.getByTestId('region-aim'))).height).toBeGreaterThan(before.height);
     await picture(page, 'region-keyboard');
     await page.keyboard.press('Escape');
     await page.getByTestId('region-aim').waitFor({ state: 'detached' });

@@ -49,6 +49,14 @@ describe('a site', () => {
     expect(build.outputRequests).toBe(3);
   });
 
+  it('is sent whole to a platform that cannot say what it has', async () => {
+    const level = randomBytes(2 * MiB).toString('base64');
+    const build = await platform.build({ 'src/main.ts': 'console.info(3);', 'public/level.json': `"${level}"` });
+    build.knowsMissing = false;
+    await runner.run(build);
+    expect((await build.outputs()).map(({ sha256: hash }) => hash)).toContain(sha256(`"${level}"`));
+  });
+
   it('goes with the word of success where it is small', async () => {
     const build = await runner.run(await platform.build({ 'src/main.ts': 'console.info(2);' }));
     expect((await build.outputs()).length).toBeGreaterThan(2);

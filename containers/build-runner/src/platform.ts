@@ -60,10 +60,14 @@ const postOfFrames = (contents: readonly Framed[]): (() => Request) => {
 /** The platform says that this attempt is over: forged, expired, gone, or overtaken by another one. */
 const fencedOff = new Set([401, 403, 404, 409, 410]);
 
+/** A platform of the release before does not know what is asked. */
+const unknownRoute = 405;
+
 const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429;
 
-const check = async (response: Response): Promise<Response> => {
-  if (response.ok) return response;
+/** `also`: a status besides success with which the caller can go on. */
+const check = async (response: Response, also?: number): Promise<Response> => {
+  if (response.ok || response.status === also) return response;
   // The answer of an error is not wanted; an unread body would keep its connection busy.
   await response.body?.cancel();
   if (fencedOff.has(response.status)) throw new AbortError(new Stopped('fenced'));
@@ -94,7 +98,13 @@ export const callerOf = (root: URL, token: string) => {
 
   return async <T>(
     path: string,
-    options: { init?: () => Promise<Request> | Request; signal: AbortSignal; retries: number; timeout?: number },
+    options: {
+      init?: () => Promise<Request> | Request;
+      signal: AbortSignal;
+      retries: number;
+      timeout?: number;
+      also?: number;
+    },
     read: (response: Response) => Promise<T>,
   ): Promise<T> => {
     try {
@@ -112,7 +122,7 @@ export const callerOf = (root: URL, token: string) => {
                 AbortSignal.timeout(options.timeout ?? runnerLimits.requestTimeout),
               ]),
             });
-            return await read(await check(response));
+            return await read(await check(response, options.also));
           } catch (error) {
             if (error instanceof AbortError || error instanceof BuildFailure) throw error;
             // It is on this side, and asking once more makes no room.
@@ -188,8 +198,12 @@ export const connectPlatform = (baseUrl: URL, job: Pick<JobTicket, 'buildId' | '
     missing: (hashes, signal) =>
       call(
         'outputs/missing',
-        { signal, retries: runnerLimits.transferRetries, init: postOf({ hashes }) },
-        async (response) => OutputsMissing.parse(await response.json()).missing,
+        { signal, retries: runnerLimits.transferRetries, init: postOf({ hashes }), also: unknownRoute },
+        async (response) => {
+          if (response.status !== unknownRoute) return OutputsMissing.parse(await response.json()).missing;
+          await response.body?.cancel();
+          return hashes;
+        },
       ),
 
     putOutput: (output, signal) =>

@@ -60,6 +60,8 @@ export class FakeBuild {
   /** Outputs that come by themselves wait for this before they are stored … */
   outputsGate: Promise<void> = Promise.resolve();
   outputRequests = 0;
+  /** Whether its platform can say which outputs are missing: that of the release before cannot. */
+  knowsMissing = true;
   /** … and the word of success, with the rest of them, before it is believed. */
   successGate: Promise<void> = Promise.resolve();
   successRequests = 0;
@@ -374,6 +376,7 @@ export class FakePlatform {
       return { status: 200, body: Buffer.from(frames(found)) };
     }
     if (request.method === 'POST' && rest === 'outputs/missing') {
+      if (!build.knowsMissing) return { status: 405 };
       const { hashes } = OutputsQuestion.parse(JSON.parse(body.toString('utf8')));
       return { status: 200, body: JSON.stringify({ missing: hashes.filter((hash) => !build.stored.has(hash)) }) };
     }
