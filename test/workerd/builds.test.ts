@@ -256,7 +256,8 @@ describe('a build', () => {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       if (String(input).endsWith('/health')) {
         questions += 1;
-        return Response.json({ free: 2 });
+        // A message of an earlier test, a minute old, may ask as well, and is to start nothing.
+        return Response.json({ free: asked.length === 0 ? 2 : 0 });
       }
       const job = Job.parse(JSON.parse(String(init?.body)));
       jobs.push(job);
