@@ -4,6 +4,7 @@ import { newId } from '../../src/contract/ids.ts';
 import type { OutputFile } from '../../src/contract/jobs.ts';
 import { limits } from '../../src/contract/limits.ts';
 import { addAssetVersion } from '../../src/data/assets.ts';
+import { countOutput, uncountedBuilds } from '../../src/data/build-sizes.ts';
 import {
   nextBuilds,
   projectBuild,
@@ -25,14 +26,12 @@ import {
 import type { Database } from '../../src/data/database.ts';
 import { claimKey, type HeldKey } from '../../src/data/idempotency.ts';
 import {
-  countOutput,
   deleteBuildRow,
   expiredBuilds,
   outputIsShared,
   projectsWithOldBuilds,
   removeBuild,
   staleBuilds,
-  uncountedBuilds,
 } from '../../src/data/old-builds.ts';
 import { claimOutbox, type OutboxQueue, oldestOutbox, outboxRow, settleOutbox } from '../../src/data/outbox.ts';
 import { publish } from '../../src/data/publications.ts';

@@ -2,7 +2,7 @@ import type { BuildOptions } from '../../contract/builds.ts';
 import { KilnError } from '../../contract/errors.ts';
 import type { OutputFile, RunnerEvent } from '../../contract/jobs.ts';
 import { buildKey } from '../../core/build-key.ts';
-import { bytesOfOutputs } from '../../data/old-builds.ts';
+import { bytesOfOutputs } from '../../data/build-sizes.ts';
 import type { BuildState } from './state.ts';
 
 /** An output whose bytes were verified and stored. */

@@ -11,6 +11,7 @@ import { describeError, logEvent } from '../../core/log.ts';
 import { decodePath } from '../../core/paths.ts';
 import { allows } from '../../core/permissions.ts';
 import { markedAssets } from '../../data/asset-marks.ts';
+import { outputBytesOf } from '../../data/build-sizes.ts';
 import {
   type BuildRow,
   buildBasis,
@@ -21,7 +22,7 @@ import {
   toBuild,
 } from '../../data/builds.ts';
 import { getBuildLog, getOutput, getOutputs } from '../../data/objects.ts';
-import { outputBytesOf, staleBuilds } from '../../data/old-builds.ts';
+import { staleBuilds } from '../../data/old-builds.ts';
 import { settleOutbox } from '../../data/outbox.ts';
 import { isoOrNull } from '../../data/time.ts';
 import { announce } from '../../durable-objects/announce.ts';

@@ -14,7 +14,7 @@ import { type Packaging, packageWeb, type Site, type SiteFile } from './package-
 import type { Project } from './project.ts';
 import type { ChildMessage, ChildRequest } from './protocol.ts';
 import { type Log, timed } from './report.ts';
-import { runtimeFiles } from './runtime-files.ts';
+import { builtPage, runtimeFiles } from './runtime-files.ts';
 import { writeSbom } from './sbom.ts';
 import { typecheck } from './typecheck.ts';
 
@@ -168,7 +168,7 @@ const bundleScript = async (context: Context, entry: Entry): Promise<BuiltSite> 
 
 const ofBundle = (files: Map<string, SiteFile>, bundled: Bundle, html: string): Omit<BuiltSite, 'mapped'> => {
   for (const [path, bytes] of bundled.files) files.set(path, bytes);
-  files.set('index.html', Buffer.from(html));
+  files.set(builtPage, Buffer.from(html));
   const { inputs, packages, compileMs } = bundled;
   return { files, html, inputs, packages, compileMs };
 };

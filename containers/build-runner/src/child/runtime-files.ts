@@ -48,7 +48,7 @@ interface Candidate {
 }
 
 /** The page of the site, which is made from whatever starts the game: no file of the project is ever found there. */
-const builtPage = 'index.html';
+export const builtPage = 'index.html';
 /** Folders of which everything goes out but sources. */
 const mediaFolders = /^(?:assets|static)\//;
 /** Texts with data: worth a word when they stay behind. */
